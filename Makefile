@@ -1,0 +1,54 @@
+# Every target brings the Python environment (.venv) up to its lock file first, which takes no time once that is done.
+PYTHON ?= python3
+PORT ?= 8080
+export VIDEO ID
+
+bootstrap = $(PYTHON) -I knative/local/bootstrap.py
+run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
+dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
+
+functions = gateway login upload convert notify download sweep
+compile = uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test provision lint format lock migrate replay events clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+
+run: ## Serve audiolift on http://localhost:8080 until Ctrl-C (PORT=8081 for another port)
+	@$(run) knative.local --port "$(PORT)"
+
+demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4 for one of yours)
+	@$(run) knative.local.demo $${VIDEO:+"$$VIDEO"}
+
+test: provision lint ## Run the linters and every test
+	@$(dev) pytest -n 2
+
+provision:
+	@$(dev) tests.provision
+
+lint: ## Check style and types
+	@$(dev) ruff check .
+	@$(dev) mypy
+
+format: ## Put the code into its uniform layout
+	@$(dev) ruff check --fix-only --quiet .
+	@$(dev) ruff format .
+
+lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays unless it has to move
+	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) -o requirements.lock
+	@$(dev) $(compile) --all-extras --constraint requirements.lock -o tests/requirements.lock
+
+migrate: ## Bring the tables at DATABASE_URL to the newest revision
+	@$(run) functions.shared.migrate
+
+replay: ## Send dead letters again (ID=… for one of them)
+	@$(run) functions.sweep.replay $$ID
+
+events: ## Write schemas, examples and AsyncAPI document of the events anew
+	@$(run) events.generate
+
+clean: ## Remove the environment and caches; data/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,92 @@
+"""Sees to the programs that tests use for real: database, broker, ffmpeg, browser. `make test` runs it first.
+
+Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
+Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from knative.local import bootstrap
+
+__all__ = ["find", "need"]
+
+PACKAGES = {
+    "mariadbd": "mariadb-server",
+    "rabbitmq-server": "rabbitmq-server",
+    "ffmpeg": "ffmpeg",
+    "chromium": "chromium",
+}
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+POLICY = Path("/usr/sbin/policy-rc.d")
+NO_SERVICE_STARTS = "#!/bin/sh\nexit 101\n"
+
+
+def find(program: str) -> str | None:
+    """The path of a program, also where an ordinary user's PATH does not lead (/usr/sbin), or None."""
+    return shutil.which(program, path=SEARCH_PATH)
+
+
+def need(program: str) -> str:
+    """The path of a program a test cannot do without; without it the test skips, or fails where CI=true."""
+    import pytest
+
+    path = find(program)
+    if path:
+        return path
+    reason = f"{program} is missing: apt-get install {PACKAGES.get(program, program)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def main() -> int:
+    """Installs what is missing or says how to; the exit status."""
+    missing = [package for program, package in PACKAGES.items() if not find(program)]
+    if missing and bootstrap.can_install_debian_packages():
+        missing = _install(missing)
+    if missing:
+        print("Tests that need these will be skipped (with CI=true they fail):", *missing)
+        print("To run them too: sudo apt-get install --no-install-recommends", *missing)
+    return 0
+
+
+def _install(packages: list[str]) -> list[str]:
+    """Installs one package after the other; those that could not be had."""
+    print("installing what the tests use, none of it is started:", *packages, flush=True)
+    bootstrap.refresh_debian_package_lists()
+    with _services_kept_from_starting():
+        return [package for package in packages if not _can_be_installed(package)]
+
+
+def _can_be_installed(package: str) -> bool:
+    try:
+        bootstrap.install_debian_packages(package)
+    except bootstrap.SetupFailed as problem:
+        print(f"{package}: {problem}", file=sys.stderr)
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _services_kept_from_starting() -> Iterator[None]:
+    """Forbids package scripts to start services (policy-rc.d), then puts the machine's own policy back."""
+    kept = POLICY.with_name("policy-rc.d.before-audiolift")
+    if POLICY.exists():
+        POLICY.rename(kept)
+    POLICY.write_text(NO_SERVICE_STARTS)
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        kept.replace(POLICY) if kept.exists() else POLICY.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
