@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERPRETER = os.path.realpath(sys.executable)
 THIS_PYTHON = "# Python {} at {}".format(sys.version.split()[0], INTERPRETER)
 
-DISK_FULL = "the disk is full: some 500 MB are needed here and in the temporary directory. Free some and run make again."
+DISK_FULL = "the disk is full: 500 MB are needed here and in the temporary directory. Make room, then run make again."
 READ_ONLY = "{} cannot be written to: make it yours (chown), or clone audiolift to a place of your own."
 NO_VENV = (
     "this Python has no venv module with pip in it. Install it, then run make again:\n"
@@ -148,7 +148,7 @@ def _is_current(root: Path, lock_name: str) -> bool:
 def _installed(root: Path) -> set[str]:
     """The stamp: the Python and the lines of the lock file of the last setup that came to its end; else nothing.
 
-    As lines, so that the environment of the tests is good for `make run` too: its lock file has the smaller one's lines.
+    As lines, so that the environment of the tests is good for `make run` too: it has the smaller one's lines.
     """
     interpreter = root / ".venv" / "bin" / "python"
     stamp = _stamp(root)
