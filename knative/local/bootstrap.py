@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERPRETER = os.path.realpath(sys.executable)
 THIS_PYTHON = "# Python {} at {}".format(sys.version.split()[0], INTERPRETER)
 
-DISK_FULL = "the disk is full: 500 MB are needed here and in the temporary directory. Make room, then run make again."
+DISK_FULL = "the disk is full: up to 1 GB is needed here and in the temporary directory. Make room, then run make again."
 READ_ONLY = "{} cannot be written to: make it yours (chown), or clone audiolift to a place of your own."
 NO_VENV = (
     "this Python has no venv module with pip in it. Install it, then run make again:\n"
@@ -201,7 +201,9 @@ def _has_ensurepip() -> bool:
 
 def _is_there(*modules: str) -> bool:
     importlib.invalidate_caches()
-    return all(importlib.util.find_spec(module) for module in modules)
+    found = [importlib.util.find_spec(module) for module in modules]
+    # A directory that an uninstalled package left behind is found too, but has no origin.
+    return all(spec and spec.origin for spec in found)
 
 
 def _outer_pip_serves() -> bool:
