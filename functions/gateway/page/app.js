@@ -1,0 +1,52 @@
+/** The page: signed out or signed in, and what happens on the way from one to the other. */
+
+import { askJson } from "./api.js";
+import { byId, guarded, hideProblem, showProblem } from "./dom.js";
+import { addJob, openJobs, setUpJobs } from "./jobs.js";
+import { expectMail, openMail, setUpMail } from "./mail.js";
+import { sessionOver } from "./problem.js";
+import { onSessionOver, remembered, signOut } from "./session.js";
+import { setUpSignIn } from "./signin.js";
+import { setUpUploads } from "./uploads.js";
+
+const SESSION_OVER = "?session=over";
+
+function showWorkspace(signedIn) {
+  byId("workspace").hidden = !signedIn;
+  byId("account").hidden = !signedIn;
+  byId("welcome").hidden = signedIn;
+}
+
+async function enter() {
+  const { email } = await askJson("/v1/me");
+  byId("account-email").textContent = email;
+  showWorkspace(true);
+  byId("add-title").focus();
+  await Promise.all([openJobs(), openMail()]);
+}
+
+async function start() {
+  if (location.search === SESSION_OVER) {
+    showProblem(sessionOver());
+    history.replaceState(null, "", "/");
+  }
+  if (!remembered()) return showWorkspace(false);
+  try {
+    await enter();
+  } catch (problem) {
+    if (byId("workspace").hidden) showWorkspace(false);
+    showProblem(problem);
+  }
+}
+
+// A fresh page, so that nothing of one account is left for the next, not even in answers that are still to come.
+const leave = (search = "") => location.replace(`/${search}`);
+
+setUpJobs(expectMail);
+setUpMail();
+setUpSignIn(enter);
+setUpUploads(addJob);
+onSessionOver(() => leave(SESSION_OVER));
+byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
+byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, () => { signOut(); leave(); }));
+start();

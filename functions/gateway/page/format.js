@@ -1,0 +1,30 @@
+/** How states, times and amounts read. */
+
+const ACTIVE = new Set(["receiving", "queued", "converting"]);
+const LABELS = {
+  receiving: "Receiving", queued: "Waiting", converting: "Converting", done: "Ready",
+  failed: "Failed", cancelled: "Cancelled", expired: "Expired",
+};
+
+export const isActive = (job) => ACTIVE.has(job.state);
+export const stateLabel = (state) => LABELS[state] ?? state;
+export const percent = (fraction) => `${Math.floor(fraction * 100)}%`;
+
+/** 3725.4 seconds → "1:02:05". */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+/** 4200000 → "4.2 MB". */
+export function bytes(count) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const power = count < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(count) / 3));
+  const style = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: 1 };
+  return new Intl.NumberFormat("en", style).format(count / 1000 ** power);
+}
+
+/** An RFC 3339 time, as people write it. */
+export const moment = (time) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));

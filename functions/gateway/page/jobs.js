@@ -1,0 +1,141 @@
+/** The list of conversions: what each job shows and what one can do with it. */
+
+import { ask, askJson, local } from "./api.js";
+import { Card } from "./card.js";
+import { announce, byId, confirmed, guarded } from "./dom.js";
+import { bytes, duration, isActive, moment, stateLabel } from "./format.js";
+import { Watch } from "./watch.js";
+
+const entries = new Map(); // job id → {job, card}
+const watch = new Watch({ known: newestFirst, onJob: update, onGone: drop });
+let cursor = null;
+let finished = () => {};
+
+/** Wires the list; `onFinished` is called whenever a job that was under way comes to its end. */
+export function setUpJobs(onFinished) {
+  finished = onFinished;
+  byId("jobs-more").addEventListener("click", (event) => guarded(event.currentTarget, more));
+}
+
+export async function openJobs() {
+  await load("/v1/jobs?limit=20");
+  watch.start();
+}
+
+/** Puts a job on the page that was created just now. */
+export function addJob(job) {
+  place(job);
+  watch.start();
+}
+
+async function more() {
+  const shown = entries.size;
+  await load(`/v1/jobs?limit=20&cursor=${encodeURIComponent(cursor)}`);
+  announce(`${entries.size - shown} older conversions shown`);
+}
+
+async function load(url) {
+  const { items, next_cursor } = await askJson(url);
+  items.forEach(place);
+  cursor = next_cursor;
+  byId("jobs-more").hidden = cursor === null;
+  showEmpty();
+}
+
+function place(job) {
+  if (entries.has(job.id)) return update(job);
+  const entry = { job, card: new Card(job.filename) };
+  entries.set(job.id, entry);
+  show(entry);
+  const older = newestFirst().find((other) => other.id !== job.id && !newer(other, job));
+  byId("jobs").insertBefore(entry.card.element, older ? entries.get(older.id).card.element : null);
+  showEmpty();
+}
+
+function update(job) {
+  const entry = entries.get(job.id);
+  if (!entry || job.updated_at < entry.job.updated_at) return;
+  const ended = isActive(entry.job) && !isActive(job);
+  entry.job = job;
+  show(entry);
+  if (ended) finished(job);
+}
+
+function drop(id) {
+  const { audio, element } = entries.get(id).card;
+  if (audio.src.startsWith("blob:")) URL.revokeObjectURL(audio.src);
+  element.remove();
+  entries.delete(id);
+  showEmpty();
+}
+
+function newestFirst() {
+  return [...entries.values()].map(({ job }) => job).sort((one, other) => (newer(one, other) ? -1 : 1));
+}
+
+const newer = (one, other) => one.created_at > other.created_at;
+
+function showEmpty() {
+  byId("jobs-empty").hidden = entries.size > 0;
+}
+
+function show({ job, card }) {
+  card.showState(job.state, stateLabel(job.state), job.state === "converting" ? job.progress : undefined);
+  card.showProgress(isActive(job) ? job.progress || null : undefined);
+  card.showFacts(factsOf(job));
+  card.showWhy(job.error);
+  card.showActions(actionsOf(job, card));
+}
+
+function factsOf(job) {
+  const facts = [moment(job.created_at)];
+  if (job.duration_seconds) facts.push(duration(job.duration_seconds));
+  if (job.state === "done" && job.size_bytes) facts.push(bytes(job.size_bytes));
+  if (job.state === "done" && job.expires_at) facts.push(`kept until ${moment(job.expires_at)}`);
+  return facts;
+}
+
+function actionsOf(job, card) {
+  const { links, state } = job;
+  if (isActive(job)) return [{ label: "Cancel", run: () => change(links.cancel) }];
+  const remove = { label: "Delete", run: () => discard(job), kind: "quiet" };
+  if (state === "done") {
+    return [{ label: "Play", run: () => play(job, card), kind: "main" }, { label: "Download", run: () => download(job) }, remove];
+  }
+  return links.retry ? [{ label: "Try again", run: () => change(links.retry) }, remove] : [remove];
+}
+
+async function change(link) {
+  const job = await askJson(local(link), { method: "POST" });
+  update(job);
+  watch.start();
+}
+
+async function discard(job) {
+  if (!(await confirmed(`Delete “${job.filename}”? The MP3 goes with it.`))) return;
+  await ask(local(job.links.self), { method: "DELETE" });
+  drop(job.id);
+  announce(`${job.filename} was deleted`);
+  byId("jobs-title").focus();
+}
+
+async function play(job, card) {
+  if (card.audio.hidden || card.audio.error) card.audio.src = await audioUrl(job);
+  card.audio.hidden = false;
+  card.audio.focus();
+  await card.audio.play();
+}
+
+async function download(job) {
+  const link = document.createElement("a");
+  link.href = await audioUrl(job);
+  link.download = job.filename.replace(/(\.[^.]*)?$/, ".mp3");
+  link.click();
+}
+
+/** A URL that plays without a token: a signed link, made now because such links run out, else the whole MP3 in memory. */
+async function audioUrl(job) {
+  const { links } = await askJson(local(job.links.self));
+  if (links.download) return local(links.download);
+  return URL.createObjectURL(await (await ask(local(links.audio))).blob());
+}
