@@ -22,6 +22,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -39,14 +40,19 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERPRETER = os.path.realpath(sys.executable)
 THIS_PYTHON = "# Python {} at {}".format(sys.version.split()[0], INTERPRETER)
 
-DISK_FULL = "the disk is full: up to 1 GB is needed here and in the temporary directory. Make room, then run make again."
+DISK_FULL = "the disk is full: up to 1 GB is needed here and in the temporary directory. Make room and run make again."
 READ_ONLY = "{} cannot be written to: make it yours (chown), or clone audiolift to a place of your own."
 NO_VENV = (
     "this Python has no venv module with pip in it. Install it, then run make again:\n"
     "    sudo apt-get install python3-venv"
 )
+NEARLY_FULL = 16 << 20
 CAUSES = (
     ("No space left on device|Disk quota exceeded", DISK_FULL),
+    (
+        "Permission denied",
+        "the directory .venv belongs to somebody else. Remove it (sudo rm -rf .venv), then run make again.",
+    ),
     (
         "name resolution|Name or service not known|Failed to resolve|establish a new connection|Connection refused"
         "|Network is unreachable|ProxyError|[Tt]imed out|Temporary failure",
@@ -243,7 +249,12 @@ def _run(command: Sequence[str], turn: int = -1, environment: Mapping[str, str] 
         pass_fds=[turn] if turn >= 0 else [],
     )
     if done.returncode:
-        raise SetupFailed(explain(done.stdout))
+        raise SetupFailed(DISK_FULL if _is_disk_full() else explain(done.stdout))
+
+
+def _is_disk_full() -> bool:
+    """Whether there is no room, which not every tool says when it fails for that reason."""
+    return any(shutil.disk_usage(place).free < NEARLY_FULL for place in (ROOT, tempfile.gettempdir()))
 
 
 def _explain_os_error(error: OSError, root: Path) -> str:
