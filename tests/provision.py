@@ -7,6 +7,7 @@ Otherwise it says what is missing, and the tests that need it skip, or fail wher
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -76,16 +77,31 @@ def _can_be_installed(package: str) -> bool:
 
 @contextlib.contextmanager
 def _services_kept_from_starting() -> Iterator[None]:
-    """Forbids package scripts to start services (policy-rc.d), then puts the machine's own policy back."""
+    """Forbids package scripts to start services (policy-rc.d), then puts the machine's own policy back.
+
+    What a killed run left behind is taken for what it is: the file kept first is the machine's own.
+    """
     kept = POLICY.with_name("policy-rc.d.before-audiolift")
-    if POLICY.exists():
-        POLICY.rename(kept)
-    POLICY.write_text(NO_SERVICE_STARTS)
-    POLICY.chmod(0o755)
+    with _alone():
+        if POLICY.exists() and not kept.exists():
+            POLICY.rename(kept)
+        POLICY.write_text(NO_SERVICE_STARTS)
+        POLICY.chmod(0o755)
+        try:
+            yield
+        finally:
+            kept.replace(POLICY) if kept.exists() else POLICY.unlink()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other checkout on this machine provisions."""
+    turn = os.open(POLICY.parent, os.O_RDONLY)
     try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
         yield
     finally:
-        kept.replace(POLICY) if kept.exists() else POLICY.unlink()
+        os.close(turn)
 
 
 if __name__ == "__main__":

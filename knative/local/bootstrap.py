@@ -50,6 +50,11 @@ NEARLY_FULL = 16 << 20
 CAUSES = (
     ("No space left on device|Disk quota exceeded", DISK_FULL),
     (
+        "DO NOT MATCH THE HASHES",
+        "a package that was fetched is not the one the lock file names, so it was refused. Run make again; if that "
+        "does not help, something between here and the package index changes what it sends.",
+    ),
+    (
         "Permission denied",
         "the directory .venv belongs to somebody else. Remove it (sudo rm -rf .venv), then run make again.",
     ),
@@ -57,11 +62,6 @@ CAUSES = (
         "name resolution|Name or service not known|Failed to resolve|establish a new connection|Connection refused"
         "|Network is unreachable|ProxyError|[Tt]imed out|Temporary failure",
         "packages could not be fetched: is there a network, and are pip's proxy settings right? Then run make again.",
-    ),
-    (
-        "DO NOT MATCH THE HASHES",
-        "a package that was fetched is not the one the lock file names, so it was refused. Run make again; if that "
-        "does not help, something between here and the package index changes what it sends.",
     ),
     (
         "No matching distribution found",
