@@ -1,0 +1,121 @@
+"""Forwards HTTP requests as a reverse proxy does: streaming both ways at once, nothing buffered, nothing changed.
+
+No server framework is known here. The caller brings method, URL, headers and body chunks, and gets the answer likewise.
+Headers are pairs of bytes, as ASGI has them, so that they leave as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+__all__ = ["Answer", "Forwarder", "Headers", "NoAnswer", "end_to_end", "header_text"]
+
+Headers = list[tuple[bytes, bytes]]
+
+# RFC 9110, section 7.6.1, and those that RFC 2616, section 13.5.1, also knew.
+_HOP_BY_HOP = {
+    b"connection",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+}
+_CHUNK = 256 * 1024
+_CONNECT_SECONDS = 5
+
+
+class NoAnswer(Exception):
+    """The other side could not be reached, or broke off before its answer was complete (a 502 for the client)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer's status and end-to-end headers, and its body. Reading the body can raise NoAnswer."""
+
+    status: int
+    headers: Headers
+    body: AsyncIterator[bytes]
+
+
+def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers that a proxy passes on: all but those for one hop, which Connection may name (RFC 9110, 7.6.1)."""
+    pairs = list(headers)
+    connection = b",".join(value for name, value in pairs if name.lower() == b"connection")
+    dropped = _HOP_BY_HOP.union(token.strip().lower() for token in connection.split(b","))
+    return [(name, value) for name, value in pairs if name.lower() not in dropped]
+
+
+def header_text(value: bytes) -> str:
+    """A header's value as aiohttp writes it back to the same bytes. What is not UTF-8 is taken as Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class Forwarder:
+    """A pool of connections that requests are forwarded over. Use it as an async context manager.
+
+    With `keep_alive` False each request gets a connection of its own: for a server that closes idle connections
+    sooner than we do, which would lose the requests that cross that close.
+    """
+
+    def __init__(self, *, keep_alive: bool = True) -> None:
+        self._keep_alive = keep_alive
+
+    async def __aenter__(self) -> Forwarder:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_alive),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            auto_decompress=False,
+            read_bufsize=_CHUNK,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, url: str, headers: Iterable[tuple[bytes, bytes]], body: AsyncIterator[bytes] | None = None
+    ) -> AsyncIterator[Answer]:
+        """Send a request, and give its answer as soon as that begins, even while the body is still being sent.
+
+        `url` is sent as it stands; `headers` lose what is for one hop. With `Expect: 100-continue` the first chunk of
+        `body` is asked for only when the other side says 100: that is when to say 100 to your own client. `body` is
+        None when the request has none. Leaving the context ends the request, complete or not.
+        Raises: NoAnswer.
+        """
+        pairs = [(name.decode("ascii"), header_text(value)) for name, value in end_to_end(headers)]
+        target = URL(url, encoded=True)
+        try:
+            response = await self._session.request(method, target, headers=pairs, data=body, allow_redirects=False)
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+            raise NoAnswer(f"{method} {url}: {error or type(error).__name__}") from error
+        try:
+            yield Answer(response.status, end_to_end(response.raw_headers), _chunks(response))
+        finally:
+            response.close()
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, OSError) as error:
+        raise NoAnswer(f"the answer of {response.url} broke off: {error or type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""The manifests of audiolift, and what runs them on one machine."""

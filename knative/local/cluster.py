@@ -1,0 +1,133 @@
+"""What the rendered objects say, as frozen dataclasses. `manifests` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["Cluster", "Container", "Delivery", "EnvVar", "Job", "KeyRef", "PingSource", "Service", "Sink", "Trigger"]
+
+
+@dataclass(frozen=True)
+class KeyRef:
+    """One key of a Secret or of a ConfigMap."""
+
+    kind: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class EnvVar:
+    """One environment variable of a container: a value, or where it comes from."""
+
+    name: str
+    value: str | KeyRef
+
+
+@dataclass(frozen=True)
+class Container:
+    """What is started: a command line, and its environment (`config_maps` come in whole, `env` wins over them)."""
+
+    command: tuple[str, ...]
+    env: tuple[EnvVar, ...]
+    config_maps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Knative Service. Times in seconds; `concurrency` is what one process takes at a time."""
+
+    name: str
+    labels: Mapping[str, str]
+    container: Container
+    readiness_path: str
+    concurrency: int
+    timeout: float
+    response_start_timeout: float
+    min_scale: int
+    max_scale: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where events go: a Service or a Broker."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How often, and how long apart in seconds, a delivery is tried; `timeout` is for one attempt, None for none."""
+
+    retry: int = 0
+    exponential: bool = True
+    backoff: float = 0.05
+    timeout: float | None = None
+    dead_letter_sink: Sink | None = None
+
+    def wait_before(self, retry: int) -> float:
+        """Seconds to wait before the retry with this number, counted from 1."""
+        return self.backoff * (2.0**retry if self.exponential else retry)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Which events (all `attributes` are equal) go to which subscriber, `parallelism` at a time."""
+
+    name: str
+    broker: str
+    attributes: Mapping[str, str]
+    subscriber: Sink
+    delivery: Delivery
+    parallelism: int
+
+
+@dataclass(frozen=True)
+class PingSource:
+    """An event that is due again and again, by a cron schedule."""
+
+    name: str
+    schedule: str
+    timezone: str
+    content_type: str
+    data: bytes
+    sink: Sink
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that runs to its end before anything is served, within `deadline` seconds."""
+
+    name: str
+    container: Container
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """All of an overlay. `sinks` says which Services get a K_SINK (by SinkBinding)."""
+
+    namespace: str
+    services: Mapping[str, Service]
+    brokers: tuple[str, ...]
+    triggers: tuple[Trigger, ...]
+    ping_sources: tuple[PingSource, ...]
+    sinks: Mapping[str, Sink]
+    jobs: tuple[Job, ...]
+    config_maps: Mapping[str, Mapping[str, str]]
+
+    def containers(self) -> Iterable[Container]:
+        """The containers of all Services and Jobs."""
+        yield from (service.container for service in self.services.values())
+        yield from (job.container for job in self.jobs)
+
+    def host(self, sink: Sink) -> str:
+        """The first part of the host name that a sink has in a cluster."""
+        return sink.name if sink.kind == "Service" else f"{sink.name}-broker-ingress"
+
+    def url(self, sink: Sink) -> str:
+        """The address that a sink has in a cluster."""
+        return f"http://{self.host(sink)}.{self.namespace}.svc.cluster.local"

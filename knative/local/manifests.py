@@ -1,0 +1,218 @@
+"""Reads the rendered objects once, at the start, and checks that they fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from knative.local.cluster import (
+    Cluster,
+    Container,
+    Delivery,
+    EnvVar,
+    Job,
+    KeyRef,
+    PingSource,
+    Service,
+    Sink,
+    Trigger,
+)
+from knative.local.durations import go_duration, iso_duration
+from knative.local.errors import ManifestError
+from knative.local.kustomize import Manifest
+
+__all__ = ["read"]
+
+_AUTOSCALING = "autoscaling.knative.dev/"
+_PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
+# The defaults of Knative: config-defaults and config-autoscaler.
+_TIMEOUT = 300
+_WINDOW = "60s"
+_TARGET = 100
+# Knative's "no limit" still needs one on a single machine.
+_MOST_PROCESSES = 4
+# Objects that say something only to a real cluster.
+_WITHOUT_EFFECT = {"RabbitmqBrokerConfig"}
+
+
+def read(objects: Iterable[Manifest]) -> Cluster:
+    """The cluster that the objects describe. Raises: ManifestError, naming the object and what is wrong with it."""
+    found: dict[str, list[Any]] = {kind: [] for kind in _READERS}
+    namespaces = set()
+    for manifest in objects:
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        namespaces.add(metadata.get("namespace", "default"))
+        if kind in _WITHOUT_EFFECT:
+            continue
+        if kind not in _READERS:
+            raise ManifestError(f"{kind} {metadata['name']}: the local runner does not know this kind of object")
+        found[kind].append(_read_one(manifest))
+    if len(namespaces) != 1:
+        raise ManifestError(f"the objects must be in one namespace, not in {', '.join(sorted(namespaces)) or 'none'}")
+    return _checked(_assemble(namespaces.pop(), found))
+
+
+def _read_one(manifest: Manifest) -> Any:
+    try:
+        return _READERS[manifest["kind"]](manifest)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise ManifestError(f"{manifest['kind']} {manifest['metadata']['name']}: {reason}") from error
+
+
+def _assemble(namespace: str, found: Mapping[str, list[Any]]) -> Cluster:
+    services = {service.name: service for service in found["Service"]}
+    return Cluster(
+        namespace=namespace,
+        services=services,
+        brokers=tuple(found["Broker"]),
+        triggers=tuple(found["Trigger"]),
+        ping_sources=tuple(found["PingSource"]),
+        sinks={
+            service.name: sink
+            for service in services.values()
+            for selector, sink in found["SinkBinding"]
+            if selector.items() <= service.labels.items()
+        },
+        jobs=tuple(found["Job"]),
+        config_maps=dict(found["ConfigMap"]),
+    )
+
+
+def _checked(cluster: Cluster) -> Cluster:
+    """The same cluster, when all that it refers to is there."""
+    for trigger in cluster.triggers:
+        what = f"Trigger {trigger.name}"
+        _exists(cluster, Sink("Broker", trigger.broker), what)
+        _exists(cluster, trigger.subscriber, what)
+        if trigger.delivery.dead_letter_sink:
+            _exists(cluster, trigger.delivery.dead_letter_sink, what)
+    for ping in cluster.ping_sources:
+        _exists(cluster, ping.sink, f"PingSource {ping.name}")
+    for name, sink in cluster.sinks.items():
+        _exists(cluster, sink, f"the SinkBinding of {name}")
+    for container in cluster.containers():
+        _check_config(cluster, container)
+    return cluster
+
+
+def _exists(cluster: Cluster, sink: Sink, what: str) -> None:
+    names: Iterable[str] = cluster.services if sink.kind == "Service" else cluster.brokers
+    if sink.name not in names:
+        raise ManifestError(f"{what} names the {sink.kind} {sink.name}, which the overlay does not have")
+
+
+def _check_config(cluster: Cluster, container: Container) -> None:
+    keys = [env.value for env in container.env if isinstance(env.value, KeyRef) and env.value.kind == "ConfigMap"]
+    missing = [name for name in container.config_maps if name not in cluster.config_maps]
+    missing += [f"{ref.name}/{ref.key}" for ref in keys if ref.key not in cluster.config_maps.get(ref.name, {})]
+    if missing:
+        raise ManifestError(f"{' '.join(container.command)} needs the ConfigMap {missing[0]}, which is not there")
+
+
+def _service(manifest: Manifest) -> Service:
+    template = manifest["spec"]["template"]
+    spec, notes = template["spec"], template.get("metadata", {}).get("annotations", {})
+    (container,) = spec["containers"]
+    concurrency = int(spec.get("containerConcurrency", 0))
+    timeout = float(spec.get("timeoutSeconds", _TIMEOUT))
+    idle = notes.get(_AUTOSCALING + "window", _WINDOW), notes.get(_AUTOSCALING + "scale-down-delay", "0s")
+    return Service(
+        name=manifest["metadata"]["name"],
+        labels=manifest["metadata"].get("labels", {}),
+        container=_container(container),
+        readiness_path=container.get("readinessProbe", {}).get("httpGet", {}).get("path", ""),
+        concurrency=concurrency or int(notes.get(_AUTOSCALING + "target", _TARGET)),
+        timeout=timeout,
+        response_start_timeout=float(spec.get("responseStartTimeoutSeconds", min(timeout, _TIMEOUT))),
+        min_scale=int(notes.get(_AUTOSCALING + "min-scale", 0)),
+        max_scale=int(notes.get(_AUTOSCALING + "max-scale", 0)) or _MOST_PROCESSES,
+        idle_seconds=sum(go_duration(text) for text in idle),
+    )
+
+
+def _container(container: Mapping[str, Any]) -> Container:
+    command = (*container["command"], *container.get("args", ()))
+    return Container(
+        command=tuple(str(part) for part in command),
+        env=tuple(_env_var(entry) for entry in container.get("env", ())),
+        config_maps=tuple(entry["configMapRef"]["name"] for entry in container.get("envFrom", ())),
+    )
+
+
+def _env_var(entry: Mapping[str, Any]) -> EnvVar:
+    if "valueFrom" not in entry:
+        return EnvVar(entry["name"], str(entry.get("value", "")))
+    ((source, ref),) = entry["valueFrom"].items()
+    kinds = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+    if source not in kinds:
+        raise ValueError(f"{entry['name']} comes from a {source}, which the local runner does not know")
+    return EnvVar(entry["name"], KeyRef(kinds[source], ref["name"], ref["key"]))
+
+
+def _sink(destination: Mapping[str, Any]) -> Sink:
+    ref = destination["ref"]
+    if ref["kind"] not in ("Service", "Broker"):
+        raise ValueError(f"a sink must be a Service or a Broker, not a {ref['kind']}")
+    return Sink(ref["kind"], ref["name"])
+
+
+def _trigger(manifest: Manifest) -> Trigger:
+    spec = manifest["spec"]
+    if "filters" in spec:
+        raise ValueError("spec.filters is ignored by the RabbitMQ broker, and would match every event: use spec.filter")
+    return Trigger(
+        name=manifest["metadata"]["name"],
+        broker=spec["broker"],
+        attributes=spec.get("filter", {}).get("attributes", {}),
+        subscriber=_sink(spec["subscriber"]),
+        delivery=_delivery(spec["delivery"]) if "delivery" in spec else Delivery(),
+        parallelism=int(manifest["metadata"].get("annotations", {}).get(_PARALLELISM, 1)),
+    )
+
+
+def _delivery(spec: Mapping[str, Any]) -> Delivery:
+    """Defaults are those of the RabbitMQ broker's dispatcher: 5 retries and 50 ms, and no timeout."""
+    return Delivery(
+        retry=int(spec.get("retry", 5)),
+        exponential=spec.get("backoffPolicy", "exponential") == "exponential",
+        backoff=iso_duration(spec.get("backoffDelay", "PT0.05S")),
+        timeout=iso_duration(spec["timeout"]) if "timeout" in spec else None,
+        dead_letter_sink=_sink(spec["deadLetterSink"]) if "deadLetterSink" in spec else None,
+    )
+
+
+def _ping_source(manifest: Manifest) -> PingSource:
+    spec = manifest["spec"]
+    return PingSource(
+        name=manifest["metadata"]["name"],
+        schedule=spec["schedule"],
+        timezone=spec.get("timezone", "UTC"),
+        content_type=spec.get("contentType", ""),
+        data=spec.get("data", "").encode(),
+        sink=_sink(spec["sink"]),
+    )
+
+
+def _sink_binding(manifest: Manifest) -> tuple[Mapping[str, str], Sink]:
+    subject = manifest["spec"]["subject"]
+    if subject["kind"] != "Service" or set(subject["selector"]) != {"matchLabels"}:
+        raise ValueError("the subject must be Services, chosen by matchLabels")
+    return subject["selector"]["matchLabels"], _sink(manifest["spec"]["sink"])
+
+
+def _job(manifest: Manifest) -> Job:
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    deadline = float(manifest["spec"].get("activeDeadlineSeconds", 600))
+    return Job(manifest["metadata"]["name"], _container(container), deadline)
+
+
+_READERS: dict[str, Callable[[Manifest], Any]] = {
+    "Service": _service,
+    "Broker": lambda manifest: manifest["metadata"]["name"],
+    "Trigger": _trigger,
+    "PingSource": _ping_source,
+    "SinkBinding": _sink_binding,
+    "Job": _job,
+    "ConfigMap": lambda manifest: (manifest["metadata"]["name"], manifest.get("data", {})),
+}

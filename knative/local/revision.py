@@ -1,0 +1,198 @@
+"""The processes of one Service: none while idle, more when requests queue, up to max-scale.
+
+Does the work of Knative's autoscaler and of the queue in front of each container (queue-proxy).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from knative.local.cluster import Service
+from knative.local.errors import ProcessError
+from knative.local.process import Process
+
+__all__ = ["Overloaded", "Revision", "Unavailable"]
+
+log = logging.getLogger(__name__)
+
+# queue-proxy lets ten times containerConcurrency wait for each container.
+_WAITING_PER_SLOT = 10
+_LONGEST_BACKOFF = 30
+
+
+class Overloaded(Exception):
+    """Too many requests wait already (a 503 for the client)."""
+
+
+class Unavailable(Exception):
+    """The function's processes die as soon as they are started (a 503 for the client)."""
+
+
+@dataclass(eq=False)
+class _Instance:
+    process: Process
+    in_flight: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+
+class Revision:
+    """Starts, shares out and stops the processes of `service`.
+
+    `launch` gives a process that is ready, or raises ProcessError; when it is cancelled, it leaves none behind.
+    """
+
+    def __init__(self, service: Service, launch: Callable[[], Awaitable[Process]]) -> None:
+        self.service = service
+        self._launch = launch
+        self._instances: list[_Instance] = []
+        self._waiting: deque[asyncio.Future[_Instance]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._deaths = 0
+        self._start_again_at = 0.0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Process]:
+        """A place in a process for one request; waits for one, and starts processes as needed.
+
+        Raises: Overloaded, Unavailable.
+        """
+        instance = self._claim() or await self._queue()
+        try:
+            yield instance.process
+            self._deaths = 0
+        finally:
+            self._release(instance)
+
+    def tick(self) -> None:
+        """Called every second: stop what was idle for long enough, start what min-scale wants."""
+        self._scale_up()
+        oldest = time.monotonic() - self.service.idle_seconds
+        idle = [each for each in self._instances if not each.in_flight and each.idle_since < oldest]
+        for instance in idle[: max(0, len(self._instances) - self.service.min_scale)]:
+            self._instances.remove(instance)
+            log.info("%s: idle, process %d is stopped", self.service.name, instance.process.pid)
+            self._in_background(instance.process.stop(self.service.timeout))
+
+    async def close(self, seconds: float) -> None:
+        """Stop all processes, those with requests in flight too: SIGTERM, and SIGKILL after `seconds`."""
+        self._refuse_waiting("audiolift is being stopped")
+        stopped, self._instances = self._instances, []
+        for task in (*self._starting, *self._background):
+            task.cancel()
+        await asyncio.gather(*self._starting, *self._background, return_exceptions=True)
+        await asyncio.gather(*(instance.process.stop(seconds) for instance in stopped))
+
+    def _claim(self) -> _Instance | None:
+        # The first that has room, so that the last ones fall idle when there is less to do.
+        for instance in self._instances:
+            if instance.in_flight < self.service.concurrency:
+                instance.in_flight += 1
+                return instance
+        return None
+
+    def _release(self, instance: _Instance) -> None:
+        instance.in_flight -= 1
+        instance.idle_since = time.monotonic()
+        self._hand_out()
+
+    async def _queue(self) -> _Instance:
+        self._refuse_when_hopeless()
+        ticket: asyncio.Future[_Instance] = asyncio.get_running_loop().create_future()
+        self._waiting.append(ticket)
+        self._scale_up()
+        try:
+            return await ticket
+        except asyncio.CancelledError:
+            if ticket.done() and not ticket.cancelled():  # it was our turn in the same moment
+                self._release(ticket.result())
+            raise
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(ticket)
+
+    def _refuse_when_hopeless(self) -> None:
+        if len(self._waiting) >= _WAITING_PER_SLOT * self.service.concurrency * self.service.max_scale:
+            raise Overloaded(f"{self.service.name}: pending request queue full")
+        if not self._instances and time.monotonic() < self._start_again_at:
+            raise Unavailable(f"{self.service.name} does not start; its log says why")
+
+    def _hand_out(self) -> None:
+        while self._waiting and (instance := self._claim()):
+            ticket = self._waiting.popleft()
+            if ticket.done():
+                instance.in_flight -= 1
+            else:
+                ticket.set_result(instance)
+
+    def _refuse_waiting(self, reason: str) -> None:
+        while self._waiting:
+            ticket = self._waiting.popleft()
+            if not ticket.done():
+                ticket.set_exception(Unavailable(reason))
+
+    def _scale_up(self) -> None:
+        if time.monotonic() < self._start_again_at:
+            return
+        load = len(self._waiting) + sum(instance.in_flight for instance in self._instances)
+        wanted = max(self.service.min_scale, math.ceil(load / self.service.concurrency))
+        for _ in range(min(wanted, self.service.max_scale) - len(self._instances) - len(self._starting)):
+            task = asyncio.create_task(self._start())
+            self._starting.add(task)
+            task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled():
+            task.result()
+            self._scale_up()
+
+    async def _start(self) -> None:
+        began = time.monotonic()
+        try:
+            process = await self._launch()
+        except ProcessError as error:
+            self._died(str(error))
+            return
+        instance = _Instance(process)
+        self._instances.append(instance)
+        log.info(
+            "%s: process %d of at most %d is ready after %.1f s",
+            *(self.service.name, len(self._instances), self.service.max_scale, time.monotonic() - began),
+        )
+        self._hand_out()
+        self._in_background(self._watch(instance))
+
+    async def _watch(self, instance: _Instance) -> None:
+        process = instance.process
+        await asyncio.wait({process.exited})
+        if instance in self._instances:
+            self._instances.remove(instance)
+            process.kill()
+            self._died(f"{self.service.name}: process {process.pid} died: {process.how_it_ended()}{process.last_lines}")
+            self._scale_up()
+
+    def _died(self, message: str) -> None:
+        """One death is met by a new process at once; those that follow without a success between, later and later."""
+        log.error("%s", message)
+        self._deaths += 1
+        if self._deaths < 2:
+            return
+        backoff = min(2 ** (self._deaths - 2), _LONGEST_BACKOFF)
+        self._start_again_at = time.monotonic() + backoff
+        log.error("%s: died %d times in a row; not started for %d s", self.service.name, self._deaths, backoff)
+        if not self._instances:
+            self._refuse_waiting(f"{self.service.name} does not start; its log says why")
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

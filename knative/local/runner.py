@@ -1,0 +1,171 @@
+"""Puts the parts together: `async with running(Options(…)) as local:` serves an overlay at `local.url`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from functions.shared.proxy import Forwarder
+from knative.local import jobs, kustomize, manifests, pingsource
+from knative.local.activator import Activator
+from knative.local.broker import Broker
+from knative.local.cluster import Cluster, PingSource, Service, Sink
+from knative.local.dispatcher import Dispatcher
+from knative.local.listeners import Handler, Listeners
+from knative.local.lock import data_directory
+from knative.local.process import LOCALHOST, Process, free_port, spawn
+from knative.local.queues import Queues
+from knative.local.revision import Revision
+from knative.local.secrets import Environment, load_secrets
+
+__all__ = ["DEFAULT_OVERLAY", "Local", "Options", "running"]
+
+DEFAULT_OVERLAY = Path(__file__).parents[1] / "overlays" / "local"
+# What is in flight when the runner is told to stop gets so long to finish, at each step.
+_GRACE_SECONDS = 3
+_TICK_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run, where its data is, and where the public Service listens (port 0: any free one)."""
+
+    overlay: Path = DEFAULT_OVERLAY
+    data: Path = Path("data")
+    host: str = LOCALHOST
+    port: int = 8080
+
+
+@dataclass(frozen=True)
+class Local:
+    """What is being served. `addresses`: host name in the cluster (`convert`, `audiolift-broker-ingress`) → URL."""
+
+    url: str
+    data: Path
+    addresses: Mapping[str, str]
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Local]:
+    """Serve an overlay while in the context. Leaving it stops every process within seconds.
+
+    Enter it in the main thread: the processes die with the thread that enters it.
+    Raises: LocalError, when it cannot start.
+    """
+    cluster = manifests.read(kustomize.render(options.overlay))
+    for source in cluster.ping_sources:
+        pingsource.check_schedule(source)
+    async with AsyncExitStack() as stack:
+        data = stack.enter_context(data_directory(options.data))
+        listeners = stack.enter_context(Listeners(cluster, options.host, options.port))
+        environment = Environment(cluster, load_secrets(data, cluster), listeners.addresses, os.environ)
+        for job in cluster.jobs:
+            await jobs.run(job, environment)
+        await _serve(stack, _Machine(cluster, environment, listeners, data))
+        yield Local(listeners.addresses[listeners.public], data, listeners.addresses)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """What the parts are made of."""
+
+    cluster: Cluster
+    environment: Environment
+    listeners: Listeners
+    data: Path
+
+    def address(self, sink: Sink) -> str:
+        return self.listeners.addresses[self.cluster.host(sink)]
+
+
+async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
+    """Start everything. It is stopped the other way round: first what brings work in, last the processes."""
+    cluster = machine.cluster
+    runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audiolift-")))
+    processes = await stack.enter_async_context(Forwarder(keep_alive=False))
+    listeners = await stack.enter_async_context(Forwarder())
+    queues = await stack.enter_async_context(Queues(machine.data / "broker.db"))
+    revisions = [
+        Revision(service, partial(_launch, service, machine, processes, runtime))
+        for service in cluster.services.values()
+    ]
+    stack.push_async_callback(_together, lambda: [revision.close(_GRACE_SECONDS) for revision in revisions])
+    dispatchers = {
+        trigger.name: Dispatcher(trigger, queues, listeners, machine.address, cluster.url(trigger.subscriber))
+        for trigger in cluster.triggers
+    }
+    handlers = _handlers(machine, revisions, processes, queues, dispatchers)
+    stack.push_async_callback(machine.listeners.close)
+    await machine.listeners.serve(handlers)
+    for dispatcher in dispatchers.values():
+        dispatcher.start()
+    stack.push_async_callback(_together, lambda: [each.stop(_GRACE_SECONDS) for each in dispatchers.values()])
+    clocks = [_tick(revisions), *(_ping(machine, source, listeners) for source in cluster.ping_sources)]
+    stack.push_async_callback(_cancel, [asyncio.create_task(clock) for clock in clocks])
+
+
+def _handlers(
+    machine: _Machine,
+    revisions: list[Revision],
+    processes: Forwarder,
+    queues: Queues,
+    dispatchers: Mapping[str, Dispatcher],
+) -> dict[str, Handler]:
+    """Who answers at each host name: an activator for each Service, an ingress for each Broker."""
+    cluster, handlers = machine.cluster, dict[str, Handler]()
+    for revision in revisions:
+        name = revision.service.name
+        handlers[name] = Activator(revision, processes, edge=name == machine.listeners.public).handle
+    for broker in cluster.brokers:
+        triggers = [trigger for trigger in cluster.triggers if trigger.broker == broker]
+        ingress = Broker(triggers, queues, wake=lambda name: dispatchers[name].wake())
+        handlers[cluster.host(Sink("Broker", broker))] = ingress.handle
+    return handlers
+
+
+async def _launch(service: Service, machine: _Machine, probe: Forwarder, runtime: Path) -> Process:
+    """A process of the Service that is ready. Raises: ProcessError; the process is gone then."""
+    injected = {
+        "K_SERVICE": service.name,
+        "HOST": LOCALHOST,
+        "PORT": str(free_port()),
+        # gunicorn and others keep sockets there, under names that two processes would share.
+        "XDG_RUNTIME_DIR": tempfile.mkdtemp(prefix=f"{service.name}-", dir=runtime),
+    }
+    if service.name in machine.cluster.sinks:
+        injected["K_SINK"] = machine.address(machine.cluster.sinks[service.name])
+    environment = machine.environment.of(service.container, **injected)
+    process = await spawn(service.name, service.container.command, environment)
+    try:
+        await process.ready(probe, service.readiness_path)
+    except BaseException:
+        await process.stop(0)
+        raise
+    return process
+
+
+async def _ping(machine: _Machine, source: PingSource, forwarder: Forwarder) -> None:
+    await pingsource.run(source, machine.cluster.namespace, forwarder, machine.address(source.sink))
+
+
+async def _tick(revisions: list[Revision]) -> None:
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        for revision in revisions:
+            revision.tick()
+
+
+async def _together(make: Callable[[], Iterable[Awaitable[None]]]) -> None:
+    await asyncio.gather(*make())
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,123 @@
+"""Stands in for a cluster's Secrets, and puts together the environment of each container."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from knative.local.cluster import Cluster, Container, KeyRef
+from knative.local.errors import ManifestError, StartError
+
+__all__ = ["ROOT", "Environment", "load_secrets"]
+
+ROOT = Path(__file__).parents[2]
+
+Secrets = Mapping[str, Mapping[str, str]]
+
+
+def load_secrets(data: Path, cluster: Cluster) -> Secrets:
+    """The Secrets by name and key. The keys that sign tokens are made once and kept in `data`/secrets.json, mode 0600.
+
+    The stores' addresses are not kept: they follow the data directory when that is moved.
+    Raises: StartError.
+    """
+    refs = {env.value for container in cluster.containers() for env in container.env}
+    tokens: Mapping[str, str] = {}
+    if any(isinstance(ref, KeyRef) and ref.name == "audiolift-tokens" for ref in refs):
+        tokens = _tokens(data / "secrets.json")
+    return {
+        "audiolift-stores": {"database-url": f"sqlite:///{data}/audiolift.db", "blobs-url": f"file://{data}/blobs"},
+        "audiolift-mail": {"smtp-url": f"file://{data}/mail"},
+        "audiolift-tokens": tokens,
+    }
+
+
+def _tokens(path: Path) -> Mapping[str, str]:
+    try:
+        tokens: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["audiolift-tokens"]
+        return tokens
+    except FileNotFoundError:
+        tokens = _new_tokens()
+    except (ValueError, KeyError, TypeError) as error:
+        raise StartError(f"{path} is damaged. Delete it: everybody then has to sign in again") from error
+    _write_private(path, json.dumps({"audiolift-tokens": tokens}, indent=2))
+    return tokens
+
+
+def _new_tokens() -> Mapping[str, str]:
+    made = subprocess.run(
+        [sys.executable, "-m", "functions.login.keys"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise StartError(f"functions.login.keys cannot make the keys for tokens: {made.stderr.strip()[-500:]}")
+    tokens: Mapping[str, str] = json.loads(made.stdout)
+    return tokens
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the values of environment variables come from. `addresses`: host name in the cluster → URL here.
+
+    `own` is the runner's environment. It wins over Secrets and ConfigMaps, so that DATABASE_URL=… on the command line
+    does what it says; and a name that a manifest gives to some containers reaches only those.
+    """
+
+    cluster: Cluster
+    secrets: Secrets
+    addresses: Mapping[str, str]
+    own: Mapping[str, str]
+
+    def of(self, container: Container, **injected: str) -> dict[str, str]:
+        """The whole environment of a container's process. Raises: ManifestError."""
+        declared = self._declared(container)
+        names = {name for each in self.cluster.containers() for name in self._names(each)} | {"K_SINK"}
+        inherited = {name: value for name, value in self.own.items() if name not in names}
+        path = os.pathsep.join(filter(None, [str(ROOT), self.own.get("PYTHONPATH")]))
+        return {**inherited, **declared, **injected, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def _names(self, container: Container) -> set[str]:
+        return {env.name for env in container.env}.union(*(self.cluster.config_maps[n] for n in container.config_maps))
+
+    def _declared(self, container: Container) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for config_map in container.config_maps:
+            values |= self.cluster.config_maps[config_map]
+        values |= {name: self.own[name] for name in values if self.own.get(name)}
+        for env in container.env:
+            values[env.name] = env.value if isinstance(env.value, str) else self._referred(env.name, env.value)
+        return {name: self.local(value) for name, value in values.items()}
+
+    def _referred(self, name: str, ref: KeyRef) -> str:
+        known = self.cluster.config_maps if ref.kind == "ConfigMap" else self.secrets
+        if self.own.get(name):
+            return self.own[name]
+        if ref.key not in known.get(ref.name, {}):
+            raise ManifestError(f"{name}: the {ref.kind} {ref.name} has no key {ref.key} on this machine")
+        return known[ref.name][ref.key]
+
+    def local(self, text: str) -> str:
+        """`text` with each cluster address replaced by the listener that stands for it. Raises: ManifestError."""
+        pattern = rf"http://([a-z0-9-]+)\.{re.escape(self.cluster.namespace)}\.svc\.cluster\.local"
+        return re.sub(pattern, self._address, text)
+
+    def _address(self, match: re.Match[str]) -> str:
+        if match[1] not in self.addresses:
+            raise ManifestError(f"{match[0]} is the address of nothing in the overlay")
+        return self.addresses[match[1]]
