@@ -1,8 +1,8 @@
 """What can be wrong with an event.
 
-    EventError
-    ├── Malformed      it is not a CloudEvent, or its data is not what its type promises
-    └── UnknownType    it is a CloudEvent, but of a type that is not in the catalogue
+EventError
+├── Malformed      it is not a CloudEvent, or its data is not what its type promises
+└── UnknownType    it is a CloudEvent, but of a type that is not in the catalogue
 """
 
 __all__ = ["EventError", "Malformed", "UnknownType"]

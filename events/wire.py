@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from cloudevents.exceptions import GenericException
 from cloudevents.http import CloudEvent, from_http, to_binary
-from cloudevents.sdk import types as sdk_types
 
 from events.errors import Malformed
 
@@ -64,7 +63,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
         event = from_http(lowered, body, data_unmarshaller=_as_bytes)
     except (GenericException, ValueError, TypeError, AttributeError) as error:
         raise Malformed(f"not a CloudEvent: {error}") from error
-    return _envelope(event, body)
+    return _envelope(event)
 
 
 def write(envelope: Envelope) -> tuple[dict[str, str], bytes]:
@@ -74,14 +73,17 @@ def write(envelope: Envelope) -> tuple[dict[str, str], bytes]:
     return dict(headers), body
 
 
-def _envelope(event: CloudEvent, body: bytes) -> Envelope:
+def _envelope(event: CloudEvent) -> Envelope:
     attributes = {name: str(value) for name, value in event.get_attributes().items() if value is not None}
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:
         raise Malformed(f"the event has no {', '.join(missing)}")
     if attributes["specversion"] != "1.0":
         raise Malformed(f"CloudEvents {attributes['specversion']} is not spoken here, only 1.0")
-    return Envelope(attributes, event.get_data() or b"")
+    data = event.get_data() or b""
+    if data:
+        attributes.setdefault("datacontenttype", "application/json")
+    return Envelope(attributes, data)
 
 
 def _as_bytes(data: object) -> bytes:

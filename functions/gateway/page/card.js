@@ -39,7 +39,8 @@ export class Card {
   }
 
   showFacts(facts) {
-    this.#part(".facts").textContent = facts.join(" · ");
+    const unbroken = facts.map((fact) => fact.replaceAll(" ", "\u00a0")); // lines break between facts only
+    this.#part(".facts").textContent = unbroken.join(" · ");
   }
 
   /** Why it failed and what to do, or null. */

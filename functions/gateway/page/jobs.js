@@ -96,13 +96,14 @@ function factsOf(job) {
 }
 
 function actionsOf(job, card) {
-  const { links, state } = job;
-  if (isActive(job)) return [{ label: "Cancel", run: () => change(links.cancel) }];
-  const remove = { label: "Delete", run: () => discard(job), kind: "quiet" };
-  if (state === "done") {
-    return [{ label: "Play", run: () => play(job, card), kind: "main" }, { label: "Download", run: () => download(job) }, remove];
-  }
-  return links.retry ? [{ label: "Try again", run: () => change(links.retry) }, remove] : [remove];
+  const { links } = job; // a link is there when the state of the job allows what it does
+  const actions = [];
+  if (links.audio) actions.push({ label: "Play", run: () => play(job, card), kind: "main" });
+  if (links.audio) actions.push({ label: "Download", run: () => download(job) });
+  if (links.cancel) actions.push({ label: "Cancel", run: () => change(links.cancel) });
+  if (links.retry) actions.push({ label: "Try again", run: () => change(links.retry) });
+  if (!isActive(job)) actions.push({ label: "Delete", run: () => discard(job), kind: "quiet" });
+  return actions;
 }
 
 async function change(link) {

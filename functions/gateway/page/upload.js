@@ -31,7 +31,7 @@ function send(file, { key, onProgress, signal }, authorized) {
   const request = new XMLHttpRequest();
   request.open("POST", `/v1/jobs?${new URLSearchParams({ filename: file.name })}`);
   request.setRequestHeader("Authorization", authorized);
-  request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+  request.setRequestHeader("Content-Type", typeOf(file));
   request.setRequestHeader("Idempotency-Key", key);
   request.upload.addEventListener("progress", (event) => onProgress(event.loaded / (event.total || 1)));
   return new Promise((resolve, reject) => {
@@ -44,6 +44,9 @@ function send(file, { key, onProgress, signal }, authorized) {
     request.send(file);
   });
 }
+
+// Browsers guess the type by the name and call some videos application/… or text/…; the server looks into the file.
+const typeOf = ({ type }) => (/^(video|audio)\//.test(type) ? type : "application/octet-stream");
 
 function settle(request, resolve, reject) {
   if (request.status === 202) resolve(JSON.parse(request.responseText));

@@ -1,0 +1,113 @@
+"""Every event type, as a frozen dataclass: what its data holds, who emits it, and an example.
+
+Types are `dev.audiolift.<thing>.<past participle>.v<version>`; a change that breaks a reader gets a new version and a new class.
+Files never travel in events: `job_id` is the claim check that fetches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+__all__ = [
+    "CATALOGUE",
+    "AudioCreated",
+    "ConversionFailed",
+    "EventType",
+    "VideoSubmitted",
+    "VideoUploaded",
+    "dataschema",
+]
+
+
+def _described(text: str) -> Any:
+    return field(metadata={"description": text})
+
+
+@dataclass(frozen=True)
+class EventType:
+    """What all types have in common. `SOURCE` is the CloudEvents source of the emitter; None when others emit it."""
+
+    TYPE: ClassVar[str]
+    SOURCE: ClassVar[str | None]
+    EXAMPLE: ClassVar[Mapping[str, Any]]
+
+    def to_data(self) -> dict[str, Any]:
+        """The event's data as a JSON object; fields that are None are left out."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class VideoSubmitted(EventType):
+    """Another system asks for the audio of a video that lies at a URL."""
+
+    TYPE = "dev.audiolift.video.submitted.v1"
+    SOURCE = None
+    EXAMPLE = {"url": "https://media.example.com/talk.mp4", "filename": "talk.mp4", "options": {"quality": 2}}
+
+    url: str = _described("Where to fetch the video: http or https, a public address.")
+    filename: str | None = field(default=None, metadata={"description": "What to call it; else the URL's last part."})
+    options: Mapping[str, Any] | None = field(
+        default=None, metadata={"description": "Conversion options, as in POST /v1/jobs."}
+    )
+
+
+@dataclass(frozen=True)
+class VideoUploaded(EventType):
+    """A video is stored and its job is queued for conversion."""
+
+    TYPE = "dev.audiolift.video.uploaded.v1"
+    SOURCE = "/audiolift/upload"
+    EXAMPLE = {"job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01", "filename": "talk.mp4", "size_bytes": 73400320}
+
+    job_id: str = _described("The job, and the claim check for its files.")
+    filename: str = _described("What the owner calls the video (Unicode).")
+    size_bytes: int = _described("The size of the video in bytes.")
+
+
+@dataclass(frozen=True)
+class AudioCreated(EventType):
+    """The MP3 of a job is stored and can be downloaded."""
+
+    TYPE = "dev.audiolift.audio.created.v1"
+    SOURCE = "/audiolift/convert"
+    EXAMPLE = {
+        "job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01",
+        "filename": "talk.mp4",
+        "size_bytes": 5242880,
+        "duration_seconds": 214.32,
+    }
+
+    job_id: str = _described("The job, and the claim check for its files.")
+    filename: str = _described("What the owner calls the video (Unicode).")
+    size_bytes: int = _described("The size of the MP3 in bytes.")
+    duration_seconds: float = _described("The length of the MP3 in seconds.")
+
+
+@dataclass(frozen=True)
+class ConversionFailed(EventType):
+    """A job ended without an MP3, for good."""
+
+    TYPE = "dev.audiolift.conversion.failed.v1"
+    SOURCE = "/audiolift/convert"
+    EXAMPLE = {
+        "job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01",
+        "filename": "slides.mp4",
+        "code": "no-audio",
+        "title": "The video has no audio track",
+    }
+
+    job_id: str = _described("The job that failed.")
+    filename: str = _described("What the owner calls the video (Unicode).")
+    code: str = _described("The reason code, as in the job's error.")
+    title: str = _described("The reason in a few words, for a person.")
+
+
+CATALOGUE: tuple[type[EventType], ...] = (VideoSubmitted, VideoUploaded, AudioCreated, ConversionFailed)
+
+
+def dataschema(event_type: type[EventType]) -> str:
+    """The URI of the JSON Schema of a type's data, carried in the CloudEvents attribute `dataschema`."""
+    return f"https://audiolift.dev/schemas/{event_type.TYPE}.json"

@@ -1,0 +1,65 @@
+"""video.uploaded → audio.created | conversion.failed."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from events.catalogue import VideoUploaded
+from functions.convert import engine
+from functions.shared import blobs, database, jobs, outbox
+from functions.shared.jobs import Audio, Claim, Lost
+from functions.shared.problems import Unavailable
+from functions.shared.reasons import Failure
+from functions.shared.subscriber import subscriber
+
+log = logging.getLogger(__name__)
+
+PIECE = 256 * 1024
+
+
+@subscriber(VideoUploaded, ready=(database.ping, lambda: blobs.store().ping()))
+def convert(event: VideoUploaded) -> None:
+    """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
+    claim = jobs.claim(event.job_id)
+    if claim is None:
+        return outbox.send_unsent(event.job_id)
+    try:
+        result = _finish(claim)
+    except Lost:
+        return log.info("job %s was cancelled or given to another conversion", claim.job_id)
+    except BaseException:
+        jobs.release(claim)
+        raise
+    return outbox.send(result)
+
+
+def _finish(claim: Claim) -> str:
+    try:
+        result = jobs.finish(claim, _make_audio(claim))
+    except Failure as failure:
+        return jobs.fail_claimed(claim, failure)
+    with suppress(Unavailable):
+        blobs.store().delete(claim.video)
+    return result
+
+
+def _make_audio(claim: Claim) -> Audio:
+    with tempfile.TemporaryDirectory(prefix="convert-") as directory, blobs.store().local_file(claim.video) as video:
+        mp3, seconds = engine.convert(video, Path(directory), claim.options, lambda progress: _renew(claim, progress))
+        return _keep(claim, mp3, seconds)
+
+
+def _keep(claim: Claim, mp3: Path, seconds: float) -> Audio:
+    with mp3.open("rb") as file, blobs.store().writing(claim.audio) as writer:
+        while piece := file.read(PIECE):
+            writer.write(piece)
+    return Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))
+
+
+def _renew(claim: Claim, progress: float) -> None:
+    # A database that is away for a while costs no work: if somebody else gets the job meanwhile, the token stops us at the end.
+    with suppress(Unavailable):
+        jobs.renew(claim, progress)

@@ -1,0 +1,128 @@
+"""Runs ffmpeg in its own process group and within limits, watches it, and kills all of it when it must end."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from functions.shared import settings
+from functions.shared.reasons import Failure
+
+__all__ = ["Outcome", "run"]
+
+WATCH_SECONDS = 1.0
+MEMORY_BYTES = 2 * 1024**3
+OPEN_FILES = 32
+LINES_KEPT, LINE_LENGTH = 2000, 500
+
+
+@dataclass
+class Outcome:
+    """How ffmpeg ended: its exit status (negative: the signal), what it said at last, and the time stamp it had reached in seconds."""
+
+    status: int = 0
+    seconds: float = 0.0
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+
+    def said(self, *phrases: str) -> bool:
+        """Whether one of the phrases is in what ffmpeg said."""
+        return any(phrase in line for line in self.lines for phrase in phrases)
+
+    def last_words(self) -> str:
+        """The end of what ffmpeg said, for the log."""
+        return " | ".join(list(self.lines)[-5:])
+
+
+def run(command: Sequence[str], directory: Path, deadline: float, watch: Callable[[float], None]) -> Outcome:
+    """Run ffmpeg in an empty environment, in `directory`, until `deadline` (monotonic seconds).
+
+    `watch` is called every second with the time stamp reached, and may raise to end it all.
+    Raises: Failure (timed-out), and what `watch` raises; no process is left in any case.
+    """
+    outcome = Outcome()
+    with _started(command, directory, deadline) as process:
+        next_watch = time.monotonic()
+        for line, is_progress in _lines(process):
+            if is_progress:
+                outcome.seconds = max(outcome.seconds, _seconds(line))
+            elif line:
+                outcome.lines.append(line[:LINE_LENGTH])
+            if time.monotonic() > deadline:
+                raise Failure("timed-out")
+            if time.monotonic() >= next_watch:
+                watch(outcome.seconds)
+                next_watch = time.monotonic() + WATCH_SECONDS
+        outcome.status = process.wait()
+    return outcome
+
+
+@contextmanager
+def _started(command: Sequence[str], directory: Path, deadline: float) -> Iterator[subprocess.Popen[bytes]]:
+    guard = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), _limits(deadline)]
+    process = subprocess.Popen(
+        [*guard, *command],
+        cwd=directory,
+        env={"LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _limits(deadline: float) -> str:
+    cpu_seconds = max(1, int(deadline - time.monotonic())) * (os.cpu_count() or 1)
+    return json.dumps(
+        {
+            "RLIMIT_CPU": cpu_seconds,
+            "RLIMIT_AS": MEMORY_BYTES,
+            "RLIMIT_FSIZE": settings.number("MAX_AUDIO_BYTES"),
+            "RLIMIT_NOFILE": OPEN_FILES,
+            "RLIMIT_CORE": 0,
+        }
+    )
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bool]]:
+    """Lines of stdout (progress) and stderr as they come, and an empty one at least every half second, until both end."""
+    assert process.stdout and process.stderr
+    with selectors.DefaultSelector() as selector:
+        for pipe in (process.stdout, process.stderr):
+            selector.register(pipe, selectors.EVENT_READ, bytearray())
+        while selector.get_map():
+            for key, _ in selector.select(timeout=WATCH_SECONDS / 2):
+                data = os.read(key.fd, 65536)
+                if not data:
+                    selector.unregister(key.fileobj)
+                for line in _split(key.data, data):
+                    yield line, key.fileobj is process.stdout
+            yield "", False
+
+
+def _split(buffer: bytearray, data: bytes) -> list[str]:
+    buffer += data or b"\n"
+    *lines, rest = bytes(buffer).replace(b"\r", b"\n").split(b"\n")
+    # A line without end must not fill the memory.
+    buffer[:] = rest[: 16 * LINE_LENGTH]
+    return [line.decode(errors="replace") for line in lines]
+
+
+def _seconds(line: str) -> float:
+    name, _, value = line.partition("=")
+    return int(value) / 1e6 if name == "out_time_us" and value.lstrip("-").isdigit() else 0.0

@@ -1,0 +1,104 @@
+"""The MP3 as an HTTP response: Range, conditional requests, HEAD (RFC 9110, sections 13 and 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from werkzeug.http import parse_etags, parse_range_header, unquote_etag
+
+from functions.shared import blobs, database, tokens
+from functions.shared.blobs import NoSuchBlob
+from functions.shared.problems import Problem
+from functions.shared.tables import jobs
+
+__all__ = ["job_behind", "respond"]
+
+
+def job_behind(signed: str) -> Any:
+    """The row of the job that a signed link is for. Raises: Problem (404)."""
+    with database.reading() as connection:
+        row = connection.execute(jobs.select().where(jobs.c.id == tokens.linked_job(signed))).one_or_none()
+    if row is None:
+        raise Problem("not-found", "The job of this link was deleted.")
+    return row
+
+
+def respond(request: Request, job: Any) -> Response:
+    """The MP3 of a job, or as much of it as was asked for. Raises: Problem (409, 410 or 416)."""
+    _check_done(job)
+    headers = _headers(job)
+    if _unmodified(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    span = _span(request, headers["ETag"], job.audio_bytes)
+    start, stop = span or (0, job.audio_bytes)
+    headers["Content-Length"] = str(stop - start)
+    if span:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.audio_bytes}"
+    if request.method == "HEAD":
+        return Response(status_code=206 if span else 200, headers=headers)
+    return StreamingResponse(_read(job, start, stop), 206 if span else 200, headers)
+
+
+def _check_done(job: Any) -> None:
+    if job.state == "expired":
+        raise _expired()
+    if job.state != "done":
+        raise Problem("wrong-state", f"There is no MP3: the job is {job.state}.", state=job.state)
+
+
+def _read(job: Any, start: int, stop: int) -> Iterator[bytes]:
+    try:
+        return blobs.store().read(job.audio, start, stop)
+    except NoSuchBlob:
+        raise _expired() from None
+
+
+def _headers(job: Any) -> dict[str, str]:
+    return {
+        "Content-Type": "audio/mpeg",
+        "ETag": f'"{job.audio_sha256}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": _disposition(job.filename),
+    }
+
+
+def _disposition(filename: str) -> str:
+    """attachment, with the name in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
+    name = f"{PurePosixPath(filename).stem or 'audio'}.mp3"
+    plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _unmodified(request: Request, etag: str) -> bool:
+    asked = parse_etags(request.headers.get("If-None-Match"))
+    return bool(asked) and asked.contains_weak(unquote_etag(etag)[0] or "")
+
+
+def _span(request: Request, etag: str, size: int) -> tuple[int, int] | None:
+    """The first and the last-but-one byte asked for; None for the whole file (RFC 9110: several ranges may be answered so).
+
+    Raises: Problem (416).
+    """
+    asked = parse_range_header(request.headers.get("Range"))
+    if (
+        asked is None
+        or asked.units != "bytes"
+        or len(asked.ranges) != 1
+        or request.headers.get("If-Range", etag) != etag
+    ):
+        return None
+    start, stop = asked.ranges[0]
+    start = max(size + start, 0) if start < 0 else start
+    if start >= size:
+        raise Problem("range-not-satisfiable", f"The file has {size} bytes.", {"Content-Range": f"bytes */{size}"})
+    return start, min(stop or size, size)
+
+
+def _expired() -> Problem:
+    return Problem("expired", "Upload the video again to get a new MP3.")

@@ -1,0 +1,62 @@
+"""The single way in: each request goes to the function it belongs to, after the checks that spare that function a start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from functions.gateway.checks import check_size, protected
+from functions.gateway.table import TABLE
+from functions.shared import settings, tokens
+from functions.shared.aio import answer
+from functions.shared.problems import Problem
+from functions.shared.routing import Routes
+
+routes = Routes()
+
+PAGE = Path(__file__).with_name("page")
+
+
+@functions_framework.aio.http
+async def gateway(request: Request) -> Response:
+    """Answer any request of the outside world."""
+    return protected(await answer(routes, request))
+
+
+@routes.add("GET", "/")
+async def page(_request: Request) -> Response:
+    """The web page."""
+    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+@routes.add("GET", "/assets/<name>")
+async def asset(_request: Request, name: str) -> Response:
+    """A file of the web page."""
+    if name not in {path.name for path in PAGE.iterdir()}:
+        raise Problem("not-found", "The page has no such file.")
+    return FileResponse(PAGE / name, headers={"Cache-Control": "no-cache"})
+
+
+async def forward(request: Request, service: str, signed_in: bool) -> Response:
+    """Check what can be told from the headers, then pass the request on."""
+    if signed_in:
+        tokens.bearer(request.headers)
+    check_size(request.headers)
+    # Late: aiohttp is most of a cold start, and the page and refusals do without it.
+    from functions.gateway.relay import Relay
+
+    return Relay(request, settings.text(f"{service.upper()}_URL"))
+
+
+def _add(method: str, path: str, service: str, signed_in: bool) -> None:
+    async def handler(request: Request, **_parts: str) -> Response:
+        return await forward(request, service, signed_in)
+
+    routes.add(method, path)(handler)
+
+
+for _entry in TABLE:
+    _add(*_entry)

@@ -1,0 +1,112 @@
+"""A response that another function gives: the request goes there as it comes in, and the answer comes back as it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from functions.gateway.checks import SECURITY_HEADERS
+from functions.shared.aio import problem_response
+from functions.shared.problems import Problem
+from functions.shared.proxy import Answer, Forwarder, NoAnswer
+
+__all__ = ["Relay"]
+
+log = logging.getLogger(__name__)
+
+
+_shared: Forwarder | None = None
+
+
+async def _forwarder() -> Forwarder:
+    # For the life of the process, which has one event loop: the connections are kept.
+    global _shared
+    if _shared is None:
+        _shared = await Forwarder().__aenter__()
+    return _shared
+
+
+class Relay(Response):
+    """Forwards `request` to the function at `base` (http://host) and becomes its answer; ends when the client goes away."""
+
+    def __init__(self, request: Request, base: str) -> None:
+        super().__init__()
+        self._method = request.method
+        self._url = base + _target(request)
+        self._body_read = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI side of it."""
+        forwarding = asyncio.ensure_future(self._forward(scope, receive, send))
+        gone = asyncio.ensure_future(self._client_gone(receive))
+        await asyncio.wait((forwarding, gone), return_when=asyncio.FIRST_COMPLETED)
+        for task in (forwarding, gone):
+            task.cancel()
+        ended, _ = await asyncio.gather(forwarding, gone, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        forwarder, begun = await _forwarder(), False
+        try:
+            async with forwarder.send(self._method, self._url, scope["headers"], self._body(scope, receive)) as answer:
+                if _no_function(answer):
+                    raise NoAnswer(f"{self._url}: {answer.status}")
+                begun = True
+                await self._pass_back(answer, send)
+        except NoAnswer as error:
+            log.warning("%s", error)
+            if begun:
+                # A status has gone out: only a connection that breaks tells the client that the body is not whole.
+                raise
+            problem = Problem("bad-gateway", "Try again in a moment.", {"Retry-After": "5", **SECURITY_HEADERS})
+            await problem_response(problem)(scope, receive, send)
+
+    async def _pass_back(self, answer: Answer, send: Send) -> None:
+        ours = {name.lower().encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
+        theirs = [(name, value) for name, value in answer.headers if name.lower() not in ours]
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours.items()]})
+        async for chunk in answer.body:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _body(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes] | None:
+        names = {name for name, _ in scope["headers"]}
+        if names & {b"content-length", b"transfer-encoding"}:
+            return self._chunks(receive)
+        self._body_read.set()
+        return None
+
+    async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+        self._body_read.set()
+
+    async def _client_gone(self, receive: Receive) -> None:
+        # While the body is being read, its reader is the one to notice.
+        await self._body_read.wait()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _target(request: Request) -> str:
+    query = request.scope["query_string"].decode("latin-1")
+    path: str = request.scope["raw_path"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _no_function(answer: Answer) -> bool:
+    """Whether the answer is not the function's but of what stands in front of it: queue full, timeout, crash."""
+    content_type = dict(answer.headers).get(b"Content-Type", b"")
+    return answer.status in (502, 503, 504) and not content_type.startswith(b"application/problem+json")

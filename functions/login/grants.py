@@ -1,0 +1,66 @@
+"""Tokens for signed-in users: short access tokens, and refresh tokens that are used once (RFC 9700, section 4.14.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import jwt
+
+from functions.shared import database, settings
+from functions.shared.problems import Problem
+from functions.shared.tables import now, refresh_tokens
+from functions.shared.tokens import ALGORITHM
+
+__all__ = ["issue", "refresh"]
+
+
+def issue(user_id: str, family: str | None = None) -> dict[str, Any]:
+    """A token response (RFC 6749, section 5.1) for a user; a refresh token of `family`, or of a new one."""
+    token = secrets.token_urlsafe(32)
+    expires_at = now() + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
+    values = {"user_id": user_id, "family": family or uuid.uuid4().hex, "expires_at": expires_at}
+    with database.transaction() as connection:
+        connection.execute(refresh_tokens.insert().values(digest=_digest(token), **values))
+    return {
+        "access_token": _access_token(user_id),
+        "token_type": "Bearer",
+        "expires_in": settings.number("ACCESS_TOKEN_SECONDS"),
+        "refresh_token": token,
+    }
+
+
+def refresh(token: str) -> dict[str, Any]:
+    """Trade a refresh token in for a new token response.
+
+    Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
+    """
+    this = refresh_tokens.c.digest == _digest(token)
+    with database.transaction() as connection:
+        unused = refresh_tokens.update().where(
+            this, refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at > now()
+        )
+        fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
+        row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
+        if row is not None and not fresh:
+            connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
+    if row is None or not fresh:
+        raise Problem("invalid-grant", "Sign in again.", error="invalid_grant")
+    return issue(row.user_id, row.family)
+
+
+def _access_token(user_id: str) -> str:
+    key = json.loads(settings.required("SIGNING_KEY"))
+    issuer, issued = settings.text("TOKEN_ISSUER"), int(time.time())
+    expires = issued + settings.number("ACCESS_TOKEN_SECONDS")
+    claims = {"iss": issuer, "aud": issuer, "sub": user_id, "iat": issued, "exp": expires, "jti": uuid.uuid4().hex}
+    return jwt.encode(claims, jwt.PyJWK(key, ALGORITHM).key, ALGORITHM, headers={"kid": key["kid"], "typ": "at+jwt"})
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,105 @@
+"""The notification ledger: one row per (job, kind, channel, generation), written before and after each send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from events.catalogue import AudioCreated, ConversionFailed, EventType
+from functions.shared import database, outbox
+from functions.shared.problems import Unavailable
+from functions.shared.tables import jobs, notifications, now, users
+
+__all__ = ["Notice", "abandon", "begin", "finish", "sent_to"]
+
+# A send that began this long ago and was never finished died with its process.
+CLAIM_SECONDS = 30
+
+_STATES = {AudioCreated.TYPE: "done", ConversionFailed.TYPE: "failed"}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The right to tell the owner of `job` (a row of jobs, with `email`) one thing, once, over one channel."""
+
+    job: Any
+    kind: str
+    channel: str
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The primary key of the ledger's row."""
+        return {"job_id": self.job.id, "kind": self.kind, "channel": self.channel, "generation": self.job.fencing_token}
+
+
+def begin(job_id: str, event_type: type[EventType], channel: str) -> Notice | None:
+    """Claim a notice, by what the rows say of the job, not the event.
+
+    Returns: None when there is nothing to tell, or it has been told. Raises: Unavailable when somebody else is about to.
+    """
+    with database.transaction() as connection:
+        job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
+        if job is None or job.state != _STATES[event_type.TYPE]:
+            outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
+            return None
+        notice = Notice(job, event_type.TYPE, channel)
+        return notice if _claim(connection, notice) else None
+
+
+def finish(notice: Notice, refusal: str | None = None) -> None:
+    """Record that the notice was sent, or refused for good (and why), and settle its event."""
+    outcome = {"sent_at": None, "refusal": refusal[:500]} if refusal else {"sent_at": now(), "refusal": None}
+    with database.transaction() as connection:
+        connection.execute(notifications.update().where(_is(notice)).values(**outcome))
+        outbox.settle(connection, outbox.of(notice.job.id, notice.kind))
+
+
+def abandon(notice: Notice) -> None:
+    """Give the claim back: nothing was sent, and the next delivery may try at once."""
+    with database.transaction() as connection:
+        connection.execute(notifications.delete().where(_is(notice), notifications.c.sent_at.is_(None)))
+
+
+def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
+    """The ledger's rows of what a user was sent, newest first."""
+    theirs = (
+        notifications.c.user_id == user_id,
+        notifications.c.channel == channel,
+        notifications.c.sent_at.is_not(None),
+    )
+    query = notifications.select().where(*theirs).order_by(notifications.c.sent_at.desc()).limit(limit)
+    with database.reading() as connection:
+        return list(connection.execute(query).all())
+
+
+def _claim(connection: sa.Connection, notice: Notice) -> bool:
+    row = connection.execute(notifications.select().where(_is(notice))).one_or_none()
+    if row is None:
+        return _insert(connection, notice)
+    if row.sent_at or row.refusal:
+        return False
+    orphaned = notifications.c.claimed_at < now() - timedelta(seconds=CLAIM_SECONDS)
+    taken = notifications.update().where(_is(notice), orphaned, notifications.c.sent_at.is_(None))
+    if connection.execute(taken.values(claimed_at=now())).rowcount != 1:
+        raise Unavailable("the notice is being sent by another delivery")
+    return True
+
+
+def _insert(connection: sa.Connection, notice: Notice) -> bool:
+    try:
+        connection.execute(notifications.insert().values(**notice.key, user_id=notice.job.user_id, claimed_at=now()))
+    except IntegrityError:
+        raise Unavailable("the notice is being sent by another delivery") from None
+    return True
+
+
+def _with_owner() -> sa.Select[Any]:
+    return sa.select(jobs, users.c.email).join(users, users.c.id == jobs.c.user_id)
+
+
+def _is(notice: Notice) -> sa.ColumnElement[bool]:
+    return sa.and_(*(notifications.c[name] == value for name, value in notice.key.items()))

@@ -1,0 +1,118 @@
+"""Mails: written from a template, sent by SMTP, or kept as .eml files on one machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import smtplib
+import ssl
+import tempfile
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from functions.shared import settings
+from functions.shared.problems import Unavailable
+from functions.shared.tables import now
+
+__all__ = ["Refused", "compose", "is_kept", "kept", "message_id", "send"]
+
+SMTP_SECONDS = 10
+
+
+class Refused(Exception):
+    """The mail server will not take this mail, now or later."""
+
+
+def message_id(job_id: str, kind: str, generation: int) -> str:
+    """The Message-ID of a mail: the same for every try, so that a reader that gets it twice shows it once (RFC 5322, section 3.6.4)."""
+    digest = hashlib.sha256(f"{job_id}/{kind}/{generation}".encode()).hexdigest()[:32]
+    return f"<{digest}@audiolift>"
+
+
+def compose(identity: str, to: str, text: str) -> EmailMessage:
+    """The mail to one person. The first line of `text` is its subject, the rest its body."""
+    subject, _, body = text.partition("\n")
+    message = EmailMessage(policy=policy.SMTP)
+    message["Message-ID"] = identity
+    message["From"] = settings.text("MAIL_FROM")
+    message["To"] = to
+    message["Subject"] = subject.strip()
+    message["Date"] = format_datetime(now())
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body.strip() + "\n")
+    return message
+
+
+def send(message: EmailMessage) -> None:
+    """Send by SMTP_URL. Raises: Refused when the mail is not wanted for good, Unavailable when it may go through later."""
+    if (directory := _directory()) is not None:
+        return _keep(directory, message)
+    try:
+        return _send_by_smtp(message)
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        if _for_good(error):
+            raise Refused(str(error)) from error
+        raise Unavailable(f"the mail server put the mail off: {error}") from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise Unavailable(f"the mail server does not answer: {error}") from error
+
+
+def is_kept() -> bool:
+    """Whether mails are kept on this machine instead of being sent."""
+    return _directory() is not None
+
+
+def kept(identity: str) -> EmailMessage | None:
+    """A mail that is kept on this machine, or None when it is not (any more)."""
+    directory = _directory()
+    path = directory and _file(directory, identity)
+    if path is None or not path.exists():
+        return None
+    return BytesParser(EmailMessage, policy=policy.default).parsebytes(path.read_bytes())  # type: ignore[arg-type]
+
+
+def _directory() -> Path | None:
+    scheme, _, place = settings.text("SMTP_URL").partition(":")
+    return Path(place.removeprefix("//")) if scheme == "file" else None
+
+
+def _file(directory: Path, identity: str) -> Path:
+    return directory / f"{identity.strip('<>').partition('@')[0]}.eml"
+
+
+def _keep(directory: Path, message: EmailMessage) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory, suffix=".part", delete=False) as file:
+            file.write(message.as_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        # The name is the Message-ID: a mail that is sent again is still one mail.
+        os.replace(file.name, _file(directory, message["Message-ID"]))
+    except OSError as error:
+        raise Unavailable(f"the mail directory does not work: {error}") from error
+
+
+def _send_by_smtp(message: EmailMessage) -> None:
+    url = urlsplit(settings.text("SMTP_URL"))
+    connect: Any = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
+    with connect(url.hostname or "localhost", url.port or 0, timeout=SMTP_SECONDS) as server:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=ssl.create_default_context())
+            server.ehlo()
+        if url.username:
+            server.login(unquote(url.username), unquote(url.password or ""))
+        server.send_message(message)
+
+
+def _for_good(error: smtplib.SMTPException) -> bool:
+    """Whether every reply code in an error is permanent (RFC 5321, section 4.2.1: 5yz)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500

@@ -1,0 +1,45 @@
+"""What a notice says."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from functions.shared import settings, tokens
+from functions.shared.reasons import REASONS
+
+__all__ = ["write"]
+
+
+def write(job: Any, kind: str) -> str:
+    """The text of a notice about a row of jobs: its first line is the subject. `kind` is an event type."""
+    name = kind.removeprefix("dev.audiolift.").removesuffix(".v1")
+    return _templates().get_template(f"{name}.txt").render(job=job, home=settings.text("PUBLIC_URL"), **_about(job))
+
+
+@functools.cache
+def _templates() -> Environment:
+    # Plain text: nothing to escape. File names hold no control characters (upload saw to that), so no line can be forged.
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")), undefined=StrictUndefined, autoescape=False
+    )
+
+
+def _about(job: Any) -> dict[str, str]:
+    if job.state == "failed":
+        return {"title": REASONS[job.error_code][0]}
+    return {
+        "length": _clock(job.duration_seconds),
+        "size": f"{job.audio_bytes / 1e6:.1f} MB",
+        "until": f"{job.expires_at:%d %B %Y, %H:%M} UTC",
+        "link": f"{settings.text('PUBLIC_URL')}/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}",
+    }
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

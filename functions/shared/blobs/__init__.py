@@ -1,0 +1,24 @@
+"""Files, behind one small interface. `store()` gives the implementation that BLOBS_URL names; all keep one contract test.
+
+Names are made by audiolift alone, never from what a user sent: `video/<job>` and `audio/<job>.<fencing token>`.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from functions.shared import settings
+from functions.shared.blobs.interface import Blobs, NoSuchBlob, Stored, Writer
+
+__all__ = ["Blobs", "NoSuchBlob", "Stored", "Writer", "store"]
+
+
+@functools.cache
+def store() -> Blobs:
+    """The process's blob store. Raises: SettingError when BLOBS_URL names none that exists."""
+    scheme, _, place = settings.text("BLOBS_URL").partition(":")
+    if scheme == "file":
+        from functions.shared.blobs.directory import DirectoryBlobs
+
+        return DirectoryBlobs(place.removeprefix("//"))
+    raise settings.SettingError(f"BLOBS_URL must begin with file:, not {scheme!r}")

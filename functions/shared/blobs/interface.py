@@ -1,0 +1,75 @@
+"""What every blob store does. A blob is written once, whole, and never changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Blobs", "NoSuchBlob", "Stored", "Writer", "checked"]
+
+_NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?")
+
+
+class NoSuchBlob(Exception):
+    """There is no blob of this name."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A blob as it stands in the store: its size in bytes, and when it was written."""
+
+    name: str
+    size_bytes: int
+    written_at: datetime
+
+
+class Writer(Protocol):
+    """A blob on its way in. `size_bytes` and `sha256` (hex) speak of what was written so far."""
+
+    size_bytes: int
+
+    def write(self, data: bytes) -> None:
+        """Append bytes. Raises: Unavailable when the store cannot take them."""
+
+    def sha256(self) -> str:
+        """The hex SHA-256 of the bytes written so far."""
+
+
+class Blobs(Protocol):
+    """A store of blobs. Every method raises Unavailable when the store does not answer."""
+
+    def writing(self, name: str) -> AbstractContextManager[Writer]:
+        """Write a blob: it appears whole, and safe on disk, when the block ends, and not at all when the block raises."""
+
+    def size(self, name: str) -> int:
+        """The size in bytes. Raises: NoSuchBlob."""
+
+    def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from start up to, not including, stop, in pieces of bounded size. Raises: NoSuchBlob."""
+
+    def local_file(self, name: str) -> AbstractContextManager[Path]:
+        """The blob as a file that a child process can open and seek in, for the length of the block. Raises: NoSuchBlob."""
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; one that is not there is fine."""
+
+    def all(self) -> Iterator[Stored]:
+        """Every whole blob."""
+
+    def delete_unfinished(self, before: datetime) -> None:
+        """Remove what writers that died before then left behind."""
+
+    def ping(self) -> None:
+        """Raises: Unavailable when the store does not answer."""
+
+
+def checked(name: str) -> str:
+    """The name itself, if it is one that audiolift makes. Raises: ValueError: a defence in depth, never a user's error."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a blob name: {name!r}")
+    return name

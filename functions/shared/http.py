@@ -1,0 +1,66 @@
+"""What the synchronous functions answer requests with (Flask's request and response, by functions-framework)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from flask import Request, Response
+
+from functions.shared.problems import Problem, Unavailable
+from functions.shared.routing import Routes
+
+__all__ = ["answer", "json_body", "json_response"]
+
+log = logging.getLogger(__name__)
+
+MAX_JSON_BYTES = 64 * 1024
+
+
+def answer(routes: Routes, request: Request) -> Response:
+    """The response to any request: the handler's, the function's health, or problem details. Never raises."""
+    try:
+        if request.path in ("/healthz", "/readyz"):
+            return _health(routes, request)
+        handler, parts = routes.find(request.method, request.path)
+        response: Response = handler(request, **parts)
+        return response
+    except Problem as problem:
+        return _problem(problem)
+    except Unavailable as error:
+        log.warning("%s %s: %s", request.method, request.path, error)
+        return _problem(error.problem())
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return _problem(Problem("internal", "The error has been logged. Try again later."))
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response that no cache keeps."""
+    always = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(json.dumps(value, ensure_ascii=False), status, {**always, **(headers or {})})
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object of at most 64 KiB. Raises: Problem."""
+    if request.mimetype != "application/json":
+        raise Problem("unsupported-media-type", "Send the body as application/json.")
+    body = request.stream.read(MAX_JSON_BYTES + 1)
+    try:
+        value = json.loads(body) if len(body) <= MAX_JSON_BYTES else None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
+    return value
+
+
+def _health(routes: Routes, request: Request) -> Response:
+    for check in routes.ready if request.path == "/readyz" else ():
+        check()
+    return json_response({"status": "ok"})
+
+
+def _problem(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, problem.headers)

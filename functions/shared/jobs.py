@@ -1,0 +1,217 @@
+"""The life of a job: receiving → queued → converting → done | failed | cancelled, then expired.
+
+Every change is one conditional UPDATE (a row count of 1 wins) that also appends to job_events, in one transaction. A conversion holds its
+job by a lease with a fencing token: https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.catalogue import AudioCreated, ConversionFailed, VideoUploaded
+from functions.shared import database, outbox, settings
+from functions.shared.problems import Unavailable
+from functions.shared.reasons import Failure
+from functions.shared.tables import job_events, jobs, now
+
+__all__ = [
+    "Audio",
+    "Claim",
+    "Lost",
+    "cancel",
+    "claim",
+    "fail",
+    "fail_claimed",
+    "finish",
+    "move",
+    "queue",
+    "release",
+    "renew",
+    "retry",
+]
+
+
+class Lost(Exception):
+    """The job is no longer this conversion's: it was cancelled, deleted, or given to another one."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to convert one job, good while its lease is renewed. `token` is the fencing token."""
+
+    job_id: str
+    token: int
+    filename: str
+    options: dict[str, Any]
+
+    @property
+    def video(self) -> str:
+        """The name of the video among the blobs."""
+        return f"video/{self.job_id}"
+
+    @property
+    def audio(self) -> str:
+        """The name that this claim, and no other, writes its MP3 under."""
+        return f"audio/{self.job_id}.{self.token}"
+
+    def held(self) -> sa.ColumnElement[bool]:
+        """The condition that the claim still holds."""
+        return sa.and_(jobs.c.id == self.job_id, jobs.c.state == "converting", jobs.c.fencing_token == self.token)
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A finished MP3: its size in bytes, the hex SHA-256 of its bytes, its length in seconds."""
+
+    size_bytes: int
+    sha256: str
+    duration_seconds: float
+
+
+def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Change one job if `conditions` still hold, and record the change. Returns: whether it was changed."""
+    changed = jobs.update().where(jobs.c.id == job_id, *conditions).values(updated_at=now(), **values)
+    if connection.execute(changed).rowcount != 1:
+        return False
+    current = sa.select(jobs.c.id, jobs.c.state, jobs.c.progress, sa.literal(now(), jobs.c.updated_at.type))
+    record = job_events.insert().from_select(["job_id", "state", "progress", "at"], current.where(jobs.c.id == job_id))
+    connection.execute(record)
+    return True
+
+
+def queue(job_id: str, filename: str, options: dict[str, int], size_bytes: int) -> str:
+    """receiving → queued, with video.uploaded in the outbox.
+
+    Returns: the event's id. Raises: Lost when the job was deleted or given up meanwhile.
+    """
+    with database.transaction() as connection:
+        arrived = {"state": "queued", "filename": filename, "options": options, "video_bytes": size_bytes}
+        if not move(connection, job_id, jobs.c.state == "receiving", **arrived):
+            raise Lost(job_id)
+        return outbox.add(connection, job_id, 0, VideoUploaded(job_id, filename, size_bytes))
+
+
+def claim(job_id: str) -> Claim | None:
+    """queued, or converting with a lease that ran out → converting, under a new fencing token.
+
+    Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or was tried too often (and is failed now).
+    """
+    with database.transaction() as connection:
+        worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
+        taken = {
+            "attempts": jobs.c.attempts + 1,
+            "fencing_token": jobs.c.fencing_token + 1,
+            "lease_until": _lease_end(),
+        }
+        if not move(connection, job_id, _free(), ~worn, state="converting", progress=0.0, **taken):
+            _fail(connection, job_id, Failure("gave-up"), _free(), worn)
+            return None
+        row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+        return Claim(row.id, row.fencing_token, row.filename, row.options)
+
+
+def renew(held: Claim, progress: float) -> None:
+    """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
+    with database.transaction() as connection:
+        moved = move(
+            connection,
+            held.job_id,
+            held.held(),
+            jobs.c.progress < progress,
+            progress=progress,
+            lease_until=_lease_end(),
+        )
+        if (
+            not moved
+            and connection.execute(jobs.update().where(held.held()).values(lease_until=_lease_end())).rowcount != 1
+        ):
+            raise Lost(held.job_id)
+
+
+def finish(held: Claim, audio: Audio) -> str:
+    """converting → done, with audio.created in the outbox. Returns: the event's id. Raises: Lost."""
+    with database.transaction() as connection:
+        values = {
+            "audio": held.audio,
+            "audio_bytes": audio.size_bytes,
+            "audio_sha256": audio.sha256,
+            "duration_seconds": audio.duration_seconds,
+            "expires_at": _expiry(),
+        }
+        if not move(connection, held.job_id, held.held(), state="done", progress=1.0, lease_until=None, **values):
+            raise Lost(held.job_id)
+        event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
+        return outbox.add(connection, held.job_id, held.token, event)
+
+
+def release(held: Claim) -> None:
+    """converting → queued, so that the next delivery may try at once. Never raises: else the lease runs out by itself."""
+    with suppress(Unavailable), database.transaction() as connection:
+        move(connection, held.job_id, held.held(), state="queued", progress=0.0, lease_until=None)
+
+
+def fail_claimed(held: Claim, failure: Failure) -> str:
+    """converting → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: Lost."""
+    with database.transaction() as connection:
+        event_id = _fail(connection, held.job_id, failure, held.held())
+    if event_id is None:
+        raise Lost(held.job_id)
+    return event_id
+
+
+def fail(job_id: str, failure: Failure) -> str | None:
+    """queued, or converting with a lease that ran out → failed, with conversion.failed in the outbox.
+
+    Returns: the event's id, or None when the job is in no such state.
+    """
+    with database.transaction() as connection:
+        return _fail(connection, job_id, failure, _free())
+
+
+def cancel(job_id: str) -> bool:
+    """queued or converting → cancelled; a running conversion notices at its next renewal. Returns: whether it was."""
+    with database.transaction() as connection:
+        open_ = jobs.c.state.in_(("queued", "converting"))
+        done = move(connection, job_id, open_, state="cancelled", lease_until=None, expires_at=_expiry())
+        if done:
+            outbox.settle(connection, outbox.of(job_id, VideoUploaded.TYPE))
+        return done
+
+
+def retry(job_id: str) -> str | None:
+    """failed or cancelled → queued, with a new video.uploaded in the outbox. Returns: the event's id, or None."""
+    with database.transaction() as connection:
+        again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
+        ended = jobs.c.state.in_(("failed", "cancelled"))
+        if not move(connection, job_id, ended, state="queued", progress=0.0, expires_at=None, **again):
+            return None
+        row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+        return outbox.add(connection, job_id, row.fencing_token, VideoUploaded(job_id, row.filename, row.video_bytes))
+
+
+def _fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: sa.ColumnElement[bool]) -> str | None:
+    reason = {"error_code": failure.code, "error_detail": failure.detail, "lease_until": None, "expires_at": _expiry()}
+    open_ = jobs.c.state.in_(("queued", "converting"))
+    if not move(connection, job_id, open_, *conditions, state="failed", **reason):
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    event = ConversionFailed(job_id, row.filename, failure.code, failure.title)
+    return outbox.add(connection, job_id, row.fencing_token, event)
+
+
+def _free() -> sa.ColumnElement[bool]:
+    """Waiting for a conversion: queued, or left behind by one that died."""
+    return sa.or_(jobs.c.state == "queued", sa.and_(jobs.c.state == "converting", jobs.c.lease_until < now()))
+
+
+def _lease_end() -> Any:
+    return now() + timedelta(seconds=settings.number("LEASE_SECONDS"))
+
+
+def _expiry() -> Any:
+    return now() + timedelta(seconds=settings.number("RETENTION_SECONDS"))

@@ -1,0 +1,112 @@
+"""The outbox: events are rows first, written in the transaction that changes the state, and then posted to K_SINK.
+
+A row is *sent* when the sink took the event, and *settled* when its effect is in the database too. Sweep sends again what stays
+unsettled, so that neither a dead sink nor a broker that loses an event can lose a job.
+See https://microservices.io/patterns/data/transactional-outbox.html
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import urllib.error
+import urllib.request
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.catalogue import CATALOGUE, EventType
+from events.codec import encode
+from events.wire import Envelope, write
+from functions.shared import database, settings
+from functions.shared.problems import Unavailable
+from functions.shared.tables import now, outbox
+
+__all__ = ["add", "of", "post", "send", "send_unsent", "settle"]
+
+log = logging.getLogger(__name__)
+
+SEND_SECONDS = 10
+_NAMESPACE = uuid.UUID("8f0f3c1e-2a63-4f5e-9a49-6c1a5b7d2e40")
+_TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
+
+
+def add(connection: sa.Connection, job_id: str, generation: int, event: EventType) -> str:
+    """Write an event into the outbox, in the caller's transaction, and settle what the job had waiting.
+
+    The id is made from job, type and generation (the job's fencing token), so that whoever emits it again emits the same event.
+    Returns: the event's id, for `send` after the commit.
+    """
+    event_id = str(uuid.uuid5(_NAMESPACE, f"{job_id}/{event.TYPE}/{generation}"))
+    settle(connection, outbox.c.job_id == job_id)
+    connection.execute(
+        outbox.insert().values(
+            event_id=event_id, job_id=job_id, type=event.TYPE, data=event.to_data(), created_at=now(), attempts=0
+        )
+    )
+    return event_id
+
+
+def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
+    """Mark events as having had their effect: they are not sent again."""
+    connection.execute(outbox.update().where(*which, outbox.c.settled_at.is_(None)).values(settled_at=now()))
+
+
+def send(event_id: str) -> bool:
+    """Post one event to K_SINK and mark it sent. Never raises: what cannot be sent now is left to sweep."""
+    try:
+        with database.reading() as connection:
+            row = connection.execute(outbox.select().where(outbox.c.event_id == event_id)).one_or_none()
+        if row is None:
+            return False
+        _post(_envelope(row))
+        with database.transaction() as connection:
+            marked = outbox.update().where(outbox.c.event_id == event_id)
+            connection.execute(marked.values(sent_at=now(), attempts=outbox.c.attempts + 1))
+    except Unavailable as error:
+        log.warning("event %s stays in the outbox: %s", event_id, error)
+        return False
+    return True
+
+
+def send_unsent(job_id: str) -> None:
+    """Send the events of a job that were never marked sent."""
+    with database.reading() as connection:
+        query = sa.select(outbox.c.event_id).where(outbox.c.job_id == job_id, outbox.c.sent_at.is_(None))
+        waiting = connection.execute(query.where(outbox.c.settled_at.is_(None))).scalars().all()
+    for event_id in waiting:
+        send(event_id)
+
+
+def of(job_id: str, type: str) -> sa.ColumnElement[bool]:
+    """The condition that an event is of this job and type."""
+    return sa.and_(outbox.c.job_id == job_id, outbox.c.type == type)
+
+
+def post(envelope: Envelope) -> bool:
+    """Post any event to K_SINK as it is. Returns: whether the sink took it."""
+    try:
+        _post(envelope)
+    except Unavailable as error:
+        log.warning("event %s was not taken: %s", envelope.id, error)
+        return False
+    return True
+
+
+def _envelope(row: Any) -> Envelope:
+    event_type = _TYPES[row.type]
+    source = event_type.SOURCE or ""
+    return encode(event_type, row.data, id=row.event_id, source=source, subject=row.job_id, time=row.created_at)
+
+
+def _post(envelope: Envelope) -> None:
+    sink = settings.text("K_SINK")
+    if not sink:
+        raise Unavailable("K_SINK is not set")
+    headers, body = write(envelope)
+    request = urllib.request.Request(sink, data=body, headers=headers, method="POST")
+    try:
+        urllib.request.urlopen(request, timeout=SEND_SECONDS).close()
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        raise Unavailable(f"the sink does not take events: {error}") from error

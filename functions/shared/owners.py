@@ -1,0 +1,29 @@
+"""Whose job is it: what is not yours does not exist for you."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.shared import database
+from functions.shared.problems import Problem
+from functions.shared.tables import jobs
+
+__all__ = ["job_of", "wrong_state"]
+
+
+def job_of(user_id: str, job_id: str) -> sa.Row[Any]:
+    """The row of a user's job. Raises: Problem (404), the same for another user's job and for none."""
+    with database.reading() as connection:
+        query = jobs.select().where(jobs.c.id == job_id, jobs.c.user_id == user_id)
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Problem("not-found", "You have no such job.")
+    return row
+
+
+def wrong_state(user_id: str, job_id: str, action: str) -> Problem:
+    """The problem of a job that cannot be retried, cancelled, … in the state that it is in now."""
+    state = job_of(user_id, job_id).state
+    return Problem("wrong-state", f"A job that is {state} cannot be {action}.", state=state)

@@ -1,0 +1,44 @@
+"""Why a conversion can fail for good: one table code → title → what the owner can do."""
+
+from __future__ import annotations
+
+__all__ = ["REASONS", "Failure"]
+
+REASONS: dict[str, tuple[str, str]] = {
+    "empty": ("The file is empty", "Check the file on your side and upload it again."),
+    "not-media": (
+        "The file is not a video or audio file",
+        "Upload the video itself, for example an .mp4, .mkv, .webm or .mov file.",
+    ),
+    "refused-format": (
+        "Files of this kind are not accepted",
+        "Playlists and scripts that point to other files are refused. Upload the video itself.",
+    ),
+    "no-audio": ("The video has no audio track", "There is nothing to convert. Check that the video plays with sound."),
+    "no-track": (
+        "The video has no such audio track",
+        "Choose one of the tracks that the video has, or leave the choice to us.",
+    ),
+    "unsupported-codec": (
+        "The audio is in a format that cannot be read",
+        "Re-encode the video with common audio such as AAC, and upload it again.",
+    ),
+    "truncated": ("The file ends too early", "The upload or the copy was cut off. Upload the whole file again."),
+    "damaged": ("The audio in the file is damaged", "Check that the video plays to its end, and upload a sound copy."),
+    "too-long": ("The audio is too long", "Cut the video into shorter parts and upload them one by one."),
+    "too-large": ("The MP3 would be too large", "Choose a lower quality, or cut the video into parts."),
+    "timed-out": ("The conversion took too long", "Try again, choose a lower quality, or cut the video into parts."),
+    "gave-up": (
+        "The conversion failed several times",
+        "Retry the job later. If it fails again, tell the operator its id.",
+    ),
+}
+
+
+class Failure(Exception):
+    """A conversion failed for good: trying again gives the same. `code` is one of REASONS."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.title, self.detail = REASONS[code]
+        super().__init__(self.title)

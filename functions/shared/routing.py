@@ -1,0 +1,43 @@
+"""From method and path to a handler, for the synchronous and the ASGI functions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+
+from functions.shared.problems import Problem
+
+__all__ = ["Routes"]
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Routes:
+    """The routes of one function, and the checks that say whether it is ready (each raises Unavailable when not)."""
+
+    def __init__(self, *ready: Callable[[], None]) -> None:
+        self.ready = ready
+        self._map = Map(merge_slashes=False)
+
+    def add(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        """Decorate the handler of a method and a path such as /v1/jobs/<job_id>; it is called with the request and the path's parts."""
+
+        def decorate(handler: Handler) -> Handler:
+            self._map.add(Rule(path, methods=[method], endpoint=handler))
+            return handler
+
+        return decorate
+
+    def find(self, method: str, path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The handler for a request, and the path's parts. Raises: Problem (404 or 405)."""
+        try:
+            handler, parts = self._map.bind("").match(path, method)
+        except MethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            raise Problem("method-not-allowed", f"Use {allowed}.", {"Allow": allowed}) from None
+        except NotFound:
+            raise Problem("not-found", "There is no such address; the API is described in docs/api.md.") from None
+        return handler, dict(parts)

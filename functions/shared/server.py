@@ -1,0 +1,103 @@
+"""Serves one function: `python -m functions.shared.server convert`.
+
+functions-framework builds the app; its servers are not used, since their graceful timeout of 30 s cuts off longer requests at scale-down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import functions_framework
+from flask import Flask
+
+from functions.shared import settings
+
+__all__ = ["main"]
+
+FUNCTIONS = Path(__file__).parents[1]
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve the function named on the command line until SIGTERM; requests in flight are finished."""
+    parser = argparse.ArgumentParser(
+        prog="python -m functions.shared.server", description="Serve one function of audiolift."
+    )
+    parser.add_argument("function", choices=sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py")))
+    name = parser.parse_args().function
+    try:
+        settings.check()
+    except settings.SettingError as error:
+        sys.exit(str(error))
+    logging.basicConfig(level=settings.text("LOG_LEVEL").upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    app = functions_framework.create_app(name, FUNCTIONS / name / "main.py")
+    (_serve_wsgi if isinstance(app, Flask) else _serve_asgi)(app)
+
+
+def _serve_wsgi(app: Flask) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    # The framework's hook would read a refused 3 GB upload into memory before answering 413.
+    app.after_request_funcs[None].remove(functions_framework.read_request)
+    options = {
+        "bind": f"{settings.text('HOST')}:{settings.number('PORT')}",
+        "worker_class": "gthread",
+        # One more than the requests, so that a probe is answered while all are busy.
+        "threads": settings.number("CONCURRENCY") + 1,
+        "timeout": 0,
+        "graceful_timeout": settings.number("TIMEOUT_SECONDS"),
+        "keepalive": 75,
+        "control_socket_disable": True,
+        "loglevel": "warning",
+        "post_fork": _die_with_parent,
+    }
+
+    class Application(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for option, value in options.items():
+                self.cfg.set(option, value)
+
+        def load(self) -> Flask:
+            return app
+
+    Application().run()
+
+
+def _serve_asgi(app: Any) -> None:
+    import uvicorn
+
+    from functions.shared import draining
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            draining.begin()
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
+        app,
+        host=settings.text("HOST"),
+        port=settings.number("PORT"),
+        http="httptools",
+        loop="uvloop",
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.number("TIMEOUT_SECONDS"),
+    )
+    Server(config).run()
+
+
+def _die_with_parent(_server: Any, _worker: Any) -> None:
+    # A master that is killed must not leave a worker that converts on, unseen by anybody.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

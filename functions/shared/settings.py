@@ -1,0 +1,105 @@
+"""Every setting of every function: one tuple. A setting is read from the environment when it is used."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = ["SETTINGS", "Setting", "SettingError", "check", "number", "required", "text"]
+
+
+class SettingError(ValueError):
+    """A setting is missing or cannot be used."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its environment variable, its default (an int makes it a whole number), and what it is for."""
+
+    name: str
+    default: str | int
+    help: str
+
+
+SETTINGS = (
+    Setting("HOST", "0.0.0.0", "Address that a function listens on."),
+    Setting("PORT", 8080, "Port that a function listens on; Knative sets it."),
+    Setting(
+        "CONCURRENCY", 8, "Requests that one function process handles at a time; as the Service's containerConcurrency."
+    ),
+    Setting(
+        "TIMEOUT_SECONDS", 600, "How long a request in flight may go on after SIGTERM; as the Service's timeoutSeconds."
+    ),
+    Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Setting(
+        "PUBLIC_URL", "http://localhost:8080", "Address of the gateway as people see it; links in mails begin with it."
+    ),
+    Setting("K_SINK", "", "Where events go: the broker's ingress. Knative's SinkBinding sets it."),
+    Setting(
+        "DATABASE_URL", "sqlite:///data/audiolift.db", "Rows, as an SQLAlchemy URL: mysql+pymysql://… or sqlite:///…"
+    ),
+    Setting("BLOBS_URL", "file:data/blobs", "Files: a directory as file:… URL."),
+    Setting(
+        "SMTP_URL",
+        "file:data/mail",
+        "Mail: smtp://[user:password@]host[:port], smtps://…, or file:… for a directory of .eml files.",
+    ),
+    Setting("MAIL_FROM", "audiolift <audiolift@localhost>", "Sender of the mails."),
+    Setting(
+        "SIGNING_KEY",
+        "",
+        "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",
+    ),
+    Setting("JWKS", "", "Public JWK set that access tokens are checked with."),
+    Setting("LINK_SECRET", "", "Secret behind the signed download links in mails: 32 bytes or more."),
+    Setting("TOKEN_ISSUER", "audiolift", "Issuer and audience of the access tokens."),
+    Setting("ACCESS_TOKEN_SECONDS", 900, "How long an access token is good for."),
+    Setting("REFRESH_TOKEN_SECONDS", 2_592_000, "How long a refresh token is good for."),
+    Setting("MAX_UPLOAD_BYTES", 5_368_709_120, "Largest video that is accepted, in bytes."),
+    Setting("MAX_DURATION_SECONDS", 43_200, "Longest audio that is converted, in seconds."),
+    Setting("MAX_AUDIO_BYTES", 2_147_483_648, "Largest MP3 that a conversion may write, in bytes."),
+    Setting("CONVERT_TIMEOUT_SECONDS", 570, "Wall clock that one conversion gets; below the Service's timeoutSeconds."),
+    Setting("LEASE_SECONDS", 30, "How long a conversion that gives no sign of life keeps its job."),
+    Setting("MAX_ATTEMPTS", 5, "How often a job is tried when its conversions die, before it is failed."),
+    Setting(
+        "RESEND_SECONDS",
+        600,
+        "After how long without effect an event that was sent is sent again; grows with every try.",
+    ),
+    Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended."),
+    Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload and files of no job are kept."),
+    Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
+    Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),
+    Setting("DOWNLOAD_URL", "http://localhost:8083", "The download function, for the gateway."),
+    Setting("NOTIFY_URL", "http://localhost:8084", "The notify function, for the gateway."),
+)
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def text(name: str) -> str:
+    """The value of a setting, or its default when the variable is unset or empty."""
+    return os.environ.get(name) or str(_BY_NAME[name].default)
+
+
+def number(name: str) -> int:
+    """The value of a whole-number setting. Raises: SettingError when it is not a whole number of 0 or more."""
+    value = text(name)
+    if not value.isascii() or not value.isdigit():
+        raise SettingError(f"{name} must be a whole number, not {value!r}: {_BY_NAME[name].help}")
+    return int(value)
+
+
+def required(name: str) -> str:
+    """The value of a setting that has no sensible default. Raises: SettingError when it is unset."""
+    value = text(name)
+    if not value:
+        raise SettingError(f"{name} is not set: {_BY_NAME[name].help}")
+    return value
+
+
+def check() -> None:
+    """Raise SettingError for the first number that is none, so that a function fails at its start, not at 3 a.m."""
+    for setting in SETTINGS:
+        if isinstance(setting.default, int):
+            number(setting.name)

@@ -1,0 +1,78 @@
+"""Functions that are triggered by events.
+
+A subscriber answers 204 (done, or recorded as failed for good), 503 (try later), or 500 (cannot be used, or a bug: let the broker bring
+it to the dead letters). It never answers anything else, since the dispatcher drops an event on every 3xx and most 4xx.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import functions_framework
+from flask import Request, Response
+
+from events.catalogue import EventType
+from events.codec import decode
+from events.errors import EventError
+from events.wire import Envelope, read
+from functions.shared.http import answer
+from functions.shared.problems import Unavailable
+from functions.shared.routing import Routes
+
+__all__ = ["deliver", "on_event", "subscriber"]
+
+log = logging.getLogger(__name__)
+
+MAX_EVENT_BYTES = 1024 * 1024
+Payload = TypeVar("Payload", bound=EventType)
+
+
+def subscriber(
+    *types: type[Payload], ready: tuple[Callable[[], None], ...] = ()
+) -> Callable[[Callable[[Payload], None]], Callable[[Request], Response]]:
+    """Turn `handle(event)` into an HTTP function that takes events of these types at POST /.
+
+    `handle` returns when the event has had its effect, and raises Unavailable when it should come again.
+    """
+
+    def decorate(handle: Callable[[Payload], None]) -> Callable[[Request], Response]:
+        routes = Routes(*ready)
+        routes.add("POST", "/")(on_event(*types)(handle))
+
+        def function(request: Request) -> Response:
+            return answer(routes, request)
+
+        function.__name__ = handle.__name__
+        return functions_framework.http(function)
+
+    return decorate
+
+
+def on_event(*types: type[Payload]) -> Callable[[Callable[[Payload], None]], Callable[[Request], Response]]:
+    """Turn `handle(event)` into the handler of a route, for functions that have other routes too."""
+
+    def decorate(handle: Callable[[Payload], None]) -> Callable[[Request], Response]:
+        return lambda request: deliver(request, lambda envelope: handle(decode(envelope, *types)))
+
+    return decorate
+
+
+def deliver(request: Request, handle: Callable[[Envelope], None]) -> Response:
+    """Hand the event in a request to `handle`. Returns: 204, 503 when it raises Unavailable, 500 when it raises anything else."""
+    try:
+        body = request.stream.read(MAX_EVENT_BYTES + 1)
+        if len(body) > MAX_EVENT_BYTES:
+            raise EventError("the event is larger than 1 MiB")
+        handle(read(dict(request.headers), body))
+        return Response(status=204)
+    except Unavailable as error:
+        log.warning("event put off: %s", error)
+        return Response(str(error), 503, {"Content-Type": "text/plain", "Retry-After": "5"})
+    except EventError as error:
+        log.error("event refused: %s", error)
+        return Response(str(error), 500, {"Content-Type": "text/plain"})
+    except Exception:
+        log.exception("event failed")
+        return Response("the subscriber failed; its log says why", 500, {"Content-Type": "text/plain"})

@@ -1,0 +1,161 @@
+"""The tables, in SQLAlchemy Core. The rows are the truth about every job; events only hurry things along."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+__all__ = [
+    "dead_letters",
+    "job_events",
+    "jobs",
+    "metadata",
+    "notifications",
+    "now",
+    "outbox",
+    "refresh_tokens",
+    "users",
+]
+
+
+def now() -> datetime:
+    """The current time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC with microseconds: databases disagree about time zones, so none gets to see one."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        """MySQL's DATETIME drops fractions of a second unless told to keep them."""
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name == "mysql" else sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        """Aware in Python, naive UTC in the database."""
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        """Naive UTC in the database, aware in Python."""
+        return value and value.replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_ID = sa.String(64)
+_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("email", sa.String(254), nullable=False, unique=True),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    **_MYSQL,
+)
+
+refresh_tokens = sa.Table(
+    "refresh_tokens",
+    metadata,
+    sa.Column("digest", _ID, primary_key=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("family", _ID, nullable=False, index=True),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+    **_MYSQL,
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("filename", sa.String(255), nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, index=True),
+    sa.Column("video_bytes", sa.BigInteger),
+    sa.Column("audio", sa.String(128)),
+    sa.Column("audio_bytes", sa.BigInteger),
+    sa.Column("audio_sha256", _ID),
+    sa.Column("duration_seconds", sa.Float),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_detail", sa.String(1000)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("fencing_token", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", Instant),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("fingerprint", _ID),
+    sa.UniqueConstraint("user_id", "idempotency_key"),
+    sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+    **_MYSQL,
+)
+
+job_events = sa.Table(
+    "job_events",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+    **_MYSQL,
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("event_id", _ID, primary_key=True),
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("type", sa.String(128), nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("settled_at", Instant, index=True),
+    **_MYSQL,
+)
+
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("job_id", _ID, primary_key=True),
+    sa.Column("kind", sa.String(128), primary_key=True),
+    sa.Column("channel", sa.String(16), primary_key=True),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("claimed_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("refusal", sa.String(500)),
+    **_MYSQL,
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("data", _BYTES, nullable=False),
+    sa.Column("reason", sa.String(1000), nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    **_MYSQL,
+)

@@ -1,0 +1,82 @@
+"""Tokens: who a request is from, without asking another function.
+
+Access tokens are JWTs (RFC 9068: typ at+jwt) signed ES256; only the keys of JWKS count, and only that algorithm (RFC 8725, section 3.1).
+Signed links are JWTs of their own type and key, so that neither can stand in for the other (RFC 8725, section 3.11).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from functions.shared import settings
+from functions.shared.problems import Problem
+
+__all__ = ["ALGORITHM", "bearer", "link", "linked_job"]
+
+ALGORITHM = "ES256"
+LINK_ALGORITHM = "HS256"
+LINK_TYPE = "audiolift-link+jwt"
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The id of the user whose access token is in the Authorization header (RFC 6750, section 2.1). Raises: Problem (401)."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise _unauthenticated("Send the header `Authorization: Bearer <access token>`; POST /v1/token gives one.")
+    try:
+        return str(_verified(token.strip())["sub"])
+    except jwt.ExpiredSignatureError:
+        raise _unauthenticated(
+            "The access token has expired; get a new one at POST /v1/token.", "invalid_token"
+        ) from None
+    except jwt.InvalidTokenError:
+        raise _unauthenticated(
+            "The access token is not valid; get a new one at POST /v1/token.", "invalid_token"
+        ) from None
+
+
+def link(job_id: str, expires_at: float) -> str:
+    """A token that lets whoever holds it download the MP3 of one job until expires_at (Unix time)."""
+    claims = {"sub": job_id, "exp": int(expires_at)}
+    return jwt.encode(claims, settings.required("LINK_SECRET"), LINK_ALGORITHM, headers={"typ": LINK_TYPE})
+
+
+def linked_job(token: str) -> str:
+    """The id of the job that a signed link is for. Raises: Problem (404) when the link is forged or over."""
+    try:
+        decoded = jwt.decode_complete(
+            token, settings.required("LINK_SECRET"), algorithms=[LINK_ALGORITHM], options={"require": ["exp", "sub"]}
+        )
+        if decoded["header"].get("typ") != LINK_TYPE:
+            raise jwt.InvalidTokenError
+        return str(decoded["payload"]["sub"])
+    except jwt.InvalidTokenError:
+        raise Problem("not-found", "This link is not valid, or no longer. Sign in to download the file.") from None
+
+
+def _verified(token: str) -> dict[str, Any]:
+    header = jwt.get_unverified_header(token)
+    if header.get("typ") != "at+jwt":
+        raise jwt.InvalidTokenError("not an access token")
+    issuer = settings.text("TOKEN_ISSUER")
+    required = {"require": ["exp", "iat", "iss", "aud", "sub"]}
+    return jwt.decode(
+        token, _key(header), algorithms=[ALGORITHM], issuer=issuer, audience=issuer, leeway=5, options=required
+    )  # type: ignore[arg-type]
+
+
+def _key(header: Mapping[str, Any]) -> jwt.PyJWK:
+    for key in json.loads(settings.required("JWKS"))["keys"]:
+        if key.get("kid") == header.get("kid") and key.get("alg", ALGORITHM) == ALGORITHM:
+            return jwt.PyJWK(key, ALGORITHM)
+    raise jwt.InvalidTokenError("signed with an unknown key")
+
+
+def _unauthenticated(detail: str, error: str = "") -> Problem:
+    challenge = 'Bearer realm="audiolift"' + (f', error="{error}"' if error else "")
+    return Problem("unauthenticated", detail, {"WWW-Authenticate": challenge})

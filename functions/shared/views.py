@@ -1,0 +1,51 @@
+"""What a job looks like to its owner: the JSON of the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from functions.shared.reasons import REASONS
+
+__all__ = ["job_view", "rfc3339"]
+
+
+def rfc3339(instant: datetime | None) -> str | None:
+    """An aware UTC datetime as in RFC 3339, to the millisecond, or None."""
+    return instant and instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_view(job: Any) -> dict[str, Any]:
+    """The JSON of one row of the table jobs."""
+    return {
+        "id": job.id,
+        "state": job.state,
+        "filename": job.filename,
+        "options": job.options,
+        "progress": round(job.progress, 4),
+        "created_at": rfc3339(job.created_at),
+        "updated_at": rfc3339(job.updated_at),
+        "expires_at": rfc3339(job.expires_at),
+        "duration_seconds": job.duration_seconds,
+        "size_bytes": job.audio_bytes,
+        "error": _error(job),
+        "links": _links(job),
+    }
+
+
+def _error(job: Any) -> dict[str, str] | None:
+    if job.error_code is None:
+        return None
+    return {"code": job.error_code, "title": REASONS[job.error_code][0], "detail": job.error_detail}
+
+
+def _links(job: Any) -> dict[str, str]:
+    here = f"/v1/jobs/{job.id}"
+    links = {"self": here, "events": f"{here}/events"}
+    if job.state == "done":
+        links["audio"] = f"{here}/audio"
+    if job.state in ("queued", "converting"):
+        links["cancel"] = f"{here}/cancel"
+    if job.state in ("failed", "cancelled"):
+        links["retry"] = f"{here}/retry"
+    return links

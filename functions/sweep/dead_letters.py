@@ -1,0 +1,93 @@
+"""What the broker gave up on: recorded whole, its job failed; and replayed when an operator says so."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.catalogue import VideoUploaded
+from events.wire import Envelope
+from functions.shared import database, jobs, outbox
+from functions.shared.reasons import Failure
+from functions.shared.tables import dead_letters, now
+from functions.shared.tables import outbox as rows
+
+__all__ = ["listed", "record", "replay_wanted", "want_replay"]
+
+log = logging.getLogger(__name__)
+
+_NAMESPACE = uuid.UUID("c1f6b7f2-52f0-4c3a-8b1e-9d1a5a0e7f33")
+# The dispatcher's code for "no answer". It also gives it to events that it never delivered: those that it held when it was stopped.
+UNDELIVERED = "-1"
+MOST_SENDS = 10
+
+
+def record(event: Envelope) -> None:
+    """Write a dead letter down and draw the consequences. The same one may come any number of times."""
+    letter_id = str(uuid.uuid5(_NAMESPACE, f"{event.source}\n{event.id}"))
+    reason = " ".join(event.attributes.get(name, "") for name in ("knativeerrorcode", "knativeerrordest")).strip()
+    values = {
+        "attributes": dict(event.attributes),
+        "data": event.data,
+        "reason": reason[:1000],
+        "recorded_at": now(),
+        "state": "recorded",
+    }
+    with database.transaction() as connection:
+        connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
+        connection.execute(dead_letters.insert().values(id=letter_id, **values))
+    log.error("dead letter %s: %s of job %s: %s", letter_id, event.type, event.subject, reason)
+    _consequences(event)
+
+
+def listed() -> list[Any]:
+    """Every dead letter, newest first."""
+    with database.reading() as connection:
+        return list(connection.execute(dead_letters.select().order_by(dead_letters.c.recorded_at.desc())).all())
+
+
+def want_replay(*which: sa.ColumnElement[bool]) -> int:
+    """Have sweep's next tick replay dead letters. Returns: how many."""
+    with database.transaction() as connection:
+        return connection.execute(dead_letters.update().where(*which).values(state="wanted")).rowcount
+
+
+def replay_wanted() -> None:
+    """Replay what an operator asked for. An event whose effect is there already has no other: jobs and ledger see to that."""
+    with database.reading() as connection:
+        letters = connection.execute(dead_letters.select().where(dead_letters.c.state == "wanted")).all()
+    for letter in letters:
+        if _replay(Envelope(letter.attributes, letter.data)):
+            with database.transaction() as connection:
+                connection.execute(dead_letters.update().where(dead_letters.c.id == letter.id).values(state="replayed"))
+
+
+def _consequences(event: Envelope) -> None:
+    with database.reading() as connection:
+        row = connection.execute(rows.select().where(rows.c.event_id == event.id)).one_or_none()
+    if row is None or row.settled_at is not None:
+        return
+    if event.attributes.get("knativeerrorcode") == UNDELIVERED and row.attempts < MOST_SENDS:
+        with database.transaction() as connection:
+            connection.execute(rows.update().where(rows.c.event_id == event.id).values(sent_at=None))
+    elif row.type == VideoUploaded.TYPE and (failed := jobs.fail(row.job_id, Failure("gave-up"))):
+        outbox.send(failed)
+
+
+def _replay(event: Envelope) -> bool:
+    with database.reading() as connection:
+        row = connection.execute(rows.select().where(rows.c.event_id == event.id)).one_or_none()
+    if row is None:
+        return outbox.post(
+            Envelope(
+                {name: value for name, value in event.attributes.items() if not name.startswith("knativeerror")},
+                event.data,
+            )
+        )
+    if row.type != VideoUploaded.TYPE:
+        return outbox.send(row.event_id)
+    queued = jobs.retry(row.job_id)
+    return outbox.send(queued) if queued else True

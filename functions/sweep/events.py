@@ -1,0 +1,57 @@
+"""Sends again what has had no effect yet: events that were never sent, that the broker lost, or whose conversion died."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from events.catalogue import VideoUploaded
+from functions.shared import database, outbox, settings
+from functions.shared.tables import jobs, now
+from functions.shared.tables import outbox as rows
+
+__all__ = ["send_again"]
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+# A function that has just written an event is about to send it itself.
+UNSENT_SECONDS = 10
+MOST_DOUBLINGS = 7
+
+
+def send_again() -> None:
+    """Send every event that is due; stops at the first that the sink does not take, and goes on at the next tick."""
+    with database.reading() as connection:
+        due = connection.execute(_due()).scalars().all()
+    for event_id in due:
+        log.info("sending event %s again", event_id)
+        if not outbox.send(event_id):
+            return
+
+
+def _due() -> sa.Select[tuple[str]]:
+    """The ids of events that are not settled, whose job is not being converted right now, and that either
+
+    - were never sent, or
+    - had no effect since they were sent; each time, the wait before the next try doubles, or
+    - began a conversion whose lease has run out since.
+    """
+    moment = now()
+    converting = sa.and_(rows.c.type == VideoUploaded.TYPE, jobs.c.state == "converting")
+    alive = sa.and_(converting, jobs.c.lease_until >= moment)
+    unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
+    died = sa.and_(converting, jobs.c.lease_until < moment, rows.c.sent_at < jobs.c.lease_until)
+    joined = sa.select(rows.c.event_id).join(jobs, jobs.c.id == rows.c.job_id)
+    wanted = joined.where(rows.c.settled_at.is_(None), ~alive, sa.or_(unsent, died, _without_effect(moment)))
+    return wanted.order_by(rows.c.created_at).limit(BATCH)
+
+
+def _without_effect(moment: datetime) -> sa.ColumnElement[bool]:
+    def sent_before(doublings: int) -> sa.ColumnElement[bool]:
+        return rows.c.sent_at < moment - timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
+
+    steps = (sa.and_(rows.c.attempts == tries, sent_before(tries - 1)) for tries in range(1, MOST_DOUBLINGS + 1))
+    return sa.or_(*steps, sent_before(MOST_DOUBLINGS))

@@ -1,0 +1,158 @@
+"""Reads a video out of a request, piece by piece: the whole body, or the field `file` of a form."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from flask import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_options_header
+
+from functions.shared import options, settings
+from functions.shared.problems import Problem
+
+__all__ = ["Received", "check_head", "name_in_head", "receive"]
+
+PIECE = 256 * 1024
+FIELD_CHARACTERS = 1024
+# What a form adds around the video.
+FORM_OVERHEAD = 64 * 1024
+UNNAMED = "video"
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came with a video: its name, and the conversion's options."""
+
+    filename: str
+    options: dict[str, int]
+
+
+def check_head(request: Request) -> None:
+    """Refuse by the headers alone what would be refused later. Raises: Problem (413 or 415)."""
+    kind = request.mimetype
+    if (
+        kind != "multipart/form-data"
+        and not kind.startswith(("video/", "audio/"))
+        and kind not in ("", "application/octet-stream")
+    ):
+        raise Problem(
+            "unsupported-media-type",
+            "Send the video as the body, with Content-Type video/…, or as the field `file` of a multipart form.",
+            {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data"},
+        )
+    if (request.content_length or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
+        kind == "multipart/form-data"
+    ):
+        raise _too_large()
+
+
+def name_in_head(request: Request) -> str:
+    """The video's name by ?filename= or Content-Disposition (RFC 6266, RFC 8187), cleaned."""
+    _, disposition = parse_options_header(request.headers.get("Content-Disposition"))
+    return _clean(request.args.get("filename") or disposition.get("filename") or UNNAMED)
+
+
+def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
+    """Hand every piece of the video to `write`, at most 256 KiB at a time. Returns: `head`, with what a form says over it.
+
+    Raises: Problem when the body is cut short, is no sound form, or is larger than MAX_UPLOAD_BYTES.
+    """
+    write = _limited(write)
+    if request.mimetype == "multipart/form-data":
+        form = _Form(write)
+        form.read(request.mimetype_params.get("boundary", ""), _pieces(request))
+        return Received(form.filename or head.filename, options.parse({**head.options, **form.fields}))
+    for piece in _pieces(request):
+        write(piece)
+    return head
+
+
+class _Form:
+    """A multipart form that is read once, in pieces: `file` is passed on, the other fields are kept (RFC 7578)."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._found = False
+        self.filename = ""
+        self.fields: dict[str, str] = {}
+
+    def read(self, boundary: str, pieces: Iterable[bytes]) -> None:
+        """Read all of it. Raises: Problem when it is no sound form or has no `file`."""
+        try:
+            with PushMultipartParser(boundary, max_segment_count=32, max_header_count=8) as parser:
+                for piece in pieces:
+                    self._feed(parser, piece)
+        except MultipartError as error:
+            raise Problem("bad-request", f"The form cannot be read: {error}.") from None
+        if not self._found:
+            raise Problem("bad-request", "The form has no field `file`.")
+
+    def _feed(self, parser: PushMultipartParser, piece: bytes) -> None:
+        for result in parser.parse(piece):
+            if isinstance(result, MultipartSegment):
+                self._begin(result)
+            elif result:
+                self._take(bytes(result))
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        self._name = segment.name
+        if segment.name != "file":
+            return
+        if self._found:
+            raise Problem("bad-request", "Send one `file` in a form.")
+        self._found, self.filename = True, _clean(segment.filename or "")
+
+    def _take(self, data: bytes) -> None:
+        if self._name == "file":
+            return self._write(data)
+        so_far = self.fields.get(self._name, "") + data.decode(errors="replace")
+        if len(so_far) > FIELD_CHARACTERS:
+            raise Problem("bad-request", f"A form field has at most {FIELD_CHARACTERS} characters.")
+        self.fields[self._name] = so_far
+        return None
+
+
+def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    left = settings.number("MAX_UPLOAD_BYTES")
+
+    def limited(piece: bytes) -> None:
+        nonlocal left
+        left -= len(piece)
+        if left < 0:
+            raise _too_large()
+        write(piece)
+
+    return limited
+
+
+def _pieces(request: Request) -> Iterator[bytes]:
+    # The server ends a body that the client broke off as if it were whole: only the count tells.
+    count = 0
+    try:
+        while piece := request.stream.read(PIECE):
+            count += len(piece)
+            yield piece
+    except (OSError, HTTPException) as error:
+        raise _cut_short() from error
+    if request.content_length is not None and count != request.content_length:
+        raise _cut_short()
+
+
+def _clean(name: str) -> str:
+    """The last part of a path, in Unicode NFC, without control or formatting characters, 255 characters at the most."""
+    last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
+    visible = "".join(character for character in last if unicodedata.category(character)[0] != "C")
+    return visible.strip()[-255:] or UNNAMED
+
+
+def _too_large() -> Problem:
+    limit = settings.number("MAX_UPLOAD_BYTES")
+    return Problem("too-large", f"A video may have {limit:,} bytes.", limit_bytes=limit)
+
+
+def _cut_short() -> Problem:
+    return Problem("bad-request", "The body ended before the whole video was there; nothing was kept.")

@@ -1,0 +1,62 @@
+"""A job's first rows: opened before the first byte is stored, queued after the last one is safe."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from functions.shared import blobs, database
+from functions.shared.problems import Problem, Unavailable
+from functions.shared.tables import jobs, now
+
+__all__ = ["discard", "open_job"]
+
+
+def open_job(
+    user_id: str, filename: str, options: Mapping[str, Any], key: str | None, fingerprint: str
+) -> tuple[str, bool]:
+    """A job that is receiving its video. Returns: its id, and whether it is new.
+
+    A request that repeats an Idempotency-Key gets the job of the first one
+    (draft-ietf-httpapi-idempotency-key-header-07, section 2). Raises: Problem (409, 422, or 401 when the account is gone).
+    """
+    values = {"id": uuid.uuid4().hex, "user_id": user_id, "filename": filename, "options": dict(options)}
+    blank = {
+        "state": "receiving",
+        "progress": 0.0,
+        "attempts": 0,
+        "fencing_token": 0,
+        "created_at": now(),
+        "updated_at": now(),
+    }
+    try:
+        with database.transaction() as connection:
+            connection.execute(jobs.insert().values(idempotency_key=key, fingerprint=fingerprint, **values, **blank))
+    except IntegrityError:
+        return _first(user_id, key, fingerprint), False
+    return values["id"], True
+
+
+def discard(job_id: str) -> None:
+    """Forget a job whose video did not arrive. Never raises: what cannot be cleared up now is left to sweep."""
+    with suppress(Unavailable), database.transaction() as connection:
+        gone = jobs.delete().where(jobs.c.id == job_id, jobs.c.state == "receiving")
+        if connection.execute(gone).rowcount == 1:
+            blobs.store().delete(f"video/{job_id}")
+
+
+def _first(user_id: str, key: str | None, fingerprint: str) -> str:
+    with database.reading() as connection:
+        query = jobs.select().where(jobs.c.user_id == user_id, jobs.c.idempotency_key == key)
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Problem("unauthenticated", "This account does not exist any more.")
+    if row.fingerprint != fingerprint:
+        raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
+    if row.state == "receiving":
+        raise Problem("in-progress", "Wait for the first request to end.", {"Retry-After": "5"})
+    return str(row.id)

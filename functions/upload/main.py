@@ -1,0 +1,79 @@
+"""POST /v1/jobs with a video → a queued job, and video.uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+
+import functions_framework
+from flask import Request, Response
+
+from functions.shared import blobs, database, jobs, options, outbox, tokens
+from functions.shared.http import answer, json_response
+from functions.shared.owners import job_of, wrong_state
+from functions.shared.problems import Problem
+from functions.shared.routing import Routes
+from functions.shared.views import job_view
+from functions.upload import intake
+from functions.upload.body import Received, check_head, name_in_head, receive
+
+routes = Routes(database.ping, lambda: blobs.store().ping())
+
+
+@functions_framework.http
+def upload(request: Request) -> Response:
+    """Answer any request to this function."""
+    return answer(routes, request)
+
+
+@routes.add("POST", "/v1/jobs")
+def create(request: Request) -> Response:
+    """The video as the body or in a form → 202 and the job, which is safe from then on."""
+    user_id = tokens.bearer(request.headers)
+    check_head(request)
+    head = Received(name_in_head(request), options.parse(request.args))
+    job_id, new = intake.open_job(user_id, head.filename, head.options, _key(request), _fingerprint(request))
+    if not new:
+        return _accepted(user_id, job_id)
+    try:
+        event_id = _store(request, job_id, head)
+    except BaseException:
+        intake.discard(job_id)
+        raise
+    return _accepted(user_id, job_id, event_id)
+
+
+@routes.add("POST", "/v1/jobs/<job_id>/retry")
+def retry(request: Request, job_id: str) -> Response:
+    """A failed or cancelled job → queued again."""
+    user_id = tokens.bearer(request.headers)
+    job_of(user_id, job_id)
+    event_id = jobs.retry(job_id)
+    if event_id is None:
+        raise wrong_state(user_id, job_id, "retried")
+    return _accepted(user_id, job_id, event_id)
+
+
+def _store(request: Request, job_id: str, head: Received) -> str:
+    with blobs.store().writing(f"video/{job_id}") as writer:
+        received = receive(request, head, writer.write)
+    return jobs.queue(job_id, received.filename, received.options, writer.size_bytes)
+
+
+def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:
+    response = json_response(job_view(job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
+    if event_id is not None:
+        # After the answer: a broker that is down must not keep the client waiting.
+        response.call_on_close(lambda: outbox.send(event_id))
+    return response
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= 255:
+        raise Problem("bad-request", "An Idempotency-Key has 1 to 255 characters.")
+    return key
+
+
+def _fingerprint(request: Request) -> str:
+    parts = (request.mimetype, str(request.content_length), request.query_string.decode(errors="replace"))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
