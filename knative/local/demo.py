@@ -94,6 +94,7 @@ async def _demonstrate(video: Path) -> None:
         with _step("logged in"):
             await client.log_in()
         await _convert(client, video)
+    print("The demo's server has stopped, and with it the link in the mail. make run starts one that stays.")
 
 
 async def _convert(client: Client, video: Path) -> None:

@@ -11,7 +11,8 @@ import imageio_ffmpeg
 __all__ = ["SECONDS", "CannotMake", "make"]
 
 SECONDS = 40
-PICTURE = f"gradients=size=640x360:rate=25:duration={SECONDS}:speed=0.02:nb_colors=4"
+COLOURS = "c0=0x1b2a49:c1=0xe07a5f:c2=0x3d5a80:c3=0xf2cc8f"
+PICTURE = f"gradients=size=640x360:rate=25:duration={SECONDS}:speed=0.02:nb_colors=4:{COLOURS}"
 # C, A minor, F, G, two seconds each: register 0 is the time in the chord, 1 its number, 2 its root in Hz, 3 its third.
 CHORD = (
     "st(0, mod(t, 2)); st(1, floor(mod(t, 8) / 2));"
@@ -29,11 +30,13 @@ class CannotMake(Exception):
 def make(path: Path) -> None:
     """Write the video; it appears whole or not at all. Raises: CannotMake."""
     draft = path.with_name(f".{path.name}.part")
-    done = subprocess.run([*_command(), str(draft)], capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
+    try:
+        done = subprocess.run([*_command(), str(draft)], capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            raise CannotMake(f"{path} could not be made: {done.stderr.strip() or 'ffmpeg was stopped'}")
+        draft.replace(path)
+    finally:
         draft.unlink(missing_ok=True)
-        raise CannotMake(f"{path} could not be made: {done.stderr.strip() or 'ffmpeg was stopped'}")
-    draft.replace(path)
 
 
 def _command() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ def test_it_makes_a_video_and_then_its_mp3_any_number_of_times(tmp_path: Path) -
     first = run(tmp_path)
     assert first.returncode == 0, first.stdout
     assert re.search(r"made demo.mp4.* s$", first.stdout, re.MULTILINE)
-    assert re.search(r"converting +\d+%", first.stdout)
+    assert re.search(r"^  done +100%$", first.stdout, re.MULTILINE)
     assert re.search(r"To: demo-\w+@example.com\s.*Subject: \S", first.stdout, re.DOTALL)
     assert re.search(r"^demo.mp3: 0:00:40, \d+ kbit/s, [\d.]+ MB$", first.stdout, re.MULTILINE)
     assert mutagen.mp3.MP3(tmp_path / "demo.mp3").info.length == pytest.approx(MADE_SECONDS, abs=0.2)
@@ -59,6 +60,20 @@ def test_a_video_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert f"there is no file {tmp_path / 'holiday.mp4'}" in done.stdout
 
 
+def test_ctrl_c_ends_it_quietly_and_every_process_with_it(tmp_path: Path) -> None:
+    with start(tmp_path) as running:
+        assert running.stdout
+        said = ""
+        for line in running.stdout:
+            said += line
+            if line.startswith("registered"):
+                os.killpg(running.pid, signal.SIGINT)
+    assert running.returncode == 130
+    assert said.endswith("stopped.\n")
+    assert "Traceback" not in said
+    assert processes_that_mention(tmp_path) == []
+
+
 def test_the_same_mp3_is_placed_once_and_another_one_beside_it(tmp_path: Path) -> None:
     names = [place(tmp_path, content).name for content in (b"one", b"one", b"two", b"one", b"two", b"three")]
     assert names == ["a.mp3", "a.mp3", "a-1.mp3", "a.mp3", "a-1.mp3", "a-2.mp3"]
@@ -71,16 +86,21 @@ def place(folder: Path, content: bytes) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The demo in a folder of its own, both streams in one; output that is no terminal gets plain lines."""
-    return subprocess.run(
+    with start(folder, *arguments) as process:
+        said, _ = process.communicate(timeout=200)
+    return subprocess.CompletedProcess(process.args, process.returncode, said)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The demo in a folder of its own, in a process group as from a shell, both streams in one pipe."""
+    return subprocess.Popen(
         [sys.executable, "-m", "knative.local.demo", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=120,
+        start_new_session=True,
     )
 
 
