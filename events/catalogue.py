@@ -1,6 +1,7 @@
 """Every event type, as a frozen dataclass: what its data holds, who emits it, and an example.
 
-Types are `dev.audiolift.<thing>.<past participle>.v<version>`; a change that breaks a reader gets a new version and a new class.
+Types are `dev.audiolift.<thing>.<past participle>.v<version>`; a change that breaks a reader gets a new version and
+a new class.
 Files never travel in events: `job_id` is the claim check that fetches them.
 """
 
@@ -15,6 +16,7 @@ __all__ = [
     "AudioCreated",
     "ConversionFailed",
     "EventType",
+    "JobEvent",
     "VideoSubmitted",
     "VideoUploaded",
     "dataschema",
@@ -40,6 +42,13 @@ class EventType:
 
 
 @dataclass(frozen=True)
+class JobEvent(EventType):
+    """Something happened to a job. `job_id` is the event's subject too."""
+
+    job_id: str = _described("The job, and the claim check for its files.")
+
+
+@dataclass(frozen=True)
 class VideoSubmitted(EventType):
     """Another system asks for the audio of a video that lies at a URL."""
 
@@ -55,20 +64,19 @@ class VideoSubmitted(EventType):
 
 
 @dataclass(frozen=True)
-class VideoUploaded(EventType):
+class VideoUploaded(JobEvent):
     """A video is stored and its job is queued for conversion."""
 
     TYPE = "dev.audiolift.video.uploaded.v1"
     SOURCE = "/audiolift/upload"
     EXAMPLE = {"job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01", "filename": "talk.mp4", "size_bytes": 73400320}
 
-    job_id: str = _described("The job, and the claim check for its files.")
     filename: str = _described("What the owner calls the video (Unicode).")
     size_bytes: int = _described("The size of the video in bytes.")
 
 
 @dataclass(frozen=True)
-class AudioCreated(EventType):
+class AudioCreated(JobEvent):
     """The MP3 of a job is stored and can be downloaded."""
 
     TYPE = "dev.audiolift.audio.created.v1"
@@ -80,14 +88,13 @@ class AudioCreated(EventType):
         "duration_seconds": 214.32,
     }
 
-    job_id: str = _described("The job, and the claim check for its files.")
     filename: str = _described("What the owner calls the video (Unicode).")
     size_bytes: int = _described("The size of the MP3 in bytes.")
     duration_seconds: float = _described("The length of the MP3 in seconds.")
 
 
 @dataclass(frozen=True)
-class ConversionFailed(EventType):
+class ConversionFailed(JobEvent):
     """A job ended without an MP3, for good."""
 
     TYPE = "dev.audiolift.conversion.failed.v1"
@@ -99,7 +106,6 @@ class ConversionFailed(EventType):
         "title": "The video has no audio track",
     }
 
-    job_id: str = _described("The job that failed.")
     filename: str = _described("What the owner calls the video (Unicode).")
     code: str = _described("The reason code, as in the job's error.")
     title: str = _described("The reason in a few words, for a person.")

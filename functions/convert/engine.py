@@ -32,7 +32,8 @@ def convert(
     """Write the MP3 of `video` into the empty `directory`.
 
     `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
-    Returns: the MP3's path and its length in seconds. Raises: Failure when the file is to blame, Crash when it may not be.
+    Returns: the MP3's path and its length in seconds.
+    Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
     media = probe(video, directory, deadline, lambda _: report(0.0))
@@ -80,9 +81,9 @@ def _judge(outcome: Outcome, media: Media) -> None:
         raise Failure("too-large")
     if outcome.status == -signal.SIGXCPU:
         raise Failure("timed-out")
-    if outcome.said("not on whitelist", "no decoder found", "Decoder not found"):
-        raise Failure("unsupported-codec")
     if outcome.status < 0:
         raise Crash(f"ffmpeg was killed by signal {-outcome.status}: {outcome.last_words()}")
+    if outcome.status > 0 and outcome.said("not on whitelist", "no decoder found", "Decoder not found"):
+        raise Failure("unsupported-codec")
     if outcome.status > 0 or outcome.seconds <= 0:
         raise Failure("damaged")

@@ -1,6 +1,7 @@
-"""Runs a program that parses a stranger's bytes, within limits: `python -I -S guard.py <limits as JSON> <program> <arguments>`.
+"""Runs a program that parses a stranger's bytes within limits: `python -I -S guard.py <limits, JSON> <program> …`.
 
-A script of its own, so that the limits are set between fork and exec without running Python in a forked copy of a threaded server.
+A script of its own, so that the limits are set between fork and exec without running Python in a forked copy of a
+threaded server.
 """
 
 from __future__ import annotations

@@ -25,15 +25,17 @@ def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
     claim = jobs.claim(event.job_id)
     if claim is None:
-        return outbox.send_unsent(event.job_id)
+        outbox.send_unsent(event.job_id)
+        return
     try:
         result = _finish(claim)
     except Lost:
-        return log.info("job %s was cancelled or given to another conversion", claim.job_id)
+        log.info("job %s was cancelled or given to another conversion", claim.job_id)
     except BaseException:
         jobs.release(claim)
         raise
-    return outbox.send(result)
+    else:
+        outbox.send(result)
 
 
 def _finish(claim: Claim) -> str:
@@ -60,6 +62,6 @@ def _keep(claim: Claim, mp3: Path, seconds: float) -> Audio:
 
 
 def _renew(claim: Claim, progress: float) -> None:
-    # A database that is away for a while costs no work: if somebody else gets the job meanwhile, the token stops us at the end.
+    # A database that is away for a while costs no work: should another get the job, the token stops us at the end.
     with suppress(Unavailable):
         jobs.renew(claim, progress)

@@ -25,8 +25,8 @@ _CODECS = (
     "pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,"
     "pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd"
 )
-# Options of the input: only files, only these demuxers and decoders, and no picture. Without the first two, a playlist named .mp4
-# makes ffmpeg read other files.
+# Options of the input: only files, only these demuxers and decoders, and no picture. Without the first two, a playlist
+# named .mp4 makes ffmpeg read other files.
 INPUT_GUARDS: dict[str, str | None] = {
     "protocol_whitelist": "file",
     "format_whitelist": _FORMATS,

@@ -28,7 +28,7 @@ LINES_KEPT, LINE_LENGTH = 2000, 500
 
 @dataclass
 class Outcome:
-    """How ffmpeg ended: its exit status (negative: the signal), what it said at last, and the time stamp it had reached in seconds."""
+    """How ffmpeg ended: its exit status (negative: the signal), the time stamp reached in seconds, its last words."""
 
     status: int = 0
     seconds: float = 0.0
@@ -100,8 +100,9 @@ def _limits(deadline: float) -> str:
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bool]]:
-    """Lines of stdout (progress) and stderr as they come, and an empty one at least every half second, until both end."""
-    assert process.stdout and process.stderr
+    """Lines of stdout (progress: True) and stderr as they come, and an empty one every half second, until both end."""
+    assert process.stdout
+    assert process.stderr
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):
             selector.register(pipe, selectors.EVENT_READ, bytearray())

@@ -69,7 +69,7 @@ def _headers(job: Any) -> dict[str, str]:
 
 
 def _disposition(filename: str) -> str:
-    """attachment, with the name in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
+    """attachment, named in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
     name = f"{PurePosixPath(filename).stem or 'audio'}.mp3"
     plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
@@ -81,7 +81,7 @@ def _unmodified(request: Request, etag: str) -> bool:
 
 
 def _span(request: Request, etag: str, size: int) -> tuple[int, int] | None:
-    """The first and the last-but-one byte asked for; None for the whole file (RFC 9110: several ranges may be answered so).
+    """Where the range asked for starts and stops; None for the whole file, which also answers several ranges.
 
     Raises: Problem (416).
     """

@@ -25,28 +25,28 @@ async def download(request: Request) -> Response:
 @routes.add("GET", "/v1/jobs")
 async def list_jobs(request: Request) -> Response:
     """?state=&cursor=&limit= → {items, next_cursor}, newest first."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     return json_response(await run_in_threadpool(listing.page, user_id, request.query_params))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>")
 async def read_job(request: Request, job_id: str) -> Response:
     """The job."""
-    job = await run_in_threadpool(job_of, tokens.bearer(request.headers), job_id)
+    job = await run_in_threadpool(job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
     return json_response(listing.view(job))
 
 
 @routes.add("DELETE", "/v1/jobs/<job_id>")
 async def delete_job(request: Request, job_id: str) -> Response:
     """The job, its files and its history are gone; a running conversion stops."""
-    await run_in_threadpool(listing.delete, tokens.bearer(request.headers), job_id)
+    await run_in_threadpool(listing.delete, tokens.bearer(request.headers.get("Authorization")), job_id)
     return Response(status_code=204)
 
 
 @routes.add("POST", "/v1/jobs/<job_id>/cancel")
 async def cancel_job(request: Request, job_id: str) -> Response:
     """A queued or converting job → cancelled."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     await run_in_threadpool(job_of, user_id, job_id)
     if not await run_in_threadpool(jobs.cancel, job_id):
         raise await run_in_threadpool(wrong_state, user_id, job_id, "cancelled")
@@ -56,7 +56,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
 @routes.add("GET", "/v1/jobs/<job_id>/events")
 async def follow_job(request: Request, job_id: str) -> Response:
     """Every change of the job as it happens (server-sent events), from Last-Event-ID on."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     await run_in_threadpool(job_of, user_id, job_id)
     return live.stream(user_id, job_id, request.headers.get("Last-Event-ID", ""))
 
@@ -64,7 +64,7 @@ async def follow_job(request: Request, job_id: str) -> Response:
 @routes.add("GET", "/v1/jobs/<job_id>/audio")
 async def read_audio(request: Request, job_id: str) -> Response:
     """The MP3: whole or a range, or only its headers."""
-    job = await run_in_threadpool(job_of, tokens.bearer(request.headers), job_id)
+    job = await run_in_threadpool(job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
     return await run_in_threadpool(files.respond, request, job)
 
 

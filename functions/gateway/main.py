@@ -1,4 +1,4 @@
-"""The single way in: each request goes to the function it belongs to, after the checks that spare that function a start."""
+"""The single way in: each request goes to its function, after the checks that spare that function a start."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def asset(_request: Request, name: str) -> Response:
 async def forward(request: Request, service: str, signed_in: bool) -> Response:
     """Check what can be told from the headers, then pass the request on."""
     if signed_in:
-        tokens.bearer(request.headers)
+        tokens.bearer(request.headers.get("Authorization"))
     check_size(request.headers)
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay

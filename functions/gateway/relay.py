@@ -1,4 +1,4 @@
-"""A response that another function gives: the request goes there as it comes in, and the answer comes back as it is given."""
+"""A response that another function gives: request and answer are passed on as they come, both at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _forwarder() -> Forwarder:
 
 
 class Relay(Response):
-    """Forwards `request` to the function at `base` (http://host) and becomes its answer; ends when the client goes away."""
+    """Forwards a request to the function at `base` (http://host), and becomes its answer. Ends when the client goes."""
 
     def __init__(self, request: Request, base: str) -> None:
         super().__init__()

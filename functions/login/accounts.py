@@ -38,7 +38,7 @@ def create(email: Any, password: Any) -> dict[str, Any]:
 
 
 def check_password(email: str, password: str) -> str:
-    """The id of the user with this email address and password. Takes as long for an unknown address. Raises: Problem (401)."""
+    """The id of the user with this email address and password. Raises: Problem (401), as late for unknown ones."""
     with database.reading() as connection:
         query = sa.select(users.c.id, users.c.password_hash).where(users.c.email == email.strip().lower())
         row = connection.execute(query).one_or_none()

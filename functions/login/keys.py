@@ -1,4 +1,4 @@
-"""Makes the secrets that tokens rest on: `python -m functions.login.keys` prints them as JSON, for the Secret audiolift-tokens."""
+"""Makes the secrets that tokens rest on: `python -m functions.login.keys` prints audiolift-tokens as JSON."""
 
 from __future__ import annotations
 

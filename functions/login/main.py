@@ -55,7 +55,7 @@ def token(request: Request) -> Response:
 @routes.add("GET", "/v1/me")
 def me(request: Request) -> Response:
     """The account that the access token is for."""
-    return json_response(accounts.read(tokens.bearer(request.headers)))
+    return json_response(accounts.read(tokens.bearer(request.headers.get("Authorization"))))
 
 
 @routes.add("GET", "/.well-known/jwks.json")

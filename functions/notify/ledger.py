@@ -39,7 +39,8 @@ class Notice:
 def begin(job_id: str, event_type: type[EventType], channel: str) -> Notice | None:
     """Claim a notice, by what the rows say of the job, not the event.
 
-    Returns: None when there is nothing to tell, or it has been told. Raises: Unavailable when somebody else is about to.
+    Returns: None when there is nothing to tell, or it has been told.
+    Raises: Unavailable when another delivery is about to tell it.
     """
     with database.transaction() as connection:
         job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()

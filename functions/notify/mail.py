@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 def message_id(job_id: str, kind: str, generation: int) -> str:
-    """The Message-ID of a mail: the same for every try, so that a reader that gets it twice shows it once (RFC 5322, section 3.6.4)."""
+    """The Message-ID of a mail: the same at every try: two copies count as one (RFC 5322, section 3.6.4)."""
     digest = hashlib.sha256(f"{job_id}/{kind}/{generation}".encode()).hexdigest()[:32]
     return f"<{digest}@audiolift>"
 
@@ -49,7 +49,7 @@ def compose(identity: str, to: str, text: str) -> EmailMessage:
 
 
 def send(message: EmailMessage) -> None:
-    """Send by SMTP_URL. Raises: Refused when the mail is not wanted for good, Unavailable when it may go through later."""
+    """Send by SMTP_URL. Raises: Refused when the mail will never be taken, Unavailable when it may be later."""
     if (directory := _directory()) is not None:
         return _keep(directory, message)
     try:
@@ -73,7 +73,7 @@ def kept(identity: str) -> EmailMessage | None:
     path = directory and _file(directory, identity)
     if path is None or not path.exists():
         return None
-    return BytesParser(EmailMessage, policy=policy.default).parsebytes(path.read_bytes())  # type: ignore[arg-type]
+    return BytesParser(EmailMessage, policy=policy.default).parsebytes(path.read_bytes())
 
 
 def _directory() -> Path | None:

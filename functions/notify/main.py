@@ -10,7 +10,7 @@ from typing import Any
 import functions_framework
 from flask import Request, Response
 
-from events.catalogue import AudioCreated, ConversionFailed
+from events.catalogue import AudioCreated, ConversionFailed, JobEvent
 from functions.notify import ledger, mail, texts
 from functions.shared import database, tokens
 from functions.shared.http import answer, json_response
@@ -35,7 +35,7 @@ def notify(request: Request) -> Response:
 
 @routes.add("POST", "/")
 @on_event(AudioCreated, ConversionFailed)
-def tell_owner(event: AudioCreated | ConversionFailed) -> None:
+def tell_owner(event: JobEvent) -> None:
     """Claim the notice, send it, and write down that it was sent."""
     notice = ledger.begin(event.job_id, type(event), CHANNEL)
     if notice is None:
@@ -55,7 +55,7 @@ def tell_owner(event: AudioCreated | ConversionFailed) -> None:
 @routes.add("GET", "/v1/me/mail")
 def sent_mail(request: Request) -> Response:
     """The mails to the caller that are kept on this machine, newest first; 404 where mail goes out by SMTP."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     if not mail.is_kept():
         raise Problem("not-found", "Mail is sent to your address; it is not kept here.")
     rows = ledger.sent_to(user_id, CHANNEL, NEWEST)
@@ -76,5 +76,5 @@ def _shown(sent_at: datetime, message: EmailMessage) -> dict[str, Any]:
         "to": message["To"],
         "subject": message["Subject"],
         "sent_at": rfc3339(sent_at),
-        "text": message.get_content(),
+        "text": message.get_content().replace("\r\n", "\n"),
     }

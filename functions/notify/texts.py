@@ -22,7 +22,7 @@ def write(job: Any, kind: str) -> str:
 
 @functools.cache
 def _templates() -> Environment:
-    # Plain text: nothing to escape. File names hold no control characters (upload saw to that), so no line can be forged.
+    # Plain text: nothing to escape. File names hold no control characters (upload sees to that): no line can be forged.
     return Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")), undefined=StrictUndefined, autoescape=False
     )
@@ -33,7 +33,7 @@ def _about(job: Any) -> dict[str, str]:
         return {"title": REASONS[job.error_code][0]}
     return {
         "length": _clock(job.duration_seconds),
-        "size": f"{job.audio_bytes / 1e6:.1f} MB",
+        "size": _size(job.audio_bytes),
         "until": f"{job.expires_at:%d %B %Y, %H:%M} UTC",
         "link": f"{settings.text('PUBLIC_URL')}/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}",
     }
@@ -43,3 +43,7 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -80,7 +80,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Python's driver would begin transactions late, and deferred: two writers could then each hold a read lock and both fail.
+    # Python's driver would begin transactions late and deferred: two writers could both hold a read lock, and fail.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,4 +1,4 @@
-"""Whether this process has been told to stop: streams that would go on for minutes end then, and their clients reconnect elsewhere."""
+"""Whether this process has been told to stop: long streams end then, and their clients reconnect elsewhere."""
 
 from __future__ import annotations
 

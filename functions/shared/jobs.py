@@ -1,7 +1,8 @@
 """The life of a job: receiving → queued → converting → done | failed | cancelled, then expired.
 
-Every change is one conditional UPDATE (a row count of 1 wins) that also appends to job_events, in one transaction. A conversion holds its
-job by a lease with a fencing token: https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
+Every change is one conditional UPDATE (a row count of 1 wins) that also appends to job_events, in one transaction.
+A conversion holds its job by a lease with a fencing token, as in
+https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ def queue(job_id: str, filename: str, options: dict[str, int], size_bytes: int) 
 def claim(job_id: str) -> Claim | None:
     """queued, or converting with a lease that ran out → converting, under a new fencing token.
 
-    Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or was tried too often (and is failed now).
+    Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or tried too often
+    (and failed now).
     """
     with database.transaction() as connection:
         worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
@@ -150,7 +152,7 @@ def finish(held: Claim, audio: Audio) -> str:
 
 
 def release(held: Claim) -> None:
-    """converting → queued, so that the next delivery may try at once. Never raises: else the lease runs out by itself."""
+    """converting → queued, so that the next delivery may try at once. Never raises: the lease would run out."""
     with suppress(Unavailable), database.transaction() as connection:
         move(connection, held.job_id, held.held(), state="queued", progress=0.0, lease_until=None)
 
@@ -174,7 +176,7 @@ def fail(job_id: str, failure: Failure) -> str | None:
 
 
 def cancel(job_id: str) -> bool:
-    """queued or converting → cancelled; a running conversion notices at its next renewal. Returns: whether it was."""
+    """queued or converting → cancelled; a running conversion notices at its next renewal. Returns: whether it did."""
     with database.transaction() as connection:
         open_ = jobs.c.state.in_(("queued", "converting"))
         done = move(connection, job_id, open_, state="cancelled", lease_until=None, expires_at=_expiry())

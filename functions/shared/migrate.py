@@ -1,4 +1,4 @@
-"""Brings the tables to the newest revision: `python -m functions.shared.migrate`. Run by a Job before a rollout, never by a function."""
+"""Brings the tables to the newest revision: `python -m functions.shared.migrate`, before a rollout, by a Job."""
 
 from __future__ import annotations
 

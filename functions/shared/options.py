@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_QUALITY", "OPTIONS", "parse"]
 
 DEFAULT_QUALITY = 2
 
-# Name → (the values it may have, what it does). The bitrates are those of MPEG-1 layer III; the rates those that MP3 has.
+# Name → (the values it may have, what it does). Bitrates and sample rates are those of MPEG audio layer III.
 OPTIONS: dict[str, tuple[tuple[int, ...], str]] = {
     "quality": (tuple(range(10)), "VBR quality, 0 (best) to 9 (smallest); 2 unless said."),
     "bitrate": (

@@ -1,7 +1,7 @@
 """The outbox: events are rows first, written in the transaction that changes the state, and then posted to K_SINK.
 
-A row is *sent* when the sink took the event, and *settled* when its effect is in the database too. Sweep sends again what stays
-unsettled, so that neither a dead sink nor a broker that loses an event can lose a job.
+A row is *sent* when the sink took the event, and *settled* when its effect is in the database too. Sweep sends again
+what stays unsettled, so that neither a dead sink nor a broker that loses an event can lose a job.
 See https://microservices.io/patterns/data/transactional-outbox.html
 """
 
@@ -35,7 +35,7 @@ _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
 def add(connection: sa.Connection, job_id: str, generation: int, event: EventType) -> str:
     """Write an event into the outbox, in the caller's transaction, and settle what the job had waiting.
 
-    The id is made from job, type and generation (the job's fencing token), so that whoever emits it again emits the same event.
+    The id is made from job, type and generation (the job's fencing token): who emits it again emits the same event.
     Returns: the event's id, for `send` after the commit.
     """
     event_id = str(uuid.uuid5(_NAMESPACE, f"{job_id}/{event.TYPE}/{generation}"))

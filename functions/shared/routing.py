@@ -23,7 +23,7 @@ class Routes:
         self._map = Map(merge_slashes=False)
 
     def add(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """Decorate the handler of a method and a path such as /v1/jobs/<job_id>; it is called with the request and the path's parts."""
+        """Decorate the handler of a method and a path such as /v1/jobs/<job_id>: handler(request, job_id=…)."""
 
         def decorate(handler: Handler) -> Handler:
             self._map.add(Rule(path, methods=[method], endpoint=handler))

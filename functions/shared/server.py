@@ -1,6 +1,7 @@
 """Serves one function: `python -m functions.shared.server convert`.
 
-functions-framework builds the app; its servers are not used, since their graceful timeout of 30 s cuts off longer requests at scale-down.
+functions-framework builds the app. Its servers are not used: their graceful timeout of 30 s cuts off longer requests
+at scale-down.
 """
 
 from __future__ import annotations

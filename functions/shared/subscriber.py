@@ -1,7 +1,7 @@
 """Functions that are triggered by events.
 
-A subscriber answers 204 (done, or recorded as failed for good), 503 (try later), or 500 (cannot be used, or a bug: let the broker bring
-it to the dead letters). It never answers anything else, since the dispatcher drops an event on every 3xx and most 4xx.
+A subscriber answers 204 (done, or recorded as failed for good), 503 (try later), or 500 (cannot be used, or a bug: let
+the broker bring it to the dead letters), and nothing else: the dispatcher drops an event on every 3xx and most 4xx.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def subscriber(
             return answer(routes, request)
 
         function.__name__ = handle.__name__
-        return functions_framework.http(function)
+        functions_framework.http(function)
+        return function
 
     return decorate
 
@@ -60,7 +61,7 @@ def on_event(*types: type[Payload]) -> Callable[[Callable[[Payload], None]], Cal
 
 
 def deliver(request: Request, handle: Callable[[Envelope], None]) -> Response:
-    """Hand the event in a request to `handle`. Returns: 204, 503 when it raises Unavailable, 500 when it raises anything else."""
+    """Hand the event in a request to `handle`. Returns: 204; 503 when it raises Unavailable, 500 for all else."""
     try:
         body = request.stream.read(MAX_EVENT_BYTES + 1)
         if len(body) > MAX_EVENT_BYTES:

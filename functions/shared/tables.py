@@ -27,7 +27,7 @@ def now() -> datetime:
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC with microseconds: databases disagree about time zones, so none gets to see one."""
+    """An aware datetime, kept as UTC with microseconds. Databases disagree about time zones: none gets to see one."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -53,35 +53,36 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _ID = sa.String(64)
 _BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-users = sa.Table(
+
+def _table(name: str, *items: Any, **options: Any) -> sa.Table[Any]:
+    options |= {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+    table: sa.Table[Any] = sa.Table(name, metadata, *items, **options)
+    return table
+
+
+users = _table(
     "users",
-    metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("email", sa.String(254), nullable=False, unique=True),
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
-    **_MYSQL,
 )
 
-refresh_tokens = sa.Table(
+refresh_tokens = _table(
     "refresh_tokens",
-    metadata,
     sa.Column("digest", _ID, primary_key=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("family", _ID, nullable=False, index=True),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
-    **_MYSQL,
 )
 
-jobs = sa.Table(
+jobs = _table(
     "jobs",
-    metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
@@ -105,24 +106,20 @@ jobs = sa.Table(
     sa.Column("fingerprint", _ID),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
-    **_MYSQL,
 )
 
-job_events = sa.Table(
+job_events = _table(
     "job_events",
-    metadata,
     sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
     sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("progress", sa.Float, nullable=False),
     sa.Column("at", Instant, nullable=False),
     sqlite_autoincrement=True,
-    **_MYSQL,
 )
 
-outbox = sa.Table(
+outbox = _table(
     "outbox",
-    metadata,
     sa.Column("event_id", _ID, primary_key=True),
     sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("type", sa.String(128), nullable=False),
@@ -131,12 +128,10 @@ outbox = sa.Table(
     sa.Column("sent_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("settled_at", Instant, index=True),
-    **_MYSQL,
 )
 
-notifications = sa.Table(
+notifications = _table(
     "notifications",
-    metadata,
     sa.Column("job_id", _ID, primary_key=True),
     sa.Column("kind", sa.String(128), primary_key=True),
     sa.Column("channel", sa.String(16), primary_key=True),
@@ -145,17 +140,14 @@ notifications = sa.Table(
     sa.Column("claimed_at", Instant, nullable=False),
     sa.Column("sent_at", Instant),
     sa.Column("refusal", sa.String(500)),
-    **_MYSQL,
 )
 
-dead_letters = sa.Table(
+dead_letters = _table(
     "dead_letters",
-    metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("attributes", sa.JSON, nullable=False),
     sa.Column("data", _BYTES, nullable=False),
     sa.Column("reason", sa.String(1000), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
-    **_MYSQL,
 )

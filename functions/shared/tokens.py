@@ -1,13 +1,13 @@
 """Tokens: who a request is from, without asking another function.
 
-Access tokens are JWTs (RFC 9068: typ at+jwt) signed ES256; only the keys of JWKS count, and only that algorithm (RFC 8725, section 3.1).
-Signed links are JWTs of their own type and key, so that neither can stand in for the other (RFC 8725, section 3.11).
+Access tokens are JWTs (RFC 9068: typ at+jwt) signed ES256; only the keys of JWKS count, and only that algorithm
+(RFC 8725, section 3.1). Signed links are JWTs of their own type and key: neither can stand in for the other
+(section 3.11).
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,13 +19,17 @@ from functions.shared.problems import Problem
 __all__ = ["ALGORITHM", "bearer", "link", "linked_job"]
 
 ALGORITHM = "ES256"
+CLOCK_SKEW_SECONDS = 5
 LINK_ALGORITHM = "HS256"
 LINK_TYPE = "audiolift-link+jwt"
 
 
-def bearer(headers: Mapping[str, str]) -> str:
-    """The id of the user whose access token is in the Authorization header (RFC 6750, section 2.1). Raises: Problem (401)."""
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
+def bearer(authorization: str | None) -> str:
+    """The id of the user whose access token is in an Authorization header (RFC 6750, section 2.1).
+
+    Raises: Problem (401).
+    """
+    scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _unauthenticated("Send the header `Authorization: Bearer <access token>`; POST /v1/token gives one.")
     try:
@@ -64,10 +68,15 @@ def _verified(token: str) -> dict[str, Any]:
     if header.get("typ") != "at+jwt":
         raise jwt.InvalidTokenError("not an access token")
     issuer = settings.text("TOKEN_ISSUER")
-    required = {"require": ["exp", "iat", "iss", "aud", "sub"]}
     return jwt.decode(
-        token, _key(header), algorithms=[ALGORITHM], issuer=issuer, audience=issuer, leeway=5, options=required
-    )  # type: ignore[arg-type]
+        token,
+        _key(header),
+        algorithms=[ALGORITHM],
+        issuer=issuer,
+        audience=issuer,
+        leeway=CLOCK_SKEW_SECONDS,
+        options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+    )
 
 
 def _key(header: Mapping[str, Any]) -> jwt.PyJWK:

@@ -12,7 +12,7 @@ __all__ = ["job_view", "rfc3339"]
 
 def rfc3339(instant: datetime | None) -> str | None:
     """An aware UTC datetime as in RFC 3339, to the millisecond, or None."""
-    return instant and instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z") if instant else None
 
 
 def job_view(job: Any) -> dict[str, Any]:

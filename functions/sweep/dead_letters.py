@@ -20,7 +20,7 @@ __all__ = ["listed", "record", "replay_wanted", "want_replay"]
 log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("c1f6b7f2-52f0-4c3a-8b1e-9d1a5a0e7f33")
-# The dispatcher's code for "no answer". It also gives it to events that it never delivered: those that it held when it was stopped.
+# The dispatcher's code for "no answer", and for the events that it held undelivered when it was stopped.
 UNDELIVERED = "-1"
 MOST_SENDS = 10
 
@@ -56,7 +56,7 @@ def want_replay(*which: sa.ColumnElement[bool]) -> int:
 
 
 def replay_wanted() -> None:
-    """Replay what an operator asked for. An event whose effect is there already has no other: jobs and ledger see to that."""
+    """Replay what an operator asked for. What has had its effect has no other: jobs and ledger see to that."""
     with database.reading() as connection:
         letters = connection.execute(dead_letters.select().where(dead_letters.c.state == "wanted")).all()
     for letter in letters:
@@ -81,13 +81,13 @@ def _replay(event: Envelope) -> bool:
     with database.reading() as connection:
         row = connection.execute(rows.select().where(rows.c.event_id == event.id)).one_or_none()
     if row is None:
-        return outbox.post(
-            Envelope(
-                {name: value for name, value in event.attributes.items() if not name.startswith("knativeerror")},
-                event.data,
-            )
-        )
+        return outbox.post(_as_sent(event))
     if row.type != VideoUploaded.TYPE:
         return outbox.send(row.event_id)
     queued = jobs.retry(row.job_id)
     return outbox.send(queued) if queued else True
+
+
+def _as_sent(event: Envelope) -> Envelope:
+    attributes = {name: value for name, value in event.attributes.items() if not name.startswith("knativeerror")}
+    return Envelope(attributes, event.data)

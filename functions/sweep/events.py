@@ -1,9 +1,10 @@
-"""Sends again what has had no effect yet: events that were never sent, that the broker lost, or whose conversion died."""
+"""Sends again what has had no effect yet: what was never sent, what the broker lost, and what its conversion left."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,14 +26,14 @@ MOST_DOUBLINGS = 7
 def send_again() -> None:
     """Send every event that is due; stops at the first that the sink does not take, and goes on at the next tick."""
     with database.reading() as connection:
-        due = connection.execute(_due()).scalars().all()
+        due: list[str] = list(connection.execute(_due()).scalars())
     for event_id in due:
         log.info("sending event %s again", event_id)
         if not outbox.send(event_id):
             return
 
 
-def _due() -> sa.Select[tuple[str]]:
+def _due() -> sa.Select[Any]:
     """The ids of events that are not settled, whose job is not being converted right now, and that either
 
     - were never sent, or
@@ -51,7 +52,8 @@ def _due() -> sa.Select[tuple[str]]:
 
 def _without_effect(moment: datetime) -> sa.ColumnElement[bool]:
     def sent_before(doublings: int) -> sa.ColumnElement[bool]:
-        return rows.c.sent_at < moment - timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
+        wait = timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
+        return sa.and_(rows.c.sent_at < moment - wait)
 
     steps = (sa.and_(rows.c.attempts == tries, sent_before(tries - 1)) for tries in range(1, MOST_DOUBLINGS + 1))
     return sa.or_(*steps, sent_before(MOST_DOUBLINGS))

@@ -8,8 +8,6 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-import sqlalchemy as sa
-
 from functions.shared import blobs, database, settings
 from functions.shared.jobs import move
 from functions.shared.tables import jobs, now

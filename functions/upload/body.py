@@ -57,8 +57,9 @@ def name_in_head(request: Request) -> str:
 
 
 def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
-    """Hand every piece of the video to `write`, at most 256 KiB at a time. Returns: `head`, with what a form says over it.
+    """Hand every piece of the video to `write`, at most 256 KiB at a time.
 
+    Returns: `head`, with what a form says over it.
     Raises: Problem when the body is cut short, is no sound form, or is larger than MAX_UPLOAD_BYTES.
     """
     write = _limited(write)

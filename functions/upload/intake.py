@@ -22,23 +22,19 @@ def open_job(
     """A job that is receiving its video. Returns: its id, and whether it is new.
 
     A request that repeats an Idempotency-Key gets the job of the first one
-    (draft-ietf-httpapi-idempotency-key-header-07, section 2). Raises: Problem (409, 422, or 401 when the account is gone).
+    (draft-ietf-httpapi-idempotency-key-header-07, section 2).
+    Raises: Problem (409, 422, or 401 when the account is gone).
     """
-    values = {"id": uuid.uuid4().hex, "user_id": user_id, "filename": filename, "options": dict(options)}
-    blank = {
-        "state": "receiving",
-        "progress": 0.0,
-        "attempts": 0,
-        "fencing_token": 0,
-        "created_at": now(),
-        "updated_at": now(),
-    }
+    job_id = uuid.uuid4().hex
+    asked = {"filename": filename, "options": dict(options), "idempotency_key": key, "fingerprint": fingerprint}
+    blank = {"state": "receiving", "progress": 0.0, "attempts": 0, "fencing_token": 0}
+    times = {"created_at": now(), "updated_at": now()}
     try:
         with database.transaction() as connection:
-            connection.execute(jobs.insert().values(idempotency_key=key, fingerprint=fingerprint, **values, **blank))
+            connection.execute(jobs.insert().values(id=job_id, user_id=user_id, **asked, **blank, **times))
     except IntegrityError:
         return _first(user_id, key, fingerprint), False
-    return values["id"], True
+    return job_id, True
 
 
 def discard(job_id: str) -> None:

@@ -28,7 +28,7 @@ def upload(request: Request) -> Response:
 @routes.add("POST", "/v1/jobs")
 def create(request: Request) -> Response:
     """The video as the body or in a form → 202 and the job, which is safe from then on."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     check_head(request)
     head = Received(name_in_head(request), options.parse(request.args))
     job_id, new = intake.open_job(user_id, head.filename, head.options, _key(request), _fingerprint(request))
@@ -45,7 +45,7 @@ def create(request: Request) -> Response:
 @routes.add("POST", "/v1/jobs/<job_id>/retry")
 def retry(request: Request, job_id: str) -> Response:
     """A failed or cancelled job → queued again."""
-    user_id = tokens.bearer(request.headers)
+    user_id = tokens.bearer(request.headers.get("Authorization"))
     job_of(user_id, job_id)
     event_id = jobs.retry(job_id)
     if event_id is None:

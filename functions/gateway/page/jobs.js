@@ -62,6 +62,7 @@ function update(job) {
 }
 
 function drop(id) {
+  if (!entries.has(id)) return;
   const { audio, element } = entries.get(id).card;
   if (audio.src.startsWith("blob:")) URL.revokeObjectURL(audio.src);
   element.remove();

@@ -1,4 +1,4 @@
-"""Files, behind one small interface. `store()` gives the implementation that BLOBS_URL names; all keep one contract test.
+"""Files, behind one small interface. `store()` gives the implementation that BLOBS_URL names.
 
 Names are made by audiolift alone, never from what a user sent: `video/<job>` and `audio/<job>.<fencing token>`.
 """

@@ -44,16 +44,16 @@ class Blobs(Protocol):
     """A store of blobs. Every method raises Unavailable when the store does not answer."""
 
     def writing(self, name: str) -> AbstractContextManager[Writer]:
-        """Write a blob: it appears whole, and safe on disk, when the block ends, and not at all when the block raises."""
+        """Write a blob: it appears whole, and safe on disk, when the block ends; not at all when the block raises."""
 
     def size(self, name: str) -> int:
         """The size in bytes. Raises: NoSuchBlob."""
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from start up to, not including, stop, in pieces of bounded size. Raises: NoSuchBlob."""
+        """The bytes from start up to, not including, stop, in pieces of bounded size. Raises: NoSuchBlob, at once."""
 
     def local_file(self, name: str) -> AbstractContextManager[Path]:
-        """The blob as a file that a child process can open and seek in, for the length of the block. Raises: NoSuchBlob."""
+        """The blob as a file that a child process can open and seek in, during the block. Raises: NoSuchBlob."""
 
     def delete(self, name: str) -> None:
         """Remove a blob; one that is not there is fine."""
@@ -69,7 +69,7 @@ class Blobs(Protocol):
 
 
 def checked(name: str) -> str:
-    """The name itself, if it is one that audiolift makes. Raises: ValueError: a defence in depth, never a user's error."""
+    """The name itself, if it is one that audiolift makes. Raises: ValueError, which is never a user's error."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a blob name: {name!r}")
     return name
