@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-__all__ = ["Answer", "Forwarder", "Headers", "NoAnswer", "end_to_end", "header_text"]
+__all__ = ["Answer", "Forwarder", "Headers", "NoAnswer", "Unreachable", "end_to_end", "header_text"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -37,6 +37,10 @@ _CONNECT_SECONDS = 5
 
 class NoAnswer(Exception):
     """The other side could not be reached, or broke off before its answer was complete (a 502 for the client)."""
+
+
+class Unreachable(NoAnswer):
+    """There was no connection, so that nothing of the request has been sent: it may be sent elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,14 @@ class Forwarder:
         `url` is sent as it stands; `headers` lose what is for one hop. With `Expect: 100-continue` the first chunk of
         `body` is asked for only when the other side says 100: that is when to say 100 to your own client. `body` is
         None when the request has none. Leaving the context ends the request, complete or not.
-        Raises: NoAnswer.
+        Raises: NoAnswer; Unreachable, which is one, before the first chunk of `body` is asked for.
         """
         pairs = [(name.decode("ascii"), header_text(value)) for name, value in end_to_end(headers)]
         target = URL(url, encoded=True)
         try:
             response = await self._session.request(method, target, headers=pairs, data=body, allow_redirects=False)
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(f"{method} {url}: {error}") from error
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise NoAnswer(f"{method} {url}: {error or type(error).__name__}") from error
         try:

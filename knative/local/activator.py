@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, suppress
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from functions.shared.proxy import Answer, Forwarder, Headers, NoAnswer, header_text
+from functions.shared.proxy import Answer, Forwarder, Headers, NoAnswer, Unreachable, header_text
 from knative.local.revision import Overloaded, Revision, Unavailable
 
 __all__ = ["Activator"]
@@ -43,15 +44,17 @@ class Activator:
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
         service = self._revision.service
         end = asyncio.get_running_loop().time() + service.timeout
-        async with (
-            asyncio.timeout(service.response_start_timeout) as deadline,
-            self._revision.slot() as process,
-            self._forwarder.send(
-                request.method, process.url + _target(request), self._headers(request), _body(request)
-            ) as answer,
-        ):
-            deadline.reschedule(end)
-            return await _relay(request, answer)
+        async with asyncio.timeout(service.response_start_timeout) as deadline:
+            while True:
+                # A process that nobody reaches is taken out by its revision: the next slot is in another.
+                with suppress(Unreachable):
+                    async with self._revision.slot() as process, self._send(request, process.url) as answer:
+                        deadline.reschedule(end)
+                        return await _relay(request, answer)
+
+    def _send(self, request: web.BaseRequest, base: str) -> AbstractAsyncContextManager[Answer]:
+        url = base + _target(request)
+        return self._forwarder.send(request.method, url, self._headers(request), _body(request))
 
     def _headers(self, request: web.BaseRequest) -> Headers:
         headers = list(request.raw_headers)

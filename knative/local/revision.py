@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from functions.shared.proxy import NoAnswer, Unreachable
 from knative.local.cluster import Service
 from knative.local.errors import ProcessError
 from knative.local.process import Process
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 # queue-proxy lets ten times containerConcurrency wait for each container.
 _WAITING_PER_SLOT = 10
 _LONGEST_BACKOFF = 30
+_DYING_SECONDS = 0.1
 
 
 class Overloaded(Exception):
@@ -69,6 +71,9 @@ class Revision:
         try:
             yield instance.process
             self._deaths = 0
+        except NoAnswer as error:
+            await self._examine(instance, error)
+            raise
         finally:
             self._release(instance)
 
@@ -172,13 +177,25 @@ class Revision:
         self._in_background(self._watch(instance))
 
     async def _watch(self, instance: _Instance) -> None:
+        await asyncio.wait({instance.process.exited})
+        self._lost(instance)
+
+    async def _examine(self, instance: _Instance, error: NoAnswer) -> None:
+        """Most often its process is dying: see that before the next request is sent there."""
+        if isinstance(error, Unreachable):
+            instance.process.kill()
+        await asyncio.wait({instance.process.exited}, timeout=_DYING_SECONDS)
+        if instance.process.exited.done():
+            self._lost(instance)
+
+    def _lost(self, instance: _Instance) -> None:
+        if instance not in self._instances:
+            return
         process = instance.process
-        await asyncio.wait({process.exited})
-        if instance in self._instances:
-            self._instances.remove(instance)
-            process.kill()
-            self._died(f"{self.service.name}: process {process.pid} died: {process.how_it_ended()}{process.last_lines}")
-            self._scale_up()
+        self._instances.remove(instance)
+        process.kill()
+        self._died(f"{self.service.name}: process {process.pid} died: {process.how_it_ended()}{process.last_lines}")
+        self._scale_up()
 
     def _died(self, message: str) -> None:
         """One death is met by a new process at once; those that follow without a success between, later and later."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -23,6 +24,8 @@ from knative.local.process import LOCALHOST, Process, free_port, spawn
 from knative.local.queues import Queues
 from knative.local.revision import Revision
 from knative.local.secrets import Environment, load_secrets
+
+log = logging.getLogger(__name__)
 
 __all__ = ["DEFAULT_OVERLAY", "Local", "Options", "running"]
 
@@ -67,6 +70,8 @@ async def running(options: Options) -> AsyncIterator[Local]:
         environment = Environment(cluster, load_secrets(data, cluster), listeners.addresses, os.environ)
         for job in cluster.jobs:
             await jobs.run(job, environment)
+        for host, address in listeners.addresses.items():
+            log.debug("%s is at %s", host, address)
         await _serve(stack, _Machine(cluster, environment, listeners, data))
         yield Local(listeners.addresses[listeners.public], data, listeners.addresses)
 
