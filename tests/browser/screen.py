@@ -1,0 +1,64 @@
+"""What a person does on the page, and where they look."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from tests.system import PASSWORD
+
+# Functions that start from nothing on a busy machine.
+SLOW_MS = 60_000
+
+
+def sign_up(page: Page) -> str:
+    """Makes an account. Returns: its email address."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    page.get_by_role("button", name="Create an account").click()
+    _fill_in(page, email, PASSWORD, "Create an account")
+    expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
+    return email
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Fills in the form and sends it."""
+    _fill_in(page, email, password, "Sign in")
+
+
+def workspace(page: Page) -> Locator:
+    """The heading of the part that only who is signed in sees."""
+    return page.get_by_role("heading", name="Your audio")
+
+
+def problem(page: Page) -> Locator:
+    """The error on top of the page."""
+    return page.get_by_role("alert")
+
+
+def choose(page: Page, *files: Path | FilePayload) -> None:
+    """Chooses files to upload."""
+    page.get_by_label("Choose videos").set_input_files([*files])  # type: ignore[arg-type]
+
+
+def not_a_video(name: str, size: int = 100) -> FilePayload:
+    """A file that ends as failed, whatever its name says."""
+    return {"name": name, "mimeType": "video/mp4", "buffer": b"text, text. " * (size // 12 + 1)}
+
+
+def card(page: Page, name: str) -> Locator:
+    """The card of an upload or a job."""
+    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def press(page: Page, label: str, name: str) -> None:
+    """Presses a button of the card with this file name."""
+    card(page, name).get_by_role("button", name=f"{label} {name}", exact=True).click()
+
+
+def _fill_in(page: Page, email: str, password: str, button: str) -> None:
+    form = page.get_by_role("form")
+    form.get_by_label("Email").fill(email)
+    form.get_by_label("Password", exact=True).fill(password)
+    form.locator("[type=submit]", has_text=button).click()

@@ -1,0 +1,128 @@
+"""From a video to its MP3, as a person sees it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.screen import SLOW_MS, card, choose, not_a_video, press
+
+DROPPED = """([name, content]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(content)], name));
+  return data;
+}"""
+
+
+def ready(page: Page, name: str) -> None:
+    """Waits for a card to say that the MP3 is ready."""
+    expect(card(page, name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
+
+
+def test_a_chosen_video_can_be_played_and_downloaded(page: Page, video: Path) -> None:
+    with page.expect_response(re.compile(r"/v1/jobs/[^/]+/events$")) as live:
+        choose(page, video)
+    assert live.value.headers["content-type"].startswith("text/event-stream")
+    ready(page, video.name)
+    expect(page.get_by_role("status")).to_have_text(f"{video.name}: Ready")
+
+    press(page, "Play", video.name)
+    audio = card(page, video.name).locator("audio")
+    expect(audio).to_have_js_property("paused", False)
+    expect(audio).to_have_js_property("ended", True, timeout=SLOW_MS)
+
+    with page.expect_download() as download:
+        press(page, "Download", video.name)
+    assert download.value.suggested_filename == video.with_suffix(".mp3").name
+    assert download.value.path().read_bytes().startswith(b"ID3")
+
+
+def test_the_mail_about_it_is_shown(page: Page, video: Path) -> None:
+    expect(page.get_by_text("No mail yet.")).to_be_visible(timeout=SLOW_MS)
+    choose(page, video)
+    letter = page.get_by_role("region", name="Mail").get_by_role("listitem").filter(has_text=video.name)
+    letter.locator("summary").click(timeout=SLOW_MS)
+    expect(letter).to_contain_text("http")
+
+
+def test_videos_can_be_dropped_anywhere(page: Page, video: Path) -> None:
+    data = page.evaluate_handle(DROPPED, [video.name, list(video.read_bytes())])
+    page.get_by_role("heading", name="Conversions").dispatch_event("drop", {"dataTransfer": data})
+    ready(page, video.name)
+
+
+def test_without_live_updates_the_page_still_follows_the_job(page: Page, video: Path) -> None:
+    page.route("**/v1/jobs/*/events", lambda route: route.abort())
+    choose(page, video)
+    ready(page, video.name)
+
+
+def test_a_failure_says_why_and_can_be_tried_again_and_deleted(page: Page) -> None:
+    choose(page, not_a_video("notes.mp4"))
+    failed = card(page, "notes.mp4")
+    expect(failed).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+    expect(failed).to_contain_text("Upload the video itself")
+
+    with page.expect_response(re.compile("/retry$")) as answer:
+        press(page, "Try again", "notes.mp4")
+    assert answer.value.status == 202
+    expect(failed).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+
+    press(page, "Delete", "notes.mp4")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(failed).to_have_count(0)
+    page.reload()
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible(timeout=SLOW_MS)
+
+
+def test_a_file_name_is_only_ever_text(page: Page) -> None:
+    name = "<img src=x onerror=document.title='taken'>&amp;\u202e.mp4"
+    choose(page, not_a_video(name))
+    shown = page.get_by_role("list", name="Conversions").get_by_role("heading")
+    expect(shown).to_have_text(name.replace("\u202e", ""), timeout=SLOW_MS)
+    expect(page.locator("#jobs img")).to_have_count(0)
+    assert page.title() == "audiolift"
+
+
+def test_an_upload_shows_its_progress_and_can_be_cancelled(page: Page) -> None:
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 500_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    choose(page, not_a_video("long.mp4", size=20_000_000))
+    upload = card(page, "long.mp4")
+    expect(upload).to_contain_text(re.compile("Uploading [1-9][0-9]?%"), timeout=SLOW_MS)
+    expect(upload.get_by_role("progressbar", name="Progress of long.mp4")).to_be_visible()
+    press(page, "Cancel", "long.mp4")
+    expect(upload).to_have_count(0)
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+
+
+def test_an_upload_that_was_cut_off_can_be_tried_again(page: Page) -> None:
+    page.route("**/v1/jobs?filename=*", lambda route: route.abort("connectionreset"), times=1)
+    choose(page, not_a_video("notes.mp4"))
+    expect(card(page, "notes.mp4")).to_contain_text("The upload was cut off.")
+    press(page, "Try again", "notes.mp4")
+    expect(card(page, "notes.mp4")).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+
+
+def test_a_conversion_shows_its_progress_and_can_be_cancelled(page: Page, long_audio: Path) -> None:
+    choose(page, long_audio)
+    converting = card(page, long_audio.name)
+    expect(converting).to_contain_text(re.compile("Converting [1-9][0-9]?%"), timeout=SLOW_MS)
+    expect(converting.get_by_role("progressbar")).to_be_visible()
+    press(page, "Cancel", long_audio.name)
+    expect(converting.get_by_text("Cancelled", exact=True)).to_be_visible()
+    expect(converting.get_by_role("button")).to_have_text(["Try again", "Delete"])
+
+
+def test_older_conversions_come_on_demand(page: Page) -> None:
+    names = [f"{number}.mp4" for number in range(21)]
+    choose(page, *map(not_a_video, names))
+    headings = page.get_by_role("list", name="Conversions").get_by_role("heading")
+    expect(headings).to_have_text(names[::-1], timeout=SLOW_MS)
+    page.reload()
+    expect(headings).to_have_text(names[:0:-1], timeout=SLOW_MS)
+    page.get_by_role("button", name="Show older ones").click()
+    expect(headings).to_have_text(names[::-1])
+    expect(page.get_by_role("button", name="Show older ones")).to_be_hidden()
