@@ -62,13 +62,13 @@ def test_without_live_updates_the_page_still_follows_the_job(page: Page, video: 
 def test_a_failure_says_why_and_can_be_tried_again_and_deleted(page: Page) -> None:
     choose(page, not_a_video("notes.mp4"))
     failed = card(page, "notes.mp4")
-    expect(failed).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+    expect(failed).to_contain_text("not a video or audio file.", timeout=SLOW_MS)
     expect(failed).to_contain_text("Upload the video itself")
 
     with page.expect_response(re.compile("/retry$")) as answer:
         press(page, "Try again", "notes.mp4")
     assert answer.value.status == 202
-    expect(failed).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+    expect(failed).to_contain_text("not a video or audio file.", timeout=SLOW_MS)
 
     press(page, "Delete", "notes.mp4")
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
@@ -103,7 +103,7 @@ def test_an_upload_that_was_cut_off_can_be_tried_again(page: Page) -> None:
     choose(page, not_a_video("notes.mp4"))
     expect(card(page, "notes.mp4")).to_contain_text("The upload was cut off.")
     press(page, "Try again", "notes.mp4")
-    expect(card(page, "notes.mp4")).to_contain_text("not a video or audio file", timeout=SLOW_MS)
+    expect(card(page, "notes.mp4")).to_contain_text("not a video or audio file.", timeout=SLOW_MS)
 
 
 def test_a_conversion_shows_its_progress_and_can_be_cancelled(page: Page, long_audio: Path) -> None:

@@ -1,7 +1,7 @@
-/** One line of the list: a file that is on its way up, or a job. Built once and then changed in place, so that focus stays. */
+/** A file that is on its way up, or a job. Built once and then changed in place, so that focus stays. */
 
 import { announce, button, stamp } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, sentence } from "./format.js";
 
 export class Card {
   #name;
@@ -46,7 +46,7 @@ export class Card {
   /** Why it failed and what to do, or null. */
   showWhy(error) {
     this.#part(".why").hidden = !error;
-    this.#part(".why-title").textContent = error?.title ?? "";
+    this.#part(".why-title").textContent = error ? sentence(error.title) : "";
     this.#part(".why-detail").textContent = error?.detail ?? "";
   }
 
@@ -57,7 +57,8 @@ export class Card {
     this.#shown = wanted;
     const holder = this.#part(".actions");
     const focused = holder.contains(document.activeElement);
-    holder.replaceChildren(...actions.map(({ label, run, kind }) => button(label, `${label} ${this.#name}`, run, kind)));
+    const made = actions.map(({ label, run, kind }) => button(label, `${label} ${this.#name}`, run, kind));
+    holder.replaceChildren(...made);
     if (focused) this.focus();
   }
 

@@ -1,5 +1,7 @@
 /** Small helpers around the document; text from outside only ever enters it as text. */
 
+import { sentence } from "./format.js";
+
 export const byId = (id) => document.getElementById(id);
 
 /** A fresh copy of the one element inside the template with this id. */
@@ -12,7 +14,7 @@ export function announce(text) {
 
 /** Shows an error on top of the page; takes anything that was thrown. */
 export function showProblem(error) {
-  byId("problem-title").textContent = error.title ?? "Something went wrong on this page.";
+  byId("problem-title").textContent = sentence(error.title ?? "Something went wrong on this page");
   byId("problem-detail").textContent = error.detail ?? `Reload it and try again. (${error.message})`;
   byId("problem").hidden = false;
   byId("problem").scrollIntoView({ block: "nearest" });

@@ -1,5 +1,6 @@
-/** How states, times and amounts read. */
+/** How states, titles, times and amounts read. */
 
+const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const ACTIVE = new Set(["receiving", "queued", "converting"]);
 const LABELS = {
   receiving: "Receiving", queued: "Waiting", converting: "Converting", done: "Ready",
@@ -9,6 +10,9 @@ const LABELS = {
 export const isActive = (job) => ACTIVE.has(job.state);
 export const stateLabel = (state) => LABELS[state] ?? state;
 export const percent = (fraction) => `${Math.floor(fraction * 100)}%`;
+
+/** A title of the API, ready for the detail to follow it. */
+export const sentence = (title) => (/[.!?]$/.test(title) ? title : `${title}.`);
 
 /** 3725.4 seconds → "1:02:05". */
 export function duration(seconds) {
@@ -27,4 +31,4 @@ export function bytes(count) {
 }
 
 /** An RFC 3339 time, as people write it. */
-export const moment = (time) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+export const moment = (time) => clock.format(new Date(time));

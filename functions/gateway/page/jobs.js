@@ -135,7 +135,7 @@ async function download(job) {
   link.click();
 }
 
-/** A URL that plays without a token: a signed link, made now because such links run out, else the whole MP3 in memory. */
+/** A URL that plays without a token: a fresh signed link, for they run out, else the whole MP3 in memory. */
 async function audioUrl(job) {
   const { links } = await askJson(local(job.links.self));
   if (links.download) return local(links.download);

@@ -20,7 +20,7 @@ export async function openMail() {
   }
 }
 
-/** Looks again a few times, because mail is about to come. Only then: asking all the time would keep a function awake. */
+/** Looks again a few times, because mail is about to come. Asking all the time would keep a function awake. */
 export function expectMail() {
   if (byId("mail").hidden) return;
   for (const wait of AFTER_MS) setTimeout(() => load().catch(() => {}), wait);
@@ -36,7 +36,8 @@ async function check() {
 async function load() {
   const { items } = await askJson("/v1/me/mail");
   const shown = new Set([...byId("mails").children].map((letter) => letter.dataset.id));
-  const fresh = items.filter((mail) => !shown.has(mail.id)).sort((one, other) => (one.sent_at < other.sent_at ? -1 : 1));
+  const fresh = items.filter((mail) => !shown.has(mail.id));
+  fresh.sort((one, other) => (one.sent_at < other.sent_at ? -1 : 1));
   for (const mail of fresh) byId("mails").prepend(letterOf(mail));
   byId("mail-empty").hidden = byId("mails").childElementCount > 0;
 }

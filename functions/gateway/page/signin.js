@@ -5,10 +5,18 @@ import { signIn, signUp } from "./session.js";
 
 const MODES = {
   enter: {
-    title: "Sign in", question: "New here?", other: "Create an account", autocomplete: "current-password", send: signIn,
+    title: "Sign in",
+    question: "New here?",
+    other: "Create an account",
+    autocomplete: "current-password",
+    send: signIn,
   },
   join: {
-    title: "Create an account", question: "Been here before?", other: "Sign in", autocomplete: "new-password", send: signUp,
+    title: "Create an account",
+    question: "Been here before?",
+    other: "Sign in",
+    autocomplete: "new-password",
+    send: signUp,
   },
 };
 let mode;

@@ -55,4 +55,8 @@ function settle(request, resolve, reject) {
 
 // A browser that is refused while it still sends often sees only a closed connection, not the reason.
 const cutOff = () =>
-  new Problem(0, "The upload was cut off.", "The connection was lost, the file cannot be read, or it is larger than this server takes. Try again.");
+  new Problem(
+    0,
+    "The upload was cut off.",
+    "The connection was lost, the file cannot be read, or it is larger than this server takes. Try again.",
+  );
