@@ -47,12 +47,16 @@ def page(user_id: str, query: Mapping[str, str]) -> dict[str, Any]:
 def delete(user_id: str, job_id: str) -> None:
     """Delete a user's job with all that belongs to it. Raises: Problem (404)."""
     job = job_of(user_id, job_id)
-    with database.transaction() as connection:
-        connection.execute(jobs.delete().where(jobs.c.id == job_id))
+    _delete_row(job_id)
     # After the rows: should this process die in between, sweep finds files of no job, and not a job without files.
     for name in (f"video/{job_id}", job.audio):
         if name:
             blobs.store().delete(name)
+
+
+@database.transactional
+def _delete_row(connection: sa.Connection, job_id: str) -> None:
+    connection.execute(jobs.delete().where(jobs.c.id == job_id))
 
 
 def _filter(query: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:

@@ -30,8 +30,7 @@ def create(email: Any, password: Any) -> dict[str, Any]:
     values = {"id": uuid.uuid4().hex, "email": _email(email), "created_at": now()}
     password_hash = _HASHER.hash(_password(password))
     try:
-        with database.transaction() as connection:
-            connection.execute(users.insert().values(password_hash=password_hash, **values))
+        _insert({"password_hash": password_hash, **values})
     except IntegrityError:
         raise Problem("email-taken", "Sign in with this address, or use another one.") from None
     return public(values)
@@ -67,6 +66,11 @@ def public(user: dict[str, Any]) -> dict[str, Any]:
         "email": user["email"],
         "created_at": user["created_at"].isoformat().replace("+00:00", "Z"),
     }
+
+
+@database.transactional
+def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
+    connection.execute(users.insert().values(values))
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
+import sqlalchemy as sa
 
 from functions.shared import database, settings
 from functions.shared.problems import Problem
@@ -25,8 +26,7 @@ def issue(user_id: str, family: str | None = None) -> dict[str, Any]:
     token = secrets.token_urlsafe(32)
     expires_at = now() + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
     values = {"user_id": user_id, "family": family or uuid.uuid4().hex, "expires_at": expires_at}
-    with database.transaction() as connection:
-        connection.execute(refresh_tokens.insert().values(digest=_digest(token), **values))
+    _insert({"digest": _digest(token), **values})
     return {
         "access_token": _access_token(user_id),
         "token_type": "Bearer",
@@ -40,18 +40,27 @@ def refresh(token: str) -> dict[str, Any]:
 
     Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
     """
-    this = refresh_tokens.c.digest == _digest(token)
-    with database.transaction() as connection:
-        unused = refresh_tokens.update().where(
-            this, refresh_tokens.c.used_at.is_(None), refresh_tokens.c.expires_at > now()
-        )
-        fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
-        row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
-        if row is not None and not fresh:
-            connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
-    if row is None or not fresh:
+    row = _use_up(_digest(token))
+    if row is None:
         raise Problem("invalid-grant", "Sign in again.", error="invalid_grant")
     return issue(row.user_id, row.family)
+
+
+@database.transactional
+def _use_up(connection: sa.Connection, digest: str) -> Any:
+    """The row of a token that is good, and is not from now on; else None, and the token's family is gone."""
+    this, good = refresh_tokens.c.digest == digest, refresh_tokens.c.expires_at > now()
+    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
+    fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
+    row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
+    if row is not None and not fresh:
+        connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
+    return row if fresh else None
+
+
+@database.transactional
+def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
+    connection.execute(refresh_tokens.insert().values(values))
 
 
 def _access_token(user_id: str) -> str:

@@ -36,33 +36,33 @@ class Notice:
         return {"job_id": self.job.id, "kind": self.kind, "channel": self.channel, "generation": self.job.fencing_token}
 
 
-def begin(job_id: str, event_type: type[EventType], channel: str) -> Notice | None:
+@database.transactional
+def begin(connection: sa.Connection, job_id: str, event_type: type[EventType], channel: str) -> Notice | None:
     """Claim a notice, by what the rows say of the job, not the event.
 
     Returns: None when there is nothing to tell, or it has been told.
     Raises: Unavailable when another delivery is about to tell it.
     """
-    with database.transaction() as connection:
-        job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
-        if job is None or job.state != _STATES[event_type.TYPE]:
-            outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
-            return None
-        notice = Notice(job, event_type.TYPE, channel)
-        return notice if _claim(connection, notice) else None
+    job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
+    if job is None or job.state != _STATES[event_type.TYPE]:
+        outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
+        return None
+    notice = Notice(job, event_type.TYPE, channel)
+    return notice if _claim(connection, notice) else None
 
 
-def finish(notice: Notice, refusal: str | None = None) -> None:
+@database.transactional
+def finish(connection: sa.Connection, notice: Notice, refusal: str | None = None) -> None:
     """Record that the notice was sent, or refused for good (and why), and settle its event."""
     outcome = {"sent_at": None, "refusal": refusal[:500]} if refusal else {"sent_at": now(), "refusal": None}
-    with database.transaction() as connection:
-        connection.execute(notifications.update().where(_is(notice)).values(**outcome))
-        outbox.settle(connection, outbox.of(notice.job.id, notice.kind))
+    connection.execute(notifications.update().where(_is(notice)).values(**outcome))
+    outbox.settle(connection, outbox.of(notice.job.id, notice.kind))
 
 
-def abandon(notice: Notice) -> None:
+@database.transactional
+def abandon(connection: sa.Connection, notice: Notice) -> None:
     """Give the claim back: nothing was sent, and the next delivery may try at once."""
-    with database.transaction() as connection:
-        connection.execute(notifications.delete().where(_is(notice), notifications.c.sent_at.is_(None)))
+    connection.execute(notifications.delete().where(_is(notice), notifications.c.sent_at.is_(None)))
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:

@@ -1,23 +1,41 @@
-"""Rows: one engine per process, and the one way to a transaction. Nothing here is particular to one database."""
+"""Rows: one engine per process, and the only ways to a connection. Nobody else knows which database it is."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import NullPool
 
 from functions.shared import settings
 from functions.shared.problems import Unavailable
 
-__all__ = ["ping", "reading", "transaction"]
+__all__ = ["DatabaseUnavailable", "engine", "ping", "reading", "transaction", "transactional"]
 
 SQLITE_BUSY_SECONDS = 30
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 30
+# Servers and the proxies before them drop connections that are idle for longer.
+RECYCLE_SECONDS = 240
+TRIES, PAUSE_SECONDS = 4, 0.05
+# What MySQL's and MariaDB's defaults may differ in, and what must not: no silent truncation, no local time.
+MYSQL_SESSION = (
+    "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'"
+)
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or undid a transaction."""
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 @functools.cache
@@ -27,9 +45,34 @@ def engine() -> sa.Engine:
     return _sqlite(url) if url.get_backend_name() == "sqlite" else _mysql(url)
 
 
+def transactional(function: Callable[Concatenate[sa.Connection, P], Result]) -> Callable[P, Result]:
+    """Run `function(connection, …)` in a transaction, and again when a deadlock or a lost connection undid it.
+
+    The function must have no effect outside the database. A commit whose outcome is unknown is not repeated.
+    Raises: Unavailable when the database does not answer.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Result:
+        for pause in _pauses():
+            finished = False
+            try:
+                with transaction() as connection:
+                    result = function(connection, *args, **kwargs)
+                    finished = True
+                return result
+            except DatabaseUnavailable:
+                if finished or pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last try raises")
+
+    return run
+
+
 @contextmanager
 def transaction() -> Iterator[sa.Connection]:
-    """A connection whose statements all happen, or none when the block raises.
+    """A connection whose statements all happen, or none when the block raises. For blocks that must not be repeated.
 
     Raises: Unavailable when the database does not answer.
     """
@@ -58,17 +101,34 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        raise Unavailable(f"the database does not answer: {error.orig}") from error
+        raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
+    except TimeoutError as error:
+        raise DatabaseUnavailable("all connections to the database are busy") from error
+
+
+def _pauses() -> Iterator[float | None]:
+    """How long to wait before each further try, in seconds; None after the last."""
+    for attempt in range(TRIES - 1):
+        yield PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5)
+    yield None
 
 
 def _mysql(url: sa.URL) -> sa.Engine:
-    # A function handles few requests at a time: connections are kept only for those, and checked before use.
+    # A function may run in hundreds of pods: each holds no more connections than it handles requests.
     return sa.create_engine(
         url,
         pool_size=settings.number("CONCURRENCY"),
         max_overflow=0,
         pool_pre_ping=True,
+        pool_recycle=RECYCLE_SECONDS,
         isolation_level="READ COMMITTED",
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": ANSWER_SECONDS,
+            "write_timeout": ANSWER_SECONDS,
+            "init_command": MYSQL_SESSION,
+        },
     )
 
 

@@ -85,115 +85,120 @@ def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[b
     return True
 
 
-def queue(job_id: str, filename: str, options: dict[str, int], size_bytes: int) -> str:
+@database.transactional
+def queue(connection: sa.Connection, job_id: str, filename: str, options: dict[str, int], size_bytes: int) -> str:
     """receiving → queued, with video.uploaded in the outbox.
 
     Returns: the event's id. Raises: Lost when the job was deleted or given up meanwhile.
     """
-    with database.transaction() as connection:
-        arrived = {"state": "queued", "filename": filename, "options": options, "video_bytes": size_bytes}
-        if not move(connection, job_id, jobs.c.state == "receiving", **arrived):
-            raise Lost(job_id)
-        return outbox.add(connection, job_id, 0, VideoUploaded(job_id, filename, size_bytes))
+    arrived = {"state": "queued", "filename": filename, "options": options, "video_bytes": size_bytes}
+    if not move(connection, job_id, jobs.c.state == "receiving", **arrived):
+        raise Lost(job_id)
+    return outbox.add(connection, job_id, 0, VideoUploaded(job_id, filename, size_bytes))
 
 
-def claim(job_id: str) -> Claim | None:
+@database.transactional
+def claim(connection: sa.Connection, job_id: str) -> Claim | None:
     """queued, or converting with a lease that ran out → converting, under a new fencing token.
 
     Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or tried too often
     (and failed now).
     """
-    with database.transaction() as connection:
-        worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
-        taken = {
-            "attempts": jobs.c.attempts + 1,
-            "fencing_token": jobs.c.fencing_token + 1,
-            "lease_until": _lease_end(),
-        }
-        if not move(connection, job_id, _free(), ~worn, state="converting", progress=0.0, **taken):
-            _fail(connection, job_id, Failure("gave-up"), _free(), worn)
-            return None
-        row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-        return Claim(row.id, row.fencing_token, row.filename, row.options)
+    worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
+    taken = {
+        "attempts": jobs.c.attempts + 1,
+        "fencing_token": jobs.c.fencing_token + 1,
+        "lease_until": _lease_end(),
+    }
+    if not move(connection, job_id, _free(), ~worn, state="converting", progress=0.0, **taken):
+        _fail(connection, job_id, Failure("gave-up"), _free(), worn)
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    return Claim(row.id, row.fencing_token, row.filename, row.options)
 
 
-def renew(held: Claim, progress: float) -> None:
+@database.transactional
+def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
     """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
-    with database.transaction() as connection:
-        moved = move(
-            connection,
-            held.job_id,
-            held.held(),
-            jobs.c.progress < progress,
-            progress=progress,
-            lease_until=_lease_end(),
-        )
-        if (
-            not moved
-            and connection.execute(jobs.update().where(held.held()).values(lease_until=_lease_end())).rowcount != 1
-        ):
-            raise Lost(held.job_id)
+    moved = move(
+        connection,
+        held.job_id,
+        held.held(),
+        jobs.c.progress < progress,
+        progress=progress,
+        lease_until=_lease_end(),
+    )
+    if (
+        not moved
+        and connection.execute(jobs.update().where(held.held()).values(lease_until=_lease_end())).rowcount != 1
+    ):
+        raise Lost(held.job_id)
 
 
-def finish(held: Claim, audio: Audio) -> str:
+@database.transactional
+def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
     """converting → done, with audio.created in the outbox. Returns: the event's id. Raises: Lost."""
-    with database.transaction() as connection:
-        values = {
-            "audio": held.audio,
-            "audio_bytes": audio.size_bytes,
-            "audio_sha256": audio.sha256,
-            "duration_seconds": audio.duration_seconds,
-            "expires_at": _expiry(),
-        }
-        if not move(connection, held.job_id, held.held(), state="done", progress=1.0, lease_until=None, **values):
-            raise Lost(held.job_id)
-        event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
-        return outbox.add(connection, held.job_id, held.token, event)
+    values = {
+        "audio": held.audio,
+        "audio_bytes": audio.size_bytes,
+        "audio_sha256": audio.sha256,
+        "duration_seconds": audio.duration_seconds,
+        "expires_at": _expiry(),
+    }
+    if not move(connection, held.job_id, held.held(), state="done", progress=1.0, lease_until=None, **values):
+        raise Lost(held.job_id)
+    event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
+    return outbox.add(connection, held.job_id, held.token, event)
 
 
 def release(held: Claim) -> None:
     """converting → queued, so that the next delivery may try at once. Never raises: the lease would run out."""
-    with suppress(Unavailable), database.transaction() as connection:
-        move(connection, held.job_id, held.held(), state="queued", progress=0.0, lease_until=None)
+    with suppress(Unavailable):
+        _release(held)
 
 
-def fail_claimed(held: Claim, failure: Failure) -> str:
+@database.transactional
+def fail_claimed(connection: sa.Connection, held: Claim, failure: Failure) -> str:
     """converting → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: Lost."""
-    with database.transaction() as connection:
-        event_id = _fail(connection, held.job_id, failure, held.held())
+    event_id = _fail(connection, held.job_id, failure, held.held())
     if event_id is None:
         raise Lost(held.job_id)
     return event_id
 
 
-def fail(job_id: str, failure: Failure) -> str | None:
+@database.transactional
+def fail(connection: sa.Connection, job_id: str, failure: Failure) -> str | None:
     """queued, or converting with a lease that ran out → failed, with conversion.failed in the outbox.
 
     Returns: the event's id, or None when the job is in no such state.
     """
-    with database.transaction() as connection:
-        return _fail(connection, job_id, failure, _free())
+    return _fail(connection, job_id, failure, _free())
 
 
-def cancel(job_id: str) -> bool:
+@database.transactional
+def cancel(connection: sa.Connection, job_id: str) -> bool:
     """queued or converting → cancelled; a running conversion notices at its next renewal. Returns: whether it did."""
-    with database.transaction() as connection:
-        open_ = jobs.c.state.in_(("queued", "converting"))
-        done = move(connection, job_id, open_, state="cancelled", lease_until=None, expires_at=_expiry())
-        if done:
-            outbox.settle(connection, outbox.of(job_id, VideoUploaded.TYPE))
-        return done
+    open_ = jobs.c.state.in_(("queued", "converting"))
+    done = move(connection, job_id, open_, state="cancelled", lease_until=None, expires_at=_expiry())
+    if done:
+        outbox.settle(connection, outbox.of(job_id, VideoUploaded.TYPE))
+    return done
 
 
-def retry(job_id: str) -> str | None:
+@database.transactional
+def retry(connection: sa.Connection, job_id: str) -> str | None:
     """failed or cancelled → queued, with a new video.uploaded in the outbox. Returns: the event's id, or None."""
-    with database.transaction() as connection:
-        again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
-        ended = jobs.c.state.in_(("failed", "cancelled"))
-        if not move(connection, job_id, ended, state="queued", progress=0.0, expires_at=None, **again):
-            return None
-        row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-        return outbox.add(connection, job_id, row.fencing_token, VideoUploaded(job_id, row.filename, row.video_bytes))
+    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
+    ended = jobs.c.state.in_(("failed", "cancelled"))
+    if not move(connection, job_id, ended, state="queued", progress=0.0, expires_at=None, **again):
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    return outbox.add(connection, job_id, row.fencing_token, VideoUploaded(job_id, row.filename, row.video_bytes))
+
+
+@database.transactional
+def _release(connection: sa.Connection, held: Claim) -> None:
+    move(connection, held.job_id, held.held(), state="queued", progress=0.0, lease_until=None)
 
 
 def _fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: sa.ColumnElement[bool]) -> str | None:

@@ -61,9 +61,7 @@ def send(event_id: str) -> bool:
         if row is None:
             return False
         _post(_envelope(row))
-        with database.transaction() as connection:
-            marked = outbox.update().where(outbox.c.event_id == event_id)
-            connection.execute(marked.values(sent_at=now(), attempts=outbox.c.attempts + 1))
+        _mark_sent(event_id)
     except Unavailable as error:
         log.warning("event %s stays in the outbox: %s", event_id, error)
         return False
@@ -92,6 +90,12 @@ def post(envelope: Envelope) -> bool:
         log.warning("event %s was not taken: %s", envelope.id, error)
         return False
     return True
+
+
+@database.transactional
+def _mark_sent(connection: sa.Connection, event_id: str) -> None:
+    sent = outbox.update().where(outbox.c.event_id == event_id)
+    connection.execute(sent.values(sent_at=now(), attempts=outbox.c.attempts + 1))
 
 
 def _envelope(row: Any) -> Envelope:

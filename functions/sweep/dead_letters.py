@@ -29,16 +29,7 @@ def record(event: Envelope) -> None:
     """Write a dead letter down and draw the consequences. The same one may come any number of times."""
     letter_id = str(uuid.uuid5(_NAMESPACE, f"{event.source}\n{event.id}"))
     reason = " ".join(event.attributes.get(name, "") for name in ("knativeerrorcode", "knativeerrordest")).strip()
-    values = {
-        "attributes": dict(event.attributes),
-        "data": event.data,
-        "reason": reason[:1000],
-        "recorded_at": now(),
-        "state": "recorded",
-    }
-    with database.transaction() as connection:
-        connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
-        connection.execute(dead_letters.insert().values(id=letter_id, **values))
+    _write_down(letter_id, event, reason[:1000])
     log.error("dead letter %s: %s of job %s: %s", letter_id, event.type, event.subject, reason)
     _consequences(event)
 
@@ -49,10 +40,10 @@ def listed() -> list[Any]:
         return list(connection.execute(dead_letters.select().order_by(dead_letters.c.recorded_at.desc())).all())
 
 
-def want_replay(*which: sa.ColumnElement[bool]) -> int:
+@database.transactional
+def want_replay(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
     """Have sweep's next tick replay dead letters. Returns: how many."""
-    with database.transaction() as connection:
-        return connection.execute(dead_letters.update().where(*which).values(state="wanted")).rowcount
+    return connection.execute(dead_letters.update().where(*which).values(state="wanted")).rowcount
 
 
 def replay_wanted() -> None:
@@ -61,8 +52,25 @@ def replay_wanted() -> None:
         letters = connection.execute(dead_letters.select().where(dead_letters.c.state == "wanted")).all()
     for letter in letters:
         if _replay(Envelope(letter.attributes, letter.data)):
-            with database.transaction() as connection:
-                connection.execute(dead_letters.update().where(dead_letters.c.id == letter.id).values(state="replayed"))
+            _mark_replayed(letter.id)
+
+
+@database.transactional
+def _write_down(connection: sa.Connection, letter_id: str, event: Envelope, reason: str) -> None:
+    whole = {"attributes": dict(event.attributes), "data": event.data}
+    connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
+    noted = dead_letters.insert().values(id=letter_id, reason=reason, recorded_at=now(), state="recorded", **whole)
+    connection.execute(noted)
+
+
+@database.transactional
+def _mark_replayed(connection: sa.Connection, letter_id: str) -> None:
+    connection.execute(dead_letters.update().where(dead_letters.c.id == letter_id).values(state="replayed"))
+
+
+@database.transactional
+def _send_at_next_tick(connection: sa.Connection, event_id: str) -> None:
+    connection.execute(rows.update().where(rows.c.event_id == event_id).values(sent_at=None))
 
 
 def _consequences(event: Envelope) -> None:
@@ -71,8 +79,7 @@ def _consequences(event: Envelope) -> None:
     if row is None or row.settled_at is not None:
         return
     if event.attributes.get("knativeerrorcode") == UNDELIVERED and row.attempts < MOST_SENDS:
-        with database.transaction() as connection:
-            connection.execute(rows.update().where(rows.c.event_id == event.id).values(sent_at=None))
+        _send_at_next_tick(event.id)
     elif row.type == VideoUploaded.TYPE and (failed := jobs.fail(row.job_id, Failure("gave-up"))):
         outbox.send(failed)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
+
+import sqlalchemy as sa
 
 from functions.shared import blobs, database, settings
 from functions.shared.jobs import move
@@ -29,17 +31,14 @@ def expire() -> None:
             jobs.select().where(jobs.c.state.in_(ENDED), jobs.c.expires_at < now()).limit(BATCH)
         ).all()
     for job in over:
-        with database.transaction() as connection:
-            expired = move(connection, job.id, jobs.c.state == job.state, jobs.c.expires_at < now(), state="expired")
-        if expired:
+        if _mark_expired(job):
             _delete(f"video/{job.id}", job.audio)
 
 
 def forget_unfinished() -> None:
     """Uploads that broke off: the row, and what was written of the file."""
     before = now() - timedelta(seconds=settings.number("UPLOAD_GRACE_SECONDS"))
-    with database.transaction() as connection:
-        connection.execute(jobs.delete().where(jobs.c.state == "receiving", jobs.c.updated_at < before))
+    _forget_receiving(before)
     blobs.store().delete_unfinished(before)
 
 
@@ -49,6 +48,16 @@ def delete_orphans() -> None:
     old = (blob.name for blob in blobs.store().all() if blob.written_at < before)
     for names in _batches(old):
         _delete(*sorted(set(names) - _needed(names)))
+
+
+@database.transactional
+def _mark_expired(connection: sa.Connection, job: Any) -> bool:
+    return move(connection, job.id, jobs.c.state == job.state, jobs.c.expires_at < now(), state="expired")
+
+
+@database.transactional
+def _forget_receiving(connection: sa.Connection, before: datetime) -> None:
+    connection.execute(jobs.delete().where(jobs.c.state == "receiving", jobs.c.updated_at < before))
 
 
 def _needed(names: list[str]) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from functions.shared import blobs, database
@@ -30,8 +31,7 @@ def open_job(
     blank = {"state": "receiving", "progress": 0.0, "attempts": 0, "fencing_token": 0}
     times = {"created_at": now(), "updated_at": now()}
     try:
-        with database.transaction() as connection:
-            connection.execute(jobs.insert().values(id=job_id, user_id=user_id, **asked, **blank, **times))
+        _insert({"id": job_id, "user_id": user_id, **asked, **blank, **times})
     except IntegrityError:
         return _first(user_id, key, fingerprint), False
     return job_id, True
@@ -39,10 +39,19 @@ def open_job(
 
 def discard(job_id: str) -> None:
     """Forget a job whose video did not arrive. Never raises: what cannot be cleared up now is left to sweep."""
-    with suppress(Unavailable), database.transaction() as connection:
-        gone = jobs.delete().where(jobs.c.id == job_id, jobs.c.state == "receiving")
-        if connection.execute(gone).rowcount == 1:
+    with suppress(Unavailable):
+        if _delete_receiving(job_id):
             blobs.store().delete(f"video/{job_id}")
+
+
+@database.transactional
+def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
+    connection.execute(jobs.insert().values(values))
+
+
+@database.transactional
+def _delete_receiving(connection: sa.Connection, job_id: str) -> bool:
+    return connection.execute(jobs.delete().where(jobs.c.id == job_id, jobs.c.state == "receiving")).rowcount == 1
 
 
 def _first(user_id: str, key: str | None, fingerprint: str) -> str:
