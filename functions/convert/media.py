@@ -36,6 +36,9 @@ INPUT_GUARDS: dict[str, str | None] = {
     "dn": None,
 }
 
+# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
+_RIFF_UNKNOWN_FROM = 0x7FFF_0000
+
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AUDIO = re.compile(r"  Stream #0:\d+[^:]*(?:\([^)]*\))?: Audio: (\w+)")
 
@@ -70,6 +73,7 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     """Look at a file without decoding it. Raises: Failure when there is nothing in it that could be converted."""
     if video.stat().st_size == 0:
         raise Failure("empty")
+    _check_riff(video)
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
     seen = run([ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}"], directory, deadline, watch)
     media = Media(
@@ -78,6 +82,18 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     if not media.tracks:
         raise Failure(_why_nothing(seen))
     return media
+
+
+def _check_riff(video: Path) -> None:
+    """An AVI or WAV states its length (bytes 4 to 8), which ffmpeg does not hold against the file's own size."""
+    with video.open("rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] not in (b"AVI ", b"WAVE"):
+        return
+    stated = int.from_bytes(head[4:8], "little")
+    # Some writers count the eight bytes before the length in, some do not.
+    if video.stat().st_size < stated < _RIFF_UNKNOWN_FROM:
+        raise Failure("truncated")
 
 
 def _stated_seconds(lines: Iterable[str]) -> float | None:
