@@ -30,6 +30,7 @@ provision:
 
 lint: ## Check style and types
 	@$(dev) ruff check .
+	@$(dev) ruff format --check .
 	@$(dev) mypy
 
 format: ## Put the code into its uniform layout

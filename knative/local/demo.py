@@ -94,7 +94,7 @@ async def _demonstrate(video: Path) -> None:
         with _step("logged in"):
             await client.log_in()
         await _convert(client, video)
-    print("The demo's server has stopped, and with it the link in the mail. make run starts one that stays.")
+    print("The demo's server has stopped, so the link in the mail leads nowhere. make run starts one that stays.")
 
 
 async def _convert(client: Client, video: Path) -> None:
@@ -113,6 +113,8 @@ async def _convert(client: Client, video: Path) -> None:
 async def _fetch(client: Client, job: Job) -> None:
     with FETCHED.open("wb") as file:
         await client.download(job, file)
+    # Nobody can come back for them: each demo has an account of its own, and videos are large.
+    await client.delete(job)
 
 
 async def _watch(client: Client, job: Job) -> Job:

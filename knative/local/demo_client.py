@@ -92,6 +92,11 @@ class Client:
             async for piece in response.content.iter_chunked(PIECE):
                 file.write(piece)
 
+    async def delete(self, job: Job) -> None:
+        """Delete the job with its video and its MP3."""
+        async with self._session.delete(job["links"]["self"], headers=await self._headers()) as response:
+            await _check(response)
+
     async def _headers(self) -> dict[str, str]:
         if time.monotonic() > self._good_until:
             await self.log_in()

@@ -27,6 +27,7 @@ def test_it_makes_a_video_and_then_its_mp3_any_number_of_times(tmp_path: Path) -
     assert re.search(r"^demo.mp3: 0:00:40, \d+ kbit/s, [\d.]+ MB$", first.stdout, re.MULTILINE)
     assert mutagen.mp3.MP3(tmp_path / "demo.mp3").info.length == pytest.approx(MADE_SECONDS, abs=0.2)
     assert processes_that_mention(tmp_path) == []
+    assert files_in(tmp_path / "data" / "demo" / "blobs") == []
 
     second = run(tmp_path)
     assert second.returncode == 0, second.stdout
@@ -102,6 +103,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def processes_that_mention(folder: Path) -> list[str]:
