@@ -49,7 +49,9 @@ def json_body(request: Request) -> dict[str, Any]:
     body = request.stream.read(MAX_JSON_BYTES + 1)
     try:
         value = json.loads(body) if len(body) <= MAX_JSON_BYTES else None
-    except ValueError:
+        # Half of a surrogate pair is no character (RFC 7493, section 2.1): no database and no hash would take it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
