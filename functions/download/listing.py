@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,7 +89,7 @@ def _position(cursor: str) -> tuple[datetime, str]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         created_at, _, job_id = text.partition(" ")
         instant = datetime.fromisoformat(created_at)
-        if instant.tzinfo is None:
+        if instant.utcoffset() != timedelta(0):
             raise ValueError(created_at)
     except (ValueError, binascii.Error):
         raise Problem("bad-request", "`cursor` must be the next_cursor of an earlier page.") from None
