@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import functions_framework
 from flask import Request, Response
+from werkzeug.exceptions import HTTPException
 
 from functions.login import accounts, grants
 from functions.shared import database, settings, tokens
@@ -35,8 +37,7 @@ def register(request: Request) -> Response:
 @routes.add("POST", "/v1/token")
 def token(request: Request) -> Response:
     """A form with grant_type password or refresh_token, or HTTP Basic → the token response of RFC 6749, section 5.1."""
-    request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
-    form, basic = request.form, request.authorization
+    form, basic = _form(request), request.authorization
     grant = form.get("grant_type", "password" if basic else "")
     if grant == "refresh_token":
         return json_response(grants.refresh(form.get("refresh_token", "")))
@@ -62,3 +63,11 @@ def me(request: Request) -> Response:
 def jwks(_request: Request) -> Response:
     """The public keys (RFC 7517)."""
     return json_response(json.loads(settings.required("JWKS")), headers={"Cache-Control": "public, max-age=300"})
+
+
+def _form(request: Request) -> Mapping[str, str]:
+    request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
+    try:
+        return request.form
+    except HTTPException:
+        raise Problem("bad-request", f"The body must be a form of at most {MAX_FORM_BYTES // 1024} KiB.") from None
