@@ -18,6 +18,7 @@ import functions_framework
 from flask import Flask
 
 from functions.shared import settings
+from functions.shared.lingering import LingeringASGI, lingering_wsgi
 
 __all__ = ["main"]
 
@@ -59,6 +60,8 @@ def _serve_wsgi(app: Flask) -> None:
         "post_fork": _die_with_parent,
     }
 
+    app.wsgi_app = lingering_wsgi(app.wsgi_app)  # type: ignore[method-assign]
+
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             for option, value in options.items():
@@ -75,13 +78,18 @@ def _serve_asgi(app: Any) -> None:
 
     from functions.shared import draining
 
+    # All methods, and /robots.txt too, are for the function to answer: the framework knows no problem details.
+    app.router.routes[:] = [route for route in app.router.routes if route.path in ("/", "/{path:path}")]
+    for route in app.router.routes:
+        route.methods = None
+
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: Any) -> None:
             draining.begin()
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        app,
+        LingeringASGI(app),
         host=settings.text("HOST"),
         port=settings.number("PORT"),
         http="httptools",
