@@ -6,12 +6,12 @@ from pathlib import Path
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 
 from functions.gateway.checks import check_size, protected
 from functions.gateway.table import TABLE
 from functions.shared import settings, tokens
-from functions.shared.aio import answer
+from functions.shared.aio import answer, json_response
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 
@@ -38,6 +38,22 @@ async def asset(_request: Request, name: str) -> Response:
     if name not in {path.name for path in PAGE.iterdir()}:
         raise Problem("not-found", "The page has no such file.")
     return FileResponse(PAGE / name, headers={"Cache-Control": "no-cache"})
+
+
+@routes.add("GET", "/v1/openapi.json")
+async def openapi(_request: Request) -> Response:
+    """The API, as an OpenAPI 3.1 document."""
+    from functions.gateway.openapi import document
+
+    return json_response(document())
+
+
+@routes.add("GET", "/v1/docs")
+async def reference(_request: Request) -> Response:
+    """The API, for people."""
+    from functions.gateway.reference import page
+
+    return HTMLResponse(page(), headers={"Cache-Control": "no-cache"})
 
 
 async def forward(request: Request, service: str, signed_in: bool) -> Response:

@@ -1,0 +1,130 @@
+"""What requests and answers of the HTTP API look like, as JSON Schemas (draft 2020-12, as in OpenAPI 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.shared.options import OPTIONS
+from functions.shared.problems import PROBLEMS
+from functions.shared.reasons import REASONS
+
+__all__ = ["JOB_ID", "OPTION_SCHEMAS", "SCHEMAS", "STATES", "Schema", "parameter", "ref", "text"]
+
+Schema = dict[str, Any]
+
+STATES = ("receiving", "queued", "converting", "done", "failed", "cancelled", "expired")
+
+
+def ref(name: str) -> Schema:
+    """The schema of this name among SCHEMAS."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def text(description: str, **more: Any) -> Schema:
+    """A string; `more` are further keywords."""
+    return {"type": "string", "description": description, **more}
+
+
+def _time(description: str) -> Schema:
+    return text(description, format="date-time")
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _object(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+    }
+
+
+def parameter(place: str, name: str, schema: Schema) -> Schema:
+    """A parameter in the query, a header or the path; the schema's description becomes its own."""
+    bare = {keyword: value for keyword, value in schema.items() if keyword != "description"}
+    return {"in": place, "name": name, "description": schema["description"], "schema": bare}
+
+
+def _numbers(values: tuple[int, ...]) -> Schema:
+    if values == tuple(range(values[0], values[-1] + 1)):
+        return {"type": "integer", "minimum": values[0], "maximum": values[-1]}
+    return {"type": "integer", "enum": list(values)}
+
+
+OPTION_SCHEMAS: dict[str, Schema] = {
+    name: {**_numbers(values), "description": meaning} for name, (values, meaning) in OPTIONS.items()
+}
+JOB_ID = text("Unguessable; also the subject of the job's events.", pattern="^[0-9a-f]{32}$")
+
+SCHEMAS: dict[str, Schema] = {
+    "NewUser": _object(
+        email=text("Where notices go.", pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$"),
+        password=text("Any characters.", minLength=8, maxLength=256),
+    ),
+    "User": _object(id=text("The account."), email=text("In lower case."), created_at=_time("When it was made.")),
+    "Grant": _object(
+        ("username", "password", "refresh_token"),
+        grant_type={"enum": ["password", "refresh_token"], "description": "What is traded for the tokens."},
+        username=text("The email address; with grant_type password."),
+        password=text("With grant_type password."),
+        refresh_token=text("With grant_type refresh_token. It is good once."),
+    ),
+    "Token": _object(
+        access_token=text("A JWT; send it as `Authorization: Bearer …`."),
+        token_type={"const": "Bearer"},
+        expires_in={"type": "integer", "description": "Seconds until the access token ends."},
+        refresh_token=text("Gets the next tokens, once."),
+    ),
+    "Job": _object(
+        id=JOB_ID,
+        state={"enum": list(STATES), "description": "See docs/architecture.md for how one leads to the other."},
+        filename=text("What the owner calls the video.", maxLength=255),
+        options={"type": "object", "properties": OPTION_SCHEMAS, "additionalProperties": False},
+        progress={"type": "number", "minimum": 0, "maximum": 1, "description": "Of the conversion."},
+        created_at=_time("When the upload began."),
+        updated_at=_time("When the job last changed."),
+        expires_at=_nullable(_time("When its files are deleted; null while the job is not over.")),
+        duration_seconds={"type": ["number", "null"], "description": "The length of the MP3."},
+        size_bytes={"type": ["integer", "null"], "description": "The size of the MP3."},
+        error={"anyOf": [ref("JobError"), {"type": "null"}], "description": "Why there is no MP3."},
+        links=_object(
+            ("audio", "download", "cancel", "retry"),
+            self=text("The job."),
+            events=text("Its changes, live."),
+            audio=text("The MP3, for its owner; when done."),
+            download=text("The MP3, for whoever has this link; when done."),
+            cancel=text("POST here; while queued or converting."),
+            retry=text("POST here; when failed or cancelled."),
+        ),
+    ),
+    "JobError": _object(
+        code={"enum": list(REASONS), "description": "For programs; listed in docs/api.md."},
+        title=text("What is wrong."),
+        detail=text("What to do."),
+    ),
+    "JobPage": _object(
+        items={"type": "array", "items": ref("Job"), "description": "Newest first."},
+        next_cursor=_nullable(text("Send it as `cursor` for the next page; null on the last one.")),
+    ),
+    "Mail": _object(
+        id=text("The Message-ID."),
+        to=text("The address."),
+        subject=text("The subject."),
+        sent_at=_time("When it was written."),
+        text=text("The body."),
+    ),
+    "MailList": _object(items={"type": "array", "items": ref("Mail"), "description": "Newest first, at most 50."}),
+    "KeySet": _object(keys={"type": "array", "items": {"type": "object"}, "description": "Public JWKs (RFC 7517)."}),
+    "Upload": _object(
+        tuple(OPTION_SCHEMAS), file={"type": "string", "contentMediaType": "application/octet-stream"}, **OPTION_SCHEMAS
+    ),
+    "Problem": _object(
+        type=text("urn:audiolift:problem:<code>", format="uri"),
+        title=text("The same for each code."),
+        status={"type": "integer", "description": "The HTTP status."},
+        detail=text("What went wrong here, and what to do."),
+        code={"enum": list(PROBLEMS), "description": "For programs; listed in docs/api.md."},
+    ),
+}
