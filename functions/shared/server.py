@@ -18,7 +18,7 @@ import functions_framework
 from flask import Flask
 
 from functions.shared import settings
-from functions.shared.lingering import LingeringASGI, lingering_wsgi
+from functions.shared.lingering import LingeringASGI, WSGIApp, lingering_wsgi
 
 __all__ = ["main"]
 
@@ -60,15 +60,13 @@ def _serve_wsgi(app: Flask) -> None:
         "post_fork": _die_with_parent,
     }
 
-    app.wsgi_app = lingering_wsgi(app.wsgi_app)  # type: ignore[method-assign]
-
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             for option, value in options.items():
                 self.cfg.set(option, value)
 
-        def load(self) -> Flask:
-            return app
+        def load(self) -> WSGIApp:
+            return lingering_wsgi(app)
 
     Application().run()
 
