@@ -1,0 +1,139 @@
+"""What users do not see, and tests must: rows, blobs, mails on the disk, and processes."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+
+from tests.system import PATIENCE, Audiolift
+
+__all__ = [
+    "blobs",
+    "check_problem",
+    "children",
+    "eventually",
+    "ffmpegs",
+    "forge",
+    "function_processes",
+    "job_row",
+    "mails",
+    "peak_rss",
+    "rows",
+    "secrets",
+]
+
+
+def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Fail unless the response is that problem, complete (RFC 9457), and tells nothing of the inside. Returns: it."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem["type"] == f"urn:audiolift:problem:{code}"
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"]
+    assert problem["detail"].endswith(".")
+    assert "Traceback" not in response.text
+    assert ".py" not in response.text
+    return problem
+
+
+def eventually(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first true value that `condition` gives; fails when there is none in time."""
+    ends = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < ends, f"not seen within {patience} s: {what}"
+        time.sleep(0.1)
+    return value
+
+
+def rows(audiolift: Audiolift, query: str, *parameters: Any) -> list[sqlite3.Row]:
+    """What a query finds in the database."""
+    with closing(sqlite3.connect(f"file:{audiolift.data}/audiolift.db?mode=ro", uri=True, timeout=30)) as connection:
+        connection.row_factory = sqlite3.Row
+        return connection.execute(query, parameters).fetchall()
+
+
+def job_row(audiolift: Audiolift, job_id: str) -> sqlite3.Row:
+    """The row of a job."""
+    return rows(audiolift, "SELECT * FROM jobs WHERE id = ?", job_id)[0]
+
+
+def blobs(audiolift: Audiolift) -> set[str]:
+    """The names of all blobs, the unfinished ones too."""
+    root = audiolift.data / "blobs"
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def mails(audiolift: Audiolift, to: str) -> list[EmailMessage]:
+    """The mails to somebody, as they lie on the disk."""
+    read = (_parsed(path.read_bytes()) for path in (audiolift.data / "mail").glob("*.eml"))
+    return [mail for mail in read if mail["To"] == to]
+
+
+def secrets(audiolift: Audiolift) -> dict[str, str]:
+    """The keys that this audiolift signs with."""
+    kept: dict[str, dict[str, str]] = json.loads((audiolift.data / "secrets.json").read_text())
+    return kept["audiolift-tokens"]
+
+
+def forge(audiolift: Audiolift, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
+    """An access token signed with the system's own key: good, but for what the arguments say."""
+    key, now = json.loads(secrets(audiolift)["signing-key"]), int(time.time())
+    good = {"iss": "audiolift", "aud": "audiolift", "sub": "nobody", "iat": now, "exp": now + 60, **claims}
+    return jwt.encode(good, jwt.PyJWK(key).key, "ES256", headers={"kid": key["kid"], "typ": "at+jwt", **(header or {})})
+
+
+def function_processes(audiolift: Audiolift, name: str) -> list[int]:
+    """The processes that the runner started for a function; each may have a worker as its child."""
+    words = f"functions.shared.server\0{name}\0".encode()
+    return [pid for pid in children(audiolift.process.pid) if words in _read(pid, "cmdline")]
+
+
+def ffmpegs(job_id: str) -> list[int]:
+    """The processes that convert a job's video."""
+    return [pid for pid in _pids() if f"video/{job_id}".encode() in _read(pid, "cmdline")]
+
+
+def children(parent: int) -> list[int]:
+    """The children of a process."""
+    return [pid for pid in _pids() if _parent(pid) == parent]
+
+
+def peak_rss(pid: int) -> int:
+    """The most memory that a process and its children have held, in bytes (VmHWM)."""
+    status = _read(pid, "status").decode()
+    own = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+    return max([own, *(peak_rss(child) for child in children(pid))])
+
+
+def _parsed(data: bytes) -> EmailMessage:
+    return email.message_from_bytes(data, _class=EmailMessage, policy=policy.default)
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _parent(pid: int) -> int:
+    # The command's name may hold anything but ends at the last bracket (proc(5)).
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
