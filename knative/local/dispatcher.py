@@ -7,74 +7,23 @@ the order of events is then not kept.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import cast
 
-from events import wire
-from functions.shared.proxy import Forwarder, NoAnswer
+from functions.shared.proxy import Forwarder
+from knative.delivery import Reply, Verdict, dead_letter, post, verdict
 from knative.local.cluster import Sink, Trigger
 from knative.local.queues import Message, Queues
 
-__all__ = ["Dispatcher", "Reply", "Verdict", "post", "verdict"]
+__all__ = ["Dispatcher"]
 
 log = logging.getLogger(__name__)
 
-NO_ANSWER = -1
-_RETRIED = {404, 408, 409, 429}
-_ERROR_DATA_BYTES = 1024
 _LONGEST_DEAD_LETTER_WAIT = 60.0
-_BROKEN_QUEUE_SECONDS = 1
-
-
-class Verdict(Enum):
-    """What the dispatcher makes of a subscriber's answer."""
-
-    DONE = "done"
-    DROPPED = "dropped"
-    RETRY = "retry"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A subscriber's answer: its status, NO_ANSWER for none, and the beginning of its body."""
-
-    status: int
-    data: bytes = b""
-
-
-def verdict(status: int) -> Verdict:
-    """2xx is done. 404, 408, 409, 429, 5xx and no answer are retried. All others are acknowledged, and lost."""
-    if 200 <= status < 300:
-        return Verdict.DONE
-    if status in _RETRIED or status >= 500 or status == NO_ANSWER:
-        return Verdict.RETRY
-    return Verdict.DROPPED
-
-
-async def post(forwarder: Forwarder, url: str, envelope: wire.Envelope, seconds: float | None) -> Reply:
-    """POST an event in binary mode; one attempt, of so many seconds (None: as long as it takes)."""
-    headers, body = wire.write(envelope)
-    pairs = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
-    pairs.append((b"content-length", str(len(body)).encode()))
-    try:
-        async with asyncio.timeout(seconds), forwarder.send("POST", url + "/", pairs, _once(body)) as answer:
-            data = b""
-            async for chunk in answer.body:
-                data = (data + chunk)[:_ERROR_DATA_BYTES]
-            return Reply(answer.status, data)
-    except (NoAnswer, TimeoutError):
-        return Reply(NO_ANSWER)
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+_PAUSE_SECONDS = 1
 
 
 class Dispatcher:
@@ -122,9 +71,9 @@ class Dispatcher:
         while not self._stopping:
             try:
                 await self._deliver_one()
-            except sqlite3.Error as error:
-                log.error("%s: the queue cannot be used: %s", self._trigger.name, error)
-                await asyncio.sleep(_BROKEN_QUEUE_SECONDS)
+            except Exception:  # a full disk or a bug must not end this Trigger's deliveries for good
+                log.exception("%s: a delivery went wrong here; it is tried again", self._trigger.name)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _deliver_one(self) -> None:
         worker = cast(asyncio.Task[None], asyncio.current_task())
@@ -171,13 +120,13 @@ class Dispatcher:
         delivery, retry = self._trigger.delivery, message.attempts + 1
         if retry <= delivery.retry:
             wait = delivery.wait_before(retry)
-            log.info("%s: %s; retry %d of %d in %g s", self._route, _said(reply), retry, delivery.retry, wait)
+            log.info("%s: %s; retry %d of %d in %g s", self._route, reply, retry, delivery.retry, wait)
             await self._queues.postpone(message, wait)
         elif delivery.dead_letter_sink:
-            log.error("%s: %s; %s goes to the dead letters", self._route, _said(reply), message.envelope.id)
-            await self._queues.bury(message, message.envelope.with_attributes(**self._reasons(reply)))
+            log.error("%s: %s; %s goes to the dead letters", self._route, reply, message.envelope.id)
+            await self._queues.bury(message, dead_letter(message.envelope, reply, self._destination))
         else:
-            log.error("%s: %s; %s is lost", self._route, _said(reply), message.envelope.id)
+            log.error("%s: %s; %s is lost", self._route, reply, message.envelope.id)
             await self._queues.acknowledge(message)
 
     async def _settle_dead(self, message: Message, reply: Reply) -> None:
@@ -186,19 +135,9 @@ class Dispatcher:
             await self._queues.acknowledge(message)
             return
         wait = min(self._trigger.delivery.wait_before(message.attempts + 1), _LONGEST_DEAD_LETTER_WAIT)
-        log.error("%s: the dead-letter sink: %s; again in %g s", self._trigger.name, _said(reply), wait)
+        log.error("%s: the dead-letter sink: %s; again in %g s", self._trigger.name, reply, wait)
         await self._queues.postpone(message, wait)
-
-    def _reasons(self, reply: Reply) -> dict[str, str]:
-        reasons = {"knativeerrorcode": str(reply.status), "knativeerrordest": self._destination}
-        if reply.data:
-            reasons["knativeerrordata"] = base64.b64encode(reply.data).decode()
-        return reasons
 
     @property
     def _route(self) -> str:
         return f"{self._trigger.name} → {self._trigger.subscriber.name}"
-
-
-def _said(reply: Reply) -> str:
-    return "no answer" if reply.status == NO_ANSWER else f"answered {reply.status}"

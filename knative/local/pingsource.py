@@ -12,8 +12,8 @@ from croniter import croniter  # type: ignore[import-untyped]
 
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
+from knative.delivery import Verdict, post, verdict
 from knative.local.cluster import PingSource
-from knative.local.dispatcher import Verdict, post, verdict
 from knative.local.errors import ManifestError
 
 __all__ = ["check_schedule", "envelope", "run"]

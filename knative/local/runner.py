@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from functions.shared.proxy import Forwarder
+from knative.ingress import Ingress
 from knative.local import jobs, kustomize, manifests, pingsource
 from knative.local.activator import Activator
 from knative.local.broker import Broker
@@ -129,8 +130,8 @@ def _handlers(
         handlers[name] = Activator(revision, processes, edge=name == machine.listeners.public).handle
     for broker in cluster.brokers:
         triggers = [trigger for trigger in cluster.triggers if trigger.broker == broker]
-        ingress = Broker(triggers, queues, wake=lambda name: dispatchers[name].wake())
-        handlers[cluster.host(Sink("Broker", broker))] = ingress.handle
+        behind = Broker(triggers, queues, wake=lambda name: dispatchers[name].wake())
+        handlers[cluster.host(Sink("Broker", broker))] = Ingress(behind.publish).handle
     return handlers
 
 

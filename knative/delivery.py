@@ -1,0 +1,123 @@
+"""The delivery contract of Knative's RabbitMQ dispatcher: what an answer means, and what a dead letter says.
+
+Held by both brokers of this machine: the one inside the local runner, and the bridge over a real RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from events import wire
+from events.errors import Malformed
+from functions.shared.proxy import Answer, Forwarder, NoAnswer, header_text
+
+__all__ = ["LARGEST_EVENT", "NO_ANSWER", "TRACE", "Reply", "Verdict", "checked", "dead_letter", "post", "verdict"]
+
+log = logging.getLogger(__name__)
+
+NO_ANSWER = -1
+LARGEST_EVENT = 1024 * 1024
+TRACE = ("traceparent", "tracestate")
+# CloudEvents 1.0, section 3.1: what an attribute may be called; and no control characters in its value.
+_NAME = re.compile(r"[a-z0-9]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_RETRIED = {404, 408, 409, 429}
+_ERROR_DATA_BYTES = 1024
+
+
+class Verdict(Enum):
+    """What the dispatcher makes of a subscriber's answer."""
+
+    DONE = "done"
+    DROPPED = "dropped"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A subscriber's answer: its status, NO_ANSWER for none, its headers, and its body up to the largest event."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __str__(self) -> str:
+        return "no answer" if self.status == NO_ANSWER else f"answered {self.status}"
+
+    @property
+    def event(self) -> wire.Envelope | None:
+        """The event that a good answer carries, which goes to the broker; None when it carries none."""
+        if verdict(self.status) is not Verdict.DONE or not self._claims_an_event:
+            return None
+        try:
+            return checked(wire.read(self.headers, self.body))
+        except Malformed as error:
+            log.error("a subscriber replied with what is no event, which is lost: %s", error)
+            return None
+
+    @property
+    def _claims_an_event(self) -> bool:
+        structured = self.headers.get("content-type", "").startswith("application/cloudevents")
+        return structured or "ce-specversion" in self.headers
+
+
+def verdict(status: int) -> Verdict:
+    """2xx is done. 404, 408, 409, 429, 5xx and no answer are retried. All others are acknowledged, and lost."""
+    if 200 <= status < 300:
+        return Verdict.DONE
+    if status in _RETRIED or status >= 500 or status == NO_ANSWER:
+        return Verdict.RETRY
+    return Verdict.DROPPED
+
+
+def checked(envelope: wire.Envelope) -> wire.Envelope:
+    """The same event, when it can travel as an HTTP message in binary mode. Raises: Malformed."""
+    for name, value in envelope.attributes.items():
+        if not _NAME.fullmatch(name) or _CONTROL.search(value):
+            raise Malformed(f"the attribute {name!r} has a name or a value that CloudEvents does not allow")
+    if len(envelope.data) > LARGEST_EVENT:
+        raise Malformed(f"an event may have {LARGEST_EVENT} bytes; send what is larger by reference")
+    return envelope
+
+
+def dead_letter(envelope: wire.Envelope, reply: Reply, destination: str) -> wire.Envelope:
+    """The event as it goes to the dead letters: with the last answer, and the address that gave it."""
+    reasons = {"knativeerrorcode": str(reply.status), "knativeerrordest": destination}
+    if reply.body:
+        reasons["knativeerrordata"] = base64.b64encode(reply.body[:_ERROR_DATA_BYTES]).decode()
+    return envelope.with_attributes(**reasons)
+
+
+async def post(forwarder: Forwarder, url: str, envelope: wire.Envelope, seconds: float | None) -> Reply:
+    """POST an event in binary mode; one attempt, of so many seconds (None: as long as it takes)."""
+    try:
+        headers, body = wire.write(envelope)
+        async with asyncio.timeout(seconds), forwarder.send("POST", url, _pairs(headers, body), _once(body)) as answer:
+            return await _reply(answer)
+    except (NoAnswer, TimeoutError):
+        return Reply(NO_ANSWER)
+
+
+def _pairs(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+    pairs = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
+    # Knative's brokers carry the trace in the HTTP header of W3C Trace Context, not as an attribute only.
+    pairs += [(name.encode(), headers[f"ce-{name}"].encode()) for name in TRACE if f"ce-{name}" in headers]
+    return [*pairs, (b"content-length", str(len(body)).encode())]
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _reply(answer: Answer) -> Reply:
+    headers = {name.decode("ascii").lower(): header_text(value) for name, value in answer.headers}
+    body = b""
+    async for chunk in answer.body:
+        body = (body + chunk)[: LARGEST_EVENT + 1]
+    return Reply(answer.status, headers, body)

@@ -1,0 +1,75 @@
+"""A broker's ingress: takes events in over HTTP, and answers as that of Knative's RabbitMQ broker does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from events import wire
+from events.errors import Malformed
+from knative.delivery import LARGEST_EVENT, TRACE, checked
+
+__all__ = ["CannotKeep", "Ingress"]
+
+log = logging.getLogger(__name__)
+
+_BODY_SECONDS = 10
+_RETRY_AFTER_SECONDS = 2
+
+
+class CannotKeep(Exception):
+    """The broker cannot keep an event at the moment; its sender has to come again."""
+
+
+class Ingress:
+    """The handler of a listener. `publish` returns when the event is safe, or raises CannotKeep."""
+
+    def __init__(self, publish: Callable[[wire.Envelope], Awaitable[None]]) -> None:
+        self._publish = publish
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """202 once the event is safe; 4xx for what is no event; 503 when it cannot be kept.
+
+        One difference to Knative's: that says 500 while its RabbitMQ is away.
+        """
+        if request.method != "POST":
+            return _refuse(405, "events are sent by POST")
+        if request.raw_path != "/":
+            return _refuse(404, "events are sent to /")
+        try:
+            await self._publish(await _event(request))
+        except web.HTTPRequestEntityTooLarge:
+            return _refuse(413, f"an event may have {LARGEST_EVENT} bytes; send what is larger by reference")
+        except TimeoutError:
+            return _refuse(408, f"the event did not arrive within {_BODY_SECONDS} seconds")
+        except Malformed as error:
+            return _refuse(400, str(error))
+        except CannotKeep as error:
+            log.error("the broker cannot keep an event: %s", error)
+            return _refuse(503, "the event cannot be kept now")
+        return web.Response(status=202)
+
+
+async def _event(request: web.BaseRequest) -> wire.Envelope:
+    async with asyncio.timeout(_BODY_SECONDS):
+        body = await _body(request)
+    envelope = wire.read(request.headers, body)
+    trace = {name: request.headers[name] for name in TRACE if name in request.headers}
+    return checked(wire.Envelope({**trace, **envelope.attributes}, envelope.data))
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_EVENT:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_EVENT, len(body))
+    return bytes(body)
+
+
+def _refuse(status: int, reason: str) -> web.Response:
+    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return web.Response(status=status, text=f"{reason}\n", headers=headers)
