@@ -38,7 +38,11 @@ SETTINGS = (
     Setting(
         "DATABASE_URL", "sqlite:///data/audiolift.db", "Rows, as an SQLAlchemy URL: mysql+pymysql://… or sqlite:///…"
     ),
-    Setting("BLOBS_URL", "file:data/blobs", "Files: a directory as file:… URL."),
+    Setting(
+        "BLOBS_URL",
+        "file:data/blobs",
+        "Files: file:… for a directory, or mongodb://… for GridFS (TLS and authentication by the URI's options).",
+    ),
     Setting(
         "SMTP_URL",
         "file:data/mail",

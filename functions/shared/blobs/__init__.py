@@ -16,9 +16,14 @@ __all__ = ["Blobs", "NoSuchBlob", "Stored", "Writer", "store"]
 @functools.cache
 def store() -> Blobs:
     """The process's blob store. Raises: SettingError when BLOBS_URL names none that exists."""
-    scheme, _, place = settings.text("BLOBS_URL").partition(":")
+    url = settings.text("BLOBS_URL")
+    scheme, _, place = url.partition(":")
     if scheme == "file":
         from functions.shared.blobs.directory import DirectoryBlobs
 
         return DirectoryBlobs(place.removeprefix("//"))
-    raise settings.SettingError(f"BLOBS_URL must begin with file:, not {scheme!r}")
+    if scheme in ("mongodb", "mongodb+srv"):
+        from functions.shared.blobs.gridfs import GridFSBlobs
+
+        return GridFSBlobs(url)
+    raise settings.SettingError(f"BLOBS_URL must begin with file: or mongodb:, not {scheme!r}")
