@@ -52,7 +52,7 @@ def decode(envelope: Envelope, *accepted: type[Payload]) -> Payload:
 def _json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed("the event's data is not JSON") from error
     if not isinstance(value, dict):
         raise Malformed("the event's data is not a JSON object")

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
+from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http, to_binary
+from cloudevents.http import CloudEvent, from_http
 
 from events.errors import Malformed
 
 __all__ = ["Envelope", "read", "write"]
 
 _REQUIRED = ("id", "source", "type", "specversion")
+# CloudEvents 1.0.2, section 3.1: the names of attributes, and of what a string must not hold, that which neither a
+# header nor a database can carry.
+_NAME = re.compile(r"[a-z0-9]+")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# HTTP binding 1.0.2, section 3.1.3.2: all that is printable ASCII, but for space, quotation mark and percent sign.
+_PLAIN = "".join(map(chr, range(0x21, 0x7F))).translate({ord('"'): None, ord("%"): None})
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,12 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
     Raises: Malformed when it is no single CloudEvent 1.0 (batches are not accepted).
     """
     lowered = {name.lower(): value for name, value in headers.items()}
+    lowered |= {name: unquote(value) for name, value in lowered.items() if name.startswith("ce-")}
     if lowered.get("content-type", "").startswith("application/cloudevents-batch"):
         raise Malformed("batches of events are not accepted")
     try:
         event = from_http(lowered, body, data_unmarshaller=_as_bytes)
-    except (GenericException, ValueError, TypeError, AttributeError) as error:
+    except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"not a CloudEvent: {error}") from error
     return _envelope(event)
 
@@ -70,11 +80,12 @@ def write(envelope: Envelope) -> tuple[dict[str, str], bytes]:
     """The headers and body of an HTTP request that carries the event in binary mode."""
     event = CloudEvent(dict(envelope.attributes), envelope.data)
     headers, body = to_binary(event, data_marshaller=_as_bytes)
-    return dict(headers), body
+    plain = {name: quote(value, _PLAIN) if name.startswith("ce-") else value for name, value in headers.items()}
+    return plain, body
 
 
 def _envelope(event: CloudEvent) -> Envelope:
-    attributes = {name: str(value) for name, value in event.get_attributes().items() if value is not None}
+    attributes = {name: _text(name, value) for name, value in event.get_attributes().items() if value is not None}
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:
         raise Malformed(f"the event has no {', '.join(missing)}")
@@ -84,6 +95,15 @@ def _envelope(event: CloudEvent) -> Envelope:
     if data:
         attributes.setdefault("datacontenttype", "application/json")
     return Envelope(attributes, data)
+
+
+def _text(name: str, value: object) -> str:
+    """An attribute's value in its canonical string form (CloudEvents 1.0.2, section 3.1)."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not _NAME.fullmatch(name) or not isinstance(value, str | int) or _FORBIDDEN.search(str(value)):
+        raise Malformed(f"the attribute {name!r} is not one that an event can have")
+    return str(value)
 
 
 def _as_bytes(data: object) -> bytes:
