@@ -1,0 +1,259 @@
+"""functions/shared/jobs.py: the life of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from events.catalogue import VideoUploaded
+from functions.shared import database, jobs, outbox
+from functions.shared.jobs import Audio, Claim, Lost
+from functions.shared.reasons import Failure
+from functions.shared.tables import jobs as table
+from functions.shared.tables import outbox as messages
+from functions.sweep import files
+from tests.unit import rows
+from tests.unit.processes import race
+
+pytestmark = pytest.mark.usefixtures("tables", "store")
+
+AUDIO = Audio(size_bytes=10, sha256="ab" * 32, duration_seconds=1.5)
+
+# What can happen to a job, and from which state to which it leads; from every other one it leads nowhere.
+ACTIONS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
+    "queue": (lambda job: jobs.queue(job, "talk.mp4", {}, 1000), {"receiving": "queued"}),
+    "claim": (jobs.claim, {"queued": "converting"}),
+    "renew": (lambda job: jobs.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
+    "release": (lambda job: jobs.release(rows.claim_of(job)), {"converting": "queued"}),
+    "finish": (lambda job: jobs.finish(rows.claim_of(job), AUDIO), {"converting": "done"}),
+    "fail_claimed": (lambda job: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")), {"converting": "failed"}),
+    "fail": (lambda job: jobs.fail(job, Failure("gave-up")), {"queued": "failed"}),
+    "cancel": (jobs.cancel, {"queued": "cancelled", "converting": "cancelled"}),
+    "retry": (jobs.retry, {"failed": "queued", "cancelled": "queued"}),
+    "expire": (lambda _: files.expire(), {"done": "expired", "failed": "expired", "cancelled": "expired"}),
+}
+ALLOWED = [(action, before, after) for action, (_, moves) in ACTIONS.items() for before, after in moves.items()]
+FORBIDDEN = [(action, state) for action, (_, moves) in ACTIONS.items() for state in rows.STATES if state not in moves]
+
+
+@pytest.mark.parametrize(("action", "before", "after"), ALLOWED)
+def test_an_allowed_change_is_made_and_recorded(action: str, before: str, after: str) -> None:
+    job = rows.job(before, expires_at=rows.ago(1))
+    ACTIONS[action][0](job)
+    assert rows.read(job).state == after
+    assert rows.history(job) == [after]
+
+
+@pytest.mark.parametrize(("action", "state"), FORBIDDEN)
+def test_a_forbidden_change_leaves_no_trace(action: str, state: str) -> None:
+    job = rows.job(state, expires_at=rows.ago(1))
+    before = rows.read(job)
+    with suppress(Lost):
+        assert not ACTIONS[action][0](job)
+    assert rows.read(job) == before
+    assert rows.history(job) == []
+    assert rows.messages(job) == []
+
+
+@pytest.mark.parametrize("action", ["queue", "claim", "fail", "cancel", "retry"])
+def test_nothing_can_happen_to_a_job_that_is_not_there(action: str) -> None:
+    with suppress(Lost):
+        assert not ACTIONS[action][0]("0" * 32)
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "type_"),
+    [
+        ("queue", "receiving", "dev.audiolift.video.uploaded.v1"),
+        ("finish", "converting", "dev.audiolift.audio.created.v1"),
+        ("fail_claimed", "converting", "dev.audiolift.conversion.failed.v1"),
+        ("fail", "queued", "dev.audiolift.conversion.failed.v1"),
+        ("retry", "cancelled", "dev.audiolift.video.uploaded.v1"),
+    ],
+)
+def test_a_change_that_others_act_on_has_its_event_in_the_outbox(action: str, before: str, type_: str) -> None:
+    job = rows.job(before)
+    event_id = ACTIONS[action][0](job)
+    assert [(row.event_id, row.type, row.sent_at) for row in rows.messages(job)] == [(event_id, type_, None)]
+
+
+def test_a_change_and_its_event_are_one_transaction() -> None:
+    job = rows.job("receiving")
+    with database.transaction() as connection:
+        outbox.add(connection, job, 0, VideoUploaded(job, "talk.mp4", 1))
+    with pytest.raises(Exception, match=r"UNIQUE|Duplicate"):
+        jobs.queue(job, "talk.mp4", {}, 1000)
+    assert rows.read(job).state == "receiving"
+    assert rows.history(job) == []
+
+
+def test_of_eight_processes_that_claim_a_job_one_gets_it() -> None:
+    job = rows.job()
+    said = race(8, "from functions.shared import jobs", f"print(jobs.claim('{job}') is not None)")
+    assert sorted(said) == ["False"] * 7 + ["True"]
+    assert rows.history(job) == ["converting"]
+    assert rows.read(job).attempts == 1
+
+
+def test_a_job_under_a_live_lease_is_not_given_away() -> None:
+    job = rows.job()
+    assert jobs.claim(job)
+    assert jobs.claim(job) is None
+    assert jobs.fail(job, Failure("gave-up")) is None
+    assert rows.read(job).state == "converting"
+
+
+def test_a_job_whose_lease_ran_out_is_given_to_the_next_under_a_new_token() -> None:
+    job = rows.job()
+    first = taken(job)
+    expire_lease(job)
+    second = taken(job)
+    assert (first.token, second.token) == (1, 2)
+    assert first.audio != second.audio
+
+
+def test_a_job_whose_lease_ran_out_can_be_failed() -> None:
+    job = rows.job("converting", lease_until=rows.ago(1))
+    assert jobs.fail(job, Failure("gave-up"))
+    assert rows.read(job).error_code == "gave-up"
+
+
+def test_renewing_extends_the_lease_even_when_there_is_no_progress() -> None:
+    job = rows.job("converting", progress=0.5, lease_until=rows.ago(-1))
+    jobs.renew(rows.claim_of(job), 0.5)
+    assert rows.read(job).lease_until > rows.ago(-20)
+    assert rows.history(job) == []
+
+
+def test_progress_never_goes_back() -> None:
+    job = rows.job("converting", progress=0.5)
+    jobs.renew(rows.claim_of(job), 0.2)
+    assert rows.read(job).progress == 0.5
+
+
+@pytest.mark.parametrize("action", ["renew", "finish", "fail_claimed"])
+def test_a_zombie_with_an_old_token_changes_nothing(action: str) -> None:
+    job = rows.job()
+    zombie = taken(job)
+    expire_lease(job)
+    jobs.claim(job)
+    before = rows.read(job)
+    acts: dict[str, Callable[[], Any]] = {
+        "renew": lambda: jobs.renew(zombie, 0.9),
+        "finish": lambda: jobs.finish(zombie, AUDIO),
+        "fail_claimed": lambda: jobs.fail_claimed(zombie, Failure("damaged")),
+    }
+    with pytest.raises(Lost):
+        acts[action]()
+    assert rows.read(job) == before
+    assert rows.messages(job) == []
+
+
+def test_a_zombie_does_not_release_the_job_of_another() -> None:
+    job = rows.job()
+    zombie = taken(job)
+    expire_lease(job)
+    jobs.claim(job)
+    jobs.release(zombie)
+    assert rows.read(job).state == "converting"
+
+
+def test_a_cancelled_conversion_learns_it_when_it_renews_or_ends() -> None:
+    job = rows.job()
+    claim = taken(job)
+    assert jobs.cancel(job)
+    with pytest.raises(Lost):
+        jobs.renew(claim, 0.5)
+    with pytest.raises(Lost):
+        jobs.finish(claim, AUDIO)
+    assert rows.read(job).state == "cancelled"
+
+
+def test_a_cancelled_job_is_not_sent_to_be_converted_again() -> None:
+    job = rows.job("receiving")
+    jobs.queue(job, "talk.mp4", {}, 1000)
+    jobs.cancel(job)
+    assert rows.unsettled(job) == []
+
+
+def test_a_retry_while_a_cancelled_conversion_still_runs_fences_that_one_out() -> None:
+    job = rows.job()
+    cancelled = taken(job)
+    jobs.cancel(job)
+    jobs.retry(job)
+    again = taken(job)
+    assert again.token > cancelled.token
+    with pytest.raises(Lost):
+        jobs.finish(cancelled, AUDIO)
+    assert jobs.finish(again, AUDIO)
+
+
+def test_a_job_whose_conversions_always_die_is_given_up_and_its_owner_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_ATTEMPTS", "3")
+    job = rows.job()
+    for _ in range(3):
+        assert jobs.claim(job)
+        expire_lease(job)
+    assert jobs.claim(job) is None
+    row = rows.read(job)
+    assert (row.state, row.error_code, row.attempts) == ("failed", "gave-up", 3)
+    assert rows.unsettled(job) == ["dev.audiolift.conversion.failed.v1"]
+
+
+def test_a_retry_gives_a_job_all_its_attempts_back() -> None:
+    job = rows.job("failed", attempts=5, error_code="gave-up", error_detail="…", fencing_token=5)
+    jobs.retry(job)
+    row = rows.read(job)
+    assert (row.attempts, row.error_code, row.error_detail, row.expires_at) == (0, None, None, None)
+    assert jobs.claim(job)
+
+
+def test_each_generation_of_an_event_has_an_id_of_its_own() -> None:
+    job = rows.job("receiving")
+    ids = [jobs.queue(job, "talk.mp4", {}, 1000)]
+    for _ in range(2):
+        claim = taken(job)
+        ids.append(jobs.fail_claimed(claim, Failure("damaged")))
+        ids.append(str(jobs.retry(job)))
+    assert len(set(ids)) == 5
+
+
+def test_the_id_of_an_event_is_made_of_job_type_and_generation_alone() -> None:
+    def id_of(job: str, generation: int, size: int) -> str:
+        with database.transaction() as connection:
+            event_id = outbox.add(connection, job, generation, VideoUploaded(job, "x", size))
+            connection.execute(messages.delete())
+            return event_id
+
+    one, other = rows.job(), rows.job()
+    assert id_of(one, 1, 10) == id_of(one, 1, 99)
+    assert len({id_of(one, 1, 10), id_of(one, 2, 10), id_of(other, 1, 10)}) == 3
+
+
+def test_a_new_event_settles_what_the_job_had_waiting() -> None:
+    job = rows.job("receiving")
+    jobs.queue(job, "talk.mp4", {}, 1000)
+    claim = taken(job)
+    jobs.finish(claim, AUDIO)
+    assert rows.unsettled(job) == ["dev.audiolift.audio.created.v1"]
+
+
+def test_a_file_name_of_any_script_comes_back_as_it_was() -> None:
+    name = "Grüße 你好 🎬 \u202e\N{SNOWMAN}.mp4"
+    job = rows.job("receiving")
+    jobs.queue(job, name, {"quality": 2}, 1000)
+    claim = taken(job)
+    assert (claim.filename, claim.options) == (name, {"quality": 2})
+
+
+def taken(job: str) -> Claim:
+    claim = jobs.claim(job)
+    assert claim
+    return claim
+
+
+def expire_lease(job: str) -> None:
+    rows.change(table, table.c.id == job, lease_until=rows.ago(1))
