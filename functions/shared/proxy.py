@@ -86,6 +86,7 @@ class Forwarder:
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             auto_decompress=False,
             read_bufsize=_CHUNK,
+            middlewares=(_once,),
         )
         return self
 
@@ -107,16 +108,21 @@ class Forwarder:
         """
         pairs = [(name.decode("ascii"), header_text(value)) for name, value in end_to_end(headers)]
         target = URL(url, encoded=True)
-        try:
-            response = await self._session.request(method, target, headers=pairs, data=body, allow_redirects=False)
-        except aiohttp.ClientConnectorError as error:
-            raise Unreachable(f"{method} {url}: {error}") from error
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            raise NoAnswer(f"{method} {url}: {error or type(error).__name__}") from error
+        response = await self._session.request(method, target, headers=pairs, data=body, allow_redirects=False)
         try:
             yield Answer(response.status, end_to_end(response.raw_headers), _chunks(response))
         finally:
             response.close()
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # As errors of our own: those of aiohttp make it send GET, PUT and the like a second time.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        raise Unreachable(f"{request.method} {request.url}: {error}") from error
+    except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        raise NoAnswer(f"{request.method} {request.url}: {error or type(error).__name__}") from error
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ __all__ = ["Manifest", "render"]
 
 Manifest = dict[str, Any]
 
-_FIELDS = {"apiVersion", "kind", "resources", "namespace", "labels", "patches"}
+_FIELDS = {"apiVersion": str, "kind": str, "resources": list, "namespace": str, "labels": list, "patches": list}
 _TARGET_FIELDS = {"group", "version", "kind", "name", "namespace"}
 _CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
 
@@ -32,7 +32,10 @@ def render(directory: Path) -> list[Manifest]:
     if len(documents) != 1:
         raise OverlayError(f"{path}: one document is expected, not {len(documents)}")
     kustomization = documents[0]
-    _only(kustomization, _FIELDS, str(path))
+    _only(kustomization, set(_FIELDS), str(path))
+    for field, value in kustomization.items():
+        if not isinstance(value, _FIELDS[field]):
+            raise OverlayError(f"{path}: {field} must be a {_FIELDS[field].__name__}")
     objects = [item for entry in kustomization.get("resources", []) for item in _resource(directory / entry)]
     for patch in kustomization.get("patches", []):
         objects = _patched(objects, patch, directory)

@@ -119,6 +119,7 @@ def test_a_process_that_dies_is_a_502_and_the_next_request_starts_another(place:
         async with place.serving() as (local, session):
             before = await _told_pid(session, local.url)
             assert await _status(session, f"{local.url}/die") == 502
+            assert place.seen == ["dying"]
             assert await _told_pid(session, local.url) != before
 
     asyncio.run(scenario())
