@@ -12,7 +12,7 @@ __all__ = ["SECONDS", "CannotMake", "make"]
 
 SECONDS = 40
 COLOURS = "c0=0x1b2a49:c1=0xe07a5f:c2=0x3d5a80:c3=0xf2cc8f"
-PICTURE = f"gradients=size=640x360:rate=25:duration={SECONDS}:speed=0.02:nb_colors=4:{COLOURS}"
+PICTURE = f"gradients=size=480x270:rate=20:duration={SECONDS}:speed=0.02:nb_colors=4:{COLOURS}"
 # C, A minor, F, G, two seconds each: register 0 is the time in the chord, 1 its number, 2 its root in Hz, 3 its third.
 CHORD = (
     "st(0, mod(t, 2)); st(1, floor(mod(t, 8) / 2));"
