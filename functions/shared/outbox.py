@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import urllib.error
 import urllib.request
 import uuid
 from typing import Any
@@ -29,6 +28,10 @@ log = logging.getLogger(__name__)
 
 SEND_SECONDS = 10
 _NAMESPACE = uuid.UUID("8f0f3c1e-2a63-4f5e-9a49-6c1a5b7d2e40")
+# Neither a proxy (the sink is beside us, whatever http_proxy says) nor a redirect, which would make a GET of the POST.
+_SINK = urllib.request.OpenerDirector()
+for _handler in (urllib.request.HTTPHandler, urllib.request.HTTPSHandler, urllib.request.UnknownHandler):
+    _SINK.add_handler(_handler())
 _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
 
 
@@ -109,8 +112,11 @@ def _post(envelope: Envelope) -> None:
     if not sink:
         raise Unavailable("K_SINK is not set")
     headers, body = write(envelope)
-    request = urllib.request.Request(sink, data=body, headers=headers, method="POST")
     try:
-        urllib.request.urlopen(request, timeout=SEND_SECONDS).close()
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        request = urllib.request.Request(sink, data=body, headers=headers, method="POST")
+        with _SINK.open(request, timeout=SEND_SECONDS) as response:
+            status = response.status
+    except (http.client.HTTPException, OSError, ValueError) as error:
         raise Unavailable(f"the sink does not take events: {error}") from error
+    if not 200 <= status < 300:
+        raise Unavailable(f"the sink does not take events: it answers {status}")
