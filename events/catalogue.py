@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "CATALOGUE",
+    "FROM_OTHERS",
     "AudioCreated",
     "ConversionFailed",
     "EventType",
@@ -29,10 +30,10 @@ def _described(text: str) -> Any:
 
 @dataclass(frozen=True)
 class EventType:
-    """What all types have in common. `SOURCE` is the CloudEvents source of the emitter; None when others emit it."""
+    """What all types have in common. `SOURCE` is what audiolift's own events of the type have as CloudEvents source."""
 
     TYPE: ClassVar[str]
-    SOURCE: ClassVar[str | None]
+    SOURCE: ClassVar[str]
     EXAMPLE: ClassVar[Mapping[str, Any]]
 
     def to_data(self) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class VideoSubmitted(EventType):
     """Another system asks for the audio of a video that lies at a URL."""
 
     TYPE = "dev.audiolift.video.submitted.v1"
-    SOURCE = None
+    SOURCE = "/audiolift/upload"
     EXAMPLE = {"url": "https://media.example.com/talk.mp4", "filename": "talk.mp4", "options": {"quality": 2}}
 
     url: str = _described("Where to fetch the video: http or https, a public address.")
@@ -111,6 +112,8 @@ class ConversionFailed(JobEvent):
     title: str = _described("The reason in a few words, for a person.")
 
 
+# What other systems may emit too.
+FROM_OTHERS = (VideoSubmitted,)
 CATALOGUE: tuple[type[EventType], ...] = (VideoSubmitted, VideoUploaded, AudioCreated, ConversionFailed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
-from events.catalogue import CATALOGUE, EventType, dataschema
+from events.catalogue import CATALOGUE, FROM_OTHERS, EventType, dataschema
 
 __all__ = ["asyncapi", "example", "json_schema", "json_type"]
 
@@ -42,7 +42,7 @@ def example(event_type: type[EventType]) -> dict[str, Any]:
         "specversion": "1.0",
         "id": "5b1d7f0e-6f0e-5d0a-9d43-0f3c2a9f7e11",
         "type": event_type.TYPE,
-        "source": event_type.SOURCE or "/systems/cms",
+        "source": "/systems/cms" if event_type in FROM_OTHERS else event_type.SOURCE,
         "subject": event_type.EXAMPLE.get("job_id", "article-4711"),
         "time": "2026-11-21T09:30:00.000Z",
         "datacontenttype": "application/json",
@@ -74,7 +74,7 @@ def asyncapi() -> dict[str, Any]:
 
 def _operation(event_type: type[EventType], name: str) -> dict[str, Any]:
     return {
-        "action": "receive" if event_type.SOURCE is None else "send",
+        "action": "receive" if event_type in FROM_OTHERS else "send",
         "channel": {"$ref": "#/channels/broker"},
         "messages": [{"$ref": f"#/channels/broker/messages/{name}"}],
         "summary": event_type.__doc__,

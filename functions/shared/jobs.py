@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import AudioCreated, ConversionFailed, VideoUploaded
+from events.catalogue import AudioCreated, ConversionFailed, EventType, VideoSubmitted, VideoUploaded
 from functions.shared import database, outbox, settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
@@ -26,6 +26,7 @@ __all__ = [
     "Lost",
     "cancel",
     "claim",
+    "claim_fetch",
     "fail",
     "fail_claimed",
     "finish",
@@ -37,18 +38,27 @@ __all__ = [
 ]
 
 
+_BY_URL = sa.and_(jobs.c.state == "receiving", jobs.c.source_url.is_not(None))
+_OPEN = sa.or_(jobs.c.state.in_(("queued", "converting")), _BY_URL)
+
+
 class Lost(Exception):
     """The job is no longer this conversion's: it was cancelled, deleted, or given to another one."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to convert one job, good while its lease is renewed. `token` is the fencing token."""
+    """The right to work on one job (`state`: converting; or receiving, to fetch its video), while its lease is renewed.
+
+    `token` is the fencing token.
+    """
 
     job_id: str
+    state: str
     token: int
     filename: str
     options: dict[str, Any]
+    source_url: str
 
     @property
     def video(self) -> str:
@@ -62,7 +72,7 @@ class Claim:
 
     def held(self) -> sa.ColumnElement[bool]:
         """The condition that the claim still holds."""
-        return sa.and_(jobs.c.id == self.job_id, jobs.c.state == "converting", jobs.c.fencing_token == self.token)
+        return sa.and_(jobs.c.id == self.job_id, jobs.c.state == self.state, jobs.c.fencing_token == self.token)
 
 
 @dataclass(frozen=True)
@@ -86,15 +96,23 @@ def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[b
 
 
 @database.transactional
-def queue(connection: sa.Connection, job_id: str, filename: str, options: dict[str, int], size_bytes: int) -> str:
-    """receiving → queued, with video.uploaded in the outbox.
+def queue(
+    connection: sa.Connection,
+    job_id: str,
+    filename: str,
+    options: dict[str, int],
+    size_bytes: int,
+    *conditions: sa.ColumnElement[bool],
+) -> str:
+    """receiving → queued, with video.uploaded in the outbox, if `conditions` (a claim's `held`) hold.
 
     Returns: the event's id. Raises: Lost when the job was deleted or given up meanwhile.
     """
-    arrived = {"state": "queued", "filename": filename, "options": options, "video_bytes": size_bytes}
-    if not move(connection, job_id, jobs.c.state == "receiving", **arrived):
+    arrived = {"filename": filename, "options": options, "video_bytes": size_bytes, "attempts": 0, "lease_until": None}
+    if not move(connection, job_id, jobs.c.state == "receiving", *conditions, state="queued", **arrived):
         raise Lost(job_id)
-    return outbox.add(connection, job_id, 0, VideoUploaded(job_id, filename, size_bytes))
+    generation = connection.execute(sa.select(jobs.c.fencing_token).where(jobs.c.id == job_id)).scalar_one()
+    return outbox.add(connection, job_id, generation, VideoUploaded(job_id, filename, size_bytes))
 
 
 @database.transactional
@@ -104,34 +122,23 @@ def claim(connection: sa.Connection, job_id: str) -> Claim | None:
     Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or tried too often
     (and failed now).
     """
-    worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
-    taken = {
-        "attempts": jobs.c.attempts + 1,
-        "fencing_token": jobs.c.fencing_token + 1,
-        "lease_until": _lease_end(),
-    }
-    if not move(connection, job_id, _free(), ~worn, state="converting", progress=0.0, **taken):
-        _fail(connection, job_id, Failure("gave-up"), _free(), worn)
-        return None
-    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return Claim(row.id, row.fencing_token, row.filename, row.options)
+    return _claim(connection, job_id, "converting", _unconverted(), Failure("gave-up"))
+
+
+@database.transactional
+def claim_fetch(connection: sa.Connection, job_id: str) -> Claim | None:
+    """receiving by URL, and not under a live lease → the same, under a new fencing token. Returns: as `claim`."""
+    return _claim(connection, job_id, "receiving", _unfetched(), Failure("unreachable"))
 
 
 @database.transactional
 def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
     """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
-    moved = move(
-        connection,
-        held.job_id,
-        held.held(),
-        jobs.c.progress < progress,
-        progress=progress,
-        lease_until=_lease_end(),
-    )
-    if (
-        not moved
-        and connection.execute(jobs.update().where(held.held()).values(lease_until=_lease_end())).rowcount != 1
-    ):
+    values = {"progress": progress, "lease_until": _lease_end()}
+    if move(connection, held.job_id, held.held(), jobs.c.progress < progress, **values):
+        return
+    extended = jobs.update().where(held.held()).values(lease_until=_lease_end())
+    if connection.execute(extended).rowcount != 1:
         raise Lost(held.job_id)
 
 
@@ -152,14 +159,14 @@ def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
 
 
 def release(held: Claim) -> None:
-    """converting → queued, so that the next delivery may try at once. Never raises: the lease would run out."""
+    """Give the claim up, so that the next delivery may try at once. Never raises: the lease would run out."""
     with suppress(Unavailable):
         _release(held)
 
 
 @database.transactional
 def fail_claimed(connection: sa.Connection, held: Claim, failure: Failure) -> str:
-    """converting → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: Lost."""
+    """The claim's state → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: Lost."""
     event_id = _fail(connection, held.job_id, failure, held.held())
     if event_id is None:
         raise Lost(held.job_id)
@@ -168,57 +175,86 @@ def fail_claimed(connection: sa.Connection, held: Claim, failure: Failure) -> st
 
 @database.transactional
 def fail(connection: sa.Connection, job_id: str, failure: Failure) -> str | None:
-    """queued, or converting with a lease that ran out → failed, with conversion.failed in the outbox.
+    """A job that nobody works on → failed, with conversion.failed in the outbox.
 
-    Returns: the event's id, or None when the job is in no such state.
+    Returns: the event's id, or None when the job is over, unknown, or under a live lease.
     """
-    return _fail(connection, job_id, failure, _free())
+    return _fail(connection, job_id, failure, sa.or_(_unconverted(), _unfetched()))
 
 
 @database.transactional
 def cancel(connection: sa.Connection, job_id: str) -> bool:
-    """queued or converting → cancelled; a running conversion notices at its next renewal. Returns: whether it did."""
-    open_ = jobs.c.state.in_(("queued", "converting"))
-    done = move(connection, job_id, open_, state="cancelled", lease_until=None, expires_at=_expiry())
-    if done:
-        outbox.settle(connection, outbox.of(job_id, VideoUploaded.TYPE))
-    return done
+    """A job that is fetched, queued or converted → cancelled; who works on it notices when it renews its lease.
+
+    Returns: whether it was cancelled.
+    """
+    values = {"state": "cancelled", "lease_until": None, "expires_at": _expiry()}
+    cancelled = move(connection, job_id, _OPEN, **values)
+    if cancelled:
+        outbox.settle(connection, outbox.of(job_id))
+    return cancelled
 
 
 @database.transactional
 def retry(connection: sa.Connection, job_id: str) -> str | None:
-    """failed or cancelled → queued, with a new video.uploaded in the outbox. Returns: the event's id, or None."""
+    """failed or cancelled → queued again, or receiving if its video never came. Returns: the event's id, or None."""
+    state = sa.case((jobs.c.video_bytes.is_(None), "receiving"), else_="queued")
     again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
     ended = jobs.c.state.in_(("failed", "cancelled"))
-    if not move(connection, job_id, ended, state="queued", progress=0.0, expires_at=None, **again):
+    if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return outbox.add(connection, job_id, row.fencing_token, VideoUploaded(job_id, row.filename, row.video_bytes))
+    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+
+
+def _asking_for(row: Any) -> EventType:
+    """The event that has somebody work on a job."""
+    if row.video_bytes is None:
+        return VideoSubmitted(row.source_url, row.filename, row.options)
+    return VideoUploaded(row.id, row.filename, row.video_bytes)
+
+
+def _claim(
+    connection: sa.Connection, job_id: str, state: str, free: sa.ColumnElement[bool], worn_out: Failure
+) -> Claim | None:
+    worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
+    counted = {"attempts": jobs.c.attempts + 1, "fencing_token": jobs.c.fencing_token + 1}
+    if not move(connection, job_id, free, ~worn, state=state, progress=0.0, lease_until=_lease_end(), **counted):
+        _fail(connection, job_id, worn_out, free, worn)
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    return Claim(row.id, state, row.fencing_token, row.filename, row.options, row.source_url or "")
 
 
 @database.transactional
 def _release(connection: sa.Connection, held: Claim) -> None:
-    move(connection, held.job_id, held.held(), state="queued", progress=0.0, lease_until=None)
+    waiting = "queued" if held.state == "converting" else held.state
+    move(connection, held.job_id, held.held(), state=waiting, progress=0.0, lease_until=None)
 
 
 def _fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: sa.ColumnElement[bool]) -> str | None:
     reason = {"error_code": failure.code, "error_detail": failure.detail, "lease_until": None, "expires_at": _expiry()}
-    open_ = jobs.c.state.in_(("queued", "converting"))
-    if not move(connection, job_id, open_, *conditions, state="failed", **reason):
+    if not move(connection, job_id, _OPEN, *conditions, state="failed", **reason):
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
     event = ConversionFailed(job_id, row.filename, failure.code, failure.title)
     return outbox.add(connection, job_id, row.fencing_token, event)
 
 
-def _free() -> sa.ColumnElement[bool]:
+def _unconverted() -> sa.ColumnElement[bool]:
     """Waiting for a conversion: queued, or left behind by one that died."""
     return sa.or_(jobs.c.state == "queued", sa.and_(jobs.c.state == "converting", jobs.c.lease_until < now()))
 
 
-def _lease_end() -> Any:
+def _unfetched() -> sa.ColumnElement[bool]:
+    """Waiting for its video to be fetched: not begun, or left behind."""
+    free = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
+    return sa.and_(_BY_URL, free)
+
+
+def _lease_end() -> datetime:
     return now() + timedelta(seconds=settings.number("LEASE_SECONDS"))
 
 
-def _expiry() -> Any:
+def _expiry() -> datetime:
     return now() + timedelta(seconds=settings.number("RETENTION_SECONDS"))

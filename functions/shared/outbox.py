@@ -80,9 +80,9 @@ def send_unsent(job_id: str) -> None:
         send(event_id)
 
 
-def of(job_id: str, type: str) -> sa.ColumnElement[bool]:
-    """The condition that an event is of this job and type."""
-    return sa.and_(outbox.c.job_id == job_id, outbox.c.type == type)
+def of(job_id: str, *types: str) -> sa.ColumnElement[bool]:
+    """The condition that an event is of this job, and of one of these types if any are given."""
+    return sa.and_(outbox.c.job_id == job_id, *([outbox.c.type.in_(types)] if types else []))
 
 
 def post(envelope: Envelope) -> bool:
@@ -103,8 +103,8 @@ def _mark_sent(connection: sa.Connection, event_id: str) -> None:
 
 def _envelope(row: Any) -> Envelope:
     event_type = _TYPES[row.type]
-    source = event_type.SOURCE or ""
-    return encode(event_type, row.data, id=row.event_id, source=source, subject=row.job_id, time=row.created_at)
+    about = {"id": row.event_id, "source": event_type.SOURCE, "subject": row.job_id, "time": row.created_at}
+    return encode(event_type, row.data, **about)
 
 
 def _post(envelope: Envelope) -> None:

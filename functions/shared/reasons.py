@@ -28,6 +28,15 @@ REASONS: dict[str, tuple[str, str]] = {
     "too-long": ("The audio is too long", "Cut the video into shorter parts and upload them one by one."),
     "too-large": ("The MP3 would be too large", "Choose a lower quality, or cut the video into parts."),
     "timed-out": ("The conversion took too long", "Try again, choose a lower quality, or cut the video into parts."),
+    "refused-url": (
+        "The address of the video is not accepted",
+        "Give an http or https address that the public internet can reach, without a user name or password in it.",
+    ),
+    "unreachable": (
+        "The video could not be fetched",
+        "Check that its address can be opened without signing in, and retry.",
+    ),
+    "too-large-video": ("The video is too large", "Cut it into parts, or lower its resolution: only the sound counts."),
     "gave-up": (
         "The conversion failed several times",
         "Retry the job later. If it fails again, tell the operator its id.",

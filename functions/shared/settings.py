@@ -66,6 +66,15 @@ SETTINGS = (
     Setting("LEASE_SECONDS", 30, "How long a conversion that gives no sign of life keeps its job."),
     Setting("MAX_ATTEMPTS", 5, "How often a job is tried when its conversions die, before it is failed."),
     Setting(
+        "TRUSTED_SOURCES", "{}", "JSON object: CloudEvents source of another system → email of whose jobs it submits."
+    ),
+    Setting(
+        "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
+    ),
+    Setting(
+        "FETCH_ALLOWED_NETWORKS", "", "Networks that videos may be fetched from though not public: CIDR, space between."
+    ),
+    Setting(
         "RESEND_SECONDS",
         600,
         "After how long without effect an event that was sent is sent again; grows with every try.",

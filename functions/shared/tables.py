@@ -92,6 +92,7 @@ jobs = _table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, index=True),
+    sa.Column("source_url", sa.String(2048)),
     sa.Column("video_bytes", sa.BigInteger),
     sa.Column("audio", sa.String(128)),
     sa.Column("audio_bytes", sa.BigInteger),

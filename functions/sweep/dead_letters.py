@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import VideoUploaded
+from events.catalogue import VideoSubmitted, VideoUploaded
 from events.wire import Envelope
 from functions.shared import database, jobs, outbox
 from functions.shared.reasons import Failure
@@ -23,6 +23,8 @@ _NAMESPACE = uuid.UUID("c1f6b7f2-52f0-4c3a-8b1e-9d1a5a0e7f33")
 # The dispatcher's code for "no answer", and for the events that it held undelivered when it was stopped.
 UNDELIVERED = "-1"
 MOST_SENDS = 10
+# The events that have somebody work on a job, and why it fails when nobody could.
+_WORK = {VideoSubmitted.TYPE: "unreachable", VideoUploaded.TYPE: "gave-up"}
 
 
 def record(event: Envelope) -> None:
@@ -80,7 +82,7 @@ def _consequences(event: Envelope) -> None:
         return
     if event.attributes.get("knativeerrorcode") == UNDELIVERED and row.attempts < MOST_SENDS:
         _send_at_next_tick(event.id)
-    elif row.type == VideoUploaded.TYPE and (failed := jobs.fail(row.job_id, Failure("gave-up"))):
+    elif row.type in _WORK and (failed := jobs.fail(row.job_id, Failure(_WORK[row.type]))):
         outbox.send(failed)
 
 
@@ -89,7 +91,7 @@ def _replay(event: Envelope) -> bool:
         row = connection.execute(rows.select().where(rows.c.event_id == event.id)).one_or_none()
     if row is None:
         return outbox.post(_as_sent(event))
-    if row.type != VideoUploaded.TYPE:
+    if row.type not in _WORK:
         return outbox.send(row.event_id)
     queued = jobs.retry(row.job_id)
     return outbox.send(queued) if queued else True

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import VideoUploaded
 from functions.shared import database, outbox, settings
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as rows
@@ -34,19 +33,18 @@ def send_again() -> None:
 
 
 def _due() -> sa.Select[Any]:
-    """The ids of events that are not settled, whose job is not being converted right now, and that either
+    """The ids of events that are not settled, whose job is not being worked on right now, and that either
 
     - were never sent, or
-    - had no effect since they were sent; each time, the wait before the next try doubles, or
-    - began a conversion whose lease has run out since.
+    - had somebody begin to work on the job, whose lease has run out since, or
+    - had no effect since they were sent; each time, the wait before the next try doubles.
     """
     moment = now()
-    converting = sa.and_(rows.c.type == VideoUploaded.TYPE, jobs.c.state == "converting")
-    alive = sa.and_(converting, jobs.c.lease_until >= moment)
+    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
-    died = sa.and_(converting, jobs.c.lease_until < moment, rows.c.sent_at < jobs.c.lease_until)
+    died = rows.c.sent_at < jobs.c.lease_until
     joined = sa.select(rows.c.event_id).join(jobs, jobs.c.id == rows.c.job_id)
-    wanted = joined.where(rows.c.settled_at.is_(None), ~alive, sa.or_(unsent, died, _without_effect(moment)))
+    wanted = joined.where(rows.c.settled_at.is_(None), idle, sa.or_(unsent, died, _without_effect(moment)))
     return wanted.order_by(rows.c.created_at).limit(BATCH)
 
 

@@ -14,7 +14,7 @@ from werkzeug.http import parse_options_header
 from functions.shared import options, settings
 from functions.shared.problems import Problem
 
-__all__ = ["Received", "check_head", "name_in_head", "receive"]
+__all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
 PIECE = 256 * 1024
 FIELD_CHARACTERS = 1024
@@ -53,7 +53,7 @@ def check_head(request: Request) -> None:
 def name_in_head(request: Request) -> str:
     """The video's name by ?filename= or Content-Disposition (RFC 6266, RFC 8187), cleaned."""
     _, disposition = parse_options_header(request.headers.get("Content-Disposition"))
-    return _clean(request.args.get("filename") or disposition.get("filename") or UNNAMED)
+    return clean_name(request.args.get("filename") or disposition.get("filename") or UNNAMED)
 
 
 def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
@@ -105,7 +105,7 @@ class _Form:
             return
         if self._found:
             raise Problem("bad-request", "Send one `file` in a form.")
-        self._found, self.filename = True, _clean(segment.filename or "")
+        self._found, self.filename = True, clean_name(segment.filename or "")
 
     def _take(self, data: bytes) -> None:
         if self._name == "file":
@@ -143,11 +143,16 @@ def _pieces(request: Request) -> Iterator[bytes]:
         raise _cut_short()
 
 
-def _clean(name: str) -> str:
-    """The last part of a path, in Unicode NFC, without control or formatting characters, 255 characters at the most."""
+def clean_name(name: str) -> str:
+    """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    visible = "".join(character for character in last if unicodedata.category(character)[0] != "C")
+    visible = "".join(character for character in last if not _hidden(unicodedata.category(character)))
     return visible.strip()[-255:] or UNNAMED
+
+
+def _hidden(category: str) -> bool:
+    """Control and formatting characters, and what ends a line: a mail's subject must not have two."""
+    return category[0] == "C" or category in ("Zl", "Zp")
 
 
 def _too_large() -> Problem:

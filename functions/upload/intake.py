@@ -14,7 +14,7 @@ from functions.shared import blobs, database
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import jobs, now
 
-__all__ = ["discard", "open_job"]
+__all__ = ["blank_job", "discard", "open_job"]
 
 
 def open_job(
@@ -27,14 +27,19 @@ def open_job(
     Raises: Problem (409, 422, or 401 when the account is gone).
     """
     job_id = uuid.uuid4().hex
-    asked = {"filename": filename, "options": dict(options), "idempotency_key": key, "fingerprint": fingerprint}
-    blank = {"state": "receiving", "progress": 0.0, "attempts": 0, "fencing_token": 0}
-    times = {"created_at": now(), "updated_at": now()}
+    values = blank_job(job_id, user_id, filename, options)
     try:
-        _insert({"id": job_id, "user_id": user_id, **asked, **blank, **times})
+        _insert({**values, "idempotency_key": key, "fingerprint": fingerprint})
     except IntegrityError:
         return _first(user_id, key, fingerprint), False
     return job_id, True
+
+
+def blank_job(job_id: str, user_id: str, filename: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a new row of jobs, which is receiving its video."""
+    blank = {"state": "receiving", "progress": 0.0, "attempts": 0, "fencing_token": 0}
+    times = {"created_at": now(), "updated_at": now()}
+    return {"id": job_id, "user_id": user_id, "filename": filename, "options": dict(options), **blank, **times}
 
 
 def discard(job_id: str) -> None:

@@ -1,4 +1,4 @@
-"""POST /v1/jobs with a video → a queued job, and video.uploaded."""
+"""A video in a request, or video.submitted with its URL → a queued job, and video.uploaded."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from functions.shared.http import answer, json_response
 from functions.shared.owners import job_of, wrong_state
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
+from functions.shared.subscriber import deliver
 from functions.shared.views import job_view
 from functions.upload import intake
 from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.submitted import on_submitted
 
 routes = Routes(database.ping, lambda: blobs.store().ping())
 
@@ -23,6 +25,12 @@ routes = Routes(database.ping, lambda: blobs.store().ping())
 def upload(request: Request) -> Response:
     """Answer any request to this function."""
     return answer(routes, request)
+
+
+@routes.add("POST", "/")
+def on_event(request: Request) -> Response:
+    """video.submitted → a job whose video is fetched from a URL."""
+    return deliver(request, on_submitted)
 
 
 @routes.add("POST", "/v1/jobs")

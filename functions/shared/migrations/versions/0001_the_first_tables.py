@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=True),
+        sa.Column("source_url", sa.String(length=2048), nullable=True),
         sa.Column("video_bytes", sa.BigInteger(), nullable=True),
         sa.Column("audio", sa.String(length=128), nullable=True),
         sa.Column("audio_bytes", sa.BigInteger(), nullable=True),

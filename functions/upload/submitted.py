@@ -1,0 +1,126 @@
+"""video.submitted → a job whose video is fetched from a URL.
+
+In two steps, so that nothing is lost in between: another system's event becomes a job and an event of our own in the
+outbox; that event has the URL fetched, and comes again until it was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from events.catalogue import VideoSubmitted
+from events.codec import decode
+from events.errors import EventError
+from events.wire import Envelope
+from functions.shared import blobs, database, jobs, options, outbox, settings
+from functions.shared.jobs import Claim, Lost
+from functions.shared.problems import Problem
+from functions.shared.reasons import Failure
+from functions.shared.tables import jobs as jobs_table
+from functions.shared.tables import users
+from functions.upload import intake
+from functions.upload.body import clean_name
+from functions.upload.fetch import fetch
+
+__all__ = ["fetch_for", "on_submitted", "open_submitted"]
+
+RENEW_SECONDS = 5
+LONGEST_URL = 2000
+
+_NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
+
+
+def on_submitted(envelope: Envelope) -> None:
+    """Take the event of another system in, or fetch the video that an event of our own is about.
+
+    Raises: EventError when the source is not trusted or the event is not sound: it ends among the dead letters.
+    """
+    event = decode(envelope, VideoSubmitted)
+    if envelope.source == VideoSubmitted.SOURCE:
+        return fetch_for(envelope.subject)
+    job_id = uuid.uuid5(_NAMESPACE, f"{envelope.source}\n{envelope.id}").hex
+    # The same event again finds its job there.
+    with suppress(IntegrityError):
+        outbox.send(open_submitted(_owner(envelope.source), job_id, event))
+    return None
+
+
+@database.transactional
+def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: VideoSubmitted) -> str:
+    """A job that waits for its video to be fetched, and the event that has it fetched. Returns: the event's id."""
+    values = intake.blank_job(job_id, user_id, _name(event), _options(event))
+    connection.execute(jobs_table.insert().values(source_url=event.url, **values))
+    return outbox.add(connection, job_id, 0, event)
+
+
+def fetch_for(job_id: str) -> None:
+    """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
+    claim = jobs.claim_fetch(job_id)
+    if claim is None:
+        return outbox.send_unsent(job_id)
+    try:
+        result = _fetch(claim)
+    except Lost:
+        return None
+    except BaseException:
+        jobs.release(claim)
+        raise
+    outbox.send(result)
+    return None
+
+
+def _fetch(claim: Claim) -> str:
+    try:
+        with blobs.store().writing(claim.video) as writer:
+            fetch(claim.source_url, _Renewing(claim, writer.write))
+        return jobs.queue(claim.job_id, claim.filename, claim.options, writer.size_bytes, claim.held())
+    except Failure as failure:
+        return jobs.fail_claimed(claim, failure)
+
+
+class _Renewing:
+    """Writes, and renews the claim's lease every few seconds."""
+
+    def __init__(self, claim: Claim, write: Callable[[bytes], None]) -> None:
+        self._claim = claim
+        self._write = write
+        self._next = time.monotonic() + RENEW_SECONDS
+
+    def __call__(self, piece: bytes) -> None:
+        self._write(piece)
+        if time.monotonic() > self._next:
+            self._next = time.monotonic() + RENEW_SECONDS
+            jobs.renew(self._claim, 0.0)
+
+
+def _owner(source: str) -> str:
+    try:
+        email = json.loads(settings.text("TRUSTED_SOURCES")).get(source)
+    except (ValueError, AttributeError):
+        raise settings.SettingError("TRUSTED_SOURCES must be a JSON object of source → email address") from None
+    with database.reading() as connection:
+        user_id = connection.execute(sa.select(users.c.id).where(users.c.email == str(email).lower())).scalar()
+    if email is None or user_id is None:
+        raise EventError(f"the source {source!r} is not trusted, or its owner has no account")
+    return str(user_id)
+
+
+def _name(event: VideoSubmitted) -> str:
+    return clean_name(event.filename or unquote(urlsplit(event.url).path))
+
+
+def _options(event: VideoSubmitted) -> dict[str, int]:
+    if len(event.url) > LONGEST_URL:
+        raise EventError(f"the URL has more than {LONGEST_URL} characters")
+    try:
+        return options.parse(event.options or {})
+    except Problem as problem:
+        raise EventError(problem.detail) from None
