@@ -50,7 +50,8 @@ def read(job_id: str) -> Any:
 def claim_of(job_id: str, token: int | None = None) -> Claim:
     """The claim that a conversion of the job would hold, by its newest fencing token unless said."""
     row = read(job_id)
-    return Claim(job_id, row.fencing_token if token is None else token, row.filename, row.options)
+    token = row.fencing_token if token is None else token
+    return Claim(job_id, "converting", token, row.filename, row.options, "")
 
 
 def history(job_id: str) -> list[str]:

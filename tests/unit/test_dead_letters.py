@@ -1,0 +1,187 @@
+"""functions/sweep/dead_letters.py: what the broker gave up on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from events.wire import Envelope
+from functions.shared import database, jobs, outbox
+from functions.shared.jobs import Audio
+from functions.shared.tables import dead_letters as table
+from functions.shared.tables import outbox as messages
+from functions.sweep import dead_letters, main
+from tests.unit import rows
+from tests.unit.processes import ROOT
+from tests.unit.sink import Sink
+
+pytestmark = pytest.mark.usefixtures("tables", "store")
+
+FOREIGN = Envelope(
+    {"id": "7", "source": "/cms", "type": "com.example.thing.v1", "specversion": "1.0", "time": "2026-11-21T09:30:00Z"},
+    b"\x00\xff{",
+)
+
+
+def test_a_dead_letter_is_kept_whole() -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500", knativeerrordest="http://upload/"))
+    (letter,) = dead_letters.listed()
+    assert (letter.data, letter.reason, letter.state) == (FOREIGN.data, "500 http://upload/", "recorded")
+    assert letter.attributes == {**FOREIGN.attributes, "knativeerrorcode": "500", "knativeerrordest": "http://upload/"}
+
+
+def test_the_same_dead_letter_is_kept_once() -> None:
+    for _ in range(3):
+        dead_letters.record(FOREIGN)
+    assert len(dead_letters.listed()) == 1
+
+
+def test_letters_of_two_sources_with_one_id_are_two() -> None:
+    dead_letters.record(FOREIGN)
+    dead_letters.record(FOREIGN.with_attributes(source="/other"))
+    assert len(dead_letters.listed()) == 2
+
+
+def test_a_reason_without_end_does_not_keep_the_letter_out() -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrordest="http://upload/" + "x" * 5000))
+    assert len(dead_letters.listed()[0].reason) == 1000
+
+
+def test_a_job_that_cannot_be_converted_is_failed_and_its_owner_told(sink: Sink) -> None:
+    job, event = sent_upload()
+    dead_letters.record(event.with_attributes(knativeerrorcode="500"))
+    assert (rows.read(job).state, rows.read(job).error_code) == ("failed", "gave-up")
+    assert sink.types() == ["conversion.failed"]
+
+
+def test_a_job_that_is_being_converted_is_not_failed(sink: Sink) -> None:
+    job, event = sent_upload()
+    jobs.claim(job)
+    dead_letters.record(event.with_attributes(knativeerrorcode="500"))
+    assert rows.read(job).state == "converting"
+    assert sink.received == []
+
+
+def test_what_the_dispatcher_never_delivered_is_sent_again_at_the_next_tick(sink: Sink) -> None:
+    job, event = sent_upload(created=60)
+    dead_letters.record(event.with_attributes(knativeerrorcode="-1"))
+    assert rows.read(job).state == "queued"
+    main.tick()
+    assert sink.received == [event]
+
+
+def test_what_can_never_be_delivered_is_given_up_in_the_end(sink: Sink) -> None:
+    job, event = sent_upload(tries=10)
+    dead_letters.record(event.with_attributes(knativeerrorcode="-1"))
+    assert rows.read(job).state == "failed"
+
+
+def test_an_event_that_had_its_effect_has_no_consequence(sink: Sink) -> None:
+    job, event = sent_upload()
+    jobs.cancel(job)
+    dead_letters.record(event.with_attributes(knativeerrorcode="500"))
+    assert rows.read(job).state == "cancelled"
+    assert sink.received == []
+
+
+def test_news_that_could_not_be_told_leave_the_job_done_and_stay_due(sink: Sink) -> None:
+    job = rows.job("converting")
+    event_id = jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    outbox.send(event_id)
+    dead_letters.record(sink.received.pop().with_attributes(knativeerrorcode="500"))
+    assert rows.read(job).state == "done"
+    assert rows.unsettled(job) == ["dev.audiolift.audio.created.v1"]
+
+
+def test_an_upload_is_replayed_with_one_effect_however_often_it_is_asked_for(sink: Sink) -> None:
+    job, event = sent_upload()
+    dead_letters.record(event.with_attributes(knativeerrorcode="500"))
+    sink.received.clear()
+    for _ in range(3):
+        replay()
+    assert (rows.read(job).state, sink.types()) == ("queued", ["video.uploaded"])
+    assert rows.history(job) == ["queued", "failed", "queued"]
+
+
+def test_a_job_that_was_converted_meanwhile_is_not_converted_again(sink: Sink) -> None:
+    job, event = sent_upload()
+    dead_letters.record(event.with_attributes(knativeerrorcode="500"))
+    jobs.retry(job)
+    claim = jobs.claim(job)
+    assert claim
+    jobs.finish(claim, Audio(10, "ab" * 32, 1.5))
+    sink.received.clear()
+    replay()
+    assert (rows.read(job).state, sink.received) == ("done", [])
+
+
+def test_the_letter_of_another_system_is_replayed_as_it_was(sink: Sink) -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500", knativeerrordest="http://upload/"))
+    replay()
+    assert [(event.data, event.source) for event in sink.received] == [(FOREIGN.data, FOREIGN.source)]
+    assert not [name for name in sink.received[0].attributes if name.startswith("knativeerror")]
+
+
+@pytest.mark.parametrize("subject", ["Grüße 你好", 'a "quoted" 100 %', "\x80\x9f", "x" * 3000])
+def test_a_letter_with_strange_attributes_is_replayed_and_stops_nothing(sink: Sink, subject: str) -> None:
+    dead_letters.record(FOREIGN.with_attributes(subject=subject))
+    job, _ = sent_upload(created=60, sent=False)
+    replay()
+    assert [event.subject for event in sink.received] == [subject, job]
+
+
+def test_a_letter_that_the_sink_does_not_take_stays_wanted(sink: Sink) -> None:
+    dead_letters.record(FOREIGN)
+    sink.status = 503
+    replay()
+    assert dead_letters.listed()[0].state == "wanted"
+    sink.status = 202
+    main.tick()
+    assert dead_letters.listed()[0].state == "replayed"
+
+
+def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
+    dead_letters.record(FOREIGN)
+    dead_letters.record(FOREIGN.with_attributes(id="8"))
+    wanted = next(letter.id for letter in dead_letters.listed() if letter.attributes["id"] == "8")
+    assert dead_letters.want_replay(table.c.id == wanted) == 1
+    main.tick()
+    assert [event.id for event in sink.received] == ["8"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "status"),
+    [
+        (lambda letter: [], "com.example.thing.v1", 0),
+        (lambda letter: [letter], "1 to be replayed", 0),
+        (lambda letter: ["--all"], "1 to be replayed", 0),
+        (lambda letter: ["nothing"], "There is no such dead letter", 1),
+    ],
+)
+def test_the_command_line_lists_and_replays(arguments: Callable[[str], list[str]], says: str, status: int) -> None:
+    dead_letters.record(FOREIGN)
+    (letter,) = dead_letters.listed()
+    command = [sys.executable, "-m", "functions.sweep.replay", *arguments(letter.id)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert says in done.stdout + done.stderr
+    assert done.returncode == status
+
+
+def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tuple[str, Envelope]:
+    """A queued job, and its event as it travelled."""
+    job = rows.job("receiving")
+    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    values: dict[str, Any] = {"sent_at": rows.ago(created), "attempts": tries} if sent else {}
+    rows.change(messages, messages.c.event_id == event_id, created_at=rows.ago(created), **values)
+    with database.reading() as connection:
+        row = connection.execute(messages.select().where(messages.c.event_id == event_id)).one()
+    return job, outbox._envelope(row)
+
+
+def replay() -> None:
+    dead_letters.want_replay(table.c.id.is_not(None))
+    main.tick()
