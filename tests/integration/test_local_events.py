@@ -12,10 +12,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from functions.shared.proxy import Forwarder
+from knative.local import pingsource
+from knative.local.cluster import PingSource, Sink
 from tests.integration.local_cluster import Place, eventually, publish
-
-# events.wire still calls a function of cloudevents that has moved.
-pytestmark = pytest.mark.filterwarnings("ignore:to_binary is deprecated:DeprecationWarning")
 
 INGRESS = "test-broker-ingress"
 EVENT = {"ce-id": "1", "ce-source": "/test", "ce-type": "nobody-wants-it", "ce-specversion": "1.0"}
@@ -117,6 +117,21 @@ def test_what_was_not_acknowledged_is_delivered_by_the_next_runner(place: Place)
         runner.process.wait()
     asyncio.run(the_rest())
     assert {each["id"] for each in place.events("subscriber")} == accepted
+
+
+def test_a_ping_source_sends_at_every_time_of_its_schedule(place: Place) -> None:
+    source = PingSource("often", "* * * * * */1", "UTC", "application/json", b"{}", Sink("Service", "sink"))
+
+    async def scenario() -> None:
+        async with place.serving() as (local, _), Forwarder() as forwarder:
+            clock = asyncio.create_task(pingsource.run(source, "audiolift", forwarder, local.addresses["sink"]))
+            await eventually(lambda: len(place.events("sink")) >= 2)
+            clock.cancel()
+
+    asyncio.run(scenario())
+    first, second = place.events("sink")[:2]
+    assert first["type"] == "dev.knative.sources.ping"
+    assert first["id"] != second["id"]
 
 
 def test_one_event_that_fails_does_not_hold_up_the_others(place: Place) -> None:

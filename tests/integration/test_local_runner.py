@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from knative.local.errors import StartError
 from knative.local.runner import Options, running
 from tests.integration.local_cluster import OVERLAY, ROOT, Place, alive, eventually
+
+ANNOTATIONS = "/spec/template/metadata/annotations"
 
 
 @pytest.fixture
@@ -156,6 +160,21 @@ def test_an_idle_process_is_stopped_and_the_next_request_starts_another(place: P
     asyncio.run(scenario())
 
 
+def test_min_scale_keeps_a_process_that_is_idle(place: Place, tmp_path: Path) -> None:
+    patch = [{"op": "add", "path": f"{ANNOTATIONS}/autoscaling.knative.dev~1min-scale", "value": "1"}]
+    target = {"kind": "Service", "name": "brief"}
+    overlay = _overlay(tmp_path, patches=[{"target": target, "patch": json.dumps(patch)}])
+
+    async def scenario() -> None:
+        async with running(Options(overlay, place.data, port=0)) as local, aiohttp.ClientSession() as session:
+            first = await _told_pid(session, local.addresses["brief"])
+            # Its window is a second: by then an idle process would have been stopped.
+            await asyncio.sleep(2.5)
+            assert await _told_pid(session, local.addresses["brief"]) == first
+
+    asyncio.run(scenario())
+
+
 def test_leaving_the_context_stops_every_process(place: Place) -> None:
     async def scenario() -> list[int]:
         async with place.serving() as (local, session):
@@ -206,19 +225,15 @@ def test_a_data_directory_that_cannot_be_made_is_said(place: Place) -> None:
 
 
 def test_a_job_that_fails_stops_the_start(place: Place, tmp_path: Path) -> None:
-    overlay = tmp_path / "overlay"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(f"namespace: audiolift\nresources: [{OVERLAY}, job.yaml]\n")
-    (overlay / "job.yaml").write_text("""
-apiVersion: batch/v1
-kind: Job
-metadata: {name: prepare}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: prepare, image: fixture, command: [python, -c, "raise SystemExit('no tables')"]}]
-""")
+    container = {"name": "prepare", "image": "fixture", "command": ["python", "-c", "raise SystemExit('no tables')"]}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "prepare"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
+    }
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    overlay = _overlay(tmp_path, resources=[str(OVERLAY), "../job.yaml"])
 
     async def scenario() -> None:
         async with running(Options(overlay, place.data, port=0)):
@@ -226,6 +241,15 @@ spec:
 
     with pytest.raises(StartError, match="the Job prepare failed: exit status 1\n    no tables"):
         asyncio.run(scenario())
+
+
+def _overlay(directory: Path, **fields: Any) -> Path:
+    """An overlay over the fixture cluster; JSON is YAML."""
+    overlay = directory / "overlay"
+    overlay.mkdir()
+    fields = {"namespace": "audiolift", "resources": [str(OVERLAY)], **fields}
+    (overlay / "kustomization.yaml").write_text(json.dumps(fields))
+    return overlay
 
 
 def _fails(place: Place, *arguments: str) -> str:
