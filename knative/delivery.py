@@ -27,6 +27,9 @@ TRACE = ("traceparent", "tracestate")
 # CloudEvents 1.0, section 3.1: what an attribute may be called; and no control characters in its value.
 _NAME = re.compile(r"[a-z0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# What servers take as a header, with room for those that are no attributes.
+_LONGEST_VALUE = 8000
+_MOST_ATTRIBUTES = 64
 _RETRIED = {404, 408, 409, 429}
 _ERROR_DATA_BYTES = 1024
 
@@ -56,6 +59,8 @@ class Reply:
         if verdict(self.status) is not Verdict.DONE or not self._claims_an_event:
             return None
         try:
+            if len(self.body) > LARGEST_EVENT:
+                raise Malformed(f"it has more than {LARGEST_EVENT} bytes")
             return checked(wire.read(self.headers, self.body))
         except Malformed as error:
             log.error("a subscriber replied with what is no event, which is lost: %s", error)
@@ -81,17 +86,22 @@ def checked(envelope: wire.Envelope) -> wire.Envelope:
     for name, value in envelope.attributes.items():
         if not _NAME.fullmatch(name) or _CONTROL.search(value):
             raise Malformed(f"the attribute {name!r} has a name or a value that CloudEvents does not allow")
-    if len(envelope.data) > LARGEST_EVENT:
-        raise Malformed(f"an event may have {LARGEST_EVENT} bytes; send what is larger by reference")
+        if len(value) > _LONGEST_VALUE:
+            raise Malformed(f"the attribute {name!r} is longer than {_LONGEST_VALUE} characters")
+    if len(envelope.attributes) > _MOST_ATTRIBUTES:
+        raise Malformed(f"the event has more than {_MOST_ATTRIBUTES} attributes")
     return envelope
 
 
 def dead_letter(envelope: wire.Envelope, reply: Reply, destination: str) -> wire.Envelope:
-    """The event as it goes to the dead letters: with the last answer, and the address that gave it."""
+    """The event as it goes to the dead letters: with the last answer, and the address that gave it.
+
+    Of one that is too large for its sink to take, the beginning.
+    """
     reasons = {"knativeerrorcode": str(reply.status), "knativeerrordest": destination}
     if reply.body:
         reasons["knativeerrordata"] = base64.b64encode(reply.body[:_ERROR_DATA_BYTES]).decode()
-    return envelope.with_attributes(**reasons)
+    return wire.Envelope({**envelope.attributes, **reasons}, envelope.data[:LARGEST_EVENT])
 
 
 async def post(forwarder: Forwarder, url: str, envelope: wire.Envelope, seconds: float | None) -> Reply:

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Cluster", "Container", "Delivery", "EnvVar", "Job", "KeyRef", "PingSource", "Service", "Sink", "Trigger"]
+__all__ = [
+    "Binding",
+    "Broker",
+    "Cluster",
+    "Container",
+    "Delivery",
+    "EnvVar",
+    "Exchange",
+    "Job",
+    "KeyRef",
+    "PingSource",
+    "Queue",
+    "RabbitmqSource",
+    "Service",
+    "Sink",
+    "Trigger",
+]
 
 
 @dataclass(frozen=True)
@@ -74,8 +91,21 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Broker:
+    """A Broker. `delivery` is for the Triggers that have none; `uid` is "" outside a cluster."""
+
+    name: str
+    uid: str = ""
+    queue_type: str = "quorum"
+    delivery: Delivery | None = None
+
+
+@dataclass(frozen=True)
 class Trigger:
-    """Which events (all `attributes` are equal) go to which subscriber, `parallelism` at a time."""
+    """Which events (all `attributes` are equal) go to which subscriber, `parallelism` at a time.
+
+    `inherits`: its delivery is that of its Broker.
+    """
 
     name: str
     broker: str
@@ -83,6 +113,45 @@ class Trigger:
     subscriber: Sink
     delivery: Delivery
     parallelism: int
+    uid: str = ""
+    inherits: bool = False
+
+
+@dataclass(frozen=True)
+class RabbitmqSource:
+    """A queue whose messages go to a sink as events, `parallelism` at a time."""
+
+    name: str
+    queue: str
+    parallelism: int
+    delivery: Delivery
+    sink: Sink
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An exchange of RabbitMQ, durable; `kind` is headers, topic, direct or fanout."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue of RabbitMQ, durable, with its optional arguments (x-queue-type and others)."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What an exchange gives to a queue."""
+
+    exchange: str
+    queue: str
+    routing_key: str
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -108,13 +177,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Cluster:
-    """All of an overlay. `sinks` says which Services get a K_SINK (by SinkBinding)."""
+    """All of an overlay. `sinks` says which Services get a K_SINK (by SinkBinding).
+
+    `topology` is what the overlay itself has in RabbitMQ, beside what each Broker and Trigger implies.
+    """
 
     namespace: str
     services: Mapping[str, Service]
-    brokers: tuple[str, ...]
+    brokers: Mapping[str, Broker]
     triggers: tuple[Trigger, ...]
     ping_sources: tuple[PingSource, ...]
+    rabbitmq_sources: tuple[RabbitmqSource, ...]
+    topology: tuple[Exchange | Queue | Binding, ...]
     sinks: Mapping[str, Sink]
     jobs: tuple[Job, ...]
     config_maps: Mapping[str, Mapping[str, str]]

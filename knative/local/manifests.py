@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from knative.local import messaging
 from knative.local.cluster import (
+    Broker,
     Cluster,
     Container,
     Delivery,
@@ -13,6 +16,7 @@ from knative.local.cluster import (
     Job,
     KeyRef,
     PingSource,
+    RabbitmqSource,
     Service,
     Sink,
     Trigger,
@@ -32,7 +36,7 @@ _TARGET = 100
 # Knative's "no limit" still needs one on a single machine.
 _MOST_PROCESSES = 4
 # Objects that say something only to a real cluster.
-_WITHOUT_EFFECT = {"RabbitmqBrokerConfig"}
+_WITHOUT_EFFECT = {"Permission", "Policy", "User"}
 
 
 def read(objects: Iterable[Manifest]) -> Cluster:
@@ -62,12 +66,15 @@ def _read_one(manifest: Manifest) -> Any:
 
 def _assemble(namespace: str, found: Mapping[str, list[Any]]) -> Cluster:
     services = {service.name: service for service in found["Service"]}
+    brokers = {broker.name: broker for broker in _brokers(found)}
     return Cluster(
         namespace=namespace,
         services=services,
-        brokers=tuple(found["Broker"]),
-        triggers=tuple(found["Trigger"]),
+        brokers=brokers,
+        triggers=tuple(_inheriting(trigger, brokers.get(trigger.broker)) for trigger in found["Trigger"]),
         ping_sources=tuple(found["PingSource"]),
+        rabbitmq_sources=tuple(found["RabbitmqSource"]),
+        topology=tuple(each for kind in messaging.READERS for each in found[kind]),
         sinks={
             service.name: sink
             for service in services.values()
@@ -77,6 +84,20 @@ def _assemble(namespace: str, found: Mapping[str, list[Any]]) -> Cluster:
         jobs=tuple(found["Job"]),
         config_maps=dict(found["ConfigMap"]),
     )
+
+
+def _brokers(found: Mapping[str, list[Any]]) -> Iterable[Broker]:
+    """The Brokers, with the type of queue that their RabbitmqBrokerConfig says; classic ones without."""
+    types = dict(found["RabbitmqBrokerConfig"])
+    for broker, (kind, name) in found["Broker"]:
+        yield replace(broker, queue_type=types[name] if kind == "RabbitmqBrokerConfig" and name in types else "classic")
+
+
+def _inheriting(trigger: Trigger, broker: Broker | None) -> Trigger:
+    """A Trigger without a delivery has that of its Broker, and its dead letters too."""
+    if trigger.inherits and broker and broker.delivery:
+        return replace(trigger, delivery=broker.delivery)
+    return replace(trigger, inherits=False)
 
 
 def _checked(cluster: Cluster) -> Cluster:
@@ -89,6 +110,8 @@ def _checked(cluster: Cluster) -> Cluster:
             _exists(cluster, trigger.delivery.dead_letter_sink, what)
     for ping in cluster.ping_sources:
         _exists(cluster, ping.sink, f"PingSource {ping.name}")
+    for source in cluster.rabbitmq_sources:
+        _exists(cluster, source.sink, f"RabbitmqSource {source.name}")
     for name, sink in cluster.sinks.items():
         _exists(cluster, sink, f"the SinkBinding of {name}")
     for container in cluster.containers():
@@ -157,6 +180,14 @@ def _sink(destination: Mapping[str, Any]) -> Sink:
     return Sink(ref["kind"], ref["name"])
 
 
+def _broker(manifest: Manifest) -> tuple[Broker, tuple[str, str]]:
+    spec, metadata = manifest.get("spec", {}), manifest["metadata"]
+    config = spec.get("config", {})
+    delivery = _delivery(spec["delivery"]) if "delivery" in spec else None
+    broker = Broker(metadata["name"], metadata.get("uid", ""), delivery=delivery)
+    return broker, (config.get("kind", ""), config.get("name", ""))
+
+
 def _trigger(manifest: Manifest) -> Trigger:
     spec = manifest["spec"]
     if "filters" in spec:
@@ -168,6 +199,8 @@ def _trigger(manifest: Manifest) -> Trigger:
         subscriber=_sink(spec["subscriber"]),
         delivery=_delivery(spec["delivery"]) if "delivery" in spec else Delivery(),
         parallelism=int(manifest["metadata"].get("annotations", {}).get(_PARALLELISM, 1)),
+        uid=manifest["metadata"].get("uid", ""),
+        inherits="delivery" not in spec,
     )
 
 
@@ -194,6 +227,20 @@ def _ping_source(manifest: Manifest) -> PingSource:
     )
 
 
+def _rabbitmq_source(manifest: Manifest) -> RabbitmqSource:
+    spec = manifest["spec"]
+    resources = spec["rabbitmqResourcesConfig"]
+    if not resources.get("predeclared"):
+        raise ValueError("predeclared must be true: what a source declares itself has no dead-letter exchange")
+    return RabbitmqSource(
+        name=manifest["metadata"]["name"],
+        queue=resources["queueName"],
+        parallelism=int(resources.get("parallelism", 1)),
+        delivery=_delivery(spec.get("delivery", {"retry": 0})),
+        sink=_sink(spec["sink"]),
+    )
+
+
 def _sink_binding(manifest: Manifest) -> tuple[Mapping[str, str], Sink]:
     subject = manifest["spec"]["subject"]
     if subject["kind"] != "Service" or set(subject["selector"]) != {"matchLabels"}:
@@ -209,7 +256,13 @@ def _job(manifest: Manifest) -> Job:
 
 _READERS: dict[str, Callable[[Manifest], Any]] = {
     "Service": _service,
-    "Broker": lambda manifest: manifest["metadata"]["name"],
+    "Broker": _broker,
+    "RabbitmqBrokerConfig": lambda manifest: (
+        manifest["metadata"]["name"],
+        manifest["spec"].get("queueType", "quorum"),
+    ),
+    "RabbitmqSource": _rabbitmq_source,
+    **messaging.READERS,
     "Trigger": _trigger,
     "PingSource": _ping_source,
     "SinkBinding": _sink_binding,

@@ -16,13 +16,11 @@ from functions.shared.proxy import Forwarder
 from knative.ingress import Ingress
 from knative.local import jobs, kustomize, manifests, pingsource
 from knative.local.activator import Activator
-from knative.local.broker import Broker
 from knative.local.cluster import Cluster, PingSource, Service, Sink
-from knative.local.dispatcher import Dispatcher
+from knative.local.eventing import BuiltIn, Eventing
 from knative.local.listeners import Handler, Listeners
 from knative.local.lock import data_directory
 from knative.local.process import LOCALHOST, Process, free_port, spawn
-from knative.local.queues import Queues
 from knative.local.revision import Revision
 from knative.local.secrets import Environment, load_secrets
 
@@ -96,32 +94,33 @@ async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
     runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audiolift-")))
     processes = await stack.enter_async_context(Forwarder(keep_alive=False))
     listeners = await stack.enter_async_context(Forwarder())
-    queues = await stack.enter_async_context(Queues(machine.data / "broker.db"))
+    eventing = await stack.enter_async_context(_eventing(machine, listeners))
     revisions = [
         Revision(service, partial(_launch, service, machine, processes, runtime))
         for service in cluster.services.values()
     ]
     stack.push_async_callback(_together, lambda: [revision.close(_GRACE_SECONDS) for revision in revisions])
-    dispatchers = {
-        trigger.name: Dispatcher(trigger, queues, listeners, machine.address, cluster.url(trigger.subscriber))
-        for trigger in cluster.triggers
-    }
-    handlers = _handlers(machine, revisions, processes, queues, dispatchers)
+    handlers = _handlers(machine, revisions, processes, eventing)
     stack.push_async_callback(machine.listeners.close)
     await machine.listeners.serve(handlers)
-    for dispatcher in dispatchers.values():
-        dispatcher.start()
-    stack.push_async_callback(_together, lambda: [each.stop(_GRACE_SECONDS) for each in dispatchers.values()])
+    eventing.start()
+    stack.push_async_callback(eventing.stop, _GRACE_SECONDS)
     clocks = [_tick(revisions), *(_ping(machine, source, listeners) for source in cluster.ping_sources)]
     stack.push_async_callback(_cancel, [asyncio.create_task(clock) for clock in clocks])
 
 
+def _eventing(machine: _Machine, forwarder: Forwarder) -> Eventing:
+    """RabbitMQ when RABBITMQ_URL names one, else the broker in here."""
+    url = machine.environment.own.get("RABBITMQ_URL")
+    if not url:
+        return BuiltIn(machine.cluster, machine.data / "broker.db", forwarder, machine.address)
+    from knative.local.rabbitmq import OverRabbitMQ  # what pika costs is paid only here
+
+    return OverRabbitMQ(machine.cluster, url, forwarder, machine.address)
+
+
 def _handlers(
-    machine: _Machine,
-    revisions: list[Revision],
-    processes: Forwarder,
-    queues: Queues,
-    dispatchers: Mapping[str, Dispatcher],
+    machine: _Machine, revisions: list[Revision], processes: Forwarder, eventing: Eventing
 ) -> dict[str, Handler]:
     """Who answers at each host name: an activator for each Service, an ingress for each Broker."""
     cluster, handlers = machine.cluster, dict[str, Handler]()
@@ -129,9 +128,7 @@ def _handlers(
         name = revision.service.name
         handlers[name] = Activator(revision, processes, edge=name == machine.listeners.public).handle
     for broker in cluster.brokers:
-        triggers = [trigger for trigger in cluster.triggers if trigger.broker == broker]
-        behind = Broker(triggers, queues, wake=lambda name: dispatchers[name].wake())
-        handlers[cluster.host(Sink("Broker", broker))] = Ingress(behind.publish).handle
+        handlers[cluster.host(Sink("Broker", broker))] = Ingress(eventing.publisher(broker)).handle
     return handlers
 
 

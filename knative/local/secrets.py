@@ -87,7 +87,8 @@ class Environment:
     def of(self, container: Container, **injected: str) -> dict[str, str]:
         """The whole environment of a container's process. Raises: ManifestError."""
         declared = self._declared(container)
-        names = {name for each in self.cluster.containers() for name in self._names(each)} | {"K_SINK"}
+        names = {name for each in self.cluster.containers() for name in self._names(each)}
+        names |= {"K_SINK", "RABBITMQ_URL"}
         inherited = {name: value for name, value in self.own.items() if name not in names}
         path = os.pathsep.join(filter(None, [str(ROOT), self.own.get("PYTHONPATH")]))
         return {**inherited, **declared, **injected, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
