@@ -8,7 +8,8 @@ run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
 dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
 
 functions = gateway login upload convert notify download sweep
-compile = uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test provision lint format lock migrate replay events clean
