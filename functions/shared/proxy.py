@@ -108,7 +108,8 @@ class Forwarder:
         """
         pairs = [(name.decode("ascii"), header_text(value)) for name, value in end_to_end(headers)]
         target = URL(url, encoded=True)
-        response = await self._session.request(method, target, headers=pairs, data=body, allow_redirects=False)
+        data = body and _headers_first(body)
+        response = await self._session.request(method, target, headers=pairs, data=data, allow_redirects=False)
         try:
             yield Answer(response.status, end_to_end(response.raw_headers), _chunks(response))
         finally:
@@ -123,6 +124,13 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise Unreachable(f"{request.method} {request.url}: {error}") from error
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
         raise NoAnswer(f"{request.method} {request.url}: {error or type(error).__name__}") from error
+
+
+async def _headers_first(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    # aiohttp holds the headers back until there is a chunk: a refusal by the headers alone would wait for the client.
+    yield b""
+    async for chunk in body:
+        yield chunk
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
