@@ -35,9 +35,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hours of silence: small to upload, and many seconds of work to convert."""
-    path = tmp_path_factory.mktemp("media") / "long.flac"
-    command = [media.ffmpeg(), "-v", "error", "-nostdin", "-f", "lavfi", "-i", "anullsrc=d=7200", str(path)]
-    subprocess.run(command, check=True, capture_output=True)
+    minute, path = tmp_path_factory.mktemp("media") / "minute.flac", tmp_path_factory.mktemp("media") / "long.mka"
+    quiet = [media.ffmpeg(), "-v", "error", "-nostdin"]
+    subprocess.run([*quiet, "-f", "lavfi", "-i", "anullsrc=d=60", str(minute)], check=True)
+    subprocess.run([*quiet, "-stream_loop", "119", "-i", str(minute), "-c", "copy", str(path)], check=True)
     return path
 
 
@@ -53,3 +54,13 @@ def done(owner: User, video: Path) -> dict[str, Any]:
     job = owner.convert(video, filename="Übung „eins“ 100%.mp4")
     assert job["state"] == "done", job["error"]
     return job
+
+
+@pytest.fixture(autouse=True)
+def log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Shows what audiolift said during a test, should that fail."""
+    running = [request.getfixturevalue(name) for name in ("audiolift", "narrow") if name in request.fixturenames]
+    seen = [len(each.output) for each in running]
+    yield
+    for each, start in zip(running, seen, strict=True):
+        print("\n".join(each.output[start:]))

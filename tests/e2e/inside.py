@@ -32,6 +32,7 @@ __all__ = [
     "peak_rss",
     "rows",
     "secrets",
+    "tree",
 ]
 
 
@@ -96,7 +97,7 @@ def forge(audiolift: Audiolift, header: Mapping[str, Any] | None = None, **claim
 
 
 def function_processes(audiolift: Audiolift, name: str) -> list[int]:
-    """The processes that the runner started for a function; each may have a worker as its child."""
+    """The processes that the runner started for a function; each may have workers below it (`tree`)."""
     words = f"functions.shared.server\0{name}\0".encode()
     return [pid for pid in children(audiolift.process.pid) if words in _read(pid, "cmdline")]
 
@@ -111,11 +112,16 @@ def children(parent: int) -> list[int]:
     return [pid for pid in _pids() if _parent(pid) == parent]
 
 
+def tree(root: int) -> list[int]:
+    """A process, and all below it."""
+    return [root, *(pid for child in children(root) for pid in tree(child))]
+
+
 def peak_rss(pid: int) -> int:
-    """The most memory that a process and its children have held, in bytes (VmHWM)."""
-    status = _read(pid, "status").decode()
-    own = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-    return max([own, *(peak_rss(child) for child in children(pid))])
+    """The most memory that a process has held, in bytes (VmHWM, proc(5))."""
+    lines = _read(pid, "status").decode().splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024
 
 
 def _parsed(data: bytes) -> EmailMessage:
