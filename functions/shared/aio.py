@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import Routes
 
-__all__ = ["answer", "json_response", "problem_response", "turned_away"]
+__all__ = ["answer", "json_response", "problem_response"]
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +43,6 @@ def json_response(value: Any, status: int = 200) -> Response:
 def problem_response(problem: Problem) -> Response:
     """The response that tells of a problem."""
     return Response(problem.body(), problem.status, problem.headers)
-
-
-async def turned_away(_request: Request, error: Exception) -> Response:
-    """The answer to what the framework refuses before a function sees it: a line break in the path, an odd method."""
-    headers = dict(getattr(error, "headers", None) or {})
-    if getattr(error, "status_code", 404) == 405:
-        return problem_response(Problem("method-not-allowed", f"Use {headers.get('Allow', 'GET')}.", headers))
-    return problem_response(Problem("not-found", "There is no such address; the API is described in docs/api.md."))
 
 
 async def _health(routes: Routes, request: Request) -> Response:

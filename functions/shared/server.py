@@ -73,17 +73,13 @@ def _serve_wsgi(app: Flask) -> None:
 
 def _serve_asgi(app: Any) -> None:
     import uvicorn
-    from starlette.exceptions import HTTPException
 
     from functions.shared import draining
-    from functions.shared.aio import turned_away
 
-    app.add_exception_handler(HTTPException, turned_away)
-
-    # All methods, and /robots.txt too, are for the function to answer: the framework knows no problem details.
-    app.router.routes[:] = [route for route in app.router.routes if route.path in ("/", "/{path:path}")]
-    for route in app.router.routes:
-        route.methods = None
+    # Every path and method is for the function to answer, /robots.txt and a line break in a path too: the framework
+    # knows no problem details.
+    app.router.default = app.router.routes[-1].app
+    app.router.routes.clear()
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: Any) -> None:
