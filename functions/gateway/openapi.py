@@ -165,10 +165,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "followJob",
         "Jobs",
         "A job as it changes",
-        {200: Answer("Server-sent events.", STREAM, {"type": "string"})},
+        {200: Answer("Server-sent events, each of them so.", STREAM, ref("Event"))},
         _OF_JOB,
-        "Each event is named `job` and holds the job as JSON; `gone` says that it was deleted. The stream ends with "
-        "the job, and after four minutes in any case: connect again with Last-Event-ID.",
+        "The stream ends with the job, and after four minutes in any case: connect again with Last-Event-ID.",
         (parameter("header", "Last-Event-ID", text("The `id` of the last event you saw.")),),
     ),
     ("GET", "/v1/jobs/<job_id>/audio"): Operation(

@@ -60,7 +60,7 @@ JOB_ID = text("Unguessable; also the subject of the job's events.", pattern="^[0
 
 SCHEMAS: dict[str, Schema] = {
     "NewUser": _object(
-        email=text("Where notices go.", pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$"),
+        email=text("Where notices go.", pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"),
         password=text("Any characters.", minLength=8, maxLength=256),
     ),
     "User": _object(id=text("The account."), email=text("In lower case."), created_at=_time("When it was made.")),
@@ -103,6 +103,12 @@ SCHEMAS: dict[str, Schema] = {
         code={"enum": list(REASONS), "description": "For programs; listed in docs/api.md."},
         title=text("What is wrong."),
         detail=text("What to do."),
+    ),
+    "Event": _object(
+        ("id",),
+        id=text("For Last-Event-ID."),
+        event={"enum": ["job", "gone"], "description": "`gone`: the job was deleted."},
+        data=text("The job.", contentMediaType="application/json", contentSchema=ref("Job")),
     ),
     "JobPage": _object(
         items={"type": "array", "items": ref("Job"), "description": "Newest first."},
