@@ -21,18 +21,11 @@ from functions.shared.tokens import ALGORITHM
 __all__ = ["issue", "refresh"]
 
 
-def issue(user_id: str, family: str | None = None) -> dict[str, Any]:
-    """A token response (RFC 6749, section 5.1) for a user; a refresh token of `family`, or of a new one."""
+def issue(user_id: str) -> dict[str, Any]:
+    """A token response (RFC 6749, section 5.1) for a user, with the first refresh token of a new family."""
     token = secrets.token_urlsafe(32)
-    expires_at = now() + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
-    values = {"user_id": user_id, "family": family or uuid.uuid4().hex, "expires_at": expires_at}
-    _insert({"digest": _digest(token), **values})
-    return {
-        "access_token": _access_token(user_id),
-        "token_type": "Bearer",
-        "expires_in": settings.number("ACCESS_TOKEN_SECONDS"),
-        "refresh_token": token,
-    }
+    _insert(_row(token, user_id, uuid.uuid4().hex))
+    return _response(user_id, token)
 
 
 def refresh(token: str) -> dict[str, Any]:
@@ -40,27 +33,49 @@ def refresh(token: str) -> dict[str, Any]:
 
     Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
     """
-    row = _use_up(_digest(token))
-    if row is None:
+    successor = secrets.token_urlsafe(32)
+    user_id = _rotate(_digest(token), successor)
+    if user_id is None:
         raise Problem("invalid-grant", "Sign in again.", error="invalid_grant")
-    return issue(row.user_id, row.family)
-
-
-@database.transactional
-def _use_up(connection: sa.Connection, digest: str) -> Any:
-    """The row of a token that is good, and is not from now on; else None, and the token's family is gone."""
-    this, good = refresh_tokens.c.digest == digest, refresh_tokens.c.expires_at > now()
-    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
-    fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
-    row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
-    if row is not None and not fresh:
-        connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
-    return row if fresh else None
+    return _response(user_id, successor)
 
 
 @database.transactional
 def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
     connection.execute(refresh_tokens.insert().values(values))
+
+
+@database.transactional
+def _rotate(connection: sa.Connection, digest: str, successor: str) -> str | None:
+    """Use a token up and write its successor down, in one transaction: a family revoked in between must stay so.
+
+    Returns: whose it is; None when it is not good, and then its family is gone.
+    """
+    this, good = refresh_tokens.c.digest == digest, refresh_tokens.c.expires_at > now()
+    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
+    fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
+    row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
+    if row is None:
+        return None
+    if not fresh:
+        connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
+        return None
+    connection.execute(refresh_tokens.insert().values(_row(successor, row.user_id, row.family)))
+    return str(row.user_id)
+
+
+def _row(token: str, user_id: str, family: str) -> dict[str, Any]:
+    expires_at = now() + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
+    return {"digest": _digest(token), "user_id": user_id, "family": family, "expires_at": expires_at}
+
+
+def _response(user_id: str, refresh_token: str) -> dict[str, Any]:
+    return {
+        "access_token": _access_token(user_id),
+        "token_type": "Bearer",
+        "expires_in": settings.number("ACCESS_TOKEN_SECONDS"),
+        "refresh_token": refresh_token,
+    }
 
 
 def _access_token(user_id: str) -> str:
