@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ class Notice:
     job: Any
     kind: str
     channel: str
+    claimed_at: datetime
 
     @property
     def key(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def begin(connection: sa.Connection, job_id: str, event_type: type[EventType], c
     if job is None or job.state != _STATES[event_type.TYPE]:
         outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
         return None
-    notice = Notice(job, event_type.TYPE, channel)
+    notice = Notice(job, event_type.TYPE, channel, now())
     return notice if _claim(connection, notice) else None
 
 
@@ -61,8 +62,9 @@ def finish(connection: sa.Connection, notice: Notice, refusal: str | None = None
 
 @database.transactional
 def abandon(connection: sa.Connection, notice: Notice) -> None:
-    """Give the claim back: nothing was sent, and the next delivery may try at once."""
-    connection.execute(notifications.delete().where(_is(notice), notifications.c.sent_at.is_(None)))
+    """Give the claim back, if it is not another's by now: nothing was sent, and the next delivery may try at once."""
+    ours = notifications.c.claimed_at == notice.claimed_at
+    connection.execute(notifications.delete().where(_is(notice), ours, notifications.c.sent_at.is_(None)))
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
@@ -85,14 +87,15 @@ def _claim(connection: sa.Connection, notice: Notice) -> bool:
         return False
     orphaned = notifications.c.claimed_at < now() - timedelta(seconds=CLAIM_SECONDS)
     taken = notifications.update().where(_is(notice), orphaned, notifications.c.sent_at.is_(None))
-    if connection.execute(taken.values(claimed_at=now())).rowcount != 1:
+    if connection.execute(taken.values(claimed_at=notice.claimed_at)).rowcount != 1:
         raise Unavailable("the notice is being sent by another delivery")
     return True
 
 
 def _insert(connection: sa.Connection, notice: Notice) -> bool:
+    owner = {"user_id": notice.job.user_id, "claimed_at": notice.claimed_at}
     try:
-        connection.execute(notifications.insert().values(**notice.key, user_id=notice.job.user_id, claimed_at=now()))
+        connection.execute(notifications.insert().values(**notice.key, **owner))
     except IntegrityError:
         raise Unavailable("the notice is being sent by another delivery") from None
     return True
