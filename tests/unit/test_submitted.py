@@ -1,0 +1,166 @@
+"""functions.upload.submitted: from another system's event to a job, in two steps that may each come twice or die."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from events.catalogue import VideoSubmitted
+from events.codec import encode
+from events.errors import EventError
+from events.wire import Envelope
+from functions.shared import database, jobs
+from functions.shared.blobs import Blobs
+from functions.shared.problems import Unavailable
+from functions.shared.tables import jobs as table
+from functions.upload.submitted import fetch_for, on_submitted
+from tests.unit import rows
+from tests.unit.sink import Sink
+from tests.unit.test_fetch import VIDEO, serving
+
+SOURCE = "/systems/cms"
+
+
+@pytest.fixture
+def owner(tables: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The user whom the trusted source submits for."""
+    monkeypatch.setenv("TRUSTED_SOURCES", json.dumps({SOURCE: "cms@example.com"}))
+    monkeypatch.setenv("FETCH_ALLOWED_NETWORKS", "127.0.0.0/8")
+    return rows.user("cms@example.com")
+
+
+def submitted(url: str = "http://127.0.0.1:1/talk.mp4", source: str = SOURCE, **data: Any) -> Envelope:
+    event_id, now = uuid.uuid4().hex, datetime.now(UTC)
+    return encode(VideoSubmitted, {"url": url, **data}, id=event_id, source=source, subject="article-1", time=now)
+
+
+def ids() -> list[str]:
+    """Of all jobs."""
+    with database.reading() as connection:
+        return list(connection.execute(sa.select(table.c.id)).scalars())
+
+
+def the_job() -> Any:
+    """The only job."""
+    return rows.read(*ids())
+
+
+def test_it_becomes_a_job_of_the_sources_owner_and_an_event_of_our_own(owner: str, sink: Sink) -> None:
+    on_submitted(submitted(filename="Vortrag.mp4", options={"quality": 4}))
+    job = the_job()
+    assert (job.user_id, job.state, job.filename, job.options) == (owner, "receiving", "Vortrag.mp4", {"quality": 4})
+    assert [(event.type, event.source, event.subject) for event in sink.received] == [
+        (VideoSubmitted.TYPE, "/audiolift/upload", job.id)
+    ]
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_same_event_any_number_of_times_is_one_job(sink: Sink) -> None:
+    event = submitted()
+    for _ in range(3):
+        on_submitted(event)
+    assert len(ids()) == 1
+    assert len(sink.received) == 1
+
+
+@pytest.mark.usefixtures("owner", "sink")
+@pytest.mark.parametrize(
+    "event",
+    [
+        submitted(source="/systems/other"),
+        submitted(source="/SYSTEMS/CMS"),
+        submitted(options={"quality": 99}),
+        submitted(url="http://example.com/" + "x" * 3000),
+        Envelope({**submitted().attributes}, b"{}"),
+        Envelope({**submitted().attributes, "type": "dev.audiolift.video.submitted.v2"}, submitted().data),
+    ],
+)
+def test_what_is_not_trusted_or_not_sound_is_refused_and_makes_no_job(event: Envelope) -> None:
+    with pytest.raises(EventError):
+        on_submitted(event)
+    assert ids() == []
+
+
+@pytest.mark.usefixtures("owner")
+def test_an_event_that_claims_to_be_ours_can_only_hurry_on_a_job_that_is_there(sink: Sink) -> None:
+    on_submitted(submitted(source="/audiolift/upload"))
+    assert ids() == []
+    assert sink.received == []
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_url_is_fetched_and_the_job_queued(sink: Sink, store: Blobs) -> None:
+    with serving("127.0.0.1") as base:
+        on_submitted(submitted(f"{base}/video"))
+        on_submitted(sink.received[0])
+    job = the_job()
+    assert (job.state, job.video_bytes, job.attempts) == ("queued", len(VIDEO), 0)
+    assert b"".join(store.read(f"video/{job.id}", 0, len(VIDEO))) == VIDEO
+    assert sink.received[-1].type == "dev.audiolift.video.uploaded.v1"
+
+
+@pytest.mark.usefixtures("owner", "store")
+def test_a_url_that_cannot_be_had_fails_the_job_and_says_why(sink: Sink) -> None:
+    with serving("127.0.0.1") as base:
+        on_submitted(submitted(f"{base}/status/404"))
+        on_submitted(sink.received[0])
+    job = the_job()
+    assert (job.state, job.error_code) == ("failed", "unreachable")
+    assert sink.received[-1].type == "dev.audiolift.conversion.failed.v1"
+
+
+@pytest.mark.usefixtures("owner", "store")
+def test_a_server_that_is_down_leaves_the_job_for_the_next_delivery_until_the_tries_are_used_up(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_ATTEMPTS", "2")
+    on_submitted(submitted())
+    job_id = the_job().id
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            fetch_for(job_id)
+    fetch_for(job_id)
+    assert (the_job().state, the_job().error_code) == ("failed", "unreachable")
+    assert sink.received[-1].type == "dev.audiolift.conversion.failed.v1"
+
+
+@pytest.mark.usefixtures("owner", "store")
+def test_a_job_that_another_delivery_is_fetching_is_left_alone(sink: Sink) -> None:
+    on_submitted(submitted())
+    job_id = the_job().id
+    claim = jobs.claim_fetch(job_id)
+    fetch_for(job_id)
+    assert claim
+    assert (the_job().state, the_job().attempts) == ("receiving", 1)
+    rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
+    assert jobs.claim_fetch(job_id)
+
+
+@pytest.mark.usefixtures("owner", "store")
+def test_a_fetch_that_was_overtaken_queues_nothing(sink: Sink, tmp_path: Path) -> None:
+    on_submitted(submitted())
+    job_id = the_job().id
+    old = jobs.claim_fetch(job_id)
+    assert old
+    rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
+    assert jobs.claim_fetch(job_id)
+    with pytest.raises(jobs.Lost):
+        jobs.queue(job_id, "talk.mp4", {}, 1, old.held())
+
+
+@pytest.mark.usefixtures("owner", "store")
+def test_a_failed_fetch_is_retried_from_the_url_and_a_cancelled_one_stops(sink: Sink) -> None:
+    with serving("127.0.0.1") as base:
+        on_submitted(submitted(f"{base}/status/404"))
+        fetch_for(the_job().id)
+    assert jobs.retry(the_job().id)
+    assert the_job().state == "receiving"
+    assert jobs.cancel(the_job().id)
+    fetch_for(the_job().id)
+    assert the_job().state == "cancelled"
