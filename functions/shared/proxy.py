@@ -40,7 +40,7 @@ class NoAnswer(Exception):
 
 
 class Unreachable(NoAnswer):
-    """There was no connection, so that nothing of the request has been sent: it may be sent elsewhere."""
+    """Nobody listens there. Nothing of the request has been sent: it may be sent elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError as error:
-        raise Unreachable(f"{request.method} {request.url}: {error}") from error
+        refused = isinstance(error.os_error, ConnectionRefusedError)
+        raise (Unreachable if refused else NoAnswer)(f"{request.method} {request.url}: {error}") from error
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
         raise NoAnswer(f"{request.method} {request.url}: {error or type(error).__name__}") from error
 

@@ -6,16 +6,21 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sqlite3
 import sys
 from pathlib import Path
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 from knative.local.errors import LocalError
 from knative.local.process import LOCALHOST
 from knative.local.runner import DEFAULT_OVERLAY, Local, Options, running
 
 __all__ = ["main"]
+
+_DESCRIPTORS = 65_536
 
 
 def main() -> None:
@@ -24,13 +29,27 @@ def main() -> None:
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("knative.local").setLevel(level)
+    logging.getLogger("aiohttp.server").addFilter(_is_news)
     options = Options(arguments.overlay, arguments.data, arguments.host, arguments.port)
+    _allow_many_connections()
     try:
         asyncio.run(_serve(options))
     except LocalError as error:
         sys.exit(f"audiolift: {error}")
     except (OSError, sqlite3.Error) as error:
         sys.exit(f"audiolift: {error}. Is the disk full, or {options.data} not yours?")
+
+
+def _allow_many_connections() -> None:
+    # A live stream takes four descriptors here (two hops, both sides), and the usual limit is 1024.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # A request that is no HTTP is answered with 400; its sender must not fill the log with stack traces.
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _arguments() -> argparse.Namespace:

@@ -64,7 +64,7 @@ class Activator:
         return [
             *known,
             (b"X-Forwarded-For", (request.remote or "").encode()),
-            (b"X-Forwarded-Host", request.headers.get("Host", "").encode()),
+            (b"X-Forwarded-Host", next((value for name, value in headers if name.lower() == b"host"), b"")),
             (b"X-Forwarded-Proto", request.scheme.encode()),
         ]
 

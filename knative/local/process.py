@@ -86,7 +86,7 @@ class Process:
                     await asyncio.sleep(_PROBE_SECONDS)
         except TimeoutError:
             reason = f"{path} did not answer within {_START_SECONDS} seconds"
-            raise ProcessError(f"{self.name} does not get ready: {reason}{self.last_lines}") from None
+            raise ProcessError(f"does not get ready: {reason}{self.last_lines}") from None
 
     async def _answers(self, probe: Forwarder, path: str) -> bool:
         answered = False
@@ -95,7 +95,7 @@ class Process:
                 answered = 200 <= answer.status < 400
         if self.exited.done():
             await self._output
-            raise ProcessError(f"{self.name} does not start: {self.how_it_ended()}{self.last_lines}")
+            raise ProcessError(f"does not start: {self.how_it_ended()}{self.last_lines}")
         return answered
 
     def how_it_ended(self) -> str:
@@ -107,8 +107,10 @@ class Process:
         """SIGTERM, which lets what is in flight finish; after `seconds` SIGKILL to it and all its children."""
         with suppress(ProcessLookupError):
             self._child.terminate()
-        await asyncio.wait({self.exited}, timeout=seconds)
-        self.kill()
+        try:
+            await asyncio.wait({self.exited}, timeout=seconds)
+        finally:
+            self.kill()
         await self.exited
         # A grandchild that left the session may hold the pipe: what it prints is of no interest any more.
         await asyncio.wait({self._output}, timeout=1)

@@ -117,7 +117,7 @@ class Revision:
         try:
             return await ticket
         except asyncio.CancelledError:
-            if ticket.done() and not ticket.cancelled():  # it was our turn in the same moment
+            if ticket.done() and not ticket.cancelled() and not ticket.exception():  # our turn, in the same moment
                 self._release(ticket.result())
             raise
         finally:
@@ -164,8 +164,8 @@ class Revision:
         began = time.monotonic()
         try:
             process = await self._launch()
-        except ProcessError as error:
-            self._died(str(error))
+        except (ProcessError, OSError) as error:  # OSError: no memory or no disk to start one
+            self._died(f"{self.service.name}: {error}")
             return
         instance = _Instance(process)
         self._instances.append(instance)

@@ -67,6 +67,8 @@ async def running(options: Options) -> AsyncIterator[Local]:
         data = stack.enter_context(data_directory(options.data))
         listeners = stack.enter_context(Listeners(cluster, options.host, options.port))
         environment = Environment(cluster, load_secrets(data, cluster), listeners.addresses, os.environ)
+        for container in cluster.containers():
+            environment.of(container)  # what is missing in it is said now, not at the first request
         for job in cluster.jobs:
             await jobs.run(job, environment)
         for host, address in listeners.addresses.items():

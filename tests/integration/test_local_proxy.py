@@ -132,6 +132,35 @@ def test_header_values_keep_their_bytes(place: Place) -> None:
     assert dict(_told(place, "GET /tell", "X-Name: é")["headers"])["X-Name"] == "é"
 
 
+def test_a_host_of_any_bytes_passes(place: Place) -> None:
+    async def scenario() -> None:
+        async with place.serving() as (local, _):
+            reader, writer = await _connected(local.url)
+            writer.write(b"GET /tell HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_no_request_leads_to_another_host(place: Place) -> None:
+    assert _told(place, "GET http://elsewhere.example/tell?x")["target"] == "/tell?x"
+
+
+def test_a_request_that_is_no_http_gets_a_400_and_no_stack_trace(place: Place) -> None:
+    async def scenario(url: str) -> None:
+        reader, writer = await _connected(url)
+        writer.write(b"GET /tell HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+
+    with place.runner() as runner:
+        asyncio.run(scenario(runner.addresses["edge"]))
+        runner.process.terminate()
+        assert runner.process.stdout is not None
+        assert "Traceback" not in runner.process.stdout.read()
+
+
 def test_a_head_request_gets_the_length_and_no_body(place: Place) -> None:
     async def scenario() -> None:
         async with place.serving() as (local, session), session.head(f"{local.url}/tell") as answer:

@@ -147,7 +147,7 @@ def test_a_function_that_cannot_start_says_why(place: Place, caplog: pytest.LogC
             assert await _status(session, f"{local.url}/tell") == 200
 
     asyncio.run(scenario())
-    assert "broken does not start: exit status 1\n    this function is broken" in caplog.text
+    assert "broken: does not start: exit status 1\n    this function is broken" in caplog.text
 
 
 def test_an_idle_process_is_stopped_and_the_next_request_starts_another(place: Place) -> None:
