@@ -84,7 +84,8 @@ def _decoy() -> str:
 
 def _email(email: Any) -> str:
     address = email.strip().lower() if isinstance(email, str) and email.isascii() else ""
-    if len(address) > LONGEST_EMAIL or not _EMAIL.fullmatch(address):
+    # "=?" begins an encoded word (RFC 2047), which a mail library may take for another address.
+    if len(address) > LONGEST_EMAIL or "=?" in address or not _EMAIL.fullmatch(address):
         raise Problem("invalid-account", "`email` must be an email address.")
     return address
 

@@ -7,13 +7,13 @@ import os
 import smtplib
 import ssl
 import tempfile
+from contextlib import suppress
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from functions.shared import settings
 from functions.shared.problems import Unavailable
@@ -41,7 +41,9 @@ def compose(identity: str, to: str, text: str) -> EmailMessage:
     message["Message-ID"] = identity
     message["From"] = settings.text("MAIL_FROM")
     message["To"] = to
-    message["Subject"] = subject.strip()
+    # File names may hold what Unicode takes for the end of a line, and encoded words (RFC 2047), which the library
+    # would decode: either could begin another header.
+    message["Subject"] = " ".join(subject.split()).replace("=?", "= ?")
     message["Date"] = format_datetime(now())
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body.strip() + "\n")
@@ -100,8 +102,7 @@ def _keep(directory: Path, message: EmailMessage) -> None:
 
 def _send_by_smtp(message: EmailMessage) -> None:
     url = urlsplit(settings.text("SMTP_URL"))
-    connect: Any = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
-    with connect(url.hostname or "localhost", url.port or 0, timeout=SMTP_SECONDS) as server:
+    with _connected(url) as server:
         server.ehlo()
         if server.has_extn("starttls"):
             server.starttls(context=ssl.create_default_context())
@@ -109,6 +110,16 @@ def _send_by_smtp(message: EmailMessage) -> None:
         if url.username:
             server.login(unquote(url.username), unquote(url.password or ""))
         server.send_message(message)
+        # The mail is the server's now: how it takes its leave is no reason to send it again.
+        with suppress(smtplib.SMTPException):
+            server.quit()
+
+
+def _connected(url: SplitResult) -> smtplib.SMTP:
+    host, port = url.hostname or "localhost", url.port or 0
+    if url.scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port, timeout=SMTP_SECONDS, context=ssl.create_default_context())
+    return smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
 
 
 def _for_good(error: smtplib.SMTPException) -> bool:
