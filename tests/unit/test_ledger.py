@@ -72,7 +72,11 @@ def test_of_eight_deliveries_that_come_after_a_dead_one_one_sends() -> None:
     job = done()
     begun(job)
     let_time_pass()
-    prepare = "from events.catalogue import AudioCreated\nfrom functions.notify import ledger\nfrom contextlib import suppress"
+    prepare = (
+        "from contextlib import suppress\n"
+        "from events.catalogue import AudioCreated\n"
+        "from functions.notify import ledger"
+    )
     act = f"with suppress(Exception):\n    print(ledger.begin('{job}', AudioCreated, 'mail') is not None)"
     assert race(8, prepare, act).count("True") == 1
 

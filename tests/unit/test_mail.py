@@ -1,0 +1,289 @@
+"""functions/notify/mail.py and texts.py: mails, by a real SMTP server and as files."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from events.catalogue import AudioCreated, ConversionFailed
+from functions.notify import mail, texts
+from functions.shared import jobs
+from functions.shared.jobs import Audio
+from functions.shared.problems import Unavailable
+from functions.shared.reasons import Failure
+from tests.unit import rows
+
+HOSTILE = [
+    "a\r\nBcc: eve@example.com",
+    "a\nSubject: other\n\nforged",
+    "a\u2028Bcc: eve@example.com",
+    "a\u2029b\x85c\x0bd\x0ce\x1cf",
+    "=?utf-8?q?=0D=0ABcc:_eve@example.com?=",
+    "=?utf-8?b?DQpCY2M6IGV2ZUBleGFtcGxlLmNvbQ==?=.mp4",
+    "=\n?utf-8?q?=0D=0ABcc:_eve@example.com?=",
+    "{{ 7 * 7 }}{% raw %}",
+    "<b>&amp;",
+    "\u202egpj.exe",
+    "你" * 255,
+    ".\r\n.\r\nMAIL FROM:<eve@example.com>",
+]
+
+
+class Server:
+    """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted."""
+
+    def __init__(self, **options: Any) -> None:
+        self.answers: dict[str, str] = {}
+        self.got: list[Envelope] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._controller = Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
+        self.place = f"localhost:{port}"
+
+    def __enter__(self) -> Server:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 OK")
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        if "DATA" not in self.answers:
+            self.got.append(envelope)
+        return self.answers.get("DATA", "250 OK")
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
+        return self.answers.get("QUIT", "221 Bye")
+
+    def _login(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
+        self.logins.append((data.login, data.password))
+        return AuthResult(success=data.password == b"s3cret/@", handled=False)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with Server() as running:
+        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
+        yield running
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path)
+
+
+def test_a_mail_reaches_its_owner_whole(server: Server) -> None:
+    mail.send(composed("Fertig: Grüße 你好.mp4\n\nHallo,\n\nÄhre.\n"))
+    (envelope,) = server.got
+    assert (envelope.rcpt_tos, envelope.mail_from) == (["anna@example.com"], "audiolift@localhost")
+    received = parsed(envelope.content)
+    assert received["Subject"] == "Fertig: Grüße 你好.mp4"
+    assert received.get_content().replace("\r\n", "\n") == "Hallo,\n\nÄhre.\n"
+    assert (received["Auto-Submitted"], received["Message-ID"]) == ("auto-generated", mail.message_id("job", "k", 1))
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_a_mail_that_the_server_will_never_take_is_refused(server: Server, command: str) -> None:
+    server.answers[command] = "550 no such mailbox"
+    with pytest.raises(mail.Refused, match="no such mailbox"):
+        mail.send(composed())
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_a_mail_that_the_server_puts_off_may_be_sent_later(server: Server, command: str) -> None:
+    server.answers[command] = "451 greylisted"
+    with pytest.raises(Unavailable, match="greylisted"):
+        mail.send(composed())
+
+
+@pytest.mark.parametrize("answer", ["421 shutting down", "500 what?"])
+def test_a_mail_that_was_taken_is_sent_however_the_server_says_goodbye(server: Server, answer: str) -> None:
+    server.answers["QUIT"] = answer
+    mail.send(composed())
+    assert len(server.got) == 1
+
+
+@pytest.mark.parametrize("url", ["smtp://127.0.0.1:9", "smtp://mail.invalid", "smtps://127.0.0.1:9"])
+def test_a_server_that_is_not_there_costs_delay_only(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SMTP_URL", url)
+    with pytest.raises(Unavailable):
+        mail.send(composed())
+
+
+def test_login_happens_over_tls_when_the_server_offers_it(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    with Server(tls_context=tls(certificate), auth_require_tls=True) as server:
+        monkeypatch.setenv("SMTP_URL", f"smtp://anna:s3cret%2F%40@{server.place}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        mail.send(composed())
+    assert (server.logins, len(server.got)) == ([(b"anna", b"s3cret/@")], 1)
+
+
+def test_a_wrong_password_is_the_operator_s_to_mend_and_loses_no_mail(
+    monkeypatch: pytest.MonkeyPatch, certificate: Path
+) -> None:
+    with Server(tls_context=tls(certificate)) as server:
+        monkeypatch.setenv("SMTP_URL", f"smtp://anna:wrong@{server.place}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with pytest.raises(Unavailable):
+            mail.send(composed())
+
+
+def test_smtps_is_spoken(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    with Server(ssl_context=tls(certificate)) as server:
+        monkeypatch.setenv("SMTP_URL", f"smtps://{server.place}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        mail.send(composed())
+    assert len(server.got) == 1
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_that_cannot_prove_who_it_is_gets_no_mail(
+    monkeypatch: pytest.MonkeyPatch, certificate: Path, scheme: str
+) -> None:
+    options = {"ssl_context" if scheme == "smtps" else "tls_context": tls(certificate)}
+    with Server(**options) as server:
+        monkeypatch.setenv("SMTP_URL", f"{scheme}://anna:s3cret%2F%40@{server.place}")
+        with pytest.raises(Unavailable):
+            mail.send(composed())
+    assert (server.got, server.logins) == ([], [])
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+@pytest.mark.parametrize("filename", HOSTILE)
+@pytest.mark.parametrize("kind", [AudioCreated.TYPE, ConversionFailed.TYPE])
+def test_no_file_name_can_forge_a_header_or_a_recipient(server: Server, filename: str, kind: str) -> None:
+    mail.send(
+        mail.compose(mail.message_id("job", kind, 1), "anna@example.com", texts.write(ended(kind, filename), kind))
+    )
+    (envelope,) = server.got
+    assert envelope.rcpt_tos == ["anna@example.com"]
+    received = parsed(envelope.content)
+    names = ["Message-ID", "From", "To", "Subject", "Date", "Auto-Submitted", "MIME-Version"]
+    assert sorted(set(received.keys()) - {"Content-Type", "Content-Transfer-Encoding"}) == sorted(names)
+    assert "49" not in received["Subject"]
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+def test_a_mail_says_what_happened_and_what_to_do() -> None:
+    assert "Check that the video plays with sound" in texts.write(ended(ConversionFailed.TYPE), ConversionFailed.TYPE)
+    ready = texts.write(ended(AudioCreated.TYPE), AudioCreated.TYPE)
+    assert "http://localhost:8080/v1/files/" in ready
+    assert "1:01:05 long, 2.5 MB" in ready
+
+
+@pytest.mark.parametrize("address", ["o'brien+x@mail.example.co.uk", "!#$%&'*+-/?^_`{|}~=@example.org", "a..b.@a.com"])
+def test_every_address_that_an_account_may_have_gets_its_mail(server: Server, address: str) -> None:
+    mail.send(mail.compose("<1@audiolift>", address, "Subject\n\nBody"))
+    assert server.got[0].rcpt_tos == [address]
+
+
+def test_a_mail_kept_as_a_file_reads_as_it_was_sent(mails: Path) -> None:
+    mail.send(composed("Grüße\n\n你好\n"))
+    kept = mail.kept(mail.message_id("job", "k", 1))
+    assert kept
+    assert (kept["Subject"], kept["To"]) == ("Grüße", "anna@example.com")
+    assert kept.get_content().strip() == "你好"
+
+
+def test_a_mail_that_is_sent_again_is_still_one_file(mails: Path) -> None:
+    for _ in range(3):
+        mail.send(composed())
+    assert [path.suffix for path in mails.iterdir()] == [".eml"]
+
+
+def test_each_job_kind_and_generation_has_a_mail_of_its_own() -> None:
+    ids = {mail.message_id(*key) for key in [("a", "k", 1), ("b", "k", 1), ("a", "l", 1), ("a", "k", 2)]}
+    assert len(ids) == 4
+
+
+def test_a_mail_that_is_not_kept_is_none(mails: Path) -> None:
+    assert mail.kept("<nothing@audiolift>") is None
+    assert mail.is_kept()
+
+
+def test_where_mail_goes_out_by_smtp_none_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_URL", "smtp://localhost")
+    assert not mail.is_kept()
+    assert mail.kept(mail.message_id("job", "k", 1)) is None
+
+
+def test_a_directory_that_cannot_be_written_to_costs_delay_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'file' / 'mail'}")
+    with pytest.raises(Unavailable):
+        mail.send(composed())
+
+
+@pytest.fixture
+def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SMTP_URL", f"file://{tmp_path / 'mail'}")
+    return tmp_path / "mail"
+
+
+def composed(text: str = "Subject\n\nBody") -> Any:
+    return mail.compose(mail.message_id("job", "k", 1), "anna@example.com", text)
+
+
+def ended(kind: str, filename: str = "talk.mp4") -> Any:
+    """The row of a job that is done or failed."""
+    job = rows.job("converting", filename=filename)
+    ends: dict[str, Callable[[], str]] = {
+        AudioCreated.TYPE: lambda: jobs.finish(rows.claim_of(job), Audio(2_500_000, "ab" * 32, 3665.2)),
+        ConversionFailed.TYPE: lambda: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")),
+    }
+    ends[kind]()
+    return rows.read(job)
+
+
+def parsed(content: Any) -> Any:
+    return message_from_bytes(content, policy=policy.default)
+
+
+def self_signed(directory: Path) -> Path:
+    """A key and a certificate for localhost, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    moment = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(moment - timedelta(days=1))
+        .not_valid_after(moment + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "localhost.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context

@@ -1,0 +1,222 @@
+"""functions/shared/tokens.py: whose requests are believed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from functions.login import keys
+from functions.shared import tokens
+from functions.shared.problems import Problem
+
+JOB = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
+
+
+@pytest.fixture
+def key(secrets: dict[str, str]) -> dict[str, Any]:
+    """The private JWK that tokens are signed with."""
+    value: dict[str, Any] = json.loads(secrets["signing-key"])
+    return value
+
+
+def test_a_sound_token_says_who_it_is(key: dict[str, Any]) -> None:
+    assert tokens.bearer(f"Bearer {signed(key)}") == "anna"
+    assert tokens.bearer(f"bearer  {signed(key)} ") == "anna"
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Token x", "x", "é", "Bearer\tx"])
+def test_without_a_token_nobody_is_let_in(key: dict[str, Any], header: str | None) -> None:
+    with pytest.raises(Problem) as caught:
+        tokens.bearer(header)
+    assert caught.value.status == 401
+    assert caught.value.headers["WWW-Authenticate"] == 'Bearer realm="audiolift"'
+
+
+@pytest.mark.parametrize(
+    "token", ["x", ".", "..", "a.b.c", "é.é.é", "\x00", "e30.e30.", "e30.e30.e30", "W10.W10.x", "x" * 100_000, "[" * 9]
+)
+def test_what_was_never_a_token_is_refused(key: dict[str, Any], token: str) -> None:
+    refused(token)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "JWT"},
+        {"typ": "audiolift-link+jwt"},
+        {"typ": None},
+        {"typ": ["at+jwt"]},
+        {"kid": "another"},
+        {"kid": 5},
+        {"kid": None},
+        {"kid": "../../etc/passwd"},
+    ],
+)
+def test_a_token_of_another_type_or_key_is_refused(key: dict[str, Any], header: dict[str, Any]) -> None:
+    refused(raw(key, header))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "somebody"},
+        {"aud": "somebody"},
+        {"aud": []},
+        {"aud": 5},
+        {"iss": None},
+        {"exp": 0},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"iat": time.time() + 3600},
+        {"nbf": time.time() + 3600},
+        {"sub": None},
+        {"sub": 5},
+        {"sub": ["anna"]},
+    ],
+)
+def test_a_token_with_other_claims_is_refused(key: dict[str, Any], claims: dict[str, Any]) -> None:
+    refused(signed(key, claims))
+
+
+@pytest.mark.parametrize("missing", ["iss", "aud", "exp", "iat", "sub"])
+def test_a_token_that_leaves_a_claim_out_is_refused(key: dict[str, Any], missing: str) -> None:
+    refused(signed(key, {missing: ...}))
+
+
+def test_a_token_that_is_over_is_told_apart_for_the_client_s_sake(key: dict[str, Any]) -> None:
+    assert "expired" in refused(signed(key, {"exp": int(time.time()) - 60})).detail
+
+
+def test_an_unsigned_token_is_refused(key: dict[str, Any]) -> None:
+    header = {"alg": "none", "typ": "at+jwt", "kid": key["kid"]}
+    refused(f"{encoded(header)}.{encoded(claims_of({}))}.")
+
+
+def test_the_public_key_does_not_serve_as_a_shared_secret(secrets: dict[str, str], key: dict[str, Any]) -> None:
+    public = json.loads(secrets["jwks"])["keys"][0]
+    pem = public_pem(public)
+    for secret in (
+        pem,
+        secrets["jwks"].encode(),
+        json.dumps(public).encode(),
+        base64.urlsafe_b64decode(public["x"] + "="),
+    ):
+        refused(raw({"kid": key["kid"]}, {"alg": "HS256"}, hmac_secret=secret))
+
+
+def test_a_signature_of_another_key_is_refused(key: dict[str, Any]) -> None:
+    other = json.loads(keys.make()["signing-key"])
+    refused(signed({**other, "kid": key["kid"]}))
+
+
+def test_a_key_that_the_token_brings_along_is_not_looked_at(key: dict[str, Any]) -> None:
+    other = json.loads(keys.make()["signing-key"])
+    public = {name: value for name, value in other.items() if name != "d"}
+    for header in ({"jwk": public}, {"jku": "https://eve.example.com/jwks.json"}, {"x5u": "https://eve.example.com"}):
+        refused(raw({**other, "kid": key["kid"]}, header))
+
+
+def test_a_token_that_was_tampered_with_is_refused(key: dict[str, Any]) -> None:
+    head, _, signature = signed(key).split(".")
+    refused(f"{head}.{encoded(claims_of({'sub': 'berta'}))}.{signature}")
+
+
+def test_tokens_of_the_last_key_are_good_while_its_public_half_is_listed(
+    monkeypatch: pytest.MonkeyPatch, secrets: dict[str, str], key: dict[str, Any]
+) -> None:
+    new = json.loads(keys.make()["jwks"])["keys"]
+    monkeypatch.setenv("JWKS", json.dumps({"keys": new + json.loads(secrets["jwks"])["keys"]}))
+    assert tokens.bearer(f"Bearer {signed(key)}") == "anna"
+    monkeypatch.setenv("JWKS", json.dumps({"keys": new}))
+    refused(signed(key))
+
+
+def test_a_link_is_good_for_its_job_until_its_time(key: dict[str, Any]) -> None:
+    assert tokens.linked_job(tokens.link(JOB, time.time() + 60)) == JOB
+    not_found(tokens.link(JOB, time.time() - 60))
+
+
+def test_a_link_is_no_access_token_and_an_access_token_is_no_link(key: dict[str, Any]) -> None:
+    refused(tokens.link(JOB, time.time() + 60))
+    not_found(signed(key))
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "é", "e30.e30.e30", "\x00", "x" * 100_000])
+def test_what_was_never_a_link_finds_nothing(key: dict[str, Any], token: str) -> None:
+    not_found(token)
+
+
+def test_a_forged_link_finds_nothing(secrets: dict[str, str]) -> None:
+    claims, right = {"sub": JOB, "exp": time.time() + 60}, {"typ": tokens.LINK_TYPE}
+    not_found(jwt.encode(claims, "x" * 32, "HS256", headers=right))
+    not_found(jwt.encode(claims, None, "none", headers=right))
+    not_found(jwt.encode(claims, secrets["link-secret"], "HS256", headers={"typ": "JWT"}))
+    not_found(jwt.encode({"sub": JOB}, secrets["link-secret"], "HS256", headers=right))
+    not_found(jwt.encode(claims, secrets["link-secret"] * 2, "HS512", headers=right))
+
+
+def test_keys_are_made_anew_each_time_and_the_public_set_holds_no_secret() -> None:
+    one, two = keys.make(), keys.make()
+    assert not set(one.values()) & set(two.values())
+    (public,) = json.loads(one["jwks"])["keys"]
+    assert "d" not in public
+    assert (public["kty"], public["crv"], public["alg"]) == ("EC", "P-256", "ES256")
+    assert len(base64.urlsafe_b64decode(one["link-secret"] + "=")) == 32
+
+
+def claims_of(changes: dict[str, Any]) -> dict[str, Any]:
+    issued = int(time.time())
+    claims = {"iss": "audiolift", "aud": "audiolift", "sub": "anna", "iat": issued, "exp": issued + 60, **changes}
+    return {name: value for name, value in claims.items() if value is not ...}
+
+
+def signed(key: dict[str, Any], changes: dict[str, Any] | None = None) -> str:
+    """A token with a sound header, and other claims. `...` leaves one out."""
+    return raw(key, {}, claims=claims_of(changes or {}))
+
+
+def raw(
+    key: dict[str, Any], header: dict[str, Any], *, claims: dict[str, Any] | None = None, hmac_secret: bytes = b""
+) -> str:
+    """A token as no library would make it: signed by hand over any header and claims."""
+    header = {"alg": "ES256", "typ": "at+jwt", "kid": key["kid"], **header}
+    content = f"{encoded(header)}.{encoded(claims or claims_of({}))}".encode()
+    if hmac_secret:
+        algorithm, secret = jwt.get_algorithm_by_name("HS256"), hmac_secret
+    else:
+        algorithm, secret = jwt.get_algorithm_by_name("ES256"), jwt.PyJWK(key, "ES256").key
+    return f"{content.decode()}.{base64url(algorithm.sign(content, secret))}"
+
+
+def encoded(value: Any) -> str:
+    return base64url(json.dumps(value).encode())
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def public_pem(public: dict[str, Any]) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    pem: bytes = jwt.PyJWK(public, "ES256").key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
+
+
+def refused(token: str) -> Problem:
+    with pytest.raises(Problem) as caught:
+        tokens.bearer(f"Bearer {token}")
+    assert caught.value.status == 401
+    assert 'error="invalid_token"' in caught.value.headers["WWW-Authenticate"]
+    return caught.value
+
+
+def not_found(token: str) -> None:
+    with pytest.raises(Problem) as caught:
+        tokens.linked_job(token)
+    assert caught.value.status == 404
