@@ -45,7 +45,7 @@ def ffmpeg() -> str:
 
 
 def make(path: Path, *encoders: str) -> Path:
-    """Write a video of four seconds, a picture and a tone of 440 Hz, with these encoders, or those its name has in KINDS."""
+    """Write a video of four seconds, with a tone of 440 Hz, by these encoders, or by those its name has in KINDS."""
     command = [
         ffmpeg(),
         "-v",
