@@ -107,7 +107,7 @@ def _stated_seconds(lines: Iterable[str]) -> float | None:
 def _why_nothing(seen: Outcome) -> str:
     if seen.said("Input #0"):
         return "no-audio"
-    if seen.said("not on whitelist", "not in whitelist"):
+    if seen.said("not on whitelist", "not in whitelist", "Not detecting m3u8/hls"):
         return "refused-format"
     if seen.said("moov atom not found") and not seen.said("misdetection possible"):
         return "truncated"
