@@ -12,13 +12,13 @@ import pytest
 from tests import media
 from tests.system import Audiolift, User
 
-LIMIT = 1_000_000
+LIMIT = 2_000_000
 
 
 @pytest.fixture(scope="session")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audiolift]:
     """audiolift with small limits, on a machine without ffmpeg: that of imageio-ffmpeg does the work."""
-    limits = {"MAX_UPLOAD_BYTES": str(LIMIT), "MAX_DURATION_SECONDS": "3", "PATH": "/nowhere"}
+    limits = {"MAX_UPLOAD_BYTES": str(LIMIT), "MAX_DURATION_SECONDS": "3600", "PATH": "/nowhere"}
     running = Audiolift(tmp_path_factory.mktemp("narrow") / "data", limits)
     yield running
     running.stop()

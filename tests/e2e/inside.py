@@ -6,6 +6,8 @@ import email
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -17,7 +19,7 @@ from typing import Any
 import httpx
 import jwt
 
-from tests.system import PATIENCE, Audiolift
+from tests.system import PATIENCE, ROOT, Audiolift
 
 __all__ = [
     "blobs",
@@ -32,13 +34,14 @@ __all__ = [
     "peak_rss",
     "rows",
     "secrets",
+    "tick",
     "tree",
 ]
 
 
 def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """Fail unless the response is that problem, complete (RFC 9457), and tells nothing of the inside. Returns: it."""
-    assert response.status_code == status, response.text
+    assert response.status_code == status, response.text[:500]
     assert response.headers["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert problem["type"] == f"urn:audiolift:problem:{code}"
@@ -96,6 +99,13 @@ def forge(audiolift: Audiolift, header: Mapping[str, Any] | None = None, **claim
     return jwt.encode(good, jwt.PyJWK(key).key, "ES256", headers={"kid": key["kid"], "typ": "at+jwt", **(header or {})})
 
 
+def tick(audiolift: Audiolift) -> None:
+    """Have sweep do now what it does every minute, in the environment of a function that may emit events."""
+    environment = eventually(lambda: next(_emitters(audiolift), None), "a function that emits events")
+    command = [sys.executable, "-c", "from functions.sweep.main import tick; tick()"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
 def function_processes(audiolift: Audiolift, name: str) -> list[int]:
     """The processes that the runner started for a function; each may have workers below it (`tree`)."""
     words = f"functions.shared.server\0{name}\0".encode()
@@ -122,6 +132,14 @@ def peak_rss(pid: int) -> int:
     lines = _read(pid, "status").decode().splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024
+
+
+def _emitters(audiolift: Audiolift) -> Iterator[dict[str, str]]:
+    for pid in children(audiolift.process.pid):
+        pairs = (line.partition("=") for line in _read(pid, "environ").decode().split("\0"))
+        environment = {name: value for name, _, value in pairs if name}
+        if "K_SINK" in environment:
+            yield environment
 
 
 def _parsed(data: bytes) -> EmailMessage:

@@ -24,7 +24,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\
 
 @pytest.fixture(scope="session")
 def cramped(narrow: Audiolift) -> User:
-    """A user of the audiolift that takes a megabyte at the most."""
+    """A user of the audiolift that takes two megabytes at the most."""
     return narrow.user()
 
 
