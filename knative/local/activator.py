@@ -95,6 +95,8 @@ async def _relay(request: web.BaseRequest, answer: Answer) -> web.StreamResponse
         async for chunk in answer.body:
             await response.write(chunk)
         await response.write_eof()
+    except ConnectionResetError:
+        return response  # the client has gone: there is nobody to tell
     except BaseException:
         # A status has gone out: only a connection that breaks tells the client that the body is not whole.
         if request.transport:

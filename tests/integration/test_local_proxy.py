@@ -161,6 +161,22 @@ def test_a_request_that_is_no_http_gets_a_400_and_no_stack_trace(place: Place) -
         assert "Traceback" not in runner.process.stdout.read()
 
 
+def test_a_client_that_leaves_in_the_middle_leaves_no_stack_trace(place: Place) -> None:
+    async def scenario(url: str) -> None:
+        for _ in range(5):
+            reader, writer = await _connected(url)
+            writer.write(_head("GET /stream/50"))
+            await reader.readexactly(MEGABYTE)
+            writer.transport.abort()
+
+    with place.runner() as runner:
+        asyncio.run(scenario(runner.addresses["edge"]))
+        runner.process.terminate()
+        assert runner.process.stdout is not None
+        # The lines of functions have their name in front: this is about the runner's own.
+        assert [line for line in runner.process.stdout if line.startswith("Traceback")] == []
+
+
 def test_a_head_request_gets_the_length_and_no_body(place: Place) -> None:
     async def scenario() -> None:
         async with place.serving() as (local, session), session.head(f"{local.url}/tell") as answer:
