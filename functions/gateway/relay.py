@@ -20,6 +20,7 @@ __all__ = ["Relay"]
 log = logging.getLogger(__name__)
 
 
+_SET_BY_OUR_SERVER = (b"date", b"server")
 _shared: Forwarder | None = None
 
 
@@ -69,7 +70,7 @@ class Relay(Response):
 
     async def _pass_back(self, answer: Answer, send: Send) -> None:
         ours = {name.lower().encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
-        theirs = [(name, value) for name, value in answer.headers if name.lower() not in ours]
+        theirs = [(name, value) for name, value in answer.headers if name.lower() not in {*ours, *_SET_BY_OUR_SERVER}]
         await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours.items()]})
         async for chunk in answer.body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
