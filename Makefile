@@ -12,7 +12,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test provision lint format lock migrate replay events clean
+.PHONY: help run demo test provision lint format lock migrate replay events docs clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -50,6 +50,9 @@ replay: ## Send dead letters again (ID=… for one of them)
 
 events: ## Write schemas, examples and AsyncAPI document of the events anew
 	@$(run) events.generate
+
+docs: ## Write the tables of the docs anew
+	@$(run) docs.generate
 
 clean: ## Remove the environment and caches; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

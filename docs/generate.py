@@ -1,0 +1,207 @@
+"""Writes the tables of docs/*.md anew from the code: `make docs`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; all else in a page is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from events.catalogue import CATALOGUE
+from events.schema import json_type
+from functions.gateway.openapi import document
+from functions.shared.options import OPTIONS
+from functions.shared.problems import PROBLEMS
+from functions.shared.reasons import REASONS
+from functions.shared.settings import SETTINGS
+from knative.local import kustomize, manifests
+
+__all__ = ["documents", "main"]
+
+HERE = Path(__file__).parent
+BASE = HERE.parent / "knative" / "base"
+_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+# What a caller does about each code of PROBLEMS, beyond what the answer's `detail` says of the case at hand.
+ADVICE = {
+    "bad-request": "Correct what `detail` names, and send it again.",
+    "bad-option": "Use a value of the table of options.",
+    "unauthenticated": "Get an access token at `POST /v1/token` and send it as `Authorization: Bearer …`.",
+    "invalid-credentials": "Check email address and password.",
+    "invalid-grant": "Sign in again with email address and password. A refresh token is good once.",
+    "unsupported-grant": "Use `grant_type=password` or `grant_type=refresh_token`.",
+    "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
+    "method-not-allowed": "Use a method of the `Allow` header.",
+    "email-taken": "Sign in, or register another address.",
+    "wrong-state": "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
+    "in-progress": "Wait as long as `Retry-After` says, then send the same request.",
+    "expired": "Upload the video again.",
+    "too-large": "Cut the video into parts; `limit_bytes` is the limit.",
+    "unsupported-media-type": "Use a content type that the route takes.",
+    "range-not-satisfiable": "`Content-Range` has the size of the file; ask for bytes inside it.",
+    "invalid-account": "Correct the member that `detail` names.",
+    "key-reused": "Use a new `Idempotency-Key` for a new upload.",
+    "headers-too-large": "Send fewer or shorter headers.",
+    "internal": "Try again later. The operator finds the error in the log of the function.",
+    "bad-gateway": "Try again in a moment.",
+    "unavailable": "Try again after `Retry-After` seconds.",
+}
+
+
+def main() -> None:
+    """Write every page."""
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
+
+
+def documents() -> dict[Path, str]:
+    """Each page with tables, and its whole text as it ought to be. Raises: KeyError for a table that nobody makes."""
+    pages = {path: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.md"))}
+    return {path: _PLACE.sub(_filled, text) for path, text in pages.items() if _PLACE.search(text)}
+
+
+def _filled(match: re.Match[str]) -> str:
+    return f"{match[1]}{TABLES[match[2]]()}{match[3]}"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
+
+
+def _code(value: object) -> str:
+    return f"`{value}`" if value != "" else ""
+
+
+def _settings() -> str:
+    rows = ((_code(setting.name), _code(setting.default), setting.help) for setting in SETTINGS)
+    return _table(("Variable", "Default", "Meaning"), rows)
+
+
+def _problems() -> str:
+    rows = ((_code(code), status, title, ADVICE[code]) for code, (status, title) in PROBLEMS.items())
+    return _table(("Code", "Status", "Title", "What to do"), rows)
+
+
+def _reasons() -> str:
+    return _table(("Code", "Title", "What to do"), ((_code(code), *reason) for code, reason in REASONS.items()))
+
+
+def _options() -> str:
+    rows = ((_code(name), _values(values), meaning) for name, (values, meaning) in OPTIONS.items())
+    return _table(("Option", "Values", "Meaning"), rows)
+
+
+def _values(values: tuple[int, ...]) -> str:
+    whole = values == tuple(range(values[0], values[-1] + 1)) and len(values) > 2
+    return f"{values[0]} to {values[-1]}" if whole else ", ".join(map(str, values))
+
+
+def _operations() -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def _routes() -> str:
+    rows = (
+        (
+            _code(f"{method} {path}"),
+            item["summary"],
+            "yes" if {"token": []} in item["security"] else "no",
+            *_answers(item),
+        )
+        for method, path, item in _operations()
+    )
+    return _table(("Route", "What it does", "Token", "Success", "Problems"), rows)
+
+
+def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
+    responses = operation["responses"]
+    # The three that any route may answer are named once, in the text.
+    return (
+        ", ".join(status for status in responses if status < "400"),
+        ", ".join(status for status in sorted(responses) if "400" <= status < "500"),
+    )
+
+
+def _parameters() -> str:
+    rows = (
+        (_code(f"{method} {path}"), _code(each["name"]), each["in"], each["description"])
+        for method, path, operation in _operations()
+        for each in operation["parameters"]
+        if each["in"] != "path" and each["name"] not in OPTIONS
+    )
+    return _table(("Route", "Name", "In", "Meaning"), rows)
+
+
+def _job() -> str:
+    job = document()["components"]["schemas"]["Job"]["properties"]
+    meanings = {"options": "What was asked for.", "links": "What can be done with it now."}
+    rows = ((_code(name), schema.get("description") or meanings[name]) for name, schema in job.items())
+    return _table(("Member", "Meaning"), rows)
+
+
+def _events() -> str:
+    rows = (
+        (
+            f"[`{each.TYPE}`](../events/schemas/{each.TYPE}.json)",
+            _code(each.SOURCE),
+            each.__doc__,
+        )
+        for each in CATALOGUE
+    )
+    return _table(("Type", "Source", "Says"), rows)
+
+
+def _event_data() -> str:
+    rows = (
+        (
+            _code(each.TYPE.removeprefix("dev.audiolift.")),
+            _code(item.name),
+            json_type(get_type_hints(each)[item.name]),
+            "yes" if item.default is MISSING else "no",
+            item.metadata["description"],
+        )
+        for each in CATALOGUE
+        for item in fields(each)
+    )
+    return _table(("Event", "Member", "Type", "Required", "Meaning"), rows)
+
+
+def _triggers() -> str:
+    cluster = manifests.read(kustomize.render(BASE))
+    rows = []
+    for trigger in cluster.triggers:
+        delivery = trigger.delivery
+        waits = ", ".join(f"{delivery.wait_before(retry):g} s" for retry in range(1, delivery.retry + 1))
+        dead = delivery.dead_letter_sink.name if delivery.dead_letter_sink else "nobody"
+        wanted = ", ".join(trigger.attributes.values())
+        rows.append((_code(trigger.name), _code(wanted), _code(trigger.subscriber.name), waits, _code(dead)))
+    return _table(("Trigger", "Type", "To", "Waits before retries", "Dead letters to"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": _settings,
+    "problems": _problems,
+    "reasons": _reasons,
+    "options": _options,
+    "routes": _routes,
+    "parameters": _parameters,
+    "job": _job,
+    "events": _events,
+    "data": _event_data,
+    "triggers": _triggers,
+}
+
+
+if __name__ == "__main__":
+    main()
