@@ -40,7 +40,7 @@ def respond(request: Request, job: Any) -> Response:
     if span:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.audio_bytes}"
     if request.method == "HEAD":
-        return Response(status_code=206 if span else 200, headers=headers)
+        return Response(headers=headers)
     return StreamingResponse(_read(job, start, stop), 206 if span else 200, headers)
 
 
@@ -83,11 +83,13 @@ def _unmodified(request: Request, etag: str) -> bool:
 def _span(request: Request, etag: str, size: int) -> tuple[int, int] | None:
     """Where the range asked for starts and stops; None for the whole file, which also answers several ranges.
 
+    Range is defined for GET alone (RFC 9110, section 14.2).
     Raises: Problem (416).
     """
     asked = parse_range_header(request.headers.get("Range"))
     if (
-        asked is None
+        request.method != "GET"
+        or asked is None
         or asked.units != "bytes"
         or len(asked.ranges) != 1
         or request.headers.get("If-Range", etag) != etag
