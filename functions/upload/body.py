@@ -105,7 +105,7 @@ class _Form:
             return
         if self._found:
             raise Problem("bad-request", "Send one `file` in a form.")
-        self._found, self.filename = True, clean_name(segment.filename or "")
+        self._found, self.filename = True, clean_name(segment.filename) if segment.filename else ""
 
     def _take(self, data: bytes) -> None:
         if self._name == "file":
