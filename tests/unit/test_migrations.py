@@ -1,0 +1,69 @@
+"""functions/shared/migrations: from nothing to the newest tables, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from functions.shared import database, migrate
+from functions.shared.problems import Unavailable
+from functions.shared.tables import metadata
+
+
+@pytest.fixture(autouse=True)
+def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A database that is not there yet, in a directory that is not there yet."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new' / 'audiolift.db'}")
+    database.engine.cache_clear()
+    yield
+    database.engine.cache_clear()
+
+
+def test_every_table_is_made_from_nothing() -> None:
+    migrate.upgrade()
+    assert names() == {*metadata.tables, "alembic_version"}
+
+
+def test_the_tables_are_those_that_the_functions_speak_of() -> None:
+    migrate.upgrade()
+    command.check(migrate.config())
+
+
+def test_running_it_again_changes_nothing() -> None:
+    migrate.upgrade()
+    migrate.upgrade()
+    database.ping()
+
+
+def test_every_step_can_be_taken_back_and_forth() -> None:
+    steps = list(ScriptDirectory.from_config(migrate.config()).walk_revisions())
+    migrate.upgrade()
+    for step in steps:
+        command.downgrade(migrate.config(), "-1")
+        command.upgrade(migrate.config(), step.revision)
+        command.downgrade(migrate.config(), "-1")
+    assert names() == {"alembic_version"}
+    migrate.upgrade()
+    command.check(migrate.config())
+
+
+def test_there_is_one_line_of_revisions() -> None:
+    assert len(ScriptDirectory.from_config(migrate.config()).get_heads()) == 1
+
+
+def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        database.ping()
+    (tmp_path / "new").mkdir()
+    with pytest.raises(Unavailable):
+        database.ping()
+
+
+def names() -> set[str]:
+    with database.reading() as connection:
+        return set(sa.inspect(connection).get_table_names()) - {"sqlite_sequence"}
