@@ -76,9 +76,11 @@ class GridFSBlobs:
     """
 
     def __init__(self, uri: str) -> None:
-        client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=SERVER_SELECTION_MS, tz_aware=True)
+        self._client: MongoClient[Document] = MongoClient(
+            uri, serverSelectionTimeoutMS=SERVER_SELECTION_MS, tz_aware=True
+        )
         safe = WriteConcern(w="majority", j=True)
-        database = client.get_default_database(DATABASE).with_options(write_concern=safe)
+        database = self._client.get_default_database(DATABASE).with_options(write_concern=safe)
         self._files, self._chunks, self._unfinished = (
             database["fs.files"],
             database["fs.chunks"],
@@ -140,6 +142,10 @@ class GridFSBlobs:
                 if self._files.find_one({"_id": marker["_id"]}) is None:
                     self._chunks.delete_many({"files_id": marker["_id"]})
                 self._unfinished.delete_one({"_id": marker["_id"]})
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
 
     def ping(self) -> None:
         """The server answers."""

@@ -1,0 +1,185 @@
+"""Blobs in GridFS: what the contract test of all stores cannot see, by looking at the server's side."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gridfs
+import pymongo
+import pytest
+from pymongo.monitoring import CommandListener
+
+from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs
+from functions.shared.blobs.interface import NoSuchBlob
+from functions.shared.problems import Unavailable
+from tests.servers import Mongo
+
+ROOT = Path(__file__).parents[2]
+NAME = "video/" + "a" * 32
+
+
+class Seen(CommandListener):
+    """Notes every command that goes to a server."""
+
+    def __init__(self) -> None:
+        self.commands: list[Any] = []
+
+    def started(self, event: Any) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: Any) -> None:
+        """Not needed."""
+
+    def failed(self, event: Any) -> None:
+        """Not needed."""
+
+    def named(self, name: str, collection: str) -> list[Any]:
+        """The commands of this name on a collection."""
+        return [command for command in self.commands if command.get(name) == collection]
+
+
+@pytest.fixture
+def uri(mongo: Mongo) -> str:
+    """A database of its own for each test."""
+    base, _, _ = mongo.url.rpartition("/")
+    return f"{base}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """What the stores that are made after this send."""
+    listener = Seen()
+    real = pymongo.MongoClient
+    monkeypatch.setattr(
+        "functions.shared.blobs.gridfs.MongoClient",
+        lambda *a, **options: real(*a, event_listeners=[listener], **options),
+    )
+    return listener
+
+
+@pytest.fixture
+def store(uri: str, seen: Seen) -> Iterator[GridFSBlobs]:
+    """An empty store."""
+    made = GridFSBlobs(uri)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(uri: str) -> Iterator[Any]:
+    """The same database, by pymongo alone."""
+    with pymongo.MongoClient[Any](uri) as client:
+        yield client.get_default_database()
+
+
+def write(store: GridFSBlobs, data: bytes, name: str = NAME) -> None:
+    with store.writing(name) as writer:
+        for at in range(0, len(data), 100_000):
+            writer.write(data[at : at + 100_000])
+
+
+def test_other_tools_for_gridfs_read_what_was_written(store: GridFSBlobs, database: Any) -> None:
+    data = os.urandom(CHUNK_BYTES * 3 + 5)
+    write(store, data)
+    assert gridfs.GridFSBucket(database).open_download_stream_by_name(NAME).read() == data
+    assert database["fs.files"].find_one()["metadata"]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_every_write_is_acknowledged_by_a_majority_and_its_journal(store: GridFSBlobs, seen: Seen) -> None:
+    write(store, b"x" * 1000)
+    written = [command for command in seen.commands if "insert" in command]
+    assert written
+    assert all(command["writeConcern"] == {"w": "majority", "j": True} for command in written)
+
+
+def test_chunks_go_out_in_batches_of_bounded_size(store: GridFSBlobs, seen: Seen) -> None:
+    write(store, bytes(CHUNK_BYTES * WINDOW * 2 + 1))
+    batches = [len(command["documents"]) for command in seen.named("insert", "fs.chunks")]
+    assert batches == [WINDOW, WINDOW, 1]
+
+
+def test_a_range_fetches_only_the_chunks_that_hold_it(store: GridFSBlobs, seen: Seen) -> None:
+    data = os.urandom(CHUNK_BYTES * 40)
+    write(store, data)
+    start, stop = CHUNK_BYTES * 17 + 3, CHUNK_BYTES * 19 + 7
+    assert b"".join(store.read(NAME, start, stop)) == data[start:stop]
+    queries = [command["filter"]["n"] for command in seen.named("find", "fs.chunks")]
+    assert queries == [{"$gte": 17, "$lt": 20}]
+
+
+def test_a_whole_file_is_read_in_windows(store: GridFSBlobs, seen: Seen) -> None:
+    data = os.urandom(CHUNK_BYTES * 40)
+    write(store, data)
+    assert b"".join(store.read(NAME, 0, len(data))) == data
+    queries = [command["filter"]["n"] for command in seen.named("find", "fs.chunks")]
+    assert queries == [{"$gte": 0, "$lt": 16}, {"$gte": 16, "$lt": 32}, {"$gte": 32, "$lt": 40}]
+
+
+def test_a_damaged_file_is_noticed_when_it_is_copied_whole(store: GridFSBlobs, database: Any) -> None:
+    write(store, b"sound" * 1000)
+    database["fs.chunks"].update_one({}, {"$set": {"data": b"wrong" * 1000}})
+    with pytest.raises(Unavailable, match="checksum"), store.local_file(NAME):
+        pass
+
+
+def test_a_missing_chunk_is_noticed_by_every_reader(store: GridFSBlobs, database: Any) -> None:
+    write(store, bytes(CHUNK_BYTES * 3))
+    database["fs.chunks"].delete_one({"n": 1})
+    with pytest.raises(Unavailable, match="missing"):
+        list(store.read(NAME, 0, CHUNK_BYTES * 3))
+
+
+def test_a_writer_that_is_killed_leaves_nothing_to_see_and_its_chunks_are_swept(
+    store: GridFSBlobs, uri: str, database: Any
+) -> None:
+    code = (
+        "import sys; from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs\n"
+        f"with GridFSBlobs({uri!r}).writing({NAME!r}) as w:\n"
+        "    w.write(bytes(CHUNK_BYTES * WINDOW)); print('there', flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=pipe, stdout=pipe) as writer:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"there\n"
+        writer.kill()
+    assert database["fs.chunks"].count_documents({}) == WINDOW
+    with pytest.raises(NoSuchBlob):
+        store.size(NAME)
+    assert list(store.all()) == []
+
+    store.delete_unfinished(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1))
+    assert database["fs.chunks"].count_documents({}) == WINDOW
+    store.delete_unfinished(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1))
+    assert database["fs.chunks"].count_documents({}) == 0
+    assert database["fs.unfinished"].count_documents({}) == 0
+
+
+def test_what_was_acknowledged_survives_a_power_cut(mongo: Mongo, uri: str, store: GridFSBlobs) -> None:
+    if "MONGODB_URI" in os.environ:
+        pytest.skip("the mongod of MONGODB_URI is not ours to kill")
+    data = os.urandom(CHUNK_BYTES * 5)
+    write(store, data)
+    mongo.kill()
+    with pytest.raises(Unavailable):
+        store.ping()
+    mongo.start()
+    assert b"".join(until_it_answers(store)) == data
+
+
+def until_it_answers(store: GridFSBlobs) -> list[bytes]:
+    ends = time.monotonic() + 60
+    while True:
+        try:
+            return list(store.read(NAME, 0, store.size(NAME)))
+        except Unavailable:
+            assert time.monotonic() < ends
+            time.sleep(0.1)

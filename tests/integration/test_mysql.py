@@ -1,0 +1,163 @@
+"""Rows in MySQL or MariaDB: sessions, retries and pool, against a real server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from functions.shared import database, migrate
+from functions.shared.database import DatabaseUnavailable
+from functions.shared.tables import metadata, users
+from tests.servers import MariaDB
+
+
+@pytest.fixture(autouse=True)
+def tables(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A migrated, empty database."""
+    monkeypatch.setenv("DATABASE_URL", mariadb.create("test_mysql"))
+    monkeypatch.setenv("CONCURRENCY", "3")
+    database.engine.cache_clear()
+    migrate.upgrade()
+    with database.transaction() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    yield
+    database.engine().dispose()
+    database.engine.cache_clear()
+
+
+def insert(connection: sa.Connection, user_id: str, email: str = "") -> None:
+    values = {"id": user_id, "email": email or f"{user_id}@example.com", "password_hash": "x"}
+    connection.execute(users.insert().values(created_at=datetime.now(UTC), **values))
+
+
+def rename(connection: sa.Connection, user_id: str) -> None:
+    connection.execute(
+        users.update().where(users.c.id == user_id).values(password_hash=threading.current_thread().name)
+    )
+
+
+def test_the_models_are_what_the_migrations_make() -> None:
+    command.check(migrate.config())
+
+
+def test_a_session_is_strict_in_utc_and_reads_what_is_committed() -> None:
+    with database.reading() as connection:
+        mode, zone, level, charset = connection.exec_driver_sql(
+            "SELECT @@sql_mode, @@time_zone, @@tx_isolation, @@character_set_connection"
+        ).one()
+    assert "STRICT_ALL_TABLES" in mode
+    assert (zone, level, charset) == ("+00:00", "READ-COMMITTED", "utf8mb4")
+
+
+def test_what_does_not_fit_is_refused_and_not_cut() -> None:
+    with pytest.raises(sa.exc.DataError), database.transaction() as connection:
+        insert(connection, "x" * 65)
+
+
+def test_every_character_and_every_microsecond_comes_back() -> None:
+    moment = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    with database.transaction() as connection:
+        connection.execute(users.insert().values(id="u", email="🎬@exämple.com", password_hash="x", created_at=moment))
+    with database.reading() as connection:
+        row = connection.execute(users.select()).one()
+    assert (row.email, row.created_at) == ("🎬@exämple.com", moment)
+
+
+def test_addresses_that_differ_in_case_or_accent_are_different_as_on_sqlite() -> None:
+    with database.transaction() as connection:
+        insert(connection, "1", "e@example.com")
+        insert(connection, "2", "é@example.com")
+        insert(connection, "3", "E@example.com")
+
+
+def test_a_deadlock_is_tried_again_and_both_transactions_happen() -> None:
+    with database.transaction() as connection:
+        insert(connection, "a")
+        insert(connection, "b")
+    both_hold_one = threading.Barrier(2)
+    runs: list[str] = []
+
+    @database.transactional
+    def cross(connection: sa.Connection, first: str, second: str) -> None:
+        runs.append(first)
+        rename(connection, first)
+        if len(runs) <= 2:
+            both_hold_one.wait(10)
+        rename(connection, second)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(cross, ("a", "b"), ("b", "a")))
+    assert len(runs) == 3
+
+
+def test_a_transaction_whose_connection_is_cut_is_tried_again() -> None:
+    runs: list[int] = []
+
+    @database.transactional
+    def cut_once(connection: sa.Connection) -> None:
+        runs.append(1)
+        insert(connection, "u")
+        if len(runs) == 1:
+            kill(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
+        insert(connection, "v")
+
+    cut_once()
+    assert len(runs) == 2
+    with database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(users)).scalar() == 2
+
+
+def kill(connection_id: int) -> None:
+    url = sa.make_url(str(database.engine().url))
+    with pymysql.connect(host=url.host or "", port=url.port or 0, user="root") as other, other.cursor() as cursor:
+        cursor.execute(f"KILL {connection_id}")
+
+
+def test_a_commit_whose_outcome_is_unknown_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    @database.transactional
+    def lost_at_commit(connection: sa.Connection) -> None:
+        runs.append(1)
+        insert(connection, "u")
+        kill(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
+
+    with pytest.raises(DatabaseUnavailable):
+        lost_at_commit()
+    assert len(runs) == 1
+
+
+def test_a_server_that_was_restarted_is_found_again(mariadb: MariaDB) -> None:
+    database.ping()
+    mariadb.stop()
+    with pytest.raises(DatabaseUnavailable):
+        database.ping()
+    mariadb.start()
+    database.ping()
+
+
+def test_there_are_never_more_connections_than_the_function_handles_requests() -> None:
+    release, held = threading.Event(), threading.Semaphore(0)
+
+    def hold(_: int) -> Any:
+        with database.reading() as connection:
+            held.release()
+            release.wait(10)
+            return connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
+
+    with ThreadPoolExecutor(5) as pool:
+        running = [pool.submit(hold, number) for number in range(5)]
+        for _ in range(3):
+            assert held.acquire(timeout=10)
+        assert not held.acquire(timeout=0.3)
+        release.set()
+        assert len({each.result() for each in running}) <= 3
