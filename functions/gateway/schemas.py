@@ -56,11 +56,13 @@ def _numbers(values: tuple[int, ...]) -> Schema:
 OPTION_SCHEMAS: dict[str, Schema] = {
     name: {**_numbers(values), "description": meaning} for name, (values, meaning) in OPTIONS.items()
 }
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = rf"^(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*$"
 JOB_ID = text("Unguessable; also the subject of the job's events.", pattern="^[0-9a-f]{32}$")
 
 SCHEMAS: dict[str, Schema] = {
     "NewUser": _object(
-        email=text("Where notices go.", pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}$"),
+        email=text("Where notices go.", pattern=_EMAIL, maxLength=254),
         password=text("Any characters.", minLength=8, maxLength=256),
     ),
     "User": _object(id=text("The account."), email=text("In lower case."), created_at=_time("When it was made.")),

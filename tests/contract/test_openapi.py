@@ -30,7 +30,7 @@ from functions.login.accounts import LONGEST, SHORTEST
 from tests.system import Audiolift, User
 
 API = schemathesis.openapi.from_dict(document())
-BOUNDED = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 # What a schema cannot say: a refresh token has to exist, a cursor to be one of ours, quality and bitrate exclude each
 # other. And names in a query or a form that are none of ours are passed over.
 LOOSE: dict[str, list[CheckFunction]] = {
