@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -104,9 +104,11 @@ class DirectoryBlobs:
             self._unfinished.mkdir(parents=True, exist_ok=True)
             file = tempfile.NamedTemporaryFile(dir=self._unfinished, delete=False)
         try:
-            with file:
-                yield file
+            yield file
         finally:
+            # What could not be written was told by write or flush; closing would tell it again, as something else.
+            with suppress(OSError):
+                file.close()
             Path(file.name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
