@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 __all__ = [
+    "Instant",
     "dead_letters",
     "job_events",
     "jobs",
