@@ -1,0 +1,292 @@
+"""What every blob store keeps to, whatever it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from functions.shared import blobs
+from functions.shared.blobs import Blobs, NoSuchBlob
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME, OTHER = "video/" + "a" * 32, "audio/" + "b" * 32 + ".7"
+MEBIBYTE = 1024 * 1024
+CONTENT = bytes(range(256)) * 4096
+
+BAD_NAMES = [
+    "",
+    "video",
+    "video/",
+    "/etc/passwd",
+    "video/../../etc/passwd",
+    "video/" + "a" * 31,
+    "video/" + "a" * 33,
+    "video/" + "A" * 32,
+    "video/" + "g" * 32,
+    "image/" + "a" * 32,
+    "../video/" + "a" * 32,
+    "video/" + "a" * 32 + "/x",
+    "video/" + "a" * 32 + ".",
+    "video/" + "a" * 32 + ".1.2",
+    "audio/" + "a" * 32 + ".-1",
+    "video/" + "a" * 32 + "\n",
+    "video/" + "a" * 32 + "\x00",
+    "video\\" + "a" * 32,
+]
+
+
+@pytest.fixture(params=["directory"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """BLOBS_URL of an empty store, for each kind of store."""
+    return {"directory": f"file://{tmp_path / 'data' / 'blobs'}"}[request.param]
+
+
+@pytest.fixture
+def store(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Blobs]:
+    monkeypatch.setenv("BLOBS_URL", url)
+    blobs.store.cache_clear()
+    yield blobs.store()
+    blobs.store.cache_clear()
+
+
+class TestBlobs:
+    """The contract of functions/shared/blobs/interface.py."""
+
+    @pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 3 * MEBIBYTE + 7])
+    def test_what_is_read_is_what_was_written(self, store: Blobs, size: int) -> None:
+        content = (CONTENT * 4)[:size]
+        write(store, NAME, content)
+        assert store.size(NAME) == size
+        assert read(store, NAME) == content
+
+    def test_a_writer_tells_size_and_digest_as_it_goes(self, store: Blobs) -> None:
+        with store.writing(NAME) as writer:
+            assert (writer.size_bytes, writer.sha256()) == (0, hashlib.sha256(b"").hexdigest())
+            writer.write(b"abc")
+            writer.write(b"")
+            writer.write(b"def")
+            assert writer.size_bytes == 6
+        assert writer.sha256() == hashlib.sha256(b"abcdef").hexdigest()
+
+    def test_nothing_is_seen_before_the_whole_is_there(self, store: Blobs) -> None:
+        with store.writing(NAME) as writer:
+            writer.write(CONTENT)
+            assert list(store.all()) == []
+            with pytest.raises(NoSuchBlob):
+                store.size(NAME)
+        assert [blob.name for blob in store.all()] == [NAME]
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
+    def test_nothing_is_kept_when_the_writer_raises(self, store: Blobs, error: type[BaseException]) -> None:
+        def fail() -> None:
+            with store.writing(NAME) as writer:
+                writer.write(CONTENT)
+                raise error
+
+        with pytest.raises(error):
+            fail()
+        assert list(store.all()) == []
+        with pytest.raises(NoSuchBlob):
+            store.read(NAME, 0, 1)
+
+    @pytest.mark.parametrize(
+        ("start", "stop"),
+        [
+            (0, 1),
+            (0, MEBIBYTE),
+            (1, 2),
+            (255 * 1024, 257 * 1024),
+            (261_119, 261_121),
+            (261_120, 522_240),
+            (MEBIBYTE - 1, MEBIBYTE),
+            (5, 5),
+            (100, 10),
+            (MEBIBYTE, MEBIBYTE + 10),
+            (MEBIBYTE - 3, MEBIBYTE + 10),
+            (2 * MEBIBYTE, 3 * MEBIBYTE),
+        ],
+    )
+    def test_any_range_can_be_read(self, store: Blobs, start: int, stop: int) -> None:
+        write(store, NAME, CONTENT)
+        assert b"".join(store.read(NAME, start, stop)) == CONTENT[start:stop]
+
+    def test_pieces_are_of_bounded_size(self, store: Blobs) -> None:
+        write(store, NAME, CONTENT * 4)
+        assert max(map(len, store.read(NAME, 0, 4 * MEBIBYTE))) <= MEBIBYTE
+
+    def test_reading_and_writing_need_no_memory_for_the_whole(self, store: Blobs) -> None:
+        write(store, OTHER, b"warm")
+        read(store, OTHER)
+        tracemalloc.start()
+        with store.writing(NAME) as writer:
+            for _ in range(64):
+                writer.write(CONTENT)
+        assert sum(len(piece) for piece in store.read(NAME, 0, 64 * MEBIBYTE)) == 64 * MEBIBYTE
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 24 * MEBIBYTE
+
+    def test_of_two_writers_of_one_name_each_leaves_a_whole(self, store: Blobs) -> None:
+        with store.writing(NAME) as first:
+            first.write(b"first")
+            with store.writing(NAME) as second:
+                second.write(b"the second")
+            assert read(store, NAME) == b"the second"
+            first.write(b" and last")
+        assert read(store, NAME) in (b"first and last", b"the second")
+        assert [blob.name for blob in store.all()] == [NAME]
+
+    def test_who_reads_a_blob_while_it_is_replaced_gets_one_of_both(self, store: Blobs) -> None:
+        write(store, NAME, CONTENT)
+        pieces = store.read(NAME, 0, MEBIBYTE)
+        first = next(pieces)
+        write(store, NAME, CONTENT)
+        assert first + b"".join(pieces) == CONTENT
+
+    @pytest.mark.parametrize("method", ["size", "read", "local_file"])
+    def test_a_blob_that_is_not_there_is_told_at_once(self, store: Blobs, method: str) -> None:
+        def look() -> None:
+            if method == "size":
+                store.size(NAME)
+            elif method == "read":
+                store.read(NAME, 0, 10)
+            else:
+                with store.local_file(NAME):
+                    pass
+
+        with pytest.raises(NoSuchBlob):
+            look()
+
+    def test_deleting_is_done_once_and_asked_any_number_of_times(self, store: Blobs) -> None:
+        write(store, NAME, b"x")
+        write(store, OTHER, b"y")
+        for _ in range(3):
+            store.delete(NAME)
+        assert [blob.name for blob in store.all()] == [OTHER]
+        with pytest.raises(NoSuchBlob):
+            store.size(NAME)
+
+    def test_a_blob_can_be_opened_as_a_file_to_seek_in(self, store: Blobs) -> None:
+        write(store, NAME, CONTENT)
+        with store.local_file(NAME) as path, path.open("rb") as file:
+            file.seek(-10, os.SEEK_END)
+            assert file.read() == CONTENT[-10:]
+
+    def test_the_list_tells_names_sizes_and_times(self, store: Blobs) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=5)
+        write(store, NAME, b"abc")
+        write(store, OTHER, b"")
+        listed = {blob.name: blob for blob in store.all()}
+        assert {name: blob.size_bytes for name, blob in listed.items()} == {NAME: 3, OTHER: 0}
+        assert all(before < blob.written_at < datetime.now(UTC) + timedelta(seconds=5) for blob in listed.values())
+
+    @pytest.mark.parametrize("name", BAD_NAMES)
+    def test_no_name_but_our_own_reaches_the_store(self, store: Blobs, name: str) -> None:
+        def write_it() -> None:
+            with store.writing(name) as writer:
+                writer.write(b"x")
+
+        def open_it() -> None:
+            with store.local_file(name):
+                pass
+
+        for use in (
+            lambda: store.size(name),
+            lambda: store.read(name, 0, 1),
+            lambda: store.delete(name),
+            open_it,
+            write_it,
+        ):
+            with pytest.raises(ValueError, match="not a blob name"):
+                use()
+        assert list(store.all()) == []
+
+    def test_a_writer_that_is_killed_leaves_nothing_to_see_and_is_swept(self, store: Blobs, url: str) -> None:
+        code = (
+            "import sys, time\n"
+            "from functions.shared import blobs\n"
+            f"with blobs.store().writing('{NAME}') as writer:\n"
+            f"    for _ in range(16): writer.write(b'x' * {MEBIBYTE})\n"
+            "    print('written', flush=True)\n"
+            "    time.sleep(60)\n"
+        )
+        with writer_process(code, url) as process:
+            assert process.stdout
+            assert process.stdout.readline() == b"written\n"
+            process.send_signal(signal.SIGKILL)
+        assert list(store.all()) == []
+        store.delete_unfinished(datetime.now(UTC) - timedelta(hours=1))
+        assert leftovers(url)
+        store.delete_unfinished(datetime.now(UTC) + timedelta(seconds=1))
+        assert not leftovers(url)
+
+    def test_sweeping_leaves_whole_blobs_alone(self, store: Blobs) -> None:
+        write(store, NAME, b"x")
+        store.delete_unfinished(datetime.now(UTC) + timedelta(days=1))
+        assert read(store, NAME) == b"x"
+
+    def test_a_store_that_was_never_written_to_is_empty_and_ready(self, store: Blobs, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        store.ping()
+        assert list(store.all()) == []
+        store.delete(NAME)
+        store.delete_unfinished(datetime.now(UTC))
+
+
+def test_a_disk_that_is_full_is_told_as_such_and_keeps_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: write(2) fails half-way through."""
+    code = (
+        "import resource\n"
+        "from functions.shared import blobs\n"
+        "from functions.shared.problems import Unavailable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "for size, count in ((99_990, 4), (64, 4), (64, 2000), (200_000, 1)):\n"
+        "    try:\n"
+        f"        with blobs.store().writing('{NAME}') as writer:\n"
+        "            for _ in range(count): writer.write(b'x' * size)\n"
+        "        print('kept')\n"
+        "    except Unavailable:\n"
+        "        print('unavailable')\n"
+    )
+    url = f"file:{tmp_path / 'blobs'}"
+    with writer_process(code, url) as process:
+        said = process.communicate()[0].split()
+    assert said == [b"unavailable", b"kept", b"unavailable", b"unavailable"]
+    assert not leftovers(url)
+
+
+def test_a_store_that_is_not_known_is_named() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLOBS_URL", "ftp://somewhere")
+        blobs.store.cache_clear()
+        with pytest.raises(ValueError, match=r"BLOBS_URL .*ftp"):
+            blobs.store()
+
+
+def writer_process(code: str, url: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "BLOBS_URL": url}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+
+
+def leftovers(url: str) -> list[Path]:
+    """What unfinished writers left behind: in a directory store, its temporary files."""
+    return list((Path(url.removeprefix("file:").removeprefix("//")) / "unfinished").glob("*"))
+
+
+def write(store: Blobs, name: str, content: bytes) -> None:
+    with store.writing(name) as writer:
+        for start in range(0, len(content), 100_000):
+            writer.write(content[start : start + 100_000])
+
+
+def read(store: Blobs, name: str) -> bytes:
+    return b"".join(store.read(name, 0, store.size(name)))
