@@ -51,7 +51,8 @@ def _plan(video: Path, target: Path, media: Media, options: Mapping[str, int]) -
         raise Failure("no-track")
     source = arguments.input(f"file:{video}", **INPUT_GUARDS)
     output = source[f"a:{track}"].output(str(target), format="mp3", **_encoding(media.tracks[track].codec, options))
-    whole = output.global_args("-hide_banner", "-nostdin", "-nostats", "-progress", "pipe:1")
+    # Warnings and errors only: what it says is judged, and a title may read like one of them.
+    whole = output.global_args("-hide_banner", "-v", "warning", "-nostdin", "-nostats", "-progress", "pipe:1")
     return [str(word) for word in whole.compile(cmd=ffmpeg())]
 
 
