@@ -24,7 +24,9 @@ def main() -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for name, limit in limits.items():
-        resource.setrlimit(getattr(resource, name), (limit, limit))
+        # Linux looks at the hard limit first: where both are the same, SIGKILL comes instead of SIGXCPU.
+        hard = limit + 1 if name == "RLIMIT_CPU" else limit
+        resource.setrlimit(getattr(resource, name), (limit, hard))
     os.execv(sys.argv[2], sys.argv[2:])
 
 
