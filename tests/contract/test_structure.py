@@ -28,8 +28,8 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 NAMES = {setting.name for setting in SETTINGS}
 
-# A requirement of a requirement is no requirement of ours, but for what these hand out as a part of their own interface:
-# the framework its requests and servers, aiohttp the URLs it takes, and the extra `crypto` of PyJWT the keys.
+# A requirement of a requirement is none of ours, but for what these hand out as a part of their own interface: the
+# framework its requests and servers, aiohttp the URLs it takes, and the extra `crypto` of PyJWT the keys.
 HANDED_OUT = {
     "functions-framework": {"flask", "werkzeug", "cloudevents", "gunicorn", "starlette", "uvicorn"},
     "aiohttp": {"yarl"},
