@@ -45,7 +45,6 @@ ADVICE = {
     "range-not-satisfiable": "`Content-Range` has the size of the file; ask for bytes inside it.",
     "invalid-account": "Correct the member that `detail` names.",
     "key-reused": "Use a new `Idempotency-Key` for a new upload.",
-    "headers-too-large": "Send fewer or shorter headers.",
     "internal": "Try again later. The operator finds the error in the log of the function.",
     "bad-gateway": "Try again in a moment.",
     "unavailable": "Try again after `Retry-After` seconds.",

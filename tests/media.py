@@ -46,7 +46,7 @@ def ffmpeg() -> str:
 
 def make(path: Path, *encoders: str) -> Path:
     """Write a video of four seconds, with a tone of 440 Hz, by these encoders, or by those its name has in KINDS."""
-    command = [ffmpeg(), *"-v error -nostdin -y".split(), *_PICTURE, *_SOUND]
+    command = [ffmpeg(), "-v", "error", "-nostdin", "-y", *_PICTURE, *_SOUND]
     subprocess.run([*command, *(encoders or KINDS[path.name]), str(path)], check=True, capture_output=True)
     return path
 

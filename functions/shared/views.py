@@ -44,7 +44,7 @@ def _links(job: Any) -> dict[str, str]:
     links = {"self": here, "events": f"{here}/events"}
     if job.state == "done":
         links["audio"] = f"{here}/audio"
-    if job.state in ("queued", "converting"):
+    if job.state in ("queued", "converting") or (job.state == "receiving" and job.source_url):
         links["cancel"] = f"{here}/cancel"
     if job.state in ("failed", "cancelled"):
         links["retry"] = f"{here}/retry"
