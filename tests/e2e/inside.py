@@ -25,6 +25,7 @@ __all__ = [
     "blobs",
     "check_problem",
     "children",
+    "environment",
     "eventually",
     "ffmpegs",
     "forge",
@@ -33,6 +34,7 @@ __all__ = [
     "mails",
     "peak_rss",
     "rows",
+    "run_inside",
     "secrets",
     "tick",
     "tree",
@@ -100,10 +102,19 @@ def forge(audiolift: Audiolift, header: Mapping[str, Any] | None = None, **claim
 
 
 def tick(audiolift: Audiolift) -> None:
-    """Have sweep do now what it does every minute, in the environment of a function that may emit events."""
-    environment = eventually(lambda: next(_emitters(audiolift), None), "a function that emits events")
-    command = [sys.executable, "-c", "from functions.sweep.main import tick; tick()"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    """Have sweep do now what it does every minute."""
+    run_inside(audiolift, "from functions.sweep.main import tick; tick()")
+
+
+def run_inside(audiolift: Audiolift, code: str) -> None:
+    """Run Python code in a process that has the environment of a function."""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(audiolift), check=True)
+
+
+def environment(audiolift: Audiolift) -> dict[str, str]:
+    """The environment of a function that may emit events; waits until there is one."""
+    found: dict[str, str] = eventually(lambda: next(_emitters(audiolift), None), "a function that emits events")
+    return found
 
 
 def function_processes(audiolift: Audiolift, name: str) -> list[int]:
