@@ -6,21 +6,28 @@ import logging
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from events.catalogue import VideoUploaded
-from functions.convert import engine
-from functions.shared import blobs, database, jobs, outbox
-from functions.shared.jobs import Audio, Claim, Lost
+from functions.shared import blobs
+from functions.shared.late import late
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
+
+if TYPE_CHECKING:
+    from functions.convert import engine
+    from functions.shared import database, jobs, outbox
+else:
+    (engine,) = late("functions.convert", "engine")
+    database, jobs, outbox = late("functions.shared", "database", "jobs", "outbox")
 
 log = logging.getLogger(__name__)
 
 PIECE = 256 * 1024
 
 
-@subscriber(VideoUploaded, ready=(database.ping, lambda: blobs.store().ping()))
+@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping()))
 def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
     claim = jobs.claim(event.job_id)
@@ -29,7 +36,7 @@ def convert(event: VideoUploaded) -> None:
         return
     try:
         result = _finish(claim)
-    except Lost:
+    except jobs.Lost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
     except BaseException:
         jobs.release(claim)
@@ -38,7 +45,7 @@ def convert(event: VideoUploaded) -> None:
         outbox.send(result)
 
 
-def _finish(claim: Claim) -> str:
+def _finish(claim: jobs.Claim) -> str:
     try:
         result = jobs.finish(claim, _make_audio(claim))
     except Failure as failure:
@@ -48,20 +55,20 @@ def _finish(claim: Claim) -> str:
     return result
 
 
-def _make_audio(claim: Claim) -> Audio:
+def _make_audio(claim: jobs.Claim) -> jobs.Audio:
     with tempfile.TemporaryDirectory(prefix="convert-") as directory, blobs.store().local_file(claim.video) as video:
         mp3, seconds = engine.convert(video, Path(directory), claim.options, lambda progress: _renew(claim, progress))
         return _keep(claim, mp3, seconds)
 
 
-def _keep(claim: Claim, mp3: Path, seconds: float) -> Audio:
+def _keep(claim: jobs.Claim, mp3: Path, seconds: float) -> jobs.Audio:
     with mp3.open("rb") as file, blobs.store().writing(claim.audio) as writer:
         while piece := file.read(PIECE):
             writer.write(piece)
-    return Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))
+    return jobs.Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))
 
 
-def _renew(claim: Claim, progress: float) -> None:
+def _renew(claim: jobs.Claim, progress: float) -> None:
     # A database that is away for a while costs no work: should another get the job, the token stops us at the end.
     with suppress(Unavailable):
         jobs.renew(claim, progress)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import functions_framework.aio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.download import files, listing, live
-from functions.shared import blobs, database, jobs, tokens
+from functions.shared import blobs
 from functions.shared.aio import answer, json_response
-from functions.shared.owners import job_of, wrong_state
+from functions.shared.late import late
 from functions.shared.routing import Routes
 
-routes = Routes(database.ping, lambda: blobs.store().ping())
+if TYPE_CHECKING:
+    from functions.download import files, listing, live
+    from functions.shared import database, jobs, owners, tokens
+else:
+    files, listing, live = late("functions.download", "files", "listing", "live")
+    database, jobs, owners, tokens = late("functions.shared", "database", "jobs", "owners", "tokens")
+
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 
 
 @functions_framework.aio.http
@@ -32,7 +40,7 @@ async def list_jobs(request: Request) -> Response:
 @routes.add("GET", "/v1/jobs/<job_id>")
 async def read_job(request: Request, job_id: str) -> Response:
     """The job."""
-    job = await run_in_threadpool(job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
+    job = await run_in_threadpool(owners.job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
     return json_response(listing.view(job))
 
 
@@ -47,24 +55,24 @@ async def delete_job(request: Request, job_id: str) -> Response:
 async def cancel_job(request: Request, job_id: str) -> Response:
     """A queued or converting job → cancelled."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    await run_in_threadpool(job_of, user_id, job_id)
+    await run_in_threadpool(owners.job_of, user_id, job_id)
     if not await run_in_threadpool(jobs.cancel, job_id):
-        raise await run_in_threadpool(wrong_state, user_id, job_id, "cancelled")
-    return json_response(listing.view(await run_in_threadpool(job_of, user_id, job_id)))
+        raise await run_in_threadpool(owners.wrong_state, user_id, job_id, "cancelled")
+    return json_response(listing.view(await run_in_threadpool(owners.job_of, user_id, job_id)))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>/events")
 async def follow_job(request: Request, job_id: str) -> Response:
     """Every change of the job as it happens (server-sent events), from Last-Event-ID on."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    await run_in_threadpool(job_of, user_id, job_id)
+    await run_in_threadpool(owners.job_of, user_id, job_id)
     return live.stream(user_id, job_id, request.headers.get("Last-Event-ID", ""))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>/audio")
 async def read_audio(request: Request, job_id: str) -> Response:
     """The MP3: whole or a range, or only its headers."""
-    job = await run_in_threadpool(job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
+    job = await run_in_threadpool(owners.job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
     return await run_in_threadpool(files.respond, request, job)
 
 

@@ -18,7 +18,7 @@ import functions_framework
 from flask import Flask
 
 from functions.shared import settings
-from functions.shared.lingering import LingeringASGI, WSGIApp, lingering_wsgi
+from functions.shared.lingering import WSGIApp, lingering_wsgi
 
 __all__ = ["main"]
 
@@ -75,6 +75,7 @@ def _serve_asgi(app: Any) -> None:
     import uvicorn
 
     from functions.shared import draining
+    from functions.shared.lingering_asgi import LingeringASGI
 
     # Every path and method is for the function to answer, /robots.txt and a line break in a path too: the framework
     # knows no problem details.

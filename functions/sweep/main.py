@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import functions_framework
 from flask import Request, Response
 
 from events.wire import Envelope
-from functions.shared import blobs, database
+from functions.shared import blobs
 from functions.shared.http import answer
+from functions.shared.late import late
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.shared.tables import now
-from functions.sweep import dead_letters, events, files
+
+if TYPE_CHECKING:
+    from functions.shared import database, tables
+    from functions.sweep import dead_letters, events, files
+else:
+    database, tables = late("functions.shared", "database", "tables")
+    dead_letters, events, files = late("functions.sweep", "dead_letters", "events", "files")
 
 log = logging.getLogger(__name__)
 
-routes = Routes(database.ping, lambda: blobs.store().ping())
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 
 TICK = "dev.knative.sources.ping"
 # Orphans are rare, and finding them reads the whole list of files.
@@ -48,5 +55,5 @@ def tick() -> None:
     events.send_again()
     files.expire()
     files.forget_unfinished()
-    if now().minute == HOURLY_AT:
+    if tables.now().minute == HOURLY_AT:
         files.delete_orphans()

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import functions_framework
 from flask import Request, Response
 
-from functions.shared import blobs, database, jobs, options, outbox, tokens
+from functions.shared import blobs, options
 from functions.shared.http import answer, json_response
-from functions.shared.owners import job_of, wrong_state
+from functions.shared.late import late
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
 from functions.shared.views import job_view
-from functions.upload import intake
 from functions.upload.body import Received, check_head, name_in_head, receive
-from functions.upload.submitted import on_submitted
 
-routes = Routes(database.ping, lambda: blobs.store().ping())
+if TYPE_CHECKING:
+    from functions.shared import database, jobs, outbox, owners, tokens
+    from functions.upload import intake, submitted
+else:
+    database, jobs, outbox, owners, tokens = late("functions.shared", "database", "jobs", "outbox", "owners", "tokens")
+    intake, submitted = late("functions.upload", "intake", "submitted")
+
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 
 
 @functions_framework.http
@@ -30,7 +36,7 @@ def upload(request: Request) -> Response:
 @routes.add("POST", "/")
 def on_event(request: Request) -> Response:
     """video.submitted → a job whose video is fetched from a URL."""
-    return deliver(request, on_submitted)
+    return deliver(request, submitted.on_submitted)
 
 
 @routes.add("POST", "/v1/jobs")
@@ -54,10 +60,10 @@ def create(request: Request) -> Response:
 def retry(request: Request, job_id: str) -> Response:
     """A failed or cancelled job → queued again."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    job_of(user_id, job_id)
+    owners.job_of(user_id, job_id)
     event_id = jobs.retry(job_id)
     if event_id is None:
-        raise wrong_state(user_id, job_id, "retried")
+        raise owners.wrong_state(user_id, job_id, "retried")
     return _accepted(user_id, job_id, event_id)
 
 
@@ -68,7 +74,7 @@ def _store(request: Request, job_id: str, head: Received) -> str:
 
 
 def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:
-    response = json_response(job_view(job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
+    response = json_response(job_view(owners.job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
     if event_id is not None:
         # After the answer: a broker that is down must not keep the client waiting.
         response.call_on_close(lambda: outbox.send(event_id))

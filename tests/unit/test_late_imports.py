@@ -1,0 +1,57 @@
+"""What makes a cold start long is imported when the first request needs it, not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from functions.shared.late import late
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
+HEAVY = {
+    "sqlalchemy",
+    "pymysql",
+    "pymongo",
+    "jwt",
+    "cryptography",
+    "argon2",
+    "ffmpeg",
+    "httpcore",
+    "aiohttp",
+}
+LOAD = """
+import sys
+import functions.shared.server, functions_framework
+functions_framework.create_app(sys.argv[1], sys.argv[2])
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py")))
+def test_a_function_starts_without_its_heavy_libraries(name: str) -> None:
+    command = [sys.executable, "-c", LOAD, name, str(FUNCTIONS / name / "main.py")]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert "functions.shared.late" in loaded
+    assert not HEAVY & set(loaded)
+
+
+def test_threads_that_need_a_late_module_first_all_get_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some_package").mkdir()
+    (tmp_path / "some_package" / "slow.py").write_text("import time\nfirst = 1\ntime.sleep(0.2)\nlast = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (slow,) = late("some_package", "slow")
+    assert "some_package.slow" not in sys.modules
+    seen: list[int] = []
+    threads = [threading.Thread(target=lambda: seen.append(slow.first + slow.last)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [3] * 4
