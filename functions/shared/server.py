@@ -23,6 +23,14 @@ from functions.shared.lingering import WSGIApp, lingering_wsgi
 __all__ = ["main"]
 
 FUNCTIONS = Path(__file__).parents[1]
+# Settings that have no default, by the functions that cannot work without them.
+NEEDED = {
+    "gateway": ("JWKS",),
+    "login": ("SIGNING_KEY", "JWKS"),
+    "upload": ("JWKS",),
+    "notify": ("JWKS", "LINK_SECRET"),
+    "download": ("JWKS", "LINK_SECRET"),
+}
 PR_SET_PDEATHSIG = 1
 
 
@@ -34,10 +42,10 @@ def main() -> None:
     parser.add_argument("function", choices=sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py")))
     name = parser.parse_args().function
     try:
-        settings.check()
-    except settings.SettingError as error:
-        sys.exit(str(error))
-    logging.basicConfig(level=settings.text("LOG_LEVEL").upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+        settings.check(*NEEDED.get(name, ()))
+        logging.basicConfig(level=settings.text("LOG_LEVEL").upper(), format="%(levelname)s %(message)s")
+    except ValueError as error:
+        sys.exit(f"{name} does not start: {error}")
     app = functions_framework.create_app(name, FUNCTIONS / name / "main.py")
     (_serve_wsgi if isinstance(app, Flask) else _serve_asgi)(app)
 

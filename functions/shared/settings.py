@@ -14,11 +14,15 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its environment variable, its default (an int makes it a whole number), and what it is for."""
+    """One setting: its environment variable, its default (an int makes it a whole number), and what it is for.
+
+    `schemes` are what its value may begin with, when it is a URL.
+    """
 
     name: str
     default: str | int
     help: str
+    schemes: tuple[str, ...] = ()
 
 
 SETTINGS = (
@@ -36,17 +40,22 @@ SETTINGS = (
     ),
     Setting("K_SINK", "", "Where events go: the broker's ingress. Knative's SinkBinding sets it."),
     Setting(
-        "DATABASE_URL", "sqlite:///data/audiolift.db", "Rows, as an SQLAlchemy URL: mysql+pymysql://… or sqlite:///…"
+        "DATABASE_URL",
+        "sqlite:///data/audiolift.db",
+        "Rows, as an SQLAlchemy URL: mysql+pymysql://… or sqlite:///…",
+        ("mysql+pymysql", "sqlite"),
     ),
     Setting(
         "BLOBS_URL",
         "file:data/blobs",
         "Files: file:… for a directory, or mongodb://… for GridFS (TLS and authentication by the URI's options).",
+        ("file", "mongodb", "mongodb+srv"),
     ),
     Setting(
         "SMTP_URL",
         "file:data/mail",
         "Mail: smtp://[user:password@]host[:port], smtps://…, or file:… for a directory of .eml files.",
+        ("smtp", "smtps", "file"),
     ),
     Setting("MAIL_FROM", "audiolift <audiolift@localhost>", "Sender of the mails."),
     Setting(
@@ -111,8 +120,16 @@ def required(name: str) -> str:
     return value
 
 
-def check() -> None:
-    """Raise SettingError for the first number that is none, so that a function fails at its start, not at 3 a.m."""
+def check(*needed: str) -> None:
+    """Fail at a function's start, not at 3 a.m. `needed` are the settings without which it cannot work.
+
+    Raises: SettingError for the first that is unset, for a number that is none, and for an unknown kind of URL.
+    """
+    for name in needed:
+        required(name)
     for setting in SETTINGS:
         if isinstance(setting.default, int):
             number(setting.name)
+        # Not the whole value: it may hold a password.
+        if setting.schemes and text(setting.name).partition(":")[0] not in setting.schemes:
+            raise SettingError(f"{setting.name} must begin with {': or '.join(setting.schemes)}: {setting.help}")
