@@ -107,6 +107,8 @@ def _serve_asgi(app: Any) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.number("TIMEOUT_SECONDS"),
     )
+    # Once it has finished, uvicorn raises the signal that stopped it again.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     Server(config).run()
 
 
