@@ -9,7 +9,7 @@ dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
 
 functions = gateway login upload convert notify download sweep
 compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-  --no-header --no-annotate
+  --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test provision lint format lock migrate replay events docs clean
@@ -39,8 +39,8 @@ format: ## Put the code into its uniform layout
 	@$(dev) ruff format .
 
 lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays unless it has to move
-	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) -o requirements.lock
-	@$(dev) $(compile) --all-extras --constraint requirements.lock -o tests/requirements.lock
+	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) --annotation-style line -o requirements.lock
+	@$(dev) $(compile) --all-extras --no-annotate --constraint requirements.lock -o tests/requirements.lock
 
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate

@@ -162,7 +162,8 @@ def _installed(root: Path) -> set[str]:
 
 
 def _lines(path: Path) -> set[str]:
-    return {line.strip().rstrip(" \\") for line in path.read_text().splitlines()}
+    """The lines of a lock file or stamp, without the comments on which package wants which."""
+    return {line.strip().rstrip(" \\") for line in path.read_text().splitlines() if not line.startswith("    #")}
 
 
 def _stamp(root: Path) -> Path:
