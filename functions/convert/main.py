@@ -6,21 +6,13 @@ import logging
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from events.catalogue import VideoUploaded
-from functions.shared import blobs
-from functions.shared.late import late
+from functions.convert import engine
+from functions.shared import blobs, database, jobs, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
-
-if TYPE_CHECKING:
-    from functions.convert import engine
-    from functions.shared import database, jobs, outbox
-else:
-    (engine,) = late("functions.convert", "engine")
-    database, jobs, outbox = late("functions.shared", "database", "jobs", "outbox")
 
 log = logging.getLogger(__name__)
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import functions_framework.aio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs
+from functions.download import files, listing, live
+from functions.shared import blobs, database, jobs, owners, tokens
 from functions.shared.aio import answer, json_response
-from functions.shared.late import late
 from functions.shared.routing import Routes
-
-if TYPE_CHECKING:
-    from functions.download import files, listing, live
-    from functions.shared import database, jobs, owners, tokens
-else:
-    files, listing, live = late("functions.download", "files", "listing", "live")
-    database, jobs, owners, tokens = late("functions.shared", "database", "jobs", "owners", "tokens")
 
 routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -11,16 +10,10 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from functions.gateway.checks import check_size, protected
 from functions.gateway.table import TABLE
-from functions.shared import settings
+from functions.shared import settings, tokens
 from functions.shared.aio import answer, json_response
-from functions.shared.late import late
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
-
-if TYPE_CHECKING:
-    from functions.shared import tokens
-else:
-    (tokens,) = late("functions.shared", "tokens")
 
 routes = Routes()
 

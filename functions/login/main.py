@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import functions_framework
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
-from functions.shared import settings
+from functions.login import accounts, grants
+from functions.shared import database, settings, tokens
 from functions.shared.http import answer, json_body, json_response
-from functions.shared.late import late
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
-
-if TYPE_CHECKING:
-    from functions.login import accounts, grants
-    from functions.shared import database, tokens
-else:
-    accounts, grants = late("functions.login", "accounts", "grants")
-    database, tokens = late("functions.shared", "database", "tokens")
 
 routes = Routes(lambda: database.ping())
 

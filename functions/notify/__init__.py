@@ -1,0 +1,8 @@
+"""Tells owners."""
+
+from typing import TYPE_CHECKING
+
+from functions.shared.late import late
+
+if not TYPE_CHECKING:
+    __getattr__ = late(__name__, "ledger", "mail", "texts")

@@ -5,25 +5,19 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import functions_framework
 from flask import Request, Response
 
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
+from functions.notify import ledger, mail, texts
+from functions.shared import database, tokens
 from functions.shared.http import answer, json_response
-from functions.shared.late import late
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import on_event
 from functions.shared.views import rfc3339
-
-if TYPE_CHECKING:
-    from functions.notify import ledger, mail, texts
-    from functions.shared import database, tokens
-else:
-    ledger, mail, texts = late("functions.notify", "ledger", "mail", "texts")
-    database, tokens = late("functions.shared", "database", "tokens")
 
 log = logging.getLogger(__name__)
 

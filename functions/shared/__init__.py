@@ -1,0 +1,8 @@
+"""What at least two functions need."""
+
+from typing import TYPE_CHECKING
+
+from functions.shared.late import late
+
+if not TYPE_CHECKING:
+    __getattr__ = late(__name__, "database", "jobs", "outbox", "owners", "tables", "tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +18,15 @@ class _Late:
         return getattr(import_module(self._name), attribute)
 
 
-def late(package: str, *modules: str) -> tuple[Any, ...]:
-    """Stand-ins for modules of a package, to be used like them; beside them goes the import for type checkers."""
-    return tuple(_Late(f"{package}.{module}") for module in modules)
+def late(package: str, *modules: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a package (PEP 562) that gives stand-ins for modules which are not imported yet.
+
+    `from package import module` then costs nothing, and `module.something` imports it.
+    """
+
+    def stand_in(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return _Late(f"{package}.{name}")
+
+    return stand_in

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import functions_framework
 from flask import Request, Response
 
 from events.wire import Envelope
-from functions.shared import blobs
+from functions.shared import blobs, database, tables
 from functions.shared.http import answer
-from functions.shared.late import late
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-
-if TYPE_CHECKING:
-    from functions.shared import database, tables
-    from functions.sweep import dead_letters, events, files
-else:
-    database, tables = late("functions.shared", "database", "tables")
-    dead_letters, events, files = late("functions.sweep", "dead_letters", "events", "files")
+from functions.sweep import dead_letters, events, files
 
 log = logging.getLogger(__name__)
 

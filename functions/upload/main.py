@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import functions_framework
 from flask import Request, Response
 
-from functions.shared import blobs, options
+from functions.shared import blobs, database, jobs, options, outbox, owners, tokens
 from functions.shared.http import answer, json_response
-from functions.shared.late import late
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
 from functions.shared.views import job_view
+from functions.upload import intake, submitted
 from functions.upload.body import Received, check_head, name_in_head, receive
-
-if TYPE_CHECKING:
-    from functions.shared import database, jobs, outbox, owners, tokens
-    from functions.upload import intake, submitted
-else:
-    database, jobs, outbox, owners, tokens = late("functions.shared", "database", "jobs", "outbox", "owners", "tokens")
-    intake, submitted = late("functions.upload", "intake", "submitted")
 
 routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 

@@ -46,7 +46,7 @@ def test_threads_that_need_a_late_module_first_all_get_it_whole(
     (tmp_path / "some_package").mkdir()
     (tmp_path / "some_package" / "slow.py").write_text("import time\nfirst = 1\ntime.sleep(0.2)\nlast = 2\n")
     monkeypatch.syspath_prepend(tmp_path)
-    (slow,) = late("some_package", "slow")
+    slow = late("some_package", "slow")("slow")
     assert "some_package.slow" not in sys.modules
     seen: list[int] = []
     threads = [threading.Thread(target=lambda: seen.append(slow.first + slow.last)) for _ in range(4)]

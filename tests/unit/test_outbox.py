@@ -70,7 +70,7 @@ def test_a_sink_that_is_not_there_costs_delay_only(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_sink_that_does_not_answer_is_given_up(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr("functions.shared.outbox.SEND_SECONDS", 0.2)
     sink.hold.clear()
     job, event_id = queued()
     assert not outbox.send(event_id)

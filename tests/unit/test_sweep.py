@@ -136,7 +136,7 @@ def test_files_of_no_job_are_deleted_and_all_others_stay(store: Blobs, monkeypat
         write(store, name)
     files.delete_orphans()
     assert {blob.name for blob in store.all()} == needed | orphans
-    monkeypatch.setattr(files, "ORPHAN_SECONDS", -1)
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -1)
     files.delete_orphans()
     assert {blob.name for blob in store.all()} == needed
 
