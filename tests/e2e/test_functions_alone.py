@@ -99,10 +99,12 @@ def test_a_subscriber_answers_what_is_no_event_so_that_the_broker_keeps_it(
 def test_an_upload_in_flight_is_finished_before_the_process_ends(environment: dict[str, str]) -> None:
     with serving("login", environment) as (_, login):
         headers = {**sign_up(login), "Content-Type": "video/mp4"}
+    unfinished = Path(environment["BLOBS_URL"].removeprefix("file://")) / "unfinished"
     with serving("upload", environment) as (process, client):
 
         def body() -> Iterator[bytes]:
             yield b"the beginning"
+            eventually(lambda: list(unfinished.glob("*")), "an upload under way")
             process.send_signal(signal.SIGTERM)
             # Time enough for a process that would not wait to be gone.
             time.sleep(2)
