@@ -17,6 +17,8 @@ from bridge.errors import Lost, Refused, Rejected, Unroutable
 
 __all__ = ["Channel", "Delivery", "settle"]
 
+_ANSWER_SECONDS = 30
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -111,9 +113,12 @@ class Channel:
     async def _ask(self, method: Callable[..., object], **arguments: Any) -> None:
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._attempt(method, **arguments, callback=partial(settle, answered))
-        await asyncio.wait({answered, self.closed}, return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done():
+        ends = {answered, self.closed}
+        await asyncio.wait(ends, timeout=_ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if self.closed.done() and not answered.done():
             raise self.closed.result()
+        if not answered.done():
+            raise Lost("RabbitMQ does not answer; if that stays so, look whether a quorum queue has lost its leader")
 
     def _attempt(self, method: Callable[..., object], *arguments: Any, **named: Any) -> None:
         if self.closed.done():

@@ -63,6 +63,9 @@ class Connection:
         with suppress(AMQPError):
             self._connection.close()
         await asyncio.wait({self._closed}, timeout=_CLOSE_SECONDS)
+        if not self._closed.done():  # RabbitMQ does not answer
+            self._connection._adapter_disconnect_stream()  # pika has no public way to hang up
+            await asyncio.wait({self._closed}, timeout=_CLOSE_SECONDS)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pika.spec import BasicProperties
@@ -25,6 +25,7 @@ PLAIN_TYPE = "dev.knative.rabbitmq.event"
 _PERSISTENT = 2
 # Go's zero time: what Knative writes for an event without one.
 _NO_TIME = "0001-01-01T00:00:00Z"
+_EPOCH, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), 253_402_300_799
 _REQUIRED = ("id", "source", "type")
 # Unprefixed and ce- is what Knative understands; the others are the AMQP protocol binding's (section 3.1.3.1).
 _PREFIX = re.compile(r"^(?:ce-|cloudevents[:_])")
@@ -75,7 +76,7 @@ def from_plain(properties: BasicProperties, body: bytes, *, source: str, queue: 
         "datacontenttype": _printable(properties.content_type) or _content_type(body),
     }
     if properties.timestamp:
-        attributes["time"] = _text(properties.timestamp)
+        attributes["time"] = _text(_when(properties.timestamp))
     return Envelope(attributes, body)
 
 
@@ -111,6 +112,11 @@ def _valid(envelope: Envelope) -> Envelope:
 def _printable(text: str | None) -> str:
     """The text, when it can be an attribute; else ""."""
     return text if text and text.isascii() and text.isprintable() else ""
+
+
+def _when(timestamp: int) -> datetime:
+    """AMQP's timestamp, seconds since 1970, but for one beyond what a date can be."""
+    return _EPOCH + timedelta(seconds=min(timestamp, _LATEST))
 
 
 def _content_type(body: bytes) -> str:

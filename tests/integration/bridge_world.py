@@ -17,6 +17,7 @@ from aiohttp import web
 from bridge.bridge import Bridge
 from bridge.topology import Names
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 
 from events import wire
 from events.wire import Envelope
@@ -88,15 +89,20 @@ spec: {template: {spec: {containers: [{image: test, command: [none]}]}}}
 PATIENCE = 60
 
 
+def objects(namespace: str) -> dict[str, dict[str, Any]]:
+    """The manifests of the tests, by "Kind name"."""
+    text = MANIFESTS.replace("NAMESPACE", namespace)
+    found = [*yaml.safe_load_all(text), *(yaml.safe_load(SERVICES % name) for name in ("subscriber", "sink"))]
+    for manifest in found:
+        manifest["metadata"]["namespace"] = namespace
+    return {f"{manifest['kind']} {manifest['metadata']['name']}": manifest for manifest in found}
+
+
 def cluster(namespace: str, **trigger: Any) -> Cluster:
     """The cluster of the tests; `trigger` goes over the spec of its Trigger."""
-    text = MANIFESTS.replace("NAMESPACE", namespace)
-    objects = [*yaml.safe_load_all(text), *(yaml.safe_load(SERVICES % name) for name in ("subscriber", "sink"))]
-    for manifest in objects:
-        manifest["metadata"]["namespace"] = namespace
-        if manifest["kind"] == "Trigger":
-            manifest["spec"].update(trigger)
-    return manifests.read(objects)
+    found = objects(namespace)
+    found["Trigger numbers"]["spec"].update(trigger)
+    return manifests.read(found.values())
 
 
 class World:
@@ -161,6 +167,36 @@ class World:
         """A bridge that does nothing yet, over the RabbitMQ or what `url` says."""
         async with Bridge(self.cluster, url or self.url, self.forwarder, self.address) as bridge:
             yield bridge
+
+    def publish(self, body: bytes, queue: str = "in", **properties: Any) -> None:
+        """Put a message into a queue of the RabbitmqSource, as another system does."""
+        with amqp(self.url) as channel:
+            channel.confirm_delivery()
+            channel.basic_publish("", f"{self.cluster.namespace}.{queue}", body, pika.BasicProperties(**properties))
+
+    def get(self, queue: str) -> bytes | None:
+        """Take a message from a queue of the RabbitmqSource."""
+        with amqp(self.url) as channel:
+            _, _, body = channel.basic_get(f"{self.cluster.namespace}.{queue}", auto_ack=True)
+        return body
+
+    @asynccontextmanager
+    async def sourcing(self) -> AsyncIterator[None]:
+        """The RabbitmqSource, once its queues are there."""
+        async with self.bridge() as bridge:
+            bridge.source(self.cluster.rabbitmq_sources[0])
+            await eventually(self._declared)
+            yield
+            await bridge.stop(PATIENCE)
+
+    def _declared(self) -> bool:
+        with amqp(self.url) as channel:
+            try:
+                channel.queue_declare(f"{self.cluster.namespace}.in.dead", passive=True)
+                channel.queue_declare(f"{self.cluster.namespace}.in", passive=True)
+            except ChannelClosedByBroker:
+                return False
+        return True
 
     @asynccontextmanager
     async def serving(self, url: str | None = None) -> AsyncIterator[str]:
