@@ -1,7 +1,7 @@
 # Every target brings the Python environment (.venv) up to its lock file first, which takes no time once that is done.
 PYTHON ?= python3
 PORT ?= 8080
-export VIDEO ID
+export VIDEO ID REGISTRY TAG NAMES BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
@@ -12,7 +12,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test provision lint format lock migrate replay events docs clean
+.PHONY: help run demo test provision lint format lock migrate replay events docs images benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -53,6 +53,12 @@ events: ## Write schemas, examples and AsyncAPI document of the events anew
 
 docs: ## Write the tables of the docs anew
 	@$(run) docs.generate
+
+images: ## Build the image of every function (REGISTRY=…/audiolift TAG=1.0, NAMES="gateway convert" for some)
+	@$(PYTHON) -m knative.images.build
+
+benchmark: ## Measure how long each function takes to start, against a bare one
+	@$(dev) tests.benchmarks.cold_start
 
 clean: ## Remove the environment and caches; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

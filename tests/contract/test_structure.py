@@ -35,8 +35,6 @@ HANDED_OUT = {
     "aiohttp": {"yarl"},
     "pyjwt": {"cryptography"},
 }
-# In a cluster ffmpeg is in the image; the extra `local` brings it to a machine that has none.
-ONE_MACHINE = {"convert": {"imageio-ffmpeg"}}
 
 every_function = pytest.mark.parametrize("function", FUNCTIONS)
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -63,7 +61,7 @@ def test_the_events_import_no_function() -> None:
 @every_function
 def test_a_function_imports_only_what_its_extra_installs(function: str) -> None:
     starts = [*own(function), file_of("functions.shared.server")]
-    assert third_parties(starts) <= installed_by(function) | ONE_MACHINE.get(function, set())
+    assert third_parties(starts) <= installed_by(function)
 
 
 def test_the_migrations_import_only_what_their_extra_installs() -> None:
