@@ -30,8 +30,8 @@ def convert(event: VideoUploaded) -> None:
         result = _finish(claim)
     except jobs.Lost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
-    except BaseException:
-        jobs.release(claim)
+    except BaseException as error:
+        jobs.release(claim, counts=not isinstance(error, Unavailable))
         raise
     else:
         outbox.send(result)

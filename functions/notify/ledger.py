@@ -16,9 +16,6 @@ from functions.shared.tables import jobs, notifications, now, users
 
 __all__ = ["Notice", "abandon", "begin", "finish", "sent_to"]
 
-# A send that began this long ago and was never finished died with its process.
-CLAIM_SECONDS = 30
-
 _STATES = {AudioCreated.TYPE: "done", ConversionFailed.TYPE: "failed"}
 
 
@@ -38,8 +35,10 @@ class Notice:
 
 
 @database.transactional
-def begin(connection: sa.Connection, job_id: str, event_type: type[EventType], channel: str) -> Notice | None:
-    """Claim a notice, by what the rows say of the job, not the event.
+def begin(
+    connection: sa.Connection, job_id: str, event_type: type[EventType], channel: str, claim_seconds: int
+) -> Notice | None:
+    """Claim a notice, by what the rows say of the job, not the event. A claim older than `claim_seconds` is dead.
 
     Returns: None when there is nothing to tell, or it has been told.
     Raises: Unavailable when another delivery is about to tell it.
@@ -49,7 +48,7 @@ def begin(connection: sa.Connection, job_id: str, event_type: type[EventType], c
         outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
         return None
     notice = Notice(job, event_type.TYPE, channel, now())
-    return notice if _claim(connection, notice) else None
+    return notice if _claim(connection, notice, claim_seconds) else None
 
 
 @database.transactional
@@ -79,13 +78,13 @@ def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
         return list(connection.execute(query).all())
 
 
-def _claim(connection: sa.Connection, notice: Notice) -> bool:
+def _claim(connection: sa.Connection, notice: Notice, claim_seconds: int) -> bool:
     row = connection.execute(notifications.select().where(_is(notice))).one_or_none()
     if row is None:
         return _insert(connection, notice)
     if row.sent_at or row.refusal:
         return False
-    orphaned = notifications.c.claimed_at < now() - timedelta(seconds=CLAIM_SECONDS)
+    orphaned = notifications.c.claimed_at < now() - timedelta(seconds=claim_seconds)
     taken = notifications.update().where(_is(notice), orphaned, notifications.c.sent_at.is_(None))
     if connection.execute(taken.values(claimed_at=notice.claimed_at)).rowcount != 1:
         raise Unavailable("the notice is being sent by another delivery")

@@ -19,9 +19,10 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.tables import now
 
-__all__ = ["Refused", "compose", "is_kept", "kept", "message_id", "send"]
+__all__ = ["Refused", "claim_seconds", "compose", "is_kept", "kept", "message_id", "send"]
 
-SMTP_SECONDS = 10
+# For each step of the conversation; a server that looks for spam takes its time to answer.
+SMTP_SECONDS = 30
 
 
 class Refused(Exception):
@@ -69,6 +70,14 @@ def is_kept() -> bool:
     return _directory() is not None
 
 
+def claim_seconds() -> int:
+    """After how long a send that was begun and never finished must be dead: longer than any that is alive takes.
+
+    Kept mails are written again under the same name, which does no harm.
+    """
+    return 5 if is_kept() else 12 * SMTP_SECONDS
+
+
 def kept(identity: str) -> EmailMessage | None:
     """A mail that is kept on this machine, or None when it is not (any more)."""
     directory = _directory()
@@ -108,11 +117,17 @@ def _send_by_smtp(message: EmailMessage) -> None:
             server.starttls(context=ssl.create_default_context())
             server.ehlo()
         if url.username:
+            _check_encrypted(server)
             server.login(unquote(url.username), unquote(url.password or ""))
         server.send_message(message)
         # The mail is the server's now: how it takes its leave is no reason to send it again.
         with suppress(smtplib.SMTPException):
             server.quit()
+
+
+def _check_encrypted(server: smtplib.SMTP) -> None:
+    if not isinstance(server.sock, ssl.SSLSocket):
+        raise Unavailable("the mail server offers no encryption: the password is not sent to it (STARTTLS or smtps://)")
 
 
 def _connected(url: SplitResult) -> smtplib.SMTP:

@@ -37,7 +37,7 @@ def notify(request: Request) -> Response:
 @on_event(AudioCreated, ConversionFailed)
 def tell_owner(event: JobEvent) -> None:
     """Claim the notice, send it, and write down that it was sent."""
-    notice = ledger.begin(event.job_id, type(event), CHANNEL)
+    notice = ledger.begin(event.job_id, type(event), CHANNEL, mail.claim_seconds())
     if notice is None:
         return
     try:

@@ -158,10 +158,13 @@ def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
     return outbox.add(connection, held.job_id, held.token, event)
 
 
-def release(held: Claim) -> None:
-    """Give the claim up, so that the next delivery may try at once. Never raises: the lease would run out."""
+def release(held: Claim, *, counts: bool) -> None:
+    """Give the claim up, so that the next delivery may try at once. Never raises: the lease would run out.
+
+    `counts`: whether this was one of the attempts that a job has; not when a store was away.
+    """
     with suppress(Unavailable):
-        _release(held)
+        _release(held, 0 if counts else 1)
 
 
 @database.transactional
@@ -227,9 +230,10 @@ def _claim(
 
 
 @database.transactional
-def _release(connection: sa.Connection, held: Claim) -> None:
+def _release(connection: sa.Connection, held: Claim, given_back: int) -> None:
     waiting = "queued" if held.state == "converting" else held.state
-    move(connection, held.job_id, held.held(), state=waiting, progress=0.0, lease_until=None)
+    values = {"state": waiting, "progress": 0.0, "lease_until": None, "attempts": jobs.c.attempts - given_back}
+    move(connection, held.job_id, held.held(), **values)
 
 
 def _fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: sa.ColumnElement[bool]) -> str | None:

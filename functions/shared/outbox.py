@@ -22,7 +22,7 @@ from functions.shared import database, settings
 from functions.shared.problems import Unavailable
 from functions.shared.tables import now, outbox
 
-__all__ = ["add", "of", "post", "send", "send_unsent", "settle"]
+__all__ = ["add", "of", "post", "read", "send", "send_unsent", "settle"]
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,16 @@ def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
     connection.execute(outbox.update().where(*which, outbox.c.settled_at.is_(None)).values(settled_at=now()))
 
 
+def read(event_id: str) -> Any:
+    """The outbox's row of an event, or None when it is not ours."""
+    with database.reading() as connection:
+        return connection.execute(outbox.select().where(outbox.c.event_id == event_id)).one_or_none()
+
+
 def send(event_id: str) -> bool:
     """Post one event to K_SINK and mark it sent. Never raises: what cannot be sent now is left to sweep."""
     try:
-        with database.reading() as connection:
-            row = connection.execute(outbox.select().where(outbox.c.event_id == event_id)).one_or_none()
+        row = read(event_id)
         if row is None:
             return False
         _post(_envelope(row))

@@ -36,18 +36,24 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Serve the function named on the command line until SIGTERM; requests in flight are finished."""
-    parser = argparse.ArgumentParser(
-        prog="python -m functions.shared.server", description="Serve one function of audiolift."
-    )
-    parser.add_argument("function", choices=sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py")))
-    name = parser.parse_args().function
+    name = _named()
     try:
         settings.check(*NEEDED.get(name, ()))
-        logging.basicConfig(level=settings.text("LOG_LEVEL").upper(), format="%(levelname)s %(message)s")
+        logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s")
     except ValueError as error:
         sys.exit(f"{name} does not start: {error}")
     app = functions_framework.create_app(name, FUNCTIONS / name / "main.py")
     (_serve_wsgi if isinstance(app, Flask) else _serve_asgi)(app)
+
+
+def _named() -> str:
+    """The name on the command line; without one, the only function there is, as in an image."""
+    parser = argparse.ArgumentParser(
+        prog="python -m functions.shared.server", description="Serve one function of audiolift."
+    )
+    names = sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py"))
+    parser.add_argument("function", choices=names, nargs="?" if len(names) == 1 else None, default=names[0])
+    return str(parser.parse_args().function)
 
 
 def _serve_wsgi(app: Flask) -> None:

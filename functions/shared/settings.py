@@ -16,13 +16,14 @@ class SettingError(ValueError):
 class Setting:
     """One setting: its environment variable, its default (an int makes it a whole number), and what it is for.
 
-    `schemes` are what its value may begin with, when it is a URL.
+    `schemes` are what its value may begin with, when it is a URL; `choices` all that it may be.
     """
 
     name: str
     default: str | int
     help: str
     schemes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 SETTINGS = (
@@ -34,7 +35,12 @@ SETTINGS = (
     Setting(
         "TIMEOUT_SECONDS", 600, "How long a request in flight may go on after SIGTERM; as the Service's timeoutSeconds."
     ),
-    Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Setting(
+        "LOG_LEVEL",
+        "INFO",
+        "DEBUG, INFO, WARNING or ERROR: the least that is logged.",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+    ),
     Setting(
         "PUBLIC_URL", "http://localhost:8080", "Address of the gateway as people see it; links in mails begin with it."
     ),
@@ -130,6 +136,8 @@ def check(*needed: str) -> None:
     for setting in SETTINGS:
         if isinstance(setting.default, int):
             number(setting.name)
+        if setting.choices and text(setting.name) not in setting.choices:
+            raise SettingError(f"{setting.name} must be one of {', '.join(setting.choices)}")
         # Not the whole value: it may hold a password.
         if setting.schemes and text(setting.name).partition(":")[0] not in setting.schemes:
             raise SettingError(f"{setting.name} must begin with {': or '.join(setting.schemes)}: {setting.help}")

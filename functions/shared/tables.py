@@ -152,4 +152,5 @@ dead_letters = _table(
     sa.Column("reason", sa.String(1000), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("replays", sa.Integer, nullable=False),
 )

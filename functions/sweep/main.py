@@ -12,7 +12,7 @@ from functions.shared import blobs, database, tables
 from functions.shared.http import answer
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.sweep import dead_letters, events, files
+from functions.sweep import dead_letters, events, files, rows
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def sweep(request: Request) -> Response:
 @routes.add("POST", "/")
 def on_event(request: Request) -> Response:
     """A tick, or anything else that the broker gave up on."""
-    return deliver(request, _handle)
+    return deliver(request, _handle, cut_at=dead_letters.MOST_BYTES)
 
 
 def _handle(event: Envelope) -> None:
@@ -47,5 +47,6 @@ def tick() -> None:
     events.send_again()
     files.expire()
     files.forget_unfinished()
+    rows.forget()
     if tables.now().minute == HOURLY_AT:
         files.delete_orphans()

@@ -21,7 +21,7 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["check_url", "fetch"]
+__all__ = ["Unreachable", "check_url", "fetch"]
 
 MOST_REDIRECTS = 5
 # Below the lease, which is renewed as pieces come in.
@@ -33,6 +33,10 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Unreachable(Unavailable):
+    """The video's server does not answer now."""
 
 
 def check_url(url: str) -> None:
@@ -49,7 +53,7 @@ def check_url(url: str) -> None:
 def fetch(url: str, write: Callable[[bytes], None]) -> None:
     """Hand the bytes at `url` to `write`, piece by piece.
 
-    Raises: Failure when they cannot be had for good, Unavailable when they may be later, and what `write` raises.
+    Raises: Failure when they cannot be had for good, Unreachable when they may be later, and what `write` raises.
     """
     deadline = time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
     with httpcore.ConnectionPool(network_backend=_Guarded(), ssl_context=ssl.create_default_context()) as pool:
@@ -61,7 +65,7 @@ def fetch(url: str, write: Callable[[bytes], None]) -> None:
                     return
                 url = urljoin(url, location)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise Unavailable(f"the video's server does not answer: {error or type(error).__name__}") from error
+            raise Unreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
     raise Failure("unreachable")
 
 
@@ -74,7 +78,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, write: Callable[[bytes], None]
         if response.status in REDIRECTS and "location" in answered:
             return answered["location"]
         if response.status in PASSING:
-            raise Unavailable(f"the video's server answered {response.status}")
+            raise Unreachable(f"the video's server answered {response.status}")
         if response.status != 200:
             raise Failure("unreachable")
         _pass_on(response, int(answered.get("content-length", 0)), write, deadline)
@@ -119,7 +123,7 @@ def _resolved(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unavailable(f"the host of the URL is not known: {error}") from error
+        raise Unreachable(f"the host of the URL is not known: {error}") from error
     # A scope (fe80::1%eth0) is no part of the address.
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 

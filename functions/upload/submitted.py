@@ -22,13 +22,13 @@ from events.errors import EventError
 from events.wire import Envelope
 from functions.shared import blobs, database, jobs, options, outbox, settings
 from functions.shared.jobs import Claim, Lost
-from functions.shared.problems import Problem
+from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
 from functions.upload import intake
 from functions.upload.body import clean_name
-from functions.upload.fetch import fetch
+from functions.upload.fetch import Unreachable, fetch
 
 __all__ = ["fetch_for", "on_submitted", "open_submitted"]
 
@@ -70,8 +70,8 @@ def fetch_for(job_id: str) -> None:
         result = _fetch(claim)
     except Lost:
         return None
-    except BaseException:
-        jobs.release(claim)
+    except BaseException as error:
+        jobs.release(claim, counts=isinstance(error, Unreachable) or not isinstance(error, Unavailable))
         raise
     outbox.send(result)
     return None

@@ -19,7 +19,7 @@ import pytest
 from pymongo.monitoring import CommandListener
 
 from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs
-from functions.shared.blobs.interface import NoSuchBlob
+from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
 from functions.shared.problems import Unavailable
 from tests.servers import Mongo
 
@@ -127,14 +127,14 @@ def test_a_whole_file_is_read_in_windows(store: GridFSBlobs, seen: Seen) -> None
 def test_a_damaged_file_is_noticed_when_it_is_copied_whole(store: GridFSBlobs, database: Any) -> None:
     write(store, b"sound" * 1000)
     database["fs.chunks"].update_one({}, {"$set": {"data": b"wrong" * 1000}})
-    with pytest.raises(Unavailable, match="checksum"), store.local_file(NAME):
+    with pytest.raises(DamagedBlob, match="checksum"), store.local_file(NAME):
         pass
 
 
 def test_a_missing_chunk_is_noticed_by_every_reader(store: GridFSBlobs, database: Any) -> None:
     write(store, bytes(CHUNK_BYTES * 3))
     database["fs.chunks"].delete_one({"n": 1})
-    with pytest.raises(Unavailable, match="missing"):
+    with pytest.raises(DamagedBlob, match="missing"):
         list(store.read(NAME, 0, CHUNK_BYTES * 3))
 
 

@@ -48,7 +48,7 @@ def test_letters_of_two_sources_with_one_id_are_two() -> None:
 
 def test_a_reason_without_end_does_not_keep_the_letter_out() -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrordest="http://upload/" + "x" * 5000))
-    assert len(dead_letters.listed()[0].reason) == 1000
+    assert len(dead_letters.listed()[0].reason) == 900
 
 
 def test_a_job_that_cannot_be_converted_is_failed_and_its_owner_told(sink: Sink) -> None:
@@ -75,7 +75,7 @@ def test_what_the_dispatcher_never_delivered_is_sent_again_at_the_next_tick(sink
 
 
 def test_what_can_never_be_delivered_is_given_up_in_the_end(sink: Sink) -> None:
-    job, event = sent_upload(tries=10)
+    job, event = sent_upload(tries=14)
     dead_letters.record(event.with_attributes(knativeerrorcode="-1"))
     assert rows.read(job).state == "failed"
 
@@ -185,3 +185,54 @@ def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tup
 def replay() -> None:
     dead_letters.want_replay(table.c.id.is_not(None))
     main.tick()
+
+
+@pytest.mark.parametrize("code", ["-1", "404", "429", "502", "503", "504"])
+def test_an_outage_of_a_store_or_a_function_fails_no_job(code: str, sink: Sink) -> None:
+    job, event = sent_upload(created=60, tries=11)
+    dead_letters.record(event.with_attributes(knativeerrorcode=code))
+    assert rows.read(job).state == "queued"
+    assert rows.unsettled(job) == ["dev.audiolift.video.uploaded.v1"]
+
+
+def test_an_event_of_another_system_that_met_an_outage_is_replayed_by_itself_ten_times_and_then_waits(
+    sink: Sink,
+) -> None:
+    for _ in range(12):
+        dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
+        main.tick()
+    assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)] * 10
+    assert dead_letters.listed()[0].state == "recorded"
+
+
+def test_a_letter_that_comes_again_before_its_replay_is_replayed_all_the_same(sink: Sink) -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
+    assert dead_letters.want_replay(table.c.state == "recorded") == 1
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
+    main.tick()
+    assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
+
+
+def test_a_replay_that_the_sink_does_not_take_waits_for_the_next_tick(sink: Sink) -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
+    sink.status = 503
+    main.tick()
+    assert dead_letters.listed()[0].state == "wanted"
+    sink.status = 202
+    main.tick()
+    assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
+
+
+def test_a_letter_larger_than_what_is_kept_is_cut_and_says_so_and_is_not_replayed(sink: Sink) -> None:
+    large = Envelope(FOREIGN.attributes, b"x" * dead_letters.MOST_BYTES)
+    dead_letters.record(large.with_attributes(knativeerrorcode="503"))
+    (letter,) = dead_letters.listed()
+    assert "too large" in letter.reason
+    assert dead_letters.want_replay(table.c.id == letter.id) == 0
+    main.tick()
+    assert sink.received == []
+
+
+def arrived(sink: Sink) -> list[tuple[str, bytes]]:
+    """What identifies the events that the sink took."""
+    return [(event.id, event.data) for event in sink.received]

@@ -27,7 +27,7 @@ ACTIONS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
     "queue": (lambda job: jobs.queue(job, "talk.mp4", {}, 1000), {"receiving": "queued"}),
     "claim": (jobs.claim, {"queued": "converting"}),
     "renew": (lambda job: jobs.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
-    "release": (lambda job: jobs.release(rows.claim_of(job)), {"converting": "queued"}),
+    "release": (lambda job: jobs.release(rows.claim_of(job), counts=True), {"converting": "queued"}),
     "finish": (lambda job: jobs.finish(rows.claim_of(job), AUDIO), {"converting": "done"}),
     "fail_claimed": (lambda job: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")), {"converting": "failed"}),
     "fail": (lambda job: jobs.fail(job, Failure("gave-up")), {"queued": "failed"}),
@@ -157,7 +157,7 @@ def test_a_zombie_does_not_release_the_job_of_another() -> None:
     zombie = taken(job)
     expire_lease(job)
     jobs.claim(job)
-    jobs.release(zombie)
+    jobs.release(zombie, counts=True)
     assert rows.read(job).state == "converting"
 
 
@@ -257,3 +257,13 @@ def taken(job: str) -> Claim:
 
 def expire_lease(job: str) -> None:
     rows.change(table, table.c.id == job, lease_until=rows.ago(1))
+
+
+def test_an_attempt_that_only_met_an_outage_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_ATTEMPTS", "2")
+    job = rows.job("queued")
+    for _ in range(5):
+        claim = jobs.claim(job)
+        assert claim
+        jobs.release(claim, counts=False)
+    assert (rows.read(job).state, rows.read(job).attempts) == ("queued", 0)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.shared import database, jobs
+from functions.shared import database, jobs, outbox
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import Audio
 from functions.shared.reasons import Failure
@@ -182,3 +182,15 @@ def test_the_database_is_left_as_it_was_when_nothing_is_due(sink: Sink) -> None:
     with database.reading() as connection:
         assert connection.execute(table.select()).all() == []
     assert rows.read(job) == before
+
+
+def test_rows_that_have_done_their_duty_are_forgotten() -> None:
+    job = rows.job("converting")
+    jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    with database.transaction() as connection:
+        outbox.settle(connection, outbox.of(job))
+    main.tick()
+    assert rows.messages(job)
+    rows.change(table, table.c.job_id == job, settled_at=rows.ago(8 * 86400))
+    main.tick()
+    assert rows.messages(job) == []

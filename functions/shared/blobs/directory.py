@@ -53,7 +53,8 @@ class DirectoryBlobs:
                 os.fsync(file.fileno())
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(file.name, path)
-                _flush_directory(path.parent)
+                for directory in (path.parent, self._root):
+                    _flush_directory(directory)
 
     def size(self, name: str) -> int:
         """The size in bytes."""

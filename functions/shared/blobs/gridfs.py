@@ -20,7 +20,7 @@ from bson import Binary, ObjectId
 from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
 
-from functions.shared.blobs.interface import NoSuchBlob, Stored, checked
+from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob, Stored, checked
 from functions.shared.problems import Unavailable
 
 __all__ = ["GridFSBlobs"]
@@ -120,7 +120,7 @@ class GridFSBlobs:
                 copy.write(piece)
             copy.flush()
             if digest.hexdigest() != document["metadata"]["sha256"]:
-                raise Unavailable(f"{name} is damaged in the store: its checksum does not match")
+                raise DamagedBlob(f"{name}: its checksum does not match")
             yield Path(copy.name)
 
     def delete(self, name: str) -> None:
@@ -207,7 +207,7 @@ class GridFSBlobs:
         with _answering():
             found = [(chunk["n"], bytes(chunk["data"])) for chunk in self._chunks.find(query).sort("n", ASCENDING)]
         if [n for n, _ in found] != list(range(first, end)):
-            raise Unavailable(f"{document['filename']} is damaged in the store: chunks are missing")
+            raise DamagedBlob(f"{document['filename']}: chunks are missing")
         return found
 
     def _ensure_indexes(self) -> None:

@@ -10,13 +10,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Blobs", "NoSuchBlob", "Stored", "Writer", "checked"]
+__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Stored", "Writer", "checked"]
 
 _NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?")
 
 
 class NoSuchBlob(Exception):
     """There is no blob of this name."""
+
+
+class DamagedBlob(Exception):
+    """What the store holds is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Writer(Protocol):
 
 
 class Blobs(Protocol):
-    """A store of blobs. Every method raises Unavailable when the store does not answer."""
+    """A store of blobs. Every method raises Unavailable when the store does not answer, and those that
+    read raise DamagedBlob when they notice damage."""
 
     def writing(self, name: str) -> AbstractContextManager[Writer]:
         """Write a blob: it appears whole, and safe on disk, when the block ends; not at all when the block raises."""

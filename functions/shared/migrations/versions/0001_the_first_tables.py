@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=1000), nullable=False),
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("replays", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
