@@ -184,10 +184,7 @@ class RabbitMQ(Server):
         """See Server. Erlang's port mapper is started too, which else would outlive it as a daemon."""
         mapper = _need("epmd", "rabbitmq-server")
         self._mapper = _spawn([mapper], self._environment(), self.directory, subprocess.DEVNULL)
-        killed = (self.directory / "pid").exists()
         super().start()
-        while killed and self.ctl("eval", _LEADERLESS).strip() != "[]":
-            self.ctl("eval", _ELECT)
 
     def _end(self, number: signal.Signals) -> None:
         super()._end(number)
@@ -286,10 +283,6 @@ class Mongo(Server):
 
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _NODE = "audiolift@localhost"
-# After a kill, RabbitMQ 3.10 leaves some quorum queues of a single node without a leader (rabbitmq-server issue 10070).
-_QUORUM = "amqqueue:get_pid(Q) || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) == rabbit_quorum_queue"
-_ELECT = f"[ra:trigger_election(Pid) || Pid <- [{_QUORUM}]]."
-_LEADERLESS = f"[Pid || Pid <- [{_QUORUM}], element(1, sys:get_state(Pid)) =/= leader]."
 _NORMAL_ROOT = ("--auth-root-authentication-method=normal",)
 
 

@@ -118,7 +118,7 @@ class Channel:
         if self.closed.done() and not answered.done():
             raise self.closed.result()
         if not answered.done():
-            raise Lost("RabbitMQ does not answer; if that stays so, look whether a quorum queue has lost its leader")
+            raise Lost("RabbitMQ does not answer; if that stays so, see whether a quorum queue has no leader")
 
     def _attempt(self, method: Callable[..., object], *arguments: Any, **named: Any) -> None:
         if self.closed.done():
