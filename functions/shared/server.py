@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -113,8 +114,9 @@ def _serve_asgi(app: Any) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.number("TIMEOUT_SECONDS"),
     )
-    # Once it has finished, uvicorn raises the signal that stopped it again.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    # Once all is finished, uvicorn raises the signal that stopped it again. The interpreter's own end would only
+    # complain of connections that are kept for the life of the process.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
     Server(config).run()
 
 
