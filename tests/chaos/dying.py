@@ -84,7 +84,11 @@ def tracer(files: tuple[str, ...], reached: Callable[[Place], None]) -> Callable
             reached((str(Path(frame.f_code.co_filename).relative_to(ROOT)), frame.f_lineno))
         return on_line
 
-    return lambda frame, _what, _argument: on_line if frame.f_code.co_filename.endswith(files) else None
+    def on_call(frame: FrameType, _what: str, _argument: Any) -> Any:
+        code = frame.f_code
+        return on_line if code.co_filename.endswith(files) and code.co_name != "<module>" else None
+
+    return on_call
 
 
 def die_at(last: Place, here: Place) -> None:

@@ -64,3 +64,9 @@ def log(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for each, start in zip(running, seen, strict=True):
         print("\n".join(each.output[start:]))
+
+
+@pytest.fixture
+def failed(user: User, empty: Path) -> dict[str, Any]:
+    """A job of `user` that failed."""
+    return user.convert(empty)

@@ -77,6 +77,19 @@ def test_a_function_checks_the_token_itself(environment: dict[str, str], name: s
                 assert "WWW-Authenticate" in response.headers
 
 
+def test_the_gateway_forwards_and_then_stops_without_a_word(
+    environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        serving("login", environment) as (_, login),
+        serving("gateway", {**environment, "LOGIN_URL": str(login.base_url)}) as (process, gateway),
+    ):
+        sign_up(gateway)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_functions_that_share_stores_do_the_work_of_all(environment: dict[str, str]) -> None:
     with serving("login", environment) as (_, login), serving("upload", environment) as (_, upload):
         token = sign_up(login)
