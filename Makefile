@@ -1,10 +1,13 @@
 # Every target brings the Python environment (.venv) up to its lock file first, which takes no time once that is done.
 PYTHON ?= python3
 PORT ?= 8080
+OVERLAY ?= kind
 export VIDEO ID REGISTRY TAG NAMES BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
+# For what is piped on: nothing else on stdout.
+piped = $(bootstrap) requirements.lock >&2 && exec .venv/bin/python -m
 dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
 
 functions = gateway login upload convert notify download sweep
@@ -12,7 +15,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test provision lint format lock migrate replay events docs images benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -20,8 +23,11 @@ help: ## List the targets
 run: ## Serve audiolift on http://localhost:8080 until Ctrl-C (PORT=8081 for another port)
 	@$(run) knative.local --port "$(PORT)"
 
-demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4 for one of yours)
-	@$(run) knative.local.demo $${VIDEO:+"$$VIDEO"}
+demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4 for one of yours, STACK=1 for real servers)
+	@$(if $(STACK),$(dev) knative.local.stack demo,$(run) knative.local.demo) $${VIDEO:+"$$VIDEO"}
+
+stack: ## Serve audiolift as run does, on a MariaDB, a RabbitMQ and a MongoDB of its own
+	@$(dev) knative.local.stack run --port "$(PORT)"
 
 test: provision lint ## Run the linters and every test
 	@$(dev) pytest -n 2
@@ -56,6 +62,18 @@ docs: ## Write the tables of the docs anew
 
 images: ## Build the image of every function (REGISTRY=…/audiolift TAG=1.0, NAMES="gateway convert" for some)
 	@$(PYTHON) -m knative.images.build
+
+deploy: ## Bring audiolift to the cluster that kubectl points at (OVERLAY=production, or a directory)
+	@$(run) knative.deploy "$(OVERLAY)"
+
+undeploy: ## Take it away again; the namespace, its Secrets and volumes stay
+	@$(run) knative.deploy --delete "$(OVERLAY)"
+
+kn: ## Print the same as commands of kn (RUN=1 runs them)
+	@$(piped) knative.kn $(if $(RUN),--run) "$(OVERLAY)"
+
+secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f -
+	@$(piped) knative.credentials
 
 benchmark: ## Measure how long each function takes to start, against a bare one
 	@$(dev) tests.benchmarks.cold_start
