@@ -17,9 +17,19 @@ __all__ = ["Manifest", "render"]
 
 Manifest = dict[str, Any]
 
-_FIELDS = {"apiVersion": str, "kind": str, "resources": list, "namespace": str, "labels": list, "patches": list}
+_FIELDS = {
+    "apiVersion": str,
+    "kind": str,
+    "resources": list,
+    "namespace": str,
+    "labels": list,
+    "patches": list,
+    "images": list,
+}
+_IMAGE_FIELDS = {"name", "newName", "newTag", "digest"}
 _TARGET_FIELDS = {"group", "version", "kind", "name", "namespace"}
 _CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
+_CONTAINERS = ("containers", "initContainers")
 
 
 def render(directory: Path) -> list[Manifest]:
@@ -42,6 +52,9 @@ def render(directory: Path) -> list[Manifest]:
     for manifest in objects:
         _label(manifest, kustomization.get("labels", []), path)
         _place(manifest, kustomization.get("namespace"))
+        for entry in kustomization.get("images", []):
+            _only(entry, _IMAGE_FIELDS, f"{path}: images")
+            _name_images(manifest, entry)
     _refuse_doubles(objects, path)
     return objects
 
@@ -150,6 +163,28 @@ def _label(manifest: Manifest, labels: list[Mapping[str, Any]], path: Path) -> N
 def _place(manifest: Manifest, namespace: str | None) -> None:
     if namespace and manifest["kind"] not in _CLUSTER_SCOPED:
         manifest["metadata"]["namespace"] = namespace
+
+
+def _name_images(value: Any, entry: Mapping[str, str]) -> None:
+    """Give the image called `name` its new name, tag or digest in every list of containers, at any depth."""
+    if isinstance(value, list):
+        for item in value:
+            _name_images(item, entry)
+    elif isinstance(value, dict):
+        for container in (item for key in _CONTAINERS for item in value.get(key) or ()):
+            if container.get("image", "").partition("@")[0].partition(":")[0] == entry["name"]:
+                container["image"] = _image(container["image"], entry)
+        for item in value.values():
+            _name_images(item, entry)
+
+
+def _image(old: str, entry: Mapping[str, str]) -> str:
+    version = old.removeprefix(entry["name"])
+    if "newTag" in entry:
+        version = f":{entry['newTag']}"
+    if "digest" in entry:
+        version = f"@{entry['digest']}"
+    return entry.get("newName", entry["name"]) + version
 
 
 def _refuse_doubles(objects: list[Manifest], path: Path) -> None:

@@ -35,8 +35,24 @@ _WINDOW = "60s"
 _TARGET = 100
 # Knative's "no limit" still needs one on a single machine.
 _MOST_PROCESSES = 4
-# Objects that say something only to a real cluster.
-_WITHOUT_EFFECT = {"Permission", "Policy", "User"}
+# Objects that say something only to a real cluster, as group/kind.
+_WITHOUT_EFFECT = {
+    "/Namespace",
+    "/Service",
+    "/ServiceAccount",
+    "apps/Deployment",
+    "apps/StatefulSet",
+    "eventing.knative.dev/EventType",
+    "networking.internal.knative.dev/ClusterDomainClaim",
+    "networking.k8s.io/NetworkPolicy",
+    "policy/PodDisruptionBudget",
+    "rabbitmq.com/Permission",
+    "rabbitmq.com/Policy",
+    "rabbitmq.com/RabbitmqCluster",
+    "rabbitmq.com/User",
+    "scheduling.k8s.io/PriorityClass",
+    "serving.knative.dev/DomainMapping",
+}
 
 
 def read(objects: Iterable[Manifest]) -> Cluster:
@@ -45,9 +61,9 @@ def read(objects: Iterable[Manifest]) -> Cluster:
     namespaces = set()
     for manifest in objects:
         kind, metadata = manifest["kind"], manifest["metadata"]
-        namespaces.add(metadata.get("namespace", "default"))
-        if kind in _WITHOUT_EFFECT:
+        if f"{manifest['apiVersion'].rpartition('/')[0]}/{kind}" in _WITHOUT_EFFECT:
             continue
+        namespaces.add(metadata.get("namespace", "default"))
         if kind not in _READERS:
             raise ManifestError(f"{kind} {metadata['name']}: the local runner does not know this kind of object")
         found[kind].append(_read_one(manifest))
