@@ -1,14 +1,19 @@
-"""What all tests share: one audiolift per test process, and its users."""
+"""What all tests share: one audiolift and one of each real server per test process, started by the first that asks."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests import media
+from tests.servers import MariaDB, Missing, Mongo, RabbitMQ, Server
 from tests.system import Audiolift, User
+
+AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +34,32 @@ def user(audiolift: Audiolift) -> User:
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sound video."""
     return media.make(tmp_path_factory.mktemp("media") / "mp4-aac.mp4")
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """A MariaDB for all tests of this process."""
+    yield from _serve(MariaDB(tmp_path_factory.mktemp("mariadb")))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A RabbitMQ for all tests of this process."""
+    yield from _serve(RabbitMQ(tmp_path_factory.mktemp("rabbitmq")))
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
+    """A MongoDB, or what speaks its protocol, for all tests of this process."""
+    yield from _serve(Mongo(tmp_path_factory.mktemp("mongo")))
+
+
+def _serve(server: AnyServer) -> Iterator[AnyServer]:
+    try:
+        server.start()
+    except Missing as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+    yield server
+    server.stop()

@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from functions.login import keys
 from functions.shared import blobs, database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
+from tests.servers import MariaDB
 from tests.unit.sink import Sink
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> sa.URL:
-    """A database with the newest tables: on the server that DATABASE_URL names, else in an SQLite file."""
-    given = os.environ.get("DATABASE_URL")
-    url = _own_database(given, worker_id) if given else _file(tmp_path_factory.mktemp("tables") / "empty.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
-        database.engine.cache_clear()
-        migrate.upgrade()
-        database.engine().dispose()
-        database.engine.cache_clear()
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest tables, to be copied."""
+    path = tmp_path_factory.mktemp("tables") / "empty.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def mariadb_tables(mariadb: MariaDB) -> str:
+    """The URL of a database with the newest tables, to be emptied."""
+    url = mariadb.create("unit")
+    _migrate(url)
     return url
 
 
-@pytest.fixture
-def tables(migrated: sa.URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Empty tables, which the functions find by DATABASE_URL."""
-    sqlite = migrated.get_backend_name() == "sqlite"
-    url = _file(tmp_path / "audiolift.db") if sqlite else migrated
-    if sqlite:
-        shutil.copy(str(migrated.database), str(url.database))
-    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+@pytest.fixture(params=["sqlite", "mariadb"])
+def tables(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Empty tables, which the functions find by DATABASE_URL; every test that asks for them runs on each database."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("sqlite_tables"), tmp_path / "audiolift.db")
+        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
+    else:
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("mariadb_tables"))
     database.engine.cache_clear()
-    if not sqlite:
+    if request.param == "mariadb":
         _empty()
     yield
     database.engine().dispose()
@@ -73,22 +74,16 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return made
 
 
-def _file(path: Path) -> sa.URL:
-    return sa.URL.create("sqlite", database=str(path))
+def _migrate(url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        database.engine.cache_clear()
+        migrate.upgrade()
+        database.engine().dispose()
+        database.engine.cache_clear()
 
 
 def _empty() -> None:
     with database.transaction() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
-
-
-def _own_database(given: str, worker_id: str) -> sa.URL:
-    server = sa.make_url(given)
-    name = f"{server.database}_{worker_id}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return server.set(database=name)

@@ -99,6 +99,9 @@ class DirectoryBlobs:
         if not os.access(place, os.W_OK):
             raise Unavailable(f"{place} cannot be written to")
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     @contextmanager
     def _temporary(self) -> Iterator[IO[bytes]]:
         with _disk():

@@ -196,7 +196,7 @@ class GridFSBlobs:
         return document
 
     def _pieces(self, document: Document, start: int, stop: int) -> Iterator[bytes]:
-        chunk_bytes = document["chunkSize"]
+        chunk_bytes, stop = document["chunkSize"], min(stop, document["length"])
         for first in range(start // chunk_bytes, -(-stop // chunk_bytes), WINDOW):
             for n, data in self._window(document, first, min(first + WINDOW, -(-stop // chunk_bytes))):
                 at = n * chunk_bytes

@@ -72,6 +72,9 @@ class Blobs(Protocol):
     def ping(self) -> None:
         """Raises: Unavailable when the store does not answer."""
 
+    def close(self) -> None:
+        """Let go of what connects to the store, at the end of a process that used it."""
+
 
 def checked(name: str) -> str:
     """The name itself, if it is one that audiolift makes. Raises: ValueError, which is never a user's error."""
