@@ -188,6 +188,24 @@ def _triggers() -> str:
     return _table(("Trigger", "Type", "To", "Waits before retries", "Dead letters to"), rows)
 
 
+def _services() -> str:
+    heads = ("Function", "Requests at a time", "Pods", "Time limit", "Asks for", "Gets at most")
+    return _table(
+        heads, (_sizes(each) for each in kustomize.render(BASE) if each["apiVersion"] == "serving.knative.dev/v1")
+    )
+
+
+def _sizes(service: Mapping[str, Any]) -> tuple[Any, ...]:
+    template = service["spec"]["template"]
+    spec, notes = template["spec"], template["metadata"]["annotations"]
+    pods = " to ".join(notes[f"autoscaling.knative.dev/{bound}-scale"] for bound in ("min", "max"))
+    resources = spec["containers"][0]["resources"]
+    amounts = (
+        ", ".join(f"{value} {name}" for name, value in resources[kind].items()) for kind in ("requests", "limits")
+    )
+    return service["metadata"]["name"], spec["containerConcurrency"], pods, f"{spec['timeoutSeconds']} s", *amounts
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "problems": _problems,
@@ -199,6 +217,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "events": _events,
     "data": _event_data,
     "triggers": _triggers,
+    "services": _services,
 }
 
 

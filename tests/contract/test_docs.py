@@ -34,7 +34,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_tables_are_those_of_the_code() -> None:
     pages = generate.documents()
-    assert {path.name for path in pages} == {"api.md", "configuration.md", "events.md"}
+    assert {path.name for path in pages} == {"api.md", "configuration.md", "deploy.md", "events.md"}
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: run make docs"
 
@@ -80,7 +80,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 @each_page
 def test_every_setting_that_is_set_exists(page: Path) -> None:
-    known = {setting.name for setting in SETTINGS} | {"PORT", "PYTHON", "VIDEO", "ID", "CI"}
+    known = {setting.name for setting in SETTINGS} | {"PORT", "PYTHON", "VIDEO", "ID", "CI", "OVERLAY", "REGISTRY", "TAG", "RUN"}
     in_code = " ".join(CODE.findall(prose(page)))
     assert set(re.findall(r"\b([A-Z][A-Z_]+)=", in_code)) <= known
 

@@ -1,0 +1,356 @@
+"""What every overlay promises: hardened containers, fitting times, closed networks, secrets that are documented."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.catalogue import CATALOGUE, dataschema
+from functions.convert.process import WATCH_SECONDS
+from functions.shared.settings import SETTINGS
+from knative import credentials
+from knative.deploy import placeholders, secret_keys, there
+from knative.local import kustomize, manifests
+from knative.local.cluster import Cluster, KeyRef
+from knative.local.errors import ManifestError
+from knative.local.kustomize import Manifest
+from knative.rollout import RolloutError, resource, stages
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = [ROOT / "knative" / "base", *sorted((ROOT / "knative" / "overlays").iterdir())]
+IN_CLUSTER = [path for path in OVERLAYS if path.name in ("kind", "production")]
+# What RabbitMQ's dispatcher takes from a queue in advance: it cannot be set.
+PREFETCH = 100
+
+overlays = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+in_cluster = pytest.mark.parametrize("overlay", IN_CLUSTER, ids=lambda path: path.name)
+
+
+@functools.cache
+def objects(overlay: Path) -> list[Manifest]:
+    return kustomize.render(overlay)
+
+
+@functools.cache
+def rendered(overlay: Path) -> Cluster:
+    return manifests.read(objects(overlay))
+
+
+def kinds(overlay: Path, kind: str) -> Iterator[Manifest]:
+    return (each for each in objects(overlay) if resource(each) == kind)
+
+
+def pod_specs(overlay: Path) -> Iterator[tuple[Manifest, dict[str, Any]]]:
+    """Every object that has a pod's template, and the template's spec."""
+    for manifest in objects(overlay):
+        if spec := manifest.get("spec", {}).get("template", {}).get("spec"):
+            yield manifest, spec
+
+
+def ours(overlay: Path) -> Iterator[tuple[Manifest, dict[str, Any]]]:
+    """The same without the stores for trying out."""
+    return (found for found in pod_specs(overlay) if resource(found[0]) in ("Service.serving.knative.dev", "Job.batch"))
+
+
+def setting(cluster: Cluster, service: str, name: str) -> int:
+    """What a function reads for a setting: from its own environment, the ConfigMap, or by default."""
+    default = next(each.default for each in SETTINGS if each.name == name)
+    own = {env.name: env.value for env in cluster.services[service].container.env}
+    value = own.get(name, cluster.config_maps["audiolift-config"].get(name, default))
+    assert isinstance(value, str | int)
+    return int(value)
+
+
+@overlays
+def test_what_we_run_is_locked_in(overlay: Path) -> None:
+    for manifest, spec in ours(overlay):
+        assert spec["automountServiceAccountToken"] is False, manifest["metadata"]["name"]
+        assert spec["serviceAccountName"] == "audiolift-function"
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "runAsNonRoot": True,
+                "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+            }
+            for bound in ("requests", "limits"):
+                assert set(container["resources"][bound]) == {"cpu", "memory", "ephemeral-storage"}
+
+
+@overlays
+def test_no_container_is_privileged_or_has_a_token(overlay: Path) -> None:
+    for manifest, spec in pod_specs(overlay):
+        assert spec["automountServiceAccountToken"] is False, manifest["metadata"]["name"]
+        for container in spec["containers"]:
+            context = {**spec.get("securityContext", {}), **container["securityContext"]}
+            assert context["runAsNonRoot"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@overlays
+def test_nobody_has_rights_in_the_cluster(overlay: Path) -> None:
+    found = {each["kind"] for each in objects(overlay)}
+    assert not found & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+    (account,) = kinds(overlay, "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+
+
+@overlays
+def test_only_what_may_be_written_to_is_a_volume_and_it_is_bounded(overlay: Path) -> None:
+    for _, spec in ours(overlay):
+        assert [each["mountPath"] for each in spec["containers"][0]["volumeMounts"]] == ["/tmp"]
+        assert set(spec["volumes"][0]["emptyDir"]) == {"sizeLimit"}
+
+
+@overlays
+def test_each_service_has_probes_bounds_and_a_port(overlay: Path) -> None:
+    for service in kinds(overlay, "Service.serving.knative.dev"):
+        template = service["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        # By no name: h2c would have Serving speak HTTP/2 to a server that does not.
+        assert container["ports"] == [{"containerPort": 8080}]
+        scale = {key.removeprefix("autoscaling.knative.dev/") for key in template["metadata"]["annotations"]}
+        assert {"min-scale", "max-scale", "target-utilization-percentage", "scale-down-delay"} <= scale
+
+
+@overlays
+def test_images_are_named_for_their_functions(overlay: Path) -> None:
+    for manifest, spec in ours(overlay):
+        (container,) = spec["containers"]
+        name = re.split("[:@]", container["image"])[0]
+        assert name.split("/")[-2:] == ["audiolift", manifest["metadata"]["name"]]
+
+
+def test_the_port_is_that_of_the_setting_and_of_the_images() -> None:
+    assert next(each.default for each in SETTINGS if each.name == "PORT") == 8080
+    assert re.findall(r"^EXPOSE (\d+)$", (ROOT / "Dockerfile.base").read_text(), re.MULTILINE) == ["8080"]
+
+
+@overlays
+def test_times_fit_each_other_from_the_lease_to_rabbitmq(overlay: Path) -> None:
+    """docs/architecture.md says why the lease is short, and not longer than a conversion."""
+    cluster = rendered(overlay)
+    lease, conversion = (setting(cluster, "convert", f"{name}_SECONDS") for name in ("LEASE", "CONVERT_TIMEOUT"))
+    assert WATCH_SECONDS * 10 <= lease < conversion < cluster.services["convert"].timeout
+    assert setting(cluster, "upload", "FETCH_TIMEOUT_SECONDS") < cluster.services["upload"].timeout
+    for trigger in cluster.triggers:
+        assert trigger.delivery.timeout
+        assert cluster.services[trigger.subscriber.name].timeout <= trigger.delivery.timeout
+
+
+@overlays
+def test_rabbitmq_waits_for_all_that_a_dispatcher_has_taken(overlay: Path) -> None:
+    (rabbitmq,) = kinds(overlay, "RabbitmqCluster.rabbitmq.com")
+    settings = dict(re.findall(r"^(\w+) = (\d+)$", rabbitmq["spec"]["rabbitmq"]["additionalConfig"], re.MULTILINE))
+    for trigger in rendered(overlay).triggers:
+        delivery = trigger.delivery
+        assert delivery.timeout
+        waits = sum(delivery.wait_before(retry) for retry in range(1, delivery.retry + 1))
+        longest = (delivery.retry + 1) * delivery.timeout + waits
+        assert ceil(PREFETCH / trigger.parallelism) * longest * 1000 < int(settings["consumer_timeout"])
+
+
+@in_cluster
+def test_sweep_takes_the_dead_letters_of_all_triggers_at_once(overlay: Path) -> None:
+    """RabbitMQ's dispatcher drops what its dead-letter sink refuses."""
+    cluster = rendered(overlay)
+    sweep = cluster.services["sweep"]
+    assert sum(trigger.parallelism for trigger in cluster.triggers) <= sweep.max_scale * sweep.concurrency
+
+
+@pytest.mark.parametrize("name", ["upload", "convert", "notify"])
+def test_a_subscriber_accepts_the_types_that_its_triggers_send_and_no_other(name: str, tmp_path: Path) -> None:
+    sent = {each.attributes["type"] for each in rendered(OVERLAYS[0]).triggers if each.subscriber.name == name}
+    assert sent
+    assert accepted(name, tmp_path) == sent
+
+
+def accepted(function: str, directory: Path) -> set[str]:
+    """The types of the catalogue that a function does not refuse."""
+    code = f"""
+import json, pathlib, functions_framework
+from events.catalogue import CATALOGUE
+client = functions_framework.create_app({function!r}, "functions/{function}/main.py").test_client()
+for each in CATALOGUE:
+    event = pathlib.Path("events/examples", each.TYPE + ".json").read_text()
+    answer = client.post("/", data=event, content_type="application/cloudevents+json")
+    if "not handled here" not in answer.get_data(as_text=True):
+        print(each.TYPE)
+"""
+    stores = {"DATABASE_URL": f"sqlite:///{directory / 'rows.db'}", "BLOBS_URL": f"file:{directory / 'blobs'}"}
+    environment = {**os.environ, **stores}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_sweep_knows_the_ticks_of_the_ping_source() -> None:
+    from functions.sweep.main import TICK
+
+    (ping,) = rendered(OVERLAYS[0]).ping_sources
+    assert (ping.sink.name, TICK) == ("sweep", "dev.knative.sources.ping")
+
+
+def test_the_event_types_are_those_of_the_catalogue() -> None:
+    found = {each["spec"]["type"]: each["spec"] for each in kinds(OVERLAYS[0], "EventType.eventing.knative.dev")}
+    assert set(found) == {each.TYPE for each in CATALOGUE}
+    for each in CATALOGUE:
+        spec = found[each.TYPE]
+        assert (spec["schema"], spec["description"]) == (dataschema(each), each.__doc__)
+        assert spec["reference"]["name"] in rendered(OVERLAYS[0]).brokers
+        # Others emit video.submitted too, with sources of their own.
+        assert spec.get("source", each.SOURCE) == each.SOURCE
+
+
+@overlays
+def test_every_secret_is_documented_and_none_is_filled(overlay: Path) -> None:
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    found = secret_keys(objects(overlay))
+    assert found
+    for (_, name), keys in found.items():
+        assert f"`{name}`" in text
+        assert [key for key in keys if f"`{key}`" not in text] == []
+    assert list(kinds(overlay, "Secret")) == []
+
+
+def test_the_secrets_for_trying_out_are_those_that_kind_needs() -> None:
+    made = credentials.made()
+    for (_, name), keys in secret_keys(objects(ROOT / "knative/overlays/kind")).items():
+        assert keys <= set(made[name])
+    assert made["audiolift-stores"] != credentials.made()["audiolift-stores"]
+
+
+@overlays
+def test_each_pod_may_reach_what_its_environment_names_and_nothing_else(overlay: Path) -> None:
+    cluster = rendered(overlay)
+    for name, service in cluster.services.items():
+        keys = {env.value.key for env in service.container.env if isinstance(env.value, KeyRef)}
+        emits, calls = name in cluster.sinks, any(env.name == "LOGIN_URL" for env in service.container.env)
+        assert reach(overlay, {"serving.knative.dev/service": name}) == {
+            "dns",
+            *(["rows"] if "database-url" in keys else []),
+            *(["files"] if "blobs-url" in keys else []),
+            *(["mail"] if "smtp-url" in keys else []),
+            *(["broker"] if emits else []),
+            *(["functions"] if calls else []),
+            *(["internet"] if name == "upload" else []),
+        }
+    assert reach(overlay, {"app.kubernetes.io/name": "migrate"}) == {"dns", "rows"}
+
+
+@overlays
+def test_only_the_gateway_and_dispatchers_reach_functions(overlay: Path) -> None:
+    allowed = [each for each in kinds(overlay, POLICY) if each["metadata"]["name"].endswith("-to-functions")]
+    selectors = [each["spec"]["podSelector"] for each in allowed]
+    assert {"matchLabels": {"serving.knative.dev/service": "gateway"}} in selectors
+    assert len(selectors) == 2
+    for role in ("dispatcher", "dispatcher-dlq"):
+        assert reach(overlay, {"eventing.knative.dev/brokerRole": role}) == {"dns", "functions", "rabbitmq"}
+
+
+@overlays
+def test_what_no_policy_names_is_closed(overlay: Path) -> None:
+    (deny,) = [each for each in kinds(overlay, POLICY) if each["metadata"]["name"] == "default-deny"]
+    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert reach(overlay, {"anything": "else"}) == {"dns"}
+
+
+POLICY = "NetworkPolicy.networking.k8s.io"
+PLACES = {
+    frozenset({53}): "dns",
+    frozenset({3306}): "rows",
+    frozenset({27017}): "files",
+    frozenset({25, 465, 587}): "mail",
+    frozenset({1025}): "mail",
+    frozenset({8080}): "broker",
+    frozenset({8081, 8444}): "functions",
+    frozenset({80, 443}): "internet",
+    frozenset({5671, 5672}): "rabbitmq",
+}
+
+
+def reach(overlay: Path, labels: dict[str, str]) -> set[str]:
+    """What the policies let a pod with these labels talk to."""
+    rules = (
+        rule
+        for policy in kinds(overlay, POLICY)
+        if selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("egress", ())
+    )
+    return {PLACES[frozenset(port["port"] for port in rule["ports"])] for rule in rules}
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector of Kubernetes chooses what has these labels."""
+    equal = selector.get("matchLabels", {}).items() <= labels.items()
+    return equal and all(
+        each["key"] in labels and (each["operator"] == "Exists" or labels[each["key"]] in each["values"])
+        for each in selector.get("matchExpressions", ())
+    )
+
+
+@overlays
+def test_every_kind_has_its_turn(overlay: Path) -> None:
+    found = objects(overlay)
+    assert sum(len(stage.objects) for stage in stages(found)) == len(found)
+
+
+def test_a_kind_without_a_turn_is_noticed() -> None:
+    gadget = {"apiVersion": "example.org/v1", "kind": "Gadget", "metadata": {"name": "one"}}
+    with pytest.raises(RolloutError, match=r"Gadget\.example\.org"):
+        stages([gadget])
+
+
+@in_cluster
+def test_each_stage_waits_for_the_one_before(overlay: Path) -> None:
+    said = [" ".join(command.argv) + command.stdin for command in there(objects(overlay))]
+    first = [
+        next(number for number, text in enumerate(said) if words in text)
+        for words in (
+            "kind: Namespace",
+            "kind: RabbitmqCluster",
+            "wait RabbitmqCluster",
+            "kind: Broker\n",
+            "wait Broker",
+            "kind: SinkBinding",
+            "delete Job.batch migrate",
+            "kind: Job\n",
+            "wait Job.batch/migrate",
+            "containerConcurrency",
+            "wait Service.serving.knative.dev/convert",
+            "kind: Trigger",
+            "wait Trigger",
+        )
+    ]
+    assert first == sorted(first)
+
+
+def test_production_is_not_deployed_before_it_is_filled_in() -> None:
+    left = placeholders(objects(ROOT / "knative/overlays/production"))
+    assert {"registry.example.com", "audiolift.example.com", "192.0.2.0/24", f"sha256:{'0' * 64}"} <= left
+    assert placeholders(objects(ROOT / "knative/overlays/kind")) == set()
+
+
+def test_production_pins_every_image_by_digest() -> None:
+    for _, spec in ours(ROOT / "knative/overlays/production"):
+        assert re.fullmatch(r"[\w./-]+@sha256:[0-9a-f]{64}", spec["containers"][0]["image"])
+
+
+def test_the_local_runner_ignores_only_what_it_lists() -> None:
+    found = objects(OVERLAYS[0])
+    with pytest.raises(ManifestError, match="does not know this kind"):
+        manifests.read([*found, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}}])
