@@ -15,7 +15,7 @@ import jwt
 import pytest
 
 from tests.e2e.inside import blobs, check_problem, eventually, secrets, tick
-from tests.system import Audiolift, User
+from tests.system import PATIENCE, Audiolift, User
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def test_a_range_of_another_version_is_the_whole_file(owner: User, done: dict[st
 
 
 def test_a_signed_link_needs_no_token(audiolift: Audiolift, done: dict[str, Any], audio: bytes) -> None:
-    response = httpx.get(audiolift.url + done["links"]["download"], headers={"Range": "bytes=10-"})
+    response = httpx.get(audiolift.url + done["links"]["download"], headers={"Range": "bytes=10-"}, timeout=PATIENCE)
 
     assert response.status_code == 206
     assert response.content == audio[10:]
@@ -124,7 +124,7 @@ def test_the_link_in_the_mail_is_such_a_link(owner: User, done: dict[str, Any], 
     (mail,) = owner.wait_for_mails(1)
     (link,) = (line for line in mail["text"].splitlines() if "/v1/files/" in line)
 
-    assert httpx.get(str(owner.http.base_url) + httpx.URL(link).raw_path.decode()).content == audio
+    assert owner.http.get(httpx.URL(link).raw_path.decode()).content == audio
 
 
 def test_a_link_that_is_forged_or_over_is_not_found(audiolift: Audiolift, done: dict[str, Any]) -> None:
@@ -142,9 +142,10 @@ def test_a_link_that_is_forged_or_over_is_not_found(audiolift: Audiolift, done: 
     }
 
     for what, link in links.items():
-        response = httpx.get(f"{audiolift.url}/v1/files/{link}")
+        response = httpx.get(f"{audiolift.url}/v1/files/{link}", timeout=PATIENCE)
         assert check_problem(response, 404, "not-found"), what
-    assert httpx.get(f"{audiolift.url}/v1/files/{jwt.encode(good, secret, 'HS256', headers=header)}").is_success
+    sound = jwt.encode(good, secret, "HS256", headers=header)
+    assert httpx.get(f"{audiolift.url}/v1/files/{sound}", timeout=PATIENCE).is_success
 
 
 def test_a_token_is_no_link_and_a_link_no_token(owner: User, done: dict[str, Any]) -> None:
