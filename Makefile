@@ -15,7 +15,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets imagetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -23,7 +23,7 @@ help: ## List the targets
 run: ## Serve audiolift on http://localhost:8080 until Ctrl-C (PORT=8081 for another port)
 	@$(run) knative.local --port "$(PORT)"
 
-demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4 for one of yours, STACK=1 for real servers)
+demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4: one of yours, STACK=1: real servers)
 	@$(if $(STACK),$(dev) knative.local.stack demo,$(run) knative.local.demo) $${VIDEO:+"$$VIDEO"}
 
 stack: ## Serve audiolift as run does, on a MariaDB, a RabbitMQ and a MongoDB of its own
@@ -77,6 +77,10 @@ secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f
 
 benchmark: ## Measure how long each function takes to start, against a bare one
 	@$(dev) tests.benchmarks.cold_start
+
+imagetest: ## Build images from a bare Debian and run them, with buildah, debootstrap and runc, as root
+	@$(dev) tests.provision
+	@IMAGES=1; export IMAGES; $(dev) pytest -n 0 -o faulthandler_timeout=3600 tests/integration/test_images.py
 
 clean: ## Remove the environment and caches; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

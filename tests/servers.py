@@ -6,6 +6,7 @@ started it. MONGODB_URI names a real mongod to take instead of SecantusDB.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -236,6 +237,8 @@ class RabbitMQ(Server):
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "plugins"),
             "RABBITMQ_PID_FILE": str(directory / "pid"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            # Its script then becomes the server, which so gets the kernel's signal when we die.
+            "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2",
         }
 
@@ -280,6 +283,9 @@ class Mongo(Server):
             return True
         return False
 
+
+# What it says about a server that is still starting is not of interest.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _NODE = "audiolift@localhost"

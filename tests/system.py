@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ PASSWORD = "correct horse battery staple"
 class Audiolift:
     """The local runner on a free port, over a data directory. `url` is the gateway's; `output` what the runner said."""
 
-    def __init__(self, data: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data: Path, environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> None:
         self.data = data
+        self._arguments = arguments
         self.output: list[str] = []
         self._users: list[User] = []
         self._environment = {**os.environ, **(environment or {})}
@@ -35,7 +36,7 @@ class Audiolift:
 
     def start(self) -> None:
         """Start the runner (again), and wait until it says where it is."""
-        command = [sys.executable, "-m", "knative.local", "--port", "0", "--data", str(self.data)]
+        command = [sys.executable, "-m", "knative.local", "--port", "0", "--data", str(self.data), *self._arguments]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,0 +1,72 @@
+"""docs/emit.md: each of its examples, as printed, becomes a job of the account that the source is trusted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers import RabbitMQ
+from tests.system import PASSWORD, PATIENCE, Audiolift
+
+TEXT = (Path(__file__).parents[2] / "docs" / "emit.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    section.partition("\n")[0]: code
+    for section in TEXT.split("\n## ")
+    for code in re.findall(r"^```(?:python|bash)\n(.*?)```", section, re.MULTILINE | re.DOTALL)
+}
+EMAIL = "videos@example.com"
+Owner = tuple[httpx.Client, dict[str, str]]
+OPTIONS_OF_KN_EVENT_SEND = {"--type", "--source", "--id", "--field", "--to-url"}
+
+
+@pytest.fixture(scope="module")
+def owner(
+    rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+    """A client of the account that jobs are submitted for, and the environment of the examples."""
+    trusted = json.dumps({"/example/cms": EMAIL})
+    settings = {"RABBITMQ_URL": rabbitmq.url, "TRUSTED_SOURCES": trusted}
+    audiolift = Audiolift(tmp_path_factory.mktemp("emit") / "data", settings, ("-v",))
+    ingress = next(line.split()[-1] for line in audiolift.output if line.startswith("audiolift-broker-ingress is at"))
+    with httpx.Client(base_url=audiolift.url, timeout=PATIENCE) as client:
+        client.post("/v1/users", json={"email": EMAIL, "password": PASSWORD}).raise_for_status()
+        form = {"grant_type": "password", "username": EMAIL, "password": PASSWORD}
+        client.headers["Authorization"] = f"Bearer {client.post('/v1/token', data=form).json()['access_token']}"
+        yield client, {**os.environ, "RABBITMQ_URL": rabbitmq.url, "INGRESS": ingress}
+    audiolift.stop()
+
+
+@pytest.mark.parametrize(
+    ("title", "program"),
+    [("Python, to RabbitMQ", [sys.executable, "-c"]), ("HTTP, to the broker's ingress", ["bash", "-c"])],
+)
+def test_an_example_makes_one_job_however_often_it_is_sent(owner: Owner, title: str, program: list[str]) -> None:
+    client, environment = owner
+    before = _jobs(client)
+    environment = {**environment, "ID": uuid.uuid4().hex}
+    for _ in range(2):
+        subprocess.run([*program, EXAMPLES[title]], env=environment, check=True, capture_output=True)
+    deadline = time.monotonic() + PATIENCE
+    while _jobs(client) == before:
+        assert time.monotonic() < deadline, "no job came of it"
+        time.sleep(0.2)
+    subprocess.run([*program, EXAMPLES[title]], env=environment, check=True, capture_output=True)
+    assert len(_jobs(client) - before) == 1
+
+
+def test_the_example_for_kn_which_is_not_run_here_has_only_options_that_its_documentation_names() -> None:
+    assert set(re.findall(r"--[a-z-]+", EXAMPLES["kn"])) == OPTIONS_OF_KN_EVENT_SEND
+
+
+def _jobs(client: httpx.Client) -> set[str]:
+    return {job["id"] for job in client.get("/v1/jobs").raise_for_status().json()["items"]}
