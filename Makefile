@@ -23,7 +23,7 @@ help: ## List the targets
 run: ## Serve audiolift on http://localhost:8080 until Ctrl-C (PORT=8081 for another port)
 	@$(run) knative.local --port "$(PORT)"
 
-demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4: one of yours, STACK=1: real servers)
+demo: ## Turn a video into an MP3 and show each step (VIDEO=holiday.mp4; STACK=1 for real servers)
 	@$(if $(STACK),$(dev) knative.local.stack demo,$(run) knative.local.demo) $${VIDEO:+"$$VIDEO"}
 
 stack: ## Serve audiolift as run does, on a MariaDB, a RabbitMQ and a MongoDB of its own
