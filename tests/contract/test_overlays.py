@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from events.catalogue import CATALOGUE, dataschema
 from functions.convert.process import WATCH_SECONDS
 from functions.shared.settings import SETTINGS
 from knative import credentials
-from knative.deploy import placeholders, secret_keys, there
+from knative.deploy import away, placeholders, secret_keys, there
 from knative.local import kustomize, manifests
 from knative.local.cluster import Cluster, KeyRef
 from knative.local.errors import ManifestError
@@ -343,6 +344,36 @@ def test_production_is_not_deployed_before_it_is_filled_in() -> None:
     left = placeholders(objects(ROOT / "knative/overlays/production"))
     assert {"registry.example.com", "audiolift.example.com", "192.0.2.0/24", f"sha256:{'0' * 64}"} <= left
     assert placeholders(objects(ROOT / "knative/overlays/kind")) == set()
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [("production", "set these in the overlay first: 192.0.2.0/24, "), ("staging", "staging is neither in ")],
+)
+def test_what_cannot_be_deployed_is_said_before_the_cluster_is_asked(overlay: str, message: str) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("NOT CHECKED: kubectl is not installed")
+    command = [sys.executable, "-m", "knative.deploy", overlay]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"audiolift: {message}")
+
+
+def test_without_kubectl_nothing_is_deployed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "knative.deploy", "kind"]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[:34]) == (1, "audiolift: kubectl is not on PATH;")
+
+
+@in_cluster
+def test_what_is_taken_away_goes_in_reverse_and_leaves_the_namespace(overlay: Path) -> None:
+    gone = [command.argv[2:4] for command in away(objects(overlay))]
+    assert ("Namespace", "audiolift") not in gone
+    assert len(gone) == len(objects(overlay)) - 1
+    assert gone.index(("Trigger.eventing.knative.dev", "video-uploaded")) < gone.index(
+        ("Service.serving.knative.dev", "convert")
+    )
 
 
 def test_production_pins_every_image_by_digest() -> None:

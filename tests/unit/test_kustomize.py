@@ -77,6 +77,20 @@ def test_a_merge_patch_merges_the_lists_of_a_built_in_kind_by_their_key(tmp_path
     assert [each["name"] for each in container["env"]] == ["A", "B"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "image"),
+    [
+        ({"name": "x", "newTag": "1.0"}, "x:1.0"),
+        ({"name": "x", "newName": "host:5000/y"}, "host:5000/y"),
+        ({"name": "x", "newName": "host/y", "digest": "sha256:00"}, "host/y@sha256:00"),
+        ({"name": "y", "newTag": "1.0"}, "x"),
+    ],
+)
+def test_images_get_their_names_tags_and_digests(tmp_path: Path, entry: dict[str, str], image: str) -> None:
+    for manifest in render(overlay(tmp_path, SERVICE, JOB, images=[entry])):
+        assert manifest["spec"]["template"]["spec"]["containers"][0]["image"] == image
+
+
 def test_a_patch_with_a_target_is_for_all_that_match(tmp_path: Path) -> None:
     two = {**SERVICE, "metadata": {"name": "two"}}
     entry = {"target": {"kind": "Service", "name": "one|two"}, "patch": yaml.safe_dump(named(SERVICE, spec={"x": 1}))}
