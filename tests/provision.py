@@ -1,4 +1,4 @@
-"""Sees to the programs that tests use for real: database, broker, ffmpeg, browser. `make test` runs it first.
+"""Sees to the programs that tests use for real: database, broker, ffmpeg, browser, image builder. `make test` runs it first.
 
 Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
 Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
@@ -23,6 +23,9 @@ PACKAGES = {
     "rabbitmq-server": "rabbitmq-server",
     "ffmpeg": "ffmpeg",
     "chromium": "chromium",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "runc": "runc",
 }
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -23,6 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from functions.login import keys
+
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
 BARE_SOURCE = """
 import functions_framework
@@ -32,19 +34,20 @@ def bare(request):
     return "OK"
 """
 ROOT = Path(__file__).parents[2]
+_MADE = keys.make()
+SECRETS = {"SIGNING_KEY": _MADE["signing-key"], "JWKS": _MADE["jwks"], "LINK_SECRET": _MADE["link-secret"]}
 GIVE_UP_SECONDS, POLL_SECONDS = 60, 0.001
 
 
-class Pair(NamedTuple):
-    """The seconds from exec to the first answer of a bare function, and of the function that was started next."""
+class Start(NamedTuple):
+    """The seconds from exec to the first answer of a bare function, and of the function that was started next.
+
+    `ready` is when that one had also imported all that a request needs, and its stores had answered.
+    """
 
     bare: float
     function: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long the function took."""
-        return self.function / self.bare
+    ready: float
 
 
 def main() -> None:
@@ -57,24 +60,26 @@ def main() -> None:
         print(table(measure(arguments.functions, arguments.rounds, Path(directory))))
 
 
-def measure(functions: Sequence[str], rounds: int, directory: Path) -> dict[str, list[Pair]]:
-    """The starts of each function, each beside one of the bare function; the first pair compiles, and is left out."""
+def measure(functions: Sequence[str], rounds: int, directory: Path) -> dict[str, list[Start]]:
+    """The starts of each function, each beside one of the bare function; the first round compiles, and is left out."""
     (directory / "bare.py").write_text(BARE_SOURCE)
-    pairs: dict[str, list[Pair]] = {name: [] for name in functions}
+    migrate = [sys.executable, "-m", "functions.shared.migrate"]
+    subprocess.run(migrate, env=_environment(directory, 0), check=True, capture_output=True)
+    starts: dict[str, list[Start]] = {name: [] for name in functions}
     for _ in range(rounds + 1):
-        for name, taken in pairs.items():
-            taken.append(Pair(_start(_bare(directory), directory), _start(_function(name), directory)))
-    return {name: taken[1:] for name, taken in pairs.items()}
+        for name, taken in starts.items():
+            (bare,) = _start(_bare(directory), directory, "/healthz")
+            taken.append(Start(bare, *_start(_function(name), directory, "/healthz", "/readyz")))
+    return {name: taken[1:] for name, taken in starts.items()}
 
 
-def table(pairs: dict[str, list[Pair]]) -> str:
-    """The medians of the times, and of the pairs' ratios, as Markdown."""
-    rows = ["| function | bare, ms | function, ms | ratio |", "|---|--:|--:|--:|"]
-    for name, taken in pairs.items():
-        bare, function, ratio = (
-            median(values) for values in zip(*((*pair, pair.ratio) for pair in taken), strict=True)
-        )
-        rows.append(f"| {name} | {bare * 1000:.0f} | {function * 1000:.0f} | {ratio:.2f} |")
+def table(starts: dict[str, list[Start]]) -> str:
+    """The medians of the times, and of the ratios, as Markdown."""
+    rows = ["| function | bare, ms | first answer, ms | ratio | ready, ms |", "|---|--:|--:|--:|--:|"]
+    for name, taken in starts.items():
+        bare, function, ready = (median(times) * 1000 for times in zip(*taken, strict=True))
+        ratio = median(start.function / start.bare for start in taken)
+        rows.append(f"| {name} | {bare:.0f} | {function:.0f} | {ratio:.2f} | {ready:.0f} |")
     return "\n".join(rows)
 
 
@@ -86,12 +91,22 @@ def _function(name: str) -> list[str]:
     return [sys.executable, "-m", "functions.shared.server", name]
 
 
-def _start(command: list[str], directory: Path) -> float:
-    """The seconds from exec to the first 200."""
+def _start(command: list[str], directory: Path, *paths: str) -> list[float]:
+    """The seconds from exec to the first 200 of each path, asked for one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    environment = {
+    begun, answered = time.perf_counter(), []
+    with _running(command, _environment(directory, port)) as process:
+        for path in paths:
+            _await_answer(process, f"http://127.0.0.1:{port}{path}")
+            answered.append(time.perf_counter() - begun)
+    return answered
+
+
+def _environment(directory: Path, port: int) -> dict[str, str]:
+    return {
         **os.environ,
+        **SECRETS,
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "PYTHONPATH": str(ROOT),
@@ -99,10 +114,6 @@ def _start(command: list[str], directory: Path) -> float:
         "BLOBS_URL": f"file:{directory}/blobs",
         "XDG_RUNTIME_DIR": str(directory),
     }
-    begun = time.perf_counter()
-    with _running(command, environment) as process:
-        _await_answer(process, port)
-        return time.perf_counter() - begun
 
 
 @contextlib.contextmanager
@@ -115,12 +126,12 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
         process.wait(GIVE_UP_SECONDS)
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
     ends = time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < ends and process.poll() is None:
         with (
             contextlib.suppress(urllib.error.URLError, ConnectionError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=GIVE_UP_SECONDS),
+            urllib.request.urlopen(url, timeout=GIVE_UP_SECONDS),
         ):
             return
         time.sleep(POLL_SECONDS)
