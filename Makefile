@@ -15,7 +15,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets imagetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets sbom imagetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -77,6 +77,9 @@ secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f
 
 benchmark: ## Measure how long each function takes to start, against a bare one
 	@$(dev) tests.benchmarks.cold_start
+
+sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
+	@$(dev) knative.images.sbom
 
 imagetest: ## Build images from a bare Debian and run them, with buildah, debootstrap and runc, as root
 	@$(dev) tests.provision

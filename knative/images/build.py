@@ -13,7 +13,7 @@ from pathlib import Path
 
 from knative.images import tree
 
-__all__ = ["command", "main"]
+__all__ = ["BUILDERS", "NO_BUILDER", "builder", "command", "main", "tag"]
 
 ROOT = Path(__file__).parents[2]
 BUILDERS = ("docker", "podman", "buildah")
@@ -26,16 +26,21 @@ NO_BUILDER = (
 
 def main() -> int:
     """Builds the images that NAMES lists, or all; the exit status."""
-    builder = next((name for name in BUILDERS if _works(name)), None)
-    if builder is None:
+    found = builder()
+    if found is None:
         print(f"audiolift: {NO_BUILDER}", file=sys.stderr)
         return 1
     for name in os.environ.get("NAMES", "").split() or tree.images(ROOT):
-        done = subprocess.run(command(builder, name), cwd=ROOT, check=False)
+        done = subprocess.run(command(found, name), cwd=ROOT, check=False)
         if done.returncode:
-            print(f"audiolift: {builder} could not build the image {name}; it says why above.", file=sys.stderr)
+            print(f"audiolift: {found} could not build the image {name}; it says why above.", file=sys.stderr)
             return done.returncode
     return 0
+
+
+def builder() -> str | None:
+    """The first of BUILDERS that is there and works."""
+    return next((name for name in BUILDERS if _works(name)), None)
 
 
 def command(builder: str, name: str) -> list[str]:
@@ -43,7 +48,7 @@ def command(builder: str, name: str) -> list[str]:
     target = tree.MIGRATE if name == tree.MIGRATE else "function"
     flags = [*_dated(builder), *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
     arguments = [word for argument in _arguments(name) for word in ("--build-arg", argument)]
-    where = ["--file", "Dockerfile.base", "--target", target, "--tag", _tag(name), "."]
+    where = ["--file", "Dockerfile.base", "--target", target, "--tag", tag(name), "."]
     return [builder, "build", *flags, *arguments, *where]
 
 
@@ -74,7 +79,8 @@ def _git(*arguments: str) -> str:
         return ""
 
 
-def _tag(name: str) -> str:
+def tag(name: str) -> str:
+    """The name that an image gets, by REGISTRY and TAG."""
     return f"{os.environ.get('REGISTRY') or 'audiolift'}/{name}:{os.environ.get('TAG') or 'latest'}"
 
 
