@@ -9,7 +9,7 @@ from pathlib import Path
 
 from events.catalogue import VideoUploaded
 from functions.convert import engine
-from functions.shared import blobs, database, jobs, outbox
+from functions.shared import blobs, database, jobs, leases, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
@@ -48,19 +48,16 @@ def _finish(claim: jobs.Claim) -> str:
 
 
 def _make_audio(claim: jobs.Claim) -> jobs.Audio:
-    with tempfile.TemporaryDirectory(prefix="convert-") as directory, blobs.store().local_file(claim.video) as video:
-        mp3, seconds = engine.convert(video, Path(directory), claim.options, lambda progress: _renew(claim, progress))
-        return _keep(claim, mp3, seconds)
+    keep = leases.keeper(claim)
+    with tempfile.TemporaryDirectory(prefix="convert-") as directory:
+        with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
+            mp3, seconds = engine.convert(video, Path(directory), claim.options, keep)
+        return _store(claim, mp3, seconds)
 
 
-def _keep(claim: jobs.Claim, mp3: Path, seconds: float) -> jobs.Audio:
+def _store(claim: jobs.Claim, mp3: Path, seconds: float) -> jobs.Audio:
     with mp3.open("rb") as file, blobs.store().writing(claim.audio) as writer:
+        write = leases.keeping(claim, writer.write)
         while piece := file.read(PIECE):
-            writer.write(piece)
+            write(piece)
     return jobs.Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))
-
-
-def _renew(claim: jobs.Claim, progress: float) -> None:
-    # A database that is away for a while costs no work: should another get the job, the token stops us at the end.
-    with suppress(Unavailable):
-        jobs.renew(claim, progress)

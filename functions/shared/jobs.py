@@ -30,8 +30,10 @@ __all__ = [
     "fail",
     "fail_claimed",
     "finish",
+    "lease_end",
     "move",
     "queue",
+    "receiving",
     "release",
     "renew",
     "retry",
@@ -95,6 +97,11 @@ def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[b
     return True
 
 
+def receiving(job_id: str) -> Claim:
+    """The claim of who receives the video of a new job in a request."""
+    return Claim(job_id, "receiving", 0, "", {}, "")
+
+
 @database.transactional
 def queue(
     connection: sa.Connection,
@@ -134,10 +141,10 @@ def claim_fetch(connection: sa.Connection, job_id: str) -> Claim | None:
 @database.transactional
 def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
     """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
-    values = {"progress": progress, "lease_until": _lease_end()}
+    values = {"progress": progress, "lease_until": lease_end()}
     if move(connection, held.job_id, held.held(), jobs.c.progress < progress, **values):
         return
-    extended = jobs.update().where(held.held()).values(lease_until=_lease_end())
+    extended = jobs.update().where(held.held()).values(lease_until=lease_end())
     if connection.execute(extended).rowcount != 1:
         raise Lost(held.job_id)
 
@@ -222,7 +229,7 @@ def _claim(
 ) -> Claim | None:
     worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
     counted = {"attempts": jobs.c.attempts + 1, "fencing_token": jobs.c.fencing_token + 1}
-    if not move(connection, job_id, free, ~worn, state=state, progress=0.0, lease_until=_lease_end(), **counted):
+    if not move(connection, job_id, free, ~worn, state=state, progress=0.0, lease_until=lease_end(), **counted):
         _fail(connection, job_id, worn_out, free, worn)
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
@@ -256,7 +263,8 @@ def _unfetched() -> sa.ColumnElement[bool]:
     return sa.and_(_BY_URL, free)
 
 
-def _lease_end() -> datetime:
+def lease_end() -> datetime:
+    """When a lease that is given now ends."""
     return now() + timedelta(seconds=settings.number("LEASE_SECONDS"))
 
 

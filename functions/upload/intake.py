@@ -10,11 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.shared import blobs, database
+from functions.shared import blobs, database, jobs
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.tables import jobs, now
+from functions.shared.tables import jobs as table
+from functions.shared.tables import now
 
 __all__ = ["blank_job", "discard", "open_job"]
+
+# Requests with one key that arrive in the same moment.
+MOST_RACES = 3
 
 
 def open_job(
@@ -28,11 +32,17 @@ def open_job(
     """
     job_id = uuid.uuid4().hex
     values = blank_job(job_id, user_id, filename, options)
-    try:
-        _insert({**values, "idempotency_key": key, "fingerprint": fingerprint})
-    except IntegrityError:
-        return _first(user_id, key, fingerprint), False
-    return job_id, True
+    once = {"idempotency_key": key, "fingerprint": fingerprint, "lease_until": jobs.lease_end()}
+    for _ in range(MOST_RACES):
+        try:
+            _insert({**values, **once})
+        except IntegrityError:
+            first = _first(user_id, key, fingerprint)
+            if not _forget_abandoned(first.id):
+                return _answerable(first), False
+        else:
+            return job_id, True
+    raise _in_progress()
 
 
 def blank_job(job_id: str, user_id: str, filename: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,22 +61,37 @@ def discard(job_id: str) -> None:
 
 @database.transactional
 def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
-    connection.execute(jobs.insert().values(values))
+    connection.execute(table.insert().values(values))
 
 
 @database.transactional
 def _delete_receiving(connection: sa.Connection, job_id: str) -> bool:
-    return connection.execute(jobs.delete().where(jobs.c.id == job_id, jobs.c.state == "receiving")).rowcount == 1
+    return connection.execute(table.delete().where(table.c.id == job_id, table.c.state == "receiving")).rowcount == 1
 
 
-def _first(user_id: str, key: str | None, fingerprint: str) -> str:
+@database.transactional
+def _forget_abandoned(connection: sa.Connection, job_id: str) -> bool:
+    """Delete a job whose upload broke off without a chance to say so. Returns: whether it was one."""
+    abandoned = (table.c.id == job_id, table.c.state == "receiving", table.c.lease_until < now())
+    return connection.execute(table.delete().where(*abandoned)).rowcount == 1
+
+
+def _first(user_id: str, key: str | None, fingerprint: str) -> Any:
     with database.reading() as connection:
-        query = jobs.select().where(jobs.c.user_id == user_id, jobs.c.idempotency_key == key)
+        query = table.select().where(table.c.user_id == user_id, table.c.idempotency_key == key)
         row = connection.execute(query).one_or_none()
     if row is None:
         raise Problem("unauthenticated", "This account does not exist any more.")
     if row.fingerprint != fingerprint:
         raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
-    if row.state == "receiving":
-        raise Problem("in-progress", "Wait for the first request to end.", {"Retry-After": "5"})
-    return str(row.id)
+    return row
+
+
+def _answerable(first: Any) -> str:
+    if first.state == "receiving":
+        raise _in_progress()
+    return str(first.id)
+
+
+def _in_progress() -> Problem:
+    return Problem("in-progress", "Wait for the first request to end.", {"Retry-After": "5"})

@@ -7,7 +7,7 @@ import hashlib
 import functions_framework
 from flask import Request, Response
 
-from functions.shared import blobs, database, jobs, options, outbox, owners, tokens
+from functions.shared import blobs, database, jobs, leases, options, outbox, owners, tokens
 from functions.shared.http import answer, json_response
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
@@ -42,6 +42,8 @@ def create(request: Request) -> Response:
         return _accepted(user_id, job_id)
     try:
         event_id = _store(request, job_id, head)
+    except jobs.Lost:
+        raise Problem("not-found", "The job was deleted while its video came in.") from None
     except BaseException:
         intake.discard(job_id)
         raise
@@ -60,8 +62,9 @@ def retry(request: Request, job_id: str) -> Response:
 
 
 def _store(request: Request, job_id: str, head: Received) -> str:
-    with blobs.store().writing(f"video/{job_id}") as writer:
-        received = receive(request, head, writer.write)
+    claim = jobs.receiving(job_id)
+    with blobs.store().writing(claim.video) as writer:
+        received = receive(request, head, leases.keeping(claim, writer.write))
     return jobs.queue(job_id, received.filename, received.options, writer.size_bytes)
 
 

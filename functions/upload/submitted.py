@@ -7,9 +7,7 @@ outbox; that event has the URL fetched, and comes again until it was.
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +18,7 @@ from events.catalogue import VideoSubmitted
 from events.codec import decode
 from events.errors import EventError
 from events.wire import Envelope
-from functions.shared import blobs, database, jobs, options, outbox, settings
+from functions.shared import blobs, database, jobs, leases, options, outbox, settings
 from functions.shared.jobs import Claim, Lost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
@@ -32,7 +30,6 @@ from functions.upload.fetch import Unreachable, fetch
 
 __all__ = ["fetch_for", "on_submitted", "open_submitted"]
 
-RENEW_SECONDS = 5
 LONGEST_URL = 2000
 
 _NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
@@ -80,25 +77,10 @@ def fetch_for(job_id: str) -> None:
 def _fetch(claim: Claim) -> str:
     try:
         with blobs.store().writing(claim.video) as writer:
-            fetch(claim.source_url, _Renewing(claim, writer.write))
+            fetch(claim.source_url, leases.keeping(claim, writer.write))
         return jobs.queue(claim.job_id, claim.filename, claim.options, writer.size_bytes, claim.held())
     except Failure as failure:
         return jobs.fail_claimed(claim, failure)
-
-
-class _Renewing:
-    """Writes, and renews the claim's lease every few seconds."""
-
-    def __init__(self, claim: Claim, write: Callable[[bytes], None]) -> None:
-        self._claim = claim
-        self._write = write
-        self._next = time.monotonic() + RENEW_SECONDS
-
-    def __call__(self, piece: bytes) -> None:
-        self._write(piece)
-        if time.monotonic() > self._next:
-            self._next = time.monotonic() + RENEW_SECONDS
-            jobs.renew(self._claim, 0.0)
 
 
 def _owner(source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ class DirectoryBlobs:
         return _pieces(file, start, stop)
 
     @contextmanager
-    def local_file(self, name: str) -> Iterator[Path]:
+    def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> Iterator[Path]:
         """The file itself: nothing is copied."""
         path = self._path(name)
         if not path.is_file():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,7 +110,7 @@ class GridFSBlobs:
         return self._pieces(self._file(name), start, stop)
 
     @contextmanager
-    def local_file(self, name: str) -> Iterator[Path]:
+    def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> Iterator[Path]:
         """A copy in a temporary file, compared with the checksum that was stored with it."""
         document = self._file(name)
         digest = hashlib.sha256()
@@ -118,6 +118,7 @@ class GridFSBlobs:
             for piece in self._pieces(document, 0, document["length"]):
                 digest.update(piece)
                 copy.write(piece)
+                watch()
             copy.flush()
             if digest.hexdigest() != document["metadata"]["sha256"]:
                 raise DamagedBlob(f"{name}: its checksum does not match")

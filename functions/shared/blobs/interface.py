@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,8 +57,11 @@ class Blobs(Protocol):
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from start up to, not including, stop, in pieces of bounded size. Raises: NoSuchBlob, at once."""
 
-    def local_file(self, name: str) -> AbstractContextManager[Path]:
-        """The blob as a file that a child process can open and seek in, during the block. Raises: NoSuchBlob."""
+    def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> AbstractContextManager[Path]:
+        """The blob as a file that a child process can open and seek in, during the block.
+
+        `watch` is called again and again while the file is made, and may raise to end it. Raises: NoSuchBlob.
+        """
 
     def delete(self, name: str) -> None:
         """Remove a blob; one that is not there is fine."""
