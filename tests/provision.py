@@ -1,4 +1,4 @@
-"""Sees to the programs: database, broker, ffmpeg, browser, containers. `make test` runs it first.
+"""Sees to what tests use for real: database, broker, ffmpeg, browser, containers. `make test` runs it first.
 
 Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
 Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
