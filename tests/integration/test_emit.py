@@ -7,14 +7,20 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests import media
 from tests.servers import RabbitMQ
 from tests.system import PASSWORD, PATIENCE, Audiolift
 
@@ -25,6 +31,7 @@ EXAMPLES = {
     for code in re.findall(r"^```(?:python|bash)\n(.*?)```", section, re.MULTILINE | re.DOTALL)
 }
 EMAIL = "videos@example.com"
+EXAMPLE_URL = "https://media.example.com/talk.mp4"
 Owner = tuple[httpx.Client, dict[str, str]]
 OPTIONS_OF_KN_EVENT_SEND = {"--type", "--source", "--id", "--field", "--to-url"}
 
@@ -35,7 +42,7 @@ def owner(
 ) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     """A client of the account that jobs are submitted for, and the environment of the examples."""
     trusted = json.dumps({"/example/cms": EMAIL})
-    settings = {"RABBITMQ_URL": rabbitmq.url, "TRUSTED_SOURCES": trusted}
+    settings = {"RABBITMQ_URL": rabbitmq.url, "TRUSTED_SOURCES": trusted, "FETCH_ALLOWED_NETWORKS": "127.0.0.1/32"}
     audiolift = Audiolift(tmp_path_factory.mktemp("emit") / "data", settings, ("-v",))
     ingress = next(line.split()[-1] for line in audiolift.output if line.startswith("audiolift-broker-ingress is at"))
     with httpx.Client(base_url=audiolift.url, timeout=PATIENCE) as client:
@@ -46,10 +53,10 @@ def owner(
     audiolift.stop()
 
 
-@pytest.mark.parametrize(
-    ("title", "program"),
-    [("Python, to RabbitMQ", [sys.executable, "-c"]), ("HTTP, to the broker's ingress", ["bash", "-c"])],
-)
+PROGRAMS = [("Python, to RabbitMQ", [sys.executable, "-c"]), ("HTTP, to the broker's ingress", ["bash", "-c"])]
+
+
+@pytest.mark.parametrize(("title", "program"), PROGRAMS)
 def test_an_example_makes_one_job_however_often_it_is_sent(owner: Owner, title: str, program: list[str]) -> None:
     client, environment = owner
     before = _jobs(client)
@@ -62,6 +69,41 @@ def test_an_example_makes_one_job_however_often_it_is_sent(owner: Owner, title: 
         time.sleep(0.2)
     subprocess.run([*program, EXAMPLES[title]], env=environment, check=True, capture_output=True)
     assert len(_jobs(client) - before) == 1
+
+
+@pytest.mark.parametrize(("title", "program"), PROGRAMS)
+def test_what_an_example_submits_becomes_an_mp3(owner: Owner, title: str, program: list[str], video: Path) -> None:
+    client, environment = owner
+    before = _jobs(client)
+    with _served(video) as url:
+        code = EXAMPLES[title].replace(EXAMPLE_URL, url)
+        subprocess.run([*program, code], env={**environment, "ID": uuid.uuid4().hex}, check=True, capture_output=True)
+        job = _ended(client, before)
+    assert job["state"] == "done", job["error"]
+    assert media.tone(client.get(job["links"]["audio"]).raise_for_status().content) == pytest.approx(440, abs=2)
+
+
+@contextmanager
+def _served(video: Path) -> Iterator[str]:
+    """The URL of a file, on a web server of this machine."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(video.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{video.name}"
+        server.shutdown()
+        thread.join()
+
+
+def _ended(client: httpx.Client, before: set[str]) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        jobs: list[dict[str, Any]] = client.get("/v1/jobs").raise_for_status().json()["items"]
+        for job in jobs:
+            if job["id"] not in before and job["state"] in ("done", "failed"):
+                return job
+        time.sleep(0.2)
+    raise AssertionError("no job came to its end")
 
 
 def test_the_example_for_kn_which_is_not_run_here_has_only_options_that_its_documentation_names() -> None:
