@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,7 +94,7 @@ class _Machine:
 async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
     """Start everything. It is stopped the other way round: first what brings work in, last the processes."""
     cluster = machine.cluster
-    runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audiolift-")))
+    runtime = stack.enter_context(_scratch(machine.data / "run"))
     processes = await stack.enter_async_context(Forwarder(keep_alive=False))
     listeners = await stack.enter_async_context(Forwarder())
     eventing = await stack.enter_async_context(_eventing(machine, listeners))
@@ -134,14 +135,27 @@ def _handlers(
     return handlers
 
 
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """An empty directory for what processes need while they run; what a run that was killed left there is deleted."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 async def _launch(service: Service, machine: _Machine, probe: Forwarder, runtime: Path) -> Process:
     """A process of the Service that is ready. Raises: ProcessError; the process is gone then."""
+    # gunicorn and others keep sockets there, under names that two processes would share.
+    own = tempfile.mkdtemp(prefix=f"{service.name}-", dir=runtime)
     injected = {
         "K_SERVICE": service.name,
         "HOST": LOCALHOST,
         "PORT": str(free_port()),
-        # gunicorn and others keep sockets there, under names that two processes would share.
-        "XDG_RUNTIME_DIR": tempfile.mkdtemp(prefix=f"{service.name}-", dir=runtime),
+        "XDG_RUNTIME_DIR": own,
+        "TMPDIR": own,
     }
     if service.name in machine.cluster.sinks:
         injected["K_SINK"] = machine.address(machine.cluster.sinks[service.name])
