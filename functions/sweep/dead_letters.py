@@ -27,7 +27,7 @@ PASSING = {"-1", "404", "408", "409", "429", "502", "503", "504"}
 # Soon at first; then at the pace of events without effect, which is days until the last.
 MOST_SENDS, LAST_SEND = 10, 14
 # More of an event's data than the databases take in one statement is not kept; such an event is not replayed.
-MOST_BYTES = 8 * 1024 * 1024
+MOST_BYTES = 2 * 1024 * 1024
 # The events that have somebody work on a job, and why it fails when nobody could.
 _WORK = {VideoSubmitted.TYPE: "unreachable", VideoUploaded.TYPE: "gave-up"}
 
