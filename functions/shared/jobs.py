@@ -30,8 +30,10 @@ __all__ = [
     "fail",
     "fail_claimed",
     "finish",
+    "holds",
     "lease_end",
     "move",
+    "postpone",
     "queue",
     "receiving",
     "release",
@@ -52,7 +54,7 @@ class Lost(Exception):
 class Claim:
     """The right to work on one job (`state`: converting; or receiving, to fetch its video), while its lease is renewed.
 
-    `token` is the fencing token.
+    `token` is the fencing token; `attempts` how many tries there were, this one counted in.
     """
 
     job_id: str
@@ -61,6 +63,7 @@ class Claim:
     filename: str
     options: dict[str, Any]
     source_url: str
+    attempts: int = 1
 
     @property
     def video(self) -> str:
@@ -138,6 +141,12 @@ def claim_fetch(connection: sa.Connection, job_id: str) -> Claim | None:
     return _claim(connection, job_id, "receiving", _unfetched(), Failure("unreachable"))
 
 
+def holds(held: Claim) -> bool:
+    """Whether the claim still holds; nothing is written."""
+    with database.reading() as connection:
+        return connection.execute(sa.select(jobs.c.id).where(held.held())).one_or_none() is not None
+
+
 @database.transactional
 def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
     """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
@@ -163,6 +172,19 @@ def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
         raise Lost(held.job_id)
     event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
     return outbox.add(connection, held.job_id, held.token, event)
+
+
+@database.transactional
+def postpone(connection: sa.Connection, held: Claim) -> str:
+    """converting → queued, to be gone on with by the next delivery, for which there is an event in the outbox.
+
+    It is no failed attempt. Returns: the event's id. Raises: Lost.
+    """
+    values = {"state": "queued", "lease_until": None, "attempts": 0}
+    if not move(connection, held.job_id, held.held(), **values):
+        raise Lost(held.job_id)
+    row = connection.execute(jobs.select().where(jobs.c.id == held.job_id)).one()
+    return outbox.add(connection, held.job_id, held.token, _asking_for(row))
 
 
 def release(held: Claim, *, counts: bool) -> None:
@@ -229,17 +251,17 @@ def _claim(
 ) -> Claim | None:
     worn = jobs.c.attempts >= settings.number("MAX_ATTEMPTS")
     counted = {"attempts": jobs.c.attempts + 1, "fencing_token": jobs.c.fencing_token + 1}
-    if not move(connection, job_id, free, ~worn, state=state, progress=0.0, lease_until=lease_end(), **counted):
+    if not move(connection, job_id, free, ~worn, state=state, lease_until=lease_end(), **counted):
         _fail(connection, job_id, worn_out, free, worn)
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return Claim(row.id, state, row.fencing_token, row.filename, row.options, row.source_url or "")
+    return Claim(row.id, state, row.fencing_token, row.filename, row.options, row.source_url or "", row.attempts)
 
 
 @database.transactional
 def _release(connection: sa.Connection, held: Claim, given_back: int) -> None:
     waiting = "queued" if held.state == "converting" else held.state
-    values = {"state": waiting, "progress": 0.0, "lease_until": None, "attempts": jobs.c.attempts - given_back}
+    values = {"state": waiting, "lease_until": None, "attempts": jobs.c.attempts - given_back}
     move(connection, held.job_id, held.held(), **values)
 
 

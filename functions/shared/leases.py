@@ -6,32 +6,44 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from functions.shared import jobs
+from functions.shared import jobs, settings
 from functions.shared.jobs import Claim
 from functions.shared.problems import Unavailable
 
 __all__ = ["keeper", "keeping"]
 
-RENEW_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+# How much of a lease may go by, and how far a conversion may get, before it is written.
+RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
+
+
+class _Keeper:
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._look_at = self._renew_at = 0.0
+        self._told = -1.0
+
+    def __call__(self, progress: float) -> None:
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        # A database that is away for a while costs no work: should another get the job, the token tells at the end.
+        with suppress(Unavailable):
+            if now >= self._renew_at or progress >= self._told + PROGRESS_STEP:
+                jobs.renew(self._claim, progress)
+                self._renew_at, self._told = now + settings.number("LEASE_SECONDS") * RENEWED_SHARE, progress
+            elif not jobs.holds(self._claim):
+                raise jobs.Lost(self._claim.job_id)
 
 
 def keeper(claim: Claim) -> Callable[[float], None]:
-    """What to call with the progress (0 to 1), as often as one likes: it renews the lease once a second at the most.
+    """What to call with the progress (0 to 1), as often as one likes.
 
-    It raises Lost when the claim holds no more.
+    Once a second at the most it looks whether the claim still holds, and writes only when there is something to
+    write: progress, or a quarter of the lease gone by. It raises Lost when the claim holds no more.
     """
-    due = 0.0
-
-    def keep(progress: float) -> None:
-        nonlocal due
-        if time.monotonic() < due:
-            return
-        due = time.monotonic() + RENEW_SECONDS
-        # A database that is away for a while costs no work: should another get the job, the token tells at the end.
-        with suppress(Unavailable):
-            jobs.renew(claim, progress)
-
-    return keep
+    return _Keeper(claim)
 
 
 def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], None]:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import mysql
 
 __all__ = [
     "Instant",
+    "checkpoints",
     "dead_letters",
     "job_events",
     "jobs",
@@ -108,6 +109,14 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+)
+
+checkpoints = _table(
+    "checkpoints",
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("parts", sa.JSON, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("saved_at", Instant, nullable=False),
 )
 
 job_events = _table(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from functions.shared import blobs, database, settings
 from functions.shared.jobs import move
-from functions.shared.tables import jobs, now
+from functions.shared.tables import checkpoints, jobs, now
 
 __all__ = ["delete_orphans", "expire", "forget_unfinished"]
 
@@ -62,15 +62,19 @@ def _forget_receiving(connection: sa.Connection, before: datetime) -> None:
 
 def _needed(names: list[str]) -> set[str]:
     ids = {name.partition("/")[2].partition(".")[0] for name in names}
+    saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     with database.reading() as connection:
-        found = connection.execute(jobs.select().where(jobs.c.id.in_(ids))).all()
-    return {name for job in found for name in _names(job)}
+        found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
+        return {name for job in found for name in _names(job)}
 
 
 def _names(job: Any) -> tuple[str, ...]:
     if job.state == "done":
         return (job.audio,)
-    return () if job.state == "expired" else (f"video/{job.id}", f"audio/{job.id}.{job.fencing_token}")
+    if job.state == "expired":
+        return ()
+    parts = job.parts or [] if job.state in ("queued", "converting") else []
+    return (f"video/{job.id}", f"audio/{job.id}.{job.fencing_token}", *parts)
 
 
 def _batches(names: Iterable[str]) -> Iterator[list[str]]:

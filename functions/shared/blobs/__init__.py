@@ -1,6 +1,7 @@
 """Files, behind one small interface. `store()` gives the implementation that BLOBS_URL names.
 
-Names are made by audiolift alone, never from what a user sent: `video/<job>` and `audio/<job>.<fencing token>`.
+Names are made by audiolift alone, never from what a user sent: `video/<job>`, `audio/<job>.<fencing token>`, and
+`part/<job>.<fencing token>.<number>` while an MP3 is in the making.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import functools
 
 from functions.shared import settings
-from functions.shared.blobs.interface import Blobs, NoSuchBlob, Stored, Writer
+from functions.shared.blobs.interface import Blobs, NoSuchBlob, Reader, Stored, Writer
 
-__all__ = ["Blobs", "NoSuchBlob", "Stored", "Writer", "store"]
+__all__ = ["Blobs", "NoSuchBlob", "Reader", "Stored", "Writer", "store"]
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,16 @@ class _Writer:
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
+
+
+class _Reader:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = os.fstat(file.fileno()).st_size
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        with _disk():
+            return b"".join([os.pread(self._file.fileno(), length, start) for start, length in ranges])
 
 
 class DirectoryBlobs:
@@ -68,6 +78,14 @@ class DirectoryBlobs:
         return _pieces(file, start, stop)
 
     @contextmanager
+    def reading(self, name: str) -> Iterator[_Reader]:
+        """The open file: just the ranges that are asked for are read."""
+        with _disk(name):
+            file = self._path(name).open("rb", buffering=0)
+        with file:
+            yield _Reader(file)
+
+    @contextmanager
     def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> Iterator[Path]:
         """The file itself: nothing is copied."""
         path = self._path(name)
@@ -82,7 +100,7 @@ class DirectoryBlobs:
 
     def all(self) -> Iterator[Stored]:
         """Every file that was renamed into its place."""
-        for kind in ("video", "audio"):
+        for kind in ("video", "audio", "part"):
             for path in sorted((self._root / kind).glob("*")):
                 if status := _status(path):
                     yield Stored(f"{kind}/{path.name}", status.st_size, _time(status))

@@ -8,9 +8,11 @@ whole file.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +30,8 @@ __all__ = ["GridFSBlobs"]
 CHUNK_BYTES = 255 * 1024
 # Chunks that are written in one go, or read in one query.
 WINDOW = 16
+# Chunks that a reader keeps: what is read twice is seldom far apart.
+CACHED = 2 * WINDOW
 DATABASE = "audiolift"
 SERVER_SELECTION_MS = 5000
 
@@ -69,6 +73,37 @@ class _Writer:
         self._written += len(documents)
 
 
+class _Reader:
+    """Reads chunks; from the second neighbour on, a whole window ahead."""
+
+    def __init__(self, window: Callable[[int, int], list[tuple[int, bytes]]], size: int, chunk_bytes: int) -> None:
+        self._window, self._chunk_bytes = window, chunk_bytes
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._next = -1
+        self.size = size
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        return b"".join([piece for start, length in ranges for piece in self._pieces(start, start + length)])
+
+    def _pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        while start < stop:
+            n, offset = divmod(start, self._chunk_bytes)
+            piece = self._chunk(n, -(-stop // self._chunk_bytes))[offset : offset + stop - start]
+            start += len(piece)
+            yield piece
+
+    def _chunk(self, n: int, end: int) -> bytes:
+        if n not in self._cache:
+            ahead = n + WINDOW if n == self._next else min(end, n + WINDOW)
+            for number, data in self._window(n, min(ahead, -(-self.size // self._chunk_bytes))):
+                self._cache[number] = data
+                self._next = number + 1
+            while len(self._cache) > CACHED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(n)
+        return self._cache[n]
+
+
 class GridFSBlobs:
     """Keeps the contract of `interface.Blobs` in the bucket `fs` of the URI's database (audiolift if it names none).
 
@@ -108,6 +143,12 @@ class GridFSBlobs:
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """Pieces of 255 KiB at the most; only the chunks that hold the range are fetched, 16 in a query."""
         return self._pieces(self._file(name), start, stop)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[_Reader]:
+        """Only the chunks that are asked for, and those that come next when it is read from end to end."""
+        document = self._file(name)
+        yield _Reader(functools.partial(self._window, document), document["length"], document["chunkSize"])
 
     @contextmanager
     def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> Iterator[Path]:

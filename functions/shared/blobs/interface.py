@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Stored", "Writer", "checked"]
+__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Reader", "Stored", "Writer", "checked"]
 
-_NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?")
+_NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?|part/[0-9a-f]{32}\.[0-9]+\.[0-9]+")
 
 
 class NoSuchBlob(Exception):
@@ -44,6 +44,15 @@ class Writer(Protocol):
         """The hex SHA-256 of the bytes written so far."""
 
 
+class Reader(Protocol):
+    """A blob that is read here and there. `size` is in bytes."""
+
+    size: int
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """The bytes of each (start, length), one after the other; all within the blob."""
+
+
 class Blobs(Protocol):
     """A store of blobs. Every method raises Unavailable when the store does not answer, and those that
     read raise DamagedBlob when they notice damage."""
@@ -56,6 +65,9 @@ class Blobs(Protocol):
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from start up to, not including, stop, in pieces of bounded size. Raises: NoSuchBlob, at once."""
+
+    def reading(self, name: str) -> AbstractContextManager[Reader]:
+        """The blob to read here and there during the block, without a copy of it. Raises: NoSuchBlob."""
 
     def local_file(self, name: str, watch: Callable[[], object] = lambda: None) -> AbstractContextManager[Path]:
         """The blob as a file that a child process can open and seek in, during the block.

@@ -1,0 +1,63 @@
+"""What a conversion that was broken off had done: finished parts of the MP3, and where to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.shared import blobs, database, jobs
+from functions.shared.blobs import NoSuchBlob
+from functions.shared.tables import checkpoints, now
+from functions.shared.tables import jobs as rows
+
+__all__ = ["Checkpoint", "forget", "load", "save"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The names of the blobs that hold the MP3's frames so far, in order, and the engine's state after them."""
+
+    parts: tuple[str, ...]
+    state: dict[str, Any]
+
+
+def load(job_id: str) -> Checkpoint | None:
+    """The newest checkpoint of a job, or None when there is none, or one of its parts is gone."""
+    with database.reading() as connection:
+        row = connection.execute(checkpoints.select().where(checkpoints.c.job_id == job_id)).one_or_none()
+    if row is None or not all(_is_there(part) for part in row.parts):
+        return None
+    return Checkpoint(tuple(row.parts), row.state)
+
+
+@database.transactional
+def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint of the claim's job. Raises: Lost."""
+    held = rows.update().where(claim.held()).values(lease_until=jobs.lease_end())
+    if connection.execute(held).rowcount != 1:
+        raise jobs.Lost(claim.job_id)
+    connection.execute(checkpoints.delete().where(checkpoints.c.job_id == claim.job_id))
+    values = {"parts": list(checkpoint.parts), "state": checkpoint.state, "saved_at": now()}
+    connection.execute(checkpoints.insert().values(job_id=claim.job_id, **values))
+
+
+@database.transactional
+def _drop(connection: sa.Connection, job_id: str) -> None:
+    connection.execute(checkpoints.delete().where(checkpoints.c.job_id == job_id))
+
+
+def forget(job_id: str, checkpoint: Checkpoint) -> None:
+    """Delete a checkpoint, and its parts. Raises: Unavailable; what is left then, sweep deletes."""
+    _drop(job_id)
+    for part in checkpoint.parts:
+        blobs.store().delete(part)
+
+
+def _is_there(part: str) -> bool:
+    try:
+        blobs.store().size(part)
+    except NoSuchBlob:
+        return False
+    return True
