@@ -22,7 +22,7 @@ from functions.shared.blobs import Blobs, NoSuchBlob
 from tests.servers import Mongo
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME, OTHER = "video/" + "a" * 32, "audio/" + "b" * 32 + ".7"
+NAME, OTHER, PART = "video/" + "a" * 32, "audio/" + "b" * 32 + ".7", "part/" + "c" * 32 + ".7.0"
 MEBIBYTE = 1024 * 1024
 CONTENT = bytes(range(256)) * 4096
 
@@ -37,6 +37,8 @@ BAD_NAMES = [
     "video/" + "A" * 32,
     "video/" + "g" * 32,
     "image/" + "a" * 32,
+    "part/" + "a" * 32,
+    "part/" + "a" * 32 + ".1",
     "../video/" + "a" * 32,
     "video/" + "a" * 32 + "/x",
     "video/" + "a" * 32 + ".",
@@ -177,6 +179,8 @@ class TestBlobs:
     def test_deleting_is_done_once_and_asked_any_number_of_times(self, store: Blobs) -> None:
         write(store, NAME, b"x")
         write(store, OTHER, b"y")
+        write(store, PART, b"z")
+        store.delete(PART)
         for _ in range(3):
             store.delete(NAME)
         assert [blob.name for blob in store.all()] == [OTHER]
@@ -188,6 +192,21 @@ class TestBlobs:
         with store.local_file(NAME) as path, path.open("rb") as file:
             file.seek(-10, os.SEEK_END)
             assert file.read() == CONTENT[-10:]
+
+    def test_a_blob_can_be_read_here_and_there(self, store: Blobs) -> None:
+        write(store, NAME, CONTENT)
+        with store.reading(NAME) as reader:
+            assert reader.size == len(CONTENT)
+            for ranges in (
+                [(0, 1)],
+                [(len(CONTENT) - 1, 1)],
+                [(5, 0), (700_000, 300_000), (3, 4), (261_119, 2)],
+                [(0, len(CONTENT))],
+                *([(at, 100_000)] for at in range(0, 1_000_000, 100_000)),
+            ):
+                assert reader.fetch(ranges) == b"".join(CONTENT[start : start + n] for start, n in ranges)
+        with pytest.raises(NoSuchBlob), store.reading(OTHER):
+            pass
 
     def test_the_list_tells_names_sizes_and_times(self, store: Blobs) -> None:
         before = datetime.now(UTC) - timedelta(seconds=5)

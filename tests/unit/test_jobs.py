@@ -28,6 +28,7 @@ ACTIONS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
     "claim": (jobs.claim, {"queued": "converting"}),
     "renew": (lambda job: jobs.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
     "release": (lambda job: jobs.release(rows.claim_of(job), counts=True), {"converting": "queued"}),
+    "postpone": (lambda job: jobs.postpone(rows.claim_of(job)), {"converting": "queued"}),
     "finish": (lambda job: jobs.finish(rows.claim_of(job), AUDIO), {"converting": "done"}),
     "fail_claimed": (lambda job: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")), {"converting": "failed"}),
     "fail": (lambda job: jobs.fail(job, Failure("gave-up")), {"queued": "failed"}),
@@ -132,6 +133,25 @@ def test_progress_never_goes_back() -> None:
     job = rows.job("converting", progress=0.5)
     jobs.renew(rows.claim_of(job), 0.2)
     assert rows.read(job).progress == 0.5
+
+
+def test_a_job_that_is_postponed_has_the_next_delivery_on_its_way_and_loses_no_attempt() -> None:
+    job = rows.job("converting", progress=0.5, attempts=3)
+    event_id = jobs.postpone(rows.claim_of(job))
+    row, message = rows.read(job), outbox.read(event_id)
+    assert (row.state, row.progress, row.attempts, row.lease_until) == ("queued", 0.5, 0, None)
+    assert (message.type, message.settled_at) == (VideoUploaded.TYPE, None)
+    assert taken(job).attempts == 1
+
+
+def test_whether_a_claim_holds_can_be_asked_without_writing() -> None:
+    job = rows.job()
+    held = taken(job)
+    before = rows.read(job)
+    assert jobs.holds(held)
+    assert rows.read(job) == before
+    jobs.cancel(job)
+    assert not jobs.holds(held)
 
 
 @pytest.mark.parametrize("action", ["renew", "finish", "fail_claimed"])

@@ -11,8 +11,8 @@ from functions.shared import database, jobs, outbox
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import Audio
 from functions.shared.reasons import Failure
+from functions.shared.tables import checkpoints, now
 from functions.shared.tables import jobs as jobs_table
-from functions.shared.tables import now
 from functions.shared.tables import outbox as table
 from functions.sweep import events, files, main
 from tests.unit import rows
@@ -131,7 +131,11 @@ def test_files_of_no_job_are_deleted_and_all_others_stay(store: Blobs, monkeypat
         f"video/{receiving}",
         f"audio/{done}.3",
     }
-    orphans = {f"video/{nobody}", f"video/{done}", f"audio/{done}.2", f"audio/{converting}.0", f"video/{expired}"}
+    saved(converting, f"part/{converting}.1.0")
+    saved(done, f"part/{done}.2.0")
+    needed |= {f"part/{converting}.1.0"}
+    orphans = {f"part/{done}.2.0", f"part/{converting}.1.1", f"part/{nobody}.1.0"}
+    orphans |= {f"video/{nobody}", f"video/{done}", f"audio/{done}.2", f"audio/{converting}.0", f"video/{expired}"}
     for name in needed | orphans:
         write(store, name)
     files.delete_orphans()
@@ -157,6 +161,13 @@ def test_an_expired_failure_can_still_be_shown(store: Blobs) -> None:
     rows.change(jobs_table, jobs_table.c.id == job, expires_at=rows.ago(1))
     files.expire()
     assert (rows.read(job).state, rows.read(job).error_code) == ("expired", "damaged")
+
+
+def saved(job: str, part: str) -> None:
+    """A checkpoint of the job with this part."""
+    with database.transaction() as connection:
+        values = {"job_id": job, "parts": [part], "state": {}, "saved_at": rows.ago(0)}
+        connection.execute(checkpoints.insert().values(values))
 
 
 def uploaded(*, sent: float | None, created: float = 0, tries: int = 1) -> str:

@@ -1,0 +1,54 @@
+"""functions/convert/checkpoints.py: what a conversion that was broken off had done."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.convert import checkpoints
+from functions.convert.checkpoints import Checkpoint
+from functions.shared import jobs
+from functions.shared.blobs import Blobs
+from tests.unit import rows
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def test_the_newest_checkpoint_is_found_by_the_next_delivery(store: Blobs) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    assert checkpoints.load(job) is None
+    for count in (1, 2):
+        checkpoints.save(rows.claim_of(job), checkpoint(store, job, count))
+    assert checkpoints.load(job) == checkpoint(store, job, 2)
+
+
+def test_who_lost_the_job_saves_nothing(store: Blobs) -> None:
+    job = rows.job("converting", lease_until=rows.ago(1))
+    old = rows.claim_of(job)
+    jobs.claim(job)
+    with pytest.raises(jobs.Lost):
+        checkpoints.save(old, checkpoint(store, job, 1))
+    assert checkpoints.load(job) is None
+
+
+def test_a_checkpoint_with_a_part_gone_is_none(store: Blobs) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    saved = checkpoint(store, job, 2)
+    checkpoints.save(rows.claim_of(job), saved)
+    store.delete(saved.parts[0])
+    assert checkpoints.load(job) is None
+
+
+def test_what_is_forgotten_is_gone_with_its_parts(store: Blobs) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    saved = checkpoint(store, job, 2)
+    checkpoints.save(rows.claim_of(job), saved)
+    checkpoints.forget(job, saved)
+    assert (checkpoints.load(job), list(store.all())) == (None, [])
+
+
+def checkpoint(store: Blobs, job: str, count: int) -> Checkpoint:
+    parts = tuple(f"part/{job}.1.{number}" for number in range(count))
+    for part in parts:
+        with store.writing(part) as writer:
+            writer.write(b"frames")
+    return Checkpoint(parts, {"segment": count})
