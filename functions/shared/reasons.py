@@ -23,11 +23,16 @@ REASONS: dict[str, tuple[str, str]] = {
         "The audio is in a format that cannot be read",
         "Re-encode the video with common audio such as AAC, and upload it again.",
     ),
+    "encrypted": (
+        "The audio is encrypted",
+        "Rented and protected videos cannot be converted. Upload a copy without protection.",
+    ),
     "truncated": ("The file ends too early", "The upload or the copy was cut off. Upload the whole file again."),
     "damaged": ("The audio in the file is damaged", "Check that the video plays to its end, and upload a sound copy."),
     "too-long": ("The audio is too long", "Cut the video into shorter parts and upload them one by one."),
     "too-large": ("The MP3 would be too large", "Choose a lower quality, or cut the video into parts."),
     "timed-out": ("The conversion took too long", "Try again, choose a lower quality, or cut the video into parts."),
+    "cancelled": ("The conversion was cancelled", "Upload the video again if you want its MP3 after all."),
     "refused-url": (
         "The address of the video is not accepted",
         "Give an http or https address that the public internet can reach, without a user name or password in it.",

@@ -1,0 +1,158 @@
+"""Where the bytes of a video come from: a source of ranges, and a seekable file over it that fetches little."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["RangeFile", "Source"]
+
+FIRST_WINDOW, LARGEST_WINDOW = 32 * 1024, 1024 * 1024
+CACHE_BYTES, CACHED_WINDOWS = 3 * LARGEST_WINDOW, 16
+# As many ranges as one request asks for at most, and the gap below which two are cheaper as one.
+RANGES_AT_ONCE, SMALLEST_GAP = 1024, 512
+
+
+class Source(Protocol):
+    """A video that can be read in ranges."""
+
+    size: int
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """The bytes of some (start, length), all inside the video, joined in order. One call is one round trip."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A part of the file: `pieces` begin at `starts`, and what lies between them is zeros."""
+
+    start: int
+    stop: int
+    starts: list[int]
+    pieces: list[bytes]
+
+    def read(self, start: int, stop: int) -> bytes:
+        stop = min(stop, self.stop)
+        at = max(bisect_right(self.starts, start) - 1, 0)
+        parts, reached = [], start
+        while at < len(self.starts) and self.starts[at] < stop:
+            begin, piece = self.starts[at], self.pieces[at]
+            part = piece[max(reached - begin, 0) : stop - begin]
+            if part:
+                parts += [bytes(max(begin - reached, 0)), part]
+                reached = max(begin, reached) + len(part)
+            at += 1
+        return b"".join([*parts, bytes(stop - reached)])
+
+
+class RangeFile:
+    """A file to read and seek in, as `av.open` takes it.
+
+    What is read in order is fetched in ever larger windows, what is jumped to in small ones; at most 4 MiB are kept.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.size = source.size
+        self.bytes_read = 0
+        self.requests = 0
+        self._source = source
+        self._position = 0
+        self._wanted = [(0, source.size)]
+        self._windows: list[_Window] = []
+        self._next_window = FIRST_WINDOW
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes from the position on: fewer at the end of a window, none only at the end of the file."""
+        stop = self.size if size < 0 else min(self._position + size, self.size)
+        if stop <= self._position:
+            return b""
+        data = self._window_at(self._position).read(self._position, stop)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position, as a file does; it is returned."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        if base + offset < 0:
+            raise ValueError("before the start of the file")
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """The position, in bytes."""
+        return self._position
+
+    def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
+        self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
+
+    def _window_at(self, position: int) -> _Window:
+        for at, window in enumerate(reversed(self._windows)):
+            if window.start <= position < window.stop:
+                if at:
+                    self._windows.remove(window)
+                    self._windows.append(window)
+                return window
+        return self._fetch(position)
+
+    def _fetch(self, position: int) -> _Window:
+        last = self._windows[-1] if self._windows else None
+        in_order = last is not None and 0 <= position - last.stop <= FIRST_WINDOW
+        self._next_window = min(self._next_window * 2, LARGEST_WINDOW) if in_order else FIRST_WINDOW
+        wanted, stop = self._next_ranges(position, self._next_window)
+        pieces = self._fetched(wanted)
+        window = _Window(position, stop, [start for start, _ in wanted], pieces)
+        self._windows.append(window)
+        while len(self._windows) > CACHED_WINDOWS or sum(map(_weight, self._windows)) > CACHE_BYTES:
+            del self._windows[0]
+        return window
+
+    def _next_ranges(self, position: int, size: int) -> tuple[list[tuple[int, int]], int]:
+        """What is wanted from `position` on, about `size` bytes as (start, length), and where what follows begins."""
+        found: list[tuple[int, int]] = []
+        at = max(bisect_right(self._wanted, (position, self.size)) - 1, 0)
+        for start, stop in self._wanted[at:]:
+            begin = max(start, position)
+            if size <= 0 or len(found) >= RANGES_AT_ONCE:
+                return found, begin
+            if stop > begin:
+                length = min(stop - begin, size)
+                found.append((begin, length))
+                size -= length
+                if begin + length < stop:
+                    return found, begin + length
+        return found, self.size
+
+    def _fetched(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        if not ranges:
+            return []
+        data = self._source.fetch(ranges)
+        self.requests += 1
+        self.bytes_read += len(data)
+        if len(data) != sum(length for _, length in ranges):
+            raise OSError("the source gave another number of bytes than it was asked for")
+        return list(_cut(data, ranges))
+
+
+def _weight(window: _Window) -> int:
+    return sum(map(len, window.pieces))
+
+
+def _cut(data: bytes, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    at = 0
+    for _, length in ranges:
+        yield data[at : at + length]
+        at += length
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if merged and start - merged[-1][1] < SMALLEST_GAP:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        elif stop > start:
+            merged.append((start, stop))
+    return merged

@@ -1,0 +1,113 @@
+"""functions/convert/conversion/source.py: a file over ranges, which fetches little and holds little."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.convert.conversion import source
+from functions.convert.conversion.source import RangeFile
+from tests.unit.bytes_source import Bytes
+
+MIB = 1024 * 1024
+DATA = random.Random(1).randbytes(6 * MIB + 123)
+POSITIONS = st.integers(0, len(DATA) + 10)
+SPANS = st.lists(st.tuples(POSITIONS, POSITIONS).map(lambda pair: (min(pair), max(pair))), max_size=8)
+
+
+def exactly(file: RangeFile, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size and (part := file.read(size - len(parts))):
+        parts += part
+    return bytes(parts)
+
+
+@given(st.lists(st.tuples(POSITIONS, st.integers(0, 300_000)), max_size=12))
+def test_it_reads_what_a_file_in_memory_reads(jumps: list[tuple[int, int]]) -> None:
+    ours, real = RangeFile(Bytes(DATA)), io.BytesIO(DATA)
+    for position, size in jumps:
+        assert ours.seek(position) == real.seek(position)
+        assert exactly(ours, size) == real.read(size)
+        assert ours.tell() == real.tell()
+
+
+@given(SPANS, st.lists(st.tuples(POSITIONS, st.integers(1, 300_000)), max_size=6))
+def test_what_is_not_kept_is_zeros_and_never_fetched(
+    spans: list[tuple[int, int]], jumps: list[tuple[int, int]]
+) -> None:
+    bytes_ = Bytes(DATA)
+    file = RangeFile(bytes_)
+    file.keep_only(spans)
+    kept = only(spans)
+    for position, size in jumps:
+        file.seek(position)
+        assert exactly(file, size) == kept[position : position + size]
+    fetched = [(start, start + length) for request in bytes_.requests for start, length in request]
+    assert all(kept[start:stop] == DATA[start:stop] for start, stop in fetched)
+
+
+def only(spans: list[tuple[int, int]]) -> bytes:
+    """DATA, with zeros where no span is, but for the small gaps that are cheaper to fetch."""
+    kept, end = bytearray(len(DATA)), -source.SMALLEST_GAP
+    for start, stop in sorted(span for span in spans if span[0] < min(span[1], len(DATA))):
+        begin = end if start - end < source.SMALLEST_GAP else start
+        kept[begin:stop] = DATA[begin:stop]
+        end = max(end, stop)
+    return bytes(kept)
+
+
+def test_reading_in_order_needs_few_requests() -> None:
+    bytes_ = Bytes(DATA)
+    file = RangeFile(bytes_)
+    assert exactly(file, len(DATA)) == DATA
+    assert len(bytes_.requests) < 12
+    assert file.bytes_read == len(DATA)
+
+
+def test_jumping_about_fetches_little() -> None:
+    file = RangeFile(Bytes(DATA))
+    for position in range(0, len(DATA), MIB):
+        file.seek(position)
+        exactly(file, 100)
+    assert file.bytes_read == 7 * source.FIRST_WINDOW - (source.FIRST_WINDOW - 123)
+
+
+def test_what_was_fetched_is_not_fetched_again() -> None:
+    file = RangeFile(Bytes(DATA))
+    for _ in range(5):
+        for position in (0, 3 * MIB):
+            file.seek(position)
+            exactly(file, 1000)
+    assert file.requests == 2
+
+
+def test_it_keeps_no_more_than_four_mebibytes() -> None:
+    file = RangeFile(Bytes(DATA))
+    exactly(file, len(DATA))
+    assert sum(len(piece) for window in file._windows for piece in window.pieces) <= 4 * MIB
+
+
+def test_ends_and_relative_positions() -> None:
+    file = RangeFile(Bytes(DATA))
+    assert file.seek(-3, os.SEEK_END) == len(DATA) - 3
+    assert file.read(100) == DATA[-3:]
+    assert file.read(100) == b""
+    assert file.seek(-1, os.SEEK_CUR) == len(DATA) - 1
+    assert file.seek(len(DATA) + 5) == len(DATA) + 5
+    assert file.read(1) == b""
+    with pytest.raises(ValueError, match="before the start"):
+        file.seek(-1)
+
+
+def test_a_source_that_gives_too_little_is_an_error() -> None:
+    class Short(Bytes):
+        def fetch(self, ranges: object) -> bytes:
+            return b"x"
+
+    with pytest.raises(OSError, match="another number"):
+        RangeFile(Short(DATA)).read(10)
