@@ -27,12 +27,13 @@ class Sink(Protocol):
 
 
 class Zip:
-    """A zip of stored MP3 files, in constant memory; the sink is never sought. Close it after the last file.
+    """A zip of that many stored MP3 files, in constant memory; the sink is never sought. Close it after the last.
 
     Sizes and checksums follow each file (APPNOTE 4.3.9), in 64 bits, since nobody knows before how long it becomes.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, files: int) -> None:
+        self._digits = max(2, len(str(files)))
         self._zip = zipfile.ZipFile(_Unseekable(sink), "w", zipfile.ZIP_STORED)
         self._count = 0
 
@@ -41,7 +42,7 @@ class Zip:
         """A new file, to be written within the `with`, named by its number and title: "01 Title.mp3"."""
         self._count += 1
         # The number makes it unique. No time is told: the same chapters make the same zip.
-        entry = zipfile.ZipInfo(_name(self._count, title))
+        entry = zipfile.ZipInfo(_name(f"{self._count:0{self._digits}}", title))
         entry.external_attr = 0o644 << 16
         with self._zip.open(entry, "w", force_zip64=True) as file:
             yield file
@@ -68,8 +69,8 @@ class _Unseekable:
         """As `flush`."""
 
 
-def _name(number: int, title: str) -> str:
+def _name(number: str, title: str) -> str:
     """At most 100 characters and 255 bytes, which is what file systems take."""
     safe = _UNSAFE.sub(" ", cleaned(title, 10 * NAME_LENGTH))
-    stem = f"{number:02} {' '.join(safe.split())}"[: NAME_LENGTH - len(".mp3")]
+    stem = f"{number} {' '.join(safe.split())}"[: NAME_LENGTH - len(".mp3")]
     return stem.encode()[: 255 - len(".mp3")].decode(errors="ignore").rstrip(" .") + ".mp3"

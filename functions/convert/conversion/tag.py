@@ -82,7 +82,7 @@ def _texts(tags: Mapping[str, str]) -> Iterator[bytes]:
     for name, frame in FRAMES.items():
         if text := _text(tags, name):
             yield _text_frame(frame, text)
-    if comment := _text(tags, "comment"):
+    if comment := _lines(tags.get("comment", "")):
         # Section 4.10: the language, XXX when it is not known, and an empty description.
         language = _text(tags, "language") or "XXX"
         yield _frame("COMM", _UTF8 + language.encode() + b"\x00" + comment.encode())
@@ -94,6 +94,11 @@ def _text(tags: Mapping[str, str], name: str) -> str:
         return text
     found = _FORMS[name].match(text.lower())
     return found.group() if found else ""
+
+
+def _lines(text: str) -> str:
+    """A comment alone has lines."""
+    return "\n".join(cleaned(line, TEXT_LENGTH) for line in text.splitlines()).strip()[:TEXT_LENGTH]
 
 
 def _chapters(chapters: Sequence[Chapter]) -> Iterator[bytes]:
