@@ -46,19 +46,22 @@ def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
 
 def is_cut_off(file: RangeFile) -> bool:
     """Whether the file is an MP4 or MOV whose end, or whose index, is missing."""
-    top = list(boxes(file, 0, file.size))
-    if not top or top[0].kind not in _FIRST:
-        return False
-    needed = [box for box in top if box.kind in (b"moov", b"mdat", b"moof")]
+    needed: list[Box] = []
+    for number, box in enumerate(boxes(file, 0, file.size)):
+        if (not number and box.kind not in _FIRST) or box.kind in _FRAGMENTS:
+            return False
+        needed += [box] if box.kind in (b"moov", b"mdat") else []
     # What follows the last box that matters may be rubbish that only looks like a longer one.
-    return not any(box.kind == b"moov" for box in needed) or needed[-1].stop > file.size
+    return bool(needed) and (needed[-1].stop > file.size or all(box.kind == b"mdat" for box in needed))
 
 
 def sound(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]] | None:
     """The (start, stop) that reading `stream` needs: its samples, and all that is no `mdat`. None: everything."""
-    top = list(boxes(file, 0, file.size))
-    if not top or top[0].kind not in _FIRST or {box.kind for box in top} & _FRAGMENTS:
-        return None
+    top: list[Box] = []
+    for box in boxes(file, 0, file.size):
+        if (not top and box.kind not in _FIRST) or box.kind in _FRAGMENTS:
+            return None
+        top.append(box)
     index = [box for box in top if box.kind == b"moov"]
     if len(index) != 1 or _has_fragments(file, index[0]):
         return None

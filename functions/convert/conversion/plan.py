@@ -1,0 +1,150 @@
+"""From what is in a video and what its owner asked for to what is to be done: nothing is read or decoded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from functions.convert.conversion.languages import same_language
+from functions.convert.conversion.probe import Chapter, Media, Track
+from functions.shared.options import DEFAULT_QUALITY
+from functions.shared.reasons import Failure
+
+__all__ = ["RATES", "Plan", "Shape", "planned", "within"]
+
+# The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# The largest bitrate of MPEG-2.5 (as LAME has it) and MPEG-2; the rates up to which each is what is written.
+_LARGEST_BITRATE = ((12000, 64), (24000, 160), (48000, 320))
+
+# Options that leave the samples as they are; any other one asks for MP3 frames to be made anew.
+_HARMLESS = frozenset("track language tags title artist album genre date comment cover id3v1 chapters partial".split())
+_TAGS = "title artist album album_artist composer genre date track disc comment copyright publisher description".split()
+_OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the MP3 is: `value` is the VBR quality (0 to 9), or the bitrate in kbit/s."""
+
+    sample_rate: int
+    channels: int
+    mode: Literal["vbr", "cbr", "abr"]
+    value: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with one track. Times are in seconds of its own samples, from the first one on.
+
+    `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
+    `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
+    """
+
+    track: Track
+    shape: Shape
+    copy: bool = False
+    start: float | None = None
+    end: float | None = None
+    fade_in: float = 0.0
+    fade_out: float = 0.0
+    trim_silence: bool = False
+    loudness: float | None = None
+    gain: float | None = None
+    cover: bool = True
+    chapters: tuple[Chapter, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    id3v1: bool = False
+    split_chapters: bool = False
+    whole: bool = False
+    seconds: float | None = None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether decoding can go on from a Place: nothing remembers what came long before."""
+        resampled = self.track.sample_rate != self.shape.sample_rate
+        return not (resampled or self.fade_in or self.fade_out)
+
+
+def planned(media: Media, options: Mapping[str, Any]) -> Plan:
+    """What `options`, as functions/shared/options.py gives them, make of a video.
+
+    Raises: Failure (no-track, unsupported-codec, truncated).
+    """
+    track = _chosen(media.tracks, options)
+    if not track.codec:
+        raise Failure("unsupported-codec")
+    if media.cut_off and not options.get("partial"):
+        raise Failure("truncated")
+    start, end = options.get("start"), options.get("end")
+    split = options.get("chapters") == "split" and bool(media.chapters)
+    return Plan(
+        track=track,
+        shape=_shape(track, options),
+        copy=track.codec == "mp3" and track.sample_rate in RATES and not split and options.keys() <= _HARMLESS,
+        start=start,
+        end=end,
+        fade_in=options.get("fade_in", 0.0),
+        fade_out=options.get("fade_out", 0.0),
+        trim_silence=options.get("trim_silence", False),
+        loudness=options.get("loudness"),
+        cover=options.get("cover") != "drop",
+        chapters=() if options.get("chapters") == "drop" else within(media.chapters, start, end),
+        tags=_tags(media, track, options),
+        id3v1=options.get("id3v1", False),
+        split_chapters=split,
+        whole=options.get("partial", False),
+        seconds=_seconds(media.seconds if track.seconds is None else track.seconds, start, end),
+    )
+
+
+def within(chapters: Iterable[Chapter], start: float | None, end: float | None) -> tuple[Chapter, ...]:
+    """The chapters of what lies between two times, counted from the first of them."""
+    first, last = start or 0.0, float("inf") if end is None else end
+    return tuple(
+        Chapter(max(chapter.start, first) - first, min(chapter.end, last) - first, chapter.title)
+        for chapter in chapters
+        if chapter.end > first and chapter.start < last
+    )
+
+
+def _chosen(tracks: tuple[Track, ...], options: Mapping[str, Any]) -> Track:
+    if "track" in options:
+        fitting = tracks[options["track"] : options["track"] + 1]
+    elif "language" in options:
+        fitting = tuple(track for track in tracks if same_language(track.language, options["language"]))
+    else:
+        fitting = tracks
+    if not fitting:
+        raise Failure("no-track")
+    return next((track for track in fitting if track.default), fitting[0])
+
+
+def _shape(track: Track, options: Mapping[str, Any]) -> Shape:
+    rate = options.get("sample_rate") or _fitting(track.sample_rate)
+    channels = options.get("channels") or (1 if track.channels == 1 else 2)
+    if "bitrate" not in options:
+        return Shape(rate, channels, "vbr", options.get("quality", DEFAULT_QUALITY))
+    largest = next(bitrate for up_to, bitrate in _LARGEST_BITRATE if rate <= up_to)
+    return Shape(rate, channels, options.get("bitrate_mode", "cbr"), min(options["bitrate"], largest))
+
+
+def _fitting(rate: int) -> int:
+    """The sample rate to make of one that MP3 may not have: by halves, which resampling does best, else the next."""
+    while rate > RATES[-1]:
+        rate //= 2
+    return next(fitting for fitting in RATES if fitting >= rate)
+
+
+def _tags(media: Media, track: Track, options: Mapping[str, Any]) -> dict[str, str]:
+    kept = {} if options.get("tags") == "drop" else {name: media.tags[name] for name in _TAGS if name in media.tags}
+    if track.language:
+        kept["language"] = track.language
+    return kept | {name: options[name] for name in _OWN_TAGS if name in options}
+
+
+def _seconds(stated: float | None, start: float | None, end: float | None) -> float | None:
+    if stated is None:
+        return None if end is None else end - (start or 0.0)
+    return max(min(stated, stated if end is None else end) - (start or 0.0), 0.0)
