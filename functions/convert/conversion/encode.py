@@ -1,0 +1,168 @@
+"""Samples to MP3 frames on several cores: the audio in segments, an encoder for each, the results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.convert.conversion import frames
+from functions.convert.conversion.lame import Encoder
+
+if TYPE_CHECKING:
+    from functions.convert.conversion.decode import Block, Place
+    from functions.convert.conversion.plan import Shape
+
+__all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments"]
+
+# Frames from one seam to the next: half a minute at 44.1 kHz. Shorter ones share the cores better at the end of the
+# audio, longer ones encode fewer frames twice.
+SEGMENT = 1152
+# A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
+OVERLAP = 6
+# Frames that an encoder makes first and nobody keeps, until it no longer shows that it was just started.
+WARM_UP = 8
+# Frames after the last one wanted, so that the silence which LAME appends when it is flushed reaches into none.
+LOOK_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one encoder gets: `samples` samples of each of the `planes`, of which frame number `start` is the first.
+
+    `place` is where decoding can be resumed so that the segment after this one has all its samples.
+    """
+
+    index: int
+    start: int
+    planes: tuple[bytes, ...]
+    samples: int
+    last: bool
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A segment's frames: its own, and those on both sides that the joiner may choose from. `start` numbers the first.
+
+    `end` is the number of the sample after the last one that the encoder got: of all samples, with the last segment.
+    """
+
+    index: int
+    start: int
+    frames: tuple[bytes, ...]
+    last: bool
+    end: int
+    place: Place | None
+
+
+def frame_samples(shape: Shape) -> int:
+    """Samples in a frame: 1152, or 576 at the sample rates of MPEG-2 and 2.5 (ISO/IEC 13818-3 §2.4.2)."""
+    return 1152 if shape.sample_rate >= 32000 else 576
+
+
+def boundary(index: int) -> int:
+    """The number of the frame with which a segment nominally begins."""
+    return index * SEGMENT
+
+
+def segments(blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int = 0) -> Iterator[Segment]:
+    """Cut decoded audio into segments. Samples stay in memory for one segment only.
+
+    `index` is the first segment wanted, and `sample` the number of the sample that the first block begins with: the
+    `place.sample` that came with the segment before.
+    """
+    window = _Window(iter(blocks), shape, sample)
+    while True:
+        start = _start(index)
+        window.drop(start)
+        stop = boundary(index + 1) + OVERLAP + LOOK_AHEAD
+        last = not window.fill(stop)
+        samples = window.samples if last else (stop - start) * frame_samples(shape)
+        place = None if last else window.place(_start(index + 1))
+        yield Segment(index, start, window.planes(samples), samples, last, place)
+        if last:
+            return
+        index += 1
+
+
+def _start(index: int) -> int:
+    return max(0, boundary(index) - OVERLAP - WARM_UP)
+
+
+class _Window:
+    """The decoded samples from one point on; places in it are given in frames."""
+
+    def __init__(self, blocks: Iterator[Block], shape: Shape, sample: int) -> None:
+        self._blocks = blocks
+        self._frame = frame_samples(shape)
+        self._first = self._next = sample
+        self._planes = [bytearray() for _ in range(shape.channels)]
+        self._places: deque[Place] = deque()
+
+    def fill(self, frame: int) -> bool:
+        """Take blocks until all samples before `frame` are here. False when there are not that many."""
+        while self._next < frame * self._frame:
+            block = next(self._blocks, None)
+            if block is None:
+                return False
+            if block.place is not None:
+                self._places.append(block.place)
+            for plane, more in zip(self._planes, block.planes, strict=True):
+                plane += more
+            self._next += block.samples
+        return True
+
+    def drop(self, frame: int) -> None:
+        """Forget the samples before `frame`, which may be yet to come."""
+        self.fill(frame)
+        gone = max(0, frame * self._frame - self._first)
+        for plane in self._planes:
+            del plane[: gone * 4]
+        self._first += gone
+
+    def place(self, frame: int) -> Place | None:
+        """The last place from which nothing of `frame` and what follows is missed."""
+        found = None
+        while self._places and self._places[0].sample <= frame * self._frame:
+            found = self._places.popleft()
+        return found
+
+    def planes(self, samples: int) -> tuple[bytes, ...]:
+        return tuple(bytes(memoryview(plane)[: samples * 4]) for plane in self._planes)
+
+    @property
+    def samples(self) -> int:
+        return self._next - self._first
+
+
+def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[Encoded]:
+    """Encode segments on `threads` threads; the results come in order, with at most one more segment in memory.
+
+    Raises: LameError; and what `parts` raises, after the results of the segments before.
+    """
+    waiting: deque[Future[Encoded]] = deque()
+    with ThreadPoolExecutor(threads, "lame") as pool:
+        try:
+            for part in parts:
+                waiting.append(pool.submit(_encoded, part, shape))
+                del part
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _encoded(part: Segment, shape: Shape) -> Encoded:
+    with Encoder(shape) as encoder:
+        stream = encoder.encode(part.planes, part.samples) + encoder.flush()
+    made = frames.split(stream)
+    end = part.start * frame_samples(shape) + part.samples
+    if not part.last:
+        del made[boundary(part.index + 1) + OVERLAP - part.start :]
+    return Encoded(part.index, part.start, tuple(made), part.last, end, part.place)
