@@ -50,6 +50,11 @@ class Header(NamedTuple):
         """The bitrates, in kbit/s, that a frame of this version can have. The header's index counts them from one."""
         return _BITRATES["1" if self.version == "1" else "2"]
 
+    def size_at(self, bitrate: int) -> int:
+        """The frame's size with another bitrate, in kbit/s."""
+        grown = _unpadded(bitrate, self.sample_rate, self.samples)
+        return self.size + grown - _unpadded(self.bitrate, self.sample_rate, self.samples)
+
     @property
     def reach(self) -> int:
         """How many bytes before its header a frame's main data may begin, at most (main_data_begin has 9 or 8 bits)."""
@@ -91,10 +96,15 @@ def header(word: bytes) -> Header:
     kbps = _BITRATES["1" if first else "2"][bitrate - 1]
     sample_rate = _SAMPLE_RATES[version][rate]
     samples = 1152 if first else 576
-    size = samples // 8 * 1000 * kbps // sample_rate + (bits >> 9 & 1)
+    size = _unpadded(kbps, sample_rate, samples) + (bits >> 9 & 1)
     side = (17 if channels == 1 else 32) if first else (9 if channels == 1 else 17)
     overhead = 4 + (0 if bits >> 16 & 1 else 2) + side
     return Header(version, kbps, sample_rate, channels, size, samples, overhead)
+
+
+def _unpadded(bitrate: int, sample_rate: int, samples: int) -> int:
+    # §2.4.3.1
+    return samples // 8 * 1000 * bitrate // sample_rate
 
 
 def offsets(stream: bytes) -> Iterator[tuple[int, Header]]:

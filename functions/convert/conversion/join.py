@@ -1,0 +1,161 @@
+"""Segments' frames to one stream without a gap, by choosing the frame to change over at and mending the bit reservoir.
+
+A frame's main data begins `main_data_begin` bytes before its own slot, in what the frames before left free: the bit
+reservoir (ISO/IEC 11172-3 §2.4.3.4.1). All slots in a row are one stream of main data, in which frames have their
+parts in order. Where segment B takes over from A, the first bytes of B's data were in slots of B that are dropped;
+they are written into the end of A's slots, if A left that much free. Otherwise a frame of A gets a higher bitrate, so
+that its slot becomes longer. All of B's frames stay as they are.
+
+Both sides have the frames around the boundary, made of the same samples. Since a frame's sound overlaps with that of
+the next one, both must have used the same window in the frame before the change (§2.4.3.4.10.3); then the overlapping
+halves cancel their aliases as ever, and only the noise of quantisation changes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from functions.convert.conversion.encode import OVERLAP, Encoded, boundary
+from functions.convert.conversion.frames import header, side_info, slot, split, with_main_data_begin, with_slot
+
+__all__ = ["JoinError", "Joiner"]
+
+
+class JoinError(Exception):
+    """Two segments cannot be joined: at no frame around their boundary is there room for the second one's data."""
+
+
+class Joiner:
+    """Takes segments in order. A few frames are held back, in which the next one's data may yet have to be written."""
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        """`state` is what `state()` gave, to go on from there."""
+        self._first = int(state["first"]) if state else 0
+        self._held = split(base64.b64decode(state["held"])) if state else []
+
+    def state(self) -> dict[str, Any]:
+        """What has to be known to go on after the segments so far, fit for JSON and below 64 KB."""
+        return {"first": self._first, "held": base64.b64encode(b"".join(self._held)).decode("ascii")}
+
+    def add(self, part: Encoded) -> bytes:
+        """Join a segment's frames to those before. Gives frames that are final. Raises: JoinError."""
+        if self._held:
+            seam = _seam(self._held, self._first, part)
+            chain = _changed_over(self._held[: seam.frame - self._first], part, seam)
+        else:
+            self._first, chain = part.start, list(part.frames)
+        keep = _held_from(chain, boundary(part.index + 1) - OVERLAP - self._first)
+        self._first, self._held = self._first + keep, chain[keep:]
+        return b"".join(chain[:keep])
+
+    def finish(self) -> bytes:
+        """The frames held back, after the last segment."""
+        held, self._held = self._held, []
+        return b"".join(held)
+
+
+class _Seam(NamedTuple):
+    """A frame number to change over at, and the bytes of A's slots that are free and that B's data needs."""
+
+    frame: int
+    fits_window: bool
+    free: int
+    needed: int
+
+    @property
+    def cost(self) -> tuple[bool, bool, int]:
+        return not self.fits_window, self.needed > self.free, abs(self.free - self.needed)
+
+
+def _seam(held: Sequence[bytes], first: int, part: Encoded) -> _Seam:
+    """The best place to change over; a bitrate is raised only if there is no other, so that a constant one stays so."""
+    middle = boundary(part.index)
+    free = _free(held)
+    found = []
+    for frame in range(middle - OVERLAP, middle + OVERLAP + 1):
+        ours, theirs = frame - first, frame - part.start
+        same = _window(held[ours - 1]) == _window(part.frames[theirs - 1])
+        seam = _Seam(frame, same, free[ours - 1], side_info(part.frames[theirs]).main_data_begin)
+        if seam.needed <= seam.free or _raised(held[:ours], seam.needed - seam.free) is not None:
+            found.append(seam)
+    if not found:
+        raise JoinError
+    return min(found, key=lambda seam: seam.cost)
+
+
+def _window(frame: bytes) -> list[tuple[int, bool]]:
+    """The window of each channel's last granule, which overlaps with the frame after it."""
+    return [(granule.block_type, granule.mixed) for granule in side_info(frame).granules[-1]]
+
+
+def _free(chain: Sequence[bytes]) -> list[int]:
+    """How many bytes at the end of each frame's slot, and of those before, come after all main data so far."""
+    ends = list(accumulate(len(slot(frame)) for frame in chain))
+    used, free = 0, []
+    for frame, start, end in zip(chain, [0, *ends], ends, strict=False):
+        side = side_info(frame)
+        used = max(used, start - side.main_data_begin + side.main_data_length)
+        free.append(end - used)
+    return free
+
+
+def _changed_over(before: list[bytes], part: Encoded, seam: _Seam) -> list[bytes]:
+    """The frames before the seam, with the data in their slots that the frames after it need, and those."""
+    at = seam.frame - part.start
+    dropped = b"".join(map(slot, part.frames[:at]))
+    bitrates = _raised(before, max(0, seam.needed - seam.free))
+    if bitrates is None or seam.needed > len(dropped):
+        raise JoinError
+    needed = dropped[len(dropped) - seam.needed :]
+    return [*_poured(before, bitrates, needed), *part.frames[at:]]
+
+
+def _raised(chain: Sequence[bytes], missing: int) -> dict[int, int] | None:
+    """Which frames need which bitrate for `missing` more bytes of slot, or None; the last frames first.
+
+    Each byte that a slot gains moves the data of all later frames one byte further from their headers.
+    """
+    bitrates: dict[int, int] = {}
+    begin = 0
+    for index in range(len(chain) - 1, -1, -1):
+        if missing <= 0:
+            break
+        head = header(chain[index][:4])
+        gains = [(head.size_at(kbps) - head.size, kbps) for kbps in head.bitrates if kbps > head.bitrate]
+        allowed = [gain for gain in gains if begin + gain[0] <= head.reach]
+        gain, kbps = min((gain for gain in allowed if gain[0] >= missing), default=max(allowed, default=(0, 0)))
+        if gain:
+            bitrates[index] = kbps
+        missing -= gain
+        begin = max(begin + gain, side_info(chain[index]).main_data_begin)
+    return bitrates if missing <= 0 else None
+
+
+def _poured(chain: Sequence[bytes], bitrates: dict[int, int], needed: bytes) -> list[bytes]:
+    """The frames with these bitrates, all of their main data, and at its end what is needed after them."""
+    data = b"".join(map(slot, chain))
+    heads = [header(frame[:4]) for frame in chain]
+    sizes = [head.size_at(bitrates.get(index, head.bitrate)) - head.overhead for index, head in enumerate(heads)]
+    gained = sum(sizes) - len(data)
+    data += bytes(gained)
+    data = data[: len(data) - len(needed)] + needed
+    poured, at, shift = [], 0, 0
+    for index, (frame, size) in enumerate(zip(chain, sizes, strict=True)):
+        begin = side_info(frame).main_data_begin + shift
+        poured.append(with_main_data_begin(with_slot(frame, data[at : at + size], bitrates.get(index)), begin))
+        at += size
+        shift += size - len(slot(frame))
+    return poured
+
+
+def _held_from(chain: Sequence[bytes], seam: int) -> int:
+    """The first frame that a change over at frame `seam` or later can write into."""
+    reach = 0
+    index = min(seam, len(chain))
+    while index > 0 and reach < header(chain[0][:4]).reach:
+        index -= 1
+        reach += len(slot(chain[index]))
+    return index
