@@ -28,6 +28,7 @@ TAGS = {
     "composer": "名前",
     "language": "deu",
     "copyright": "© 2024 me",
+    "publisher": "Ours",
     "comment": "what\nfollows",
 }
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00 \xff\xe0 nobody looks at it \xff\xd9"
@@ -119,6 +120,12 @@ def test_what_has_a_form_is_brought_into_it_or_dropped(name: str, given_: str, r
 
 def test_a_comment_in_an_unknown_language_says_so() -> None:
     assert read(tag.id3v2({"comment": "x"}, [], None)).getall("COMM")[0].lang == "XXX"
+
+
+@pytest.mark.parametrize("comment", ["", " \0\n", "said"])
+def test_a_description_stands_in_for_a_comment(comment: str) -> None:
+    (frame,) = read(tag.id3v2({"comment": comment, "description": "told"}, [], None)).getall("COMM")
+    assert frame.text == ["said" if comment == "said" else "told"]
 
 
 def test_chapters_have_times_and_titles_and_are_listed_in_order() -> None:

@@ -27,12 +27,13 @@ class Sink(Protocol):
 
 
 class Zip:
-    """A zip of that many stored MP3 files, in constant memory; the sink is never sought. Close it after the last.
+    """A zip of stored MP3 files, in constant memory; the sink is never sought. Close it after the last file.
 
+    Of more than 99 files their number is to be told: it says how many digits make names sort in their order.
     Sizes and checksums follow each file (APPNOTE 4.3.9), in 64 bits, since nobody knows before how long it becomes.
     """
 
-    def __init__(self, sink: Sink, files: int) -> None:
+    def __init__(self, sink: Sink, files: int = 99) -> None:
         self._digits = max(2, len(str(files)))
         self._zip = zipfile.ZipFile(_Unseekable(sink), "w", zipfile.ZIP_STORED)
         self._count = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cleaned", "id3v1", "id3v2"]
 
-# So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 12 × (4 × 1000 + 20) bytes.
+# So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 13 × (4 × 1000 + 20) bytes.
 TEXT_LENGTH, CHAPTER_LENGTH, CHAPTERS = 1000, 200, 1000
 
 # ffmpeg's generic names of tags → the text frames (ID3v2.4 frames, section 4.2). Everything else is dropped.
@@ -34,6 +34,7 @@ FRAMES = {
     "composer": "TCOM",
     "language": "TLAN",
     "copyright": "TCOP",
+    "publisher": "TPUB",
 }
 
 # What the text must begin with, and how much of it is taken: ID3v2.4 structure, section 4 (time stamps, ISO-639-2);
@@ -57,8 +58,9 @@ _LAST_MILLISECOND = 0xFFFFFFFE
 def id3v2(tags: Mapping[str, str], chapters: Sequence[Chapter], cover: bytes | None) -> bytes:
     """The ID3v2.4 tag in UTF-8 that the MP3 begins with; empty when there is nothing to tell.
 
-    `tags` have ffmpeg's generic names in lower case; of `chapters` (times in seconds) the first 1000 are taken, less
-    what ends before it begins; `cover` is a JPEG. At most 1 MiB and the cover, whatever the texts.
+    `tags` have ffmpeg's generic names in lower case; a description stands in for a comment. Of `chapters` (times in
+    seconds) the first 1000 are taken, less what ends before it begins; `cover` is a JPEG. At most 1 MiB and the cover,
+    whatever the texts.
     """
     frames = b"".join((*_texts(tags), *_chapters(chapters), *_pictures(cover)))
     return b"ID3\x04\x00\x00" + _synchsafe(len(frames)) + frames if frames else b""
@@ -82,7 +84,7 @@ def _texts(tags: Mapping[str, str]) -> Iterator[bytes]:
     for name, frame in FRAMES.items():
         if text := _text(tags, name):
             yield _text_frame(frame, text)
-    if comment := _lines(tags.get("comment", "")):
+    if comment := _lines(tags.get("comment", "")) or _lines(tags.get("description", "")):
         # Section 4.10: the language, XXX when it is not known, and an empty description.
         language = _text(tags, "language") or "XXX"
         yield _frame("COMM", _UTF8 + language.encode() + b"\x00" + comment.encode())
