@@ -13,21 +13,34 @@ import resource
 import signal
 import sys
 
+__all__ = ["die_with_parent", "limit", "main"]
+
 PR_SET_PDEATHSIG = 1
-PR_SET_NO_NEW_PRIVS = 38
 
 
 def main() -> None:
-    """Set the limits ({"RLIMIT_CPU": seconds, …}) and become the program."""
-    limits: dict[str, int] = json.loads(sys.argv[1])
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for name, limit in limits.items():
-        # Linux looks at the hard limit first: where both are the same, SIGKILL comes instead of SIGXCPU.
-        hard = limit + 1 if name == "RLIMIT_CPU" else limit
-        resource.setrlimit(getattr(resource, name), (limit, hard))
+    """Set the limits ({"RLIMIT_CPU": seconds, …}), give up sockets and processes, and become the program."""
+    # As a script it is not found in a package, and this must be found from it.
+    sys.path.insert(0, os.path.abspath(f"{__file__}/../../.."))
+    from functions.convert.sandbox.confine import restrain
+
+    die_with_parent()
+    limit(json.loads(sys.argv[1]))
+    restrain()
     os.execv(sys.argv[2], sys.argv[2:])
+
+
+def die_with_parent() -> None:
+    """Have this process killed when the thread that started it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Set resource limits of this process: {"RLIMIT_CPU": seconds, "RLIMIT_AS": bytes, …}."""
+    for name, most in limits.items():
+        # Linux looks at the hard limit first: where both are the same, SIGKILL comes instead of SIGXCPU.
+        hard = most + 1 if name == "RLIMIT_CPU" else most
+        resource.setrlimit(getattr(resource, name), (most, hard))
 
 
 if __name__ == "__main__":

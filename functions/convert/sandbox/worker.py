@@ -1,0 +1,227 @@
+"""A warm process, and the parent's side of the jobs that its children run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from functions.convert.conversion.source import Source
+from functions.convert.sandbox import cores
+from functions.convert.sandbox.attend import OnMessage, TimedOut, attend
+from functions.convert.sandbox.channel import Rubbish, message
+from functions.convert.sandbox.zygote import OUT_OF_MEMORY, PACKET_BYTES, WORDS_KEPT
+
+__all__ = ["Broken", "Ended", "Worker"]
+
+log = logging.getLogger(__name__)
+
+# What one conversion gets: address space, and more of it for each thread's stack and arena.
+MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
+# Standard input, output and error, and the two sockets: there is no number left for another.
+OPEN_FILES = 5
+# A child that has closed its sockets has ended, or does nothing good.
+GRACE_SECONDS = 5.0
+
+_START = "import sys; sys.path[:] = sys.argv[2:]; from functions.convert.sandbox.zygote import main; main(sys.argv[1])"
+
+
+class Broken(Exception):
+    """No child can be had: the warm process does not start, or has died."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit status, negative for the signal that killed it (as subprocess has it).
+
+    `words` say what went wrong where the status does not; `peak_bytes` is the largest resident memory.
+    """
+
+    status: int
+    words: str = ""
+    timed_out: bool = False
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+    @property
+    def well(self) -> bool:
+        """Whether the entry came to its end."""
+        return self.status == 0
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it wanted more memory than it may have. The kernel's own killer shows as signal 9."""
+        return self.status == OUT_OF_MEMORY
+
+    @property
+    def out_of_cpu(self) -> bool:
+        """Whether it used up the processor time that all cores could give it until the deadline."""
+        return self.status == -signal.SIGXCPU
+
+
+class Worker:
+    """A warm process that runs one job at a time in a child."""
+
+    def __init__(self, entry: str) -> None:
+        self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with inner:
+            try:
+                self._process = _started(entry, inner)
+            except OSError as error:
+                self._control.close()
+                raise Broken(f"no process can be started: {error}") from error
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can run another job."""
+        return self._process.poll() is None
+
+    def run(
+        self,
+        job: dict[str, Any],
+        source: Source,
+        on_message: OnMessage,
+        tick: Callable[[], None],
+        deadline: float,
+    ) -> Ended:
+        """Run the entry in a child on `source`, at the latest until `deadline` (monotonic seconds).
+
+        `on_message` gets the header and the payload of each message; `tick` is called every half second. What they and
+        `source` raise goes through, and so does Broken; in all these cases, and when the time is up or the child sends
+        rubbish, this worker and its child are killed first.
+        """
+        hear = _Hearing(on_message)
+        try:
+            self._attended(job, source, hear, tick, deadline)
+            ending = self._ending()
+        except TimedOut:
+            self.kill()
+            return Ended(-signal.SIGKILL, "killed at the deadline", timed_out=True)
+        except Rubbish as rubbish:
+            self.kill()
+            return Ended(-signal.SIGKILL, f"killed for {rubbish}")
+        except BaseException:
+            self.kill()
+            raise
+        return Ended(words=hear.words, **ending)
+
+    def kill(self) -> None:
+        """Kill the process and its child at once."""
+        self._control.close()
+        # They are one process group, which lasts at least until the process is waited for.
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def forget(self) -> None:
+        """Let go of it in a copy of the process that started it."""
+        self._control.close()
+        self._process.returncode = 0
+
+    def _attended(
+        self, job: dict[str, Any], source: Source, hear: OnMessage, tick: Callable[[], None], deadline: float
+    ) -> None:
+        order = message({"kind": "job", "size": source.size}, json.dumps(job).encode())
+        with ExitStack() as stack:
+            (ranges, its_ranges), (messages, its_messages) = socket.socketpair(), socket.socketpair()
+            for end in (ranges, messages):
+                stack.enter_context(end)
+            with its_ranges, its_messages:
+                self._fork(_limits(deadline), its_ranges, its_messages)
+            messages.settimeout(max(0.1, deadline - time.monotonic()))
+            # What is wrong with a child that does not even take its order is told by its ending.
+            with suppress(ConnectionError, TimeoutError):
+                messages.sendall(order)
+            attend(ranges, messages, source, hear, tick, deadline)
+
+    def _fork(self, limits: dict[str, int], *ends: socket.socket) -> None:
+        try:
+            socket.send_fds(self._control, [json.dumps(limits).encode()], [end.fileno() for end in ends])
+        except ConnectionError:
+            raise Broken(self._heard()["error"]) from None
+
+    def _ending(self) -> dict[str, Any]:
+        self._control.settimeout(GRACE_SECONDS)
+        try:
+            self._control.send(b"?")
+            ending = self._heard()
+        except TimeoutError:
+            raise Rubbish("silence: it has closed its sockets, and goes on") from None
+        except ConnectionError:
+            ending = self._heard()
+        if "status" not in ending:
+            raise Broken(ending["error"])
+        return ending
+
+    def _heard(self) -> dict[str, Any]:
+        # A socket tells first that the other side is gone, and then what it had said before.
+        for _ in range(2):
+            with suppress(ConnectionError):
+                packet = self._control.recv(PACKET_BYTES)
+                if packet:
+                    return dict(json.loads(packet))
+        return {"error": "the process that conversions are forked from has died"}
+
+
+def _started(entry: str, control: socket.socket) -> subprocess.Popen[bytes]:
+    # The directory is gone when the process has started in it: there is nothing in it, and nothing can be made.
+    with tempfile.TemporaryDirectory(prefix="zygote-") as directory:
+        return subprocess.Popen(
+            # An empty path is the current directory, which is another one there.
+            [sys.executable, "-I", "-S", "-c", _START, entry, *map(os.path.abspath, sys.path)],
+            cwd=directory,
+            env={},
+            stdin=control.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+class _Hearing:
+    """Keeps what is meant for the parent alone, and passes on the rest."""
+
+    def __init__(self, on_message: OnMessage) -> None:
+        self.words = ""
+        self._on_message = on_message
+
+    def __call__(self, header: dict[str, Any], payload: bytes) -> None:
+        if header["kind"] == "raised":
+            self.words = str(header.get("words"))[:WORDS_KEPT]
+        elif header["kind"] == "started":
+            _warn_unless(header.get("confined"))
+        else:
+            self._on_message(header, payload)
+
+
+def _limits(deadline: float) -> dict[str, int]:
+    """Of the processes of a user there is no limit: it would count those of the server too, and a child makes none."""
+    count = cores.available()
+    return {
+        "RLIMIT_CPU": max(1, int(deadline - time.monotonic()) + 1) * count,
+        "RLIMIT_AS": MEMORY_BYTES + count * THREAD_BYTES,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_CORE": 0,
+    }
+
+
+_warned = threading.Event()
+
+
+def _warn_unless(confined: Any) -> None:
+    if not confined and not _warned.is_set():
+        _warned.set()
+        log.warning("this kernel has no system call filters (seccomp): conversions run within resource limits only")

@@ -1,0 +1,145 @@
+"""The warm process that conversions are forked from: it has imported all that they need, and parses nothing itself."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import traceback
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NoReturn, Protocol
+
+from functions.convert.guard import die_with_parent, limit
+from functions.convert.sandbox.channel import Ranges, Sender, take_message
+from functions.convert.sandbox.confine import confine
+from functions.shared.reasons import Failure
+
+__all__ = ["OUT_OF_MEMORY", "PACKET_BYTES", "WORDS_KEPT", "Entry", "main"]
+
+# The control socket is the zygote's standard input. A packet with two descriptors is a job; one without asks how the
+# job ended; the end of the stream ends everything.
+CONTROL, PACKET_BYTES = 0, 64 * 1024
+# How a child ends that did not come to its end: any exception, and the one for which the file may not be to blame.
+RAISED, OUT_OF_MEMORY = 1, 77
+WORDS_KEPT = 4000
+
+
+class Entry(Protocol):
+    """What a child runs: it reads the source, does the job, and sends what comes of it."""
+
+    def __call__(self, source: Ranges, job: dict[str, Any], send: Sender) -> None: ...
+
+
+def main(entry: str) -> None:
+    """Import `entry` ("module:function"), and fork a child for each job until the parent closes the control socket.
+
+    The module's `warm()`, if it has one, runs first: for what is loaded on first use, as a child can open no file.
+    """
+    control = socket.socket(fileno=CONTROL)
+    try:
+        run = _loaded(entry)
+    except BaseException:
+        control.send(_packet({"error": traceback.format_exc()[-WORDS_KEPT:]}))
+        raise
+    # What is alive now stays alive: collecting it would copy the pages that children share.
+    gc.collect()
+    gc.freeze()
+    child = 0
+    for packet, descriptors in _packets(control):
+        if descriptors:
+            child = _forked(run, json.loads(packet), descriptors)
+        else:
+            control.send(_packet(_ending(child)))
+
+
+def _loaded(entry: str) -> Entry:
+    name, _, function = entry.partition(":")
+    module = import_module(name)
+    getattr(module, "warm", lambda: None)()
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError(f"{name} starts threads when it is imported: a fork would not have them")
+    run: Entry = getattr(module, function)
+    return run
+
+
+def _packets(control: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
+    while True:
+        packet, descriptors, _, _ = socket.recv_fds(control, PACKET_BYTES, 2)
+        if not packet:
+            return
+        yield packet, descriptors
+
+
+def _packet(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode()
+
+
+def _forked(run: Entry, limits: dict[str, int], descriptors: list[int]) -> int:
+    zygote = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _child(run, limits, descriptors, zygote)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return child
+
+
+def _ending(child: int) -> dict[str, Any]:
+    _, status, usage = os.wait4(child, 0)
+    return {
+        "status": os.waitstatus_to_exitcode(status),
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * 1024,
+    }
+
+
+def _child(run: Entry, limits: dict[str, int], descriptors: list[int], zygote: int) -> NoReturn:
+    status = RAISED
+    try:
+        die_with_parent()
+        # The zygote may have died before that.
+        if os.getppid() == zygote:
+            ranges, messages = _only(descriptors)
+            limit(limits)
+            status = _job(run, ranges, messages, confine())
+    finally:
+        os._exit(status)
+
+
+def _only(descriptors: list[int]) -> tuple[int, int]:
+    """Close everything but these two, which become 3 and 4; 0, 1 and 2 lead nowhere."""
+    ranges, messages = (os.dup(descriptor) for descriptor in descriptors)
+    os.dup2(1, CONTROL)
+    os.dup2(ranges, 3)
+    os.dup2(messages, 4)
+    os.closerange(5, 1024)
+    return 3, 4
+
+
+def _job(run: Entry, ranges: int, messages: int, confined: bool) -> int:
+    send = Sender(messages)
+    try:
+        send({"kind": "started", "confined": confined})
+        size, job = _order(messages)
+        run(Ranges(ranges, size), job, send)
+    except Failure as failure:
+        send({"kind": "failed", "code": failure.code})
+    except MemoryError:
+        return OUT_OF_MEMORY
+    except BaseException:
+        send({"kind": "raised", "words": traceback.format_exc()[-WORDS_KEPT:]})
+        return RAISED
+    return 0
+
+
+def _order(messages: int) -> tuple[int, dict[str, Any]]:
+    buffer = bytearray()
+    while (order := take_message(buffer)) is None:
+        piece = os.read(messages, PACKET_BYTES)
+        if not piece:
+            raise EOFError("the parent is gone")
+        buffer += piece
+    header, job = order
+    return header["size"], json.loads(job)
