@@ -33,15 +33,13 @@ class Box:
 
 
 def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
-    """The boxes between two positions; the last one may reach past `stop`. The file's position is kept."""
-    back = file.tell()
+    """The boxes between two positions; the last one may reach past `stop`."""
     for _ in range(_MOST_BOXES):
         box = _box(file, start, stop)
         if box is None:
             break
         yield box
         start = box.stop
-    file.seek(back)
 
 
 def is_cut_off(file: RangeFile) -> bool:
@@ -81,8 +79,7 @@ def _has_fragments(file: RangeFile, moov: Box) -> bool:
 
 
 def _box(file: RangeFile, start: int, stop: int) -> Box | None:
-    file.seek(start)
-    head = _exactly(file, 16)
+    head = file.peek(start, 16)
     if start + 8 > stop or len(head) < 8:
         return None
     size, content = int.from_bytes(head[:4], "big"), start + 8
@@ -91,10 +88,3 @@ def _box(file: RangeFile, start: int, stop: int) -> Box | None:
     elif size == 0:
         size = stop - start
     return Box(head[4:8], start, content, start + size) if size >= content - start else None
-
-
-def _exactly(file: RangeFile, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size and (part := file.read(size - len(parts))):
-        parts += part
-    return bytes(parts)

@@ -19,8 +19,14 @@ RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _LARGEST_BITRATE = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one asks for MP3 frames to be made anew.
-_HARMLESS = frozenset("track language tags title artist album genre date comment cover id3v1 chapters partial".split())
-_TAGS = "title artist album album_artist composer genre date track disc comment copyright publisher description".split()
+_HARMLESS = {
+    *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("title", "artist", "album", "genre", "date", "comment"),
+}
+_TAGS = (
+    *("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc"),
+    *("comment", "copyright", "publisher", "description"),
+)
 _OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
 
 
@@ -122,7 +128,7 @@ def _chosen(tracks: tuple[Track, ...], options: Mapping[str, Any]) -> Track:
 
 
 def _shape(track: Track, options: Mapping[str, Any]) -> Shape:
-    rate = options.get("sample_rate") or _fitting(track.sample_rate)
+    rate = options.get("sample_rate") or _fitting(track.sample_rate or 48000)
     channels = options.get("channels") or (1 if track.channels == 1 else 2)
     if "bitrate" not in options:
         return Shape(rate, channels, "vbr", options.get("quality", DEFAULT_QUALITY))

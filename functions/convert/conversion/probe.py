@@ -33,6 +33,7 @@ _GUARDS = {"format_whitelist": FORMATS, "codec_whitelist": CODECS, "protocol_whi
 # An MP4 names its streams in its index: what FFmpeg looks at beyond that would be pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
+_HEAD = 1024
 
 # How texts and pictures begin that make FFmpeg read other files, or are one picture of many.
 _TEXTS = (b"ffconcat", b"#extm3u", b"v=0", b"<smil", b"<mpd", b"<asx", b"<playlist", b"<smoothstreamingmedia")
@@ -91,7 +92,7 @@ def opened(file: RangeFile) -> InputContainer:
     """
     if file.size == 0:
         raise Failure("empty")
-    head = _head(file)
+    head = file.peek(0, _HEAD)
     if _is_list(head) or _is_picture(head):
         raise Failure("refused-format")
     options = dict(_GUARDS)
@@ -159,12 +160,6 @@ def _cover(container: InputContainer) -> int | None:
     return next((stream.index for stream in pictures), None)
 
 
-def _head(file: RangeFile) -> bytes:
-    head = file.read(1024)
-    file.seek(0)
-    return head
-
-
 def _is_list(head: bytes) -> bool:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<?xml"):
@@ -179,11 +174,8 @@ def _is_picture(head: bytes) -> bool:
 def _is_cut_off(container: InputContainer) -> bool:
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
-    back = file.tell()
-    file.seek(0)
-    head = _head(file)
+    head = file.peek(0, _HEAD)
     stated = _riff_size(head) or _segment_size(head)
-    file.seek(back)
     return file.size < stated or ("mp4" in container.format.name and holes.is_cut_off(file))
 
 

@@ -85,6 +85,13 @@ class RangeFile:
         """The position, in bytes."""
         return self._position
 
+    def peek(self, position: int, size: int) -> bytes:
+        """The bytes from a position on, fewer only at the end of the file; nobody who reads notices."""
+        parts, stop = bytearray(), min(position + size, self.size)
+        while position + len(parts) < stop:
+            parts += self._window_at(position + len(parts)).read(position + len(parts), stop)
+        return bytes(parts)
+
     def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
         """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)

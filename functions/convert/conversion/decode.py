@@ -1,0 +1,140 @@
+"""The samples of a track as its decoder gives them, trimmed and faded, in blocks that one can go on from later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from av.container import InputContainer
+
+from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.reading import Reader
+from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered
+from functions.shared.reasons import Failure
+
+__all__ = ["Block", "Place", "blocks", "packets"]
+
+# Audio this much shorter than the file says it is, in seconds and as a share, was not cut by rounding.
+SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
+
+
+@dataclass(frozen=True)
+class Place:
+    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out."""
+
+    packet: int
+    pts: int | None
+    sample: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples: native floats, one plane per channel. `place` is where to go on so that this block is the next one."""
+
+    planes: Planes
+    samples: int
+    place: Place | None
+
+
+def blocks(
+    container: InputContainer, plan: Plan, at: Place | None = None, gain: float | None = None
+) -> Iterator[Block]:
+    """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
+
+    `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
+    Raises: Failure (encrypted, unsupported-codec, damaged, truncated); the last two after what there was.
+    """
+    reader = Reader(container, plan.track)
+    shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
+    yield from _faded(_trimmed(shaped, plan, at), plan)
+    _judge(reader, plan)
+
+
+def packets(container: InputContainer, plan: Plan) -> Iterator[bytes]:
+    """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
+    reader = Reader(container, plan.track)
+    for _, packet in reader.packets():
+        reader.seconds += float((packet.duration or 0) * packet.time_base)
+        yield bytes(packet)
+    _judge(reader, plan)
+
+
+def _shaped(reader: Reader, plan: Plan, at: Place | None, gain: float | None) -> Iterator[Block]:
+    """All samples in the shape of the MP3; the places count from the first one of the track."""
+    shaper = Shaper(plan.shape, gain)
+    first = _skipped(plan)
+    sample = at.sample + first if at else 0
+    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
+        parts = [planes for frame in frames for planes in shaper.feed(frame)]
+        if parts:
+            place = Place(number, pts, sample) if shaper.exact and number >= 0 else None
+            block = _block(parts, place)
+            sample += block.samples
+            yield block
+    if rest := shaper.flush():
+        yield _block(rest, None)
+
+
+def _block(parts: list[Planes], place: Place | None) -> Block:
+    planes = parts[0] if len(parts) == 1 else tuple(map(b"".join, zip(*parts, strict=True)))
+    return Block(planes, len(planes[0]) // SAMPLE_BYTES, place)
+
+
+def _trimmed(blocks: Iterator[Block], plan: Plan, at: Place | None) -> Iterator[Block]:
+    """What lies between the plan's start and end, to the sample; the places count from the first one of these."""
+    first = _skipped(plan)
+    last = None if plan.end is None else round(plan.end * plan.shape.sample_rate)
+    sample = at.sample + first if at else 0
+    for block in blocks:
+        begin = max(first - sample, 0)
+        end = block.samples if last is None else min(last - sample, block.samples)
+        sample += block.samples
+        if end <= 0:
+            return
+        if (begin, end) == (0, block.samples):
+            place = block.place and Place(block.place.packet, block.place.pts, block.place.sample - first)
+            yield Block(block.planes, block.samples, place)
+        elif begin < end:
+            yield Block(_sliced(block.planes, begin, end), end - begin, None)
+
+
+def _skipped(plan: Plan) -> int:
+    return round((plan.start or 0.0) * plan.shape.sample_rate)
+
+
+def _sliced(planes: Planes, begin: int, end: int) -> Planes:
+    return tuple(plane[begin * SAMPLE_BYTES : end * SAMPLE_BYTES] for plane in planes)
+
+
+def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
+    rate = plan.shape.sample_rate
+    if plan.fade_in:
+        planes = (block.planes for block in blocks)
+        fade = ("afade", f"t=in:ss=0:ns={round(plan.fade_in * rate)}")
+        blocks = (_block([faded], None) for faded in filtered(planes, plan.shape, fade))
+    return _faded_out(blocks, plan, round(plan.fade_out * rate)) if plan.fade_out else blocks
+
+
+def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Block]:
+    """Holds back so much that the end is at hand when it comes: no file says exactly where that is."""
+    held: list[Block] = []
+    count = 0
+    for block in blocks:
+        held.append(block)
+        count += block.samples
+        while count - held[0].samples >= samples:
+            count -= held[0].samples
+            yield held.pop(0)
+    if held:
+        fade = ("afade", f"t=out:ss={max(count - samples, 0)}:ns={min(samples, count)}")
+        for planes in filtered((block.planes for block in held), plan.shape, fade):
+            yield _block([planes], None)
+
+
+def _judge(reader: Reader, plan: Plan) -> None:
+    if not reader.seconds:
+        raise Failure("truncated" if reader.is_cut and not plan.whole else "damaged")
+    stated = plan.track.seconds if plan.track.seconds is not None else None
+    short = stated is not None and reader.seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
+    if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):
+        raise Failure("truncated")

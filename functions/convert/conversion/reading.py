@@ -1,0 +1,138 @@
+"""The packets and decoded frames of one track, from the start or from a packet in the middle."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+from typing import TypeAlias
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard
+
+from functions.convert.conversion import holes
+from functions.convert.conversion.probe import Track, opened
+from functions.convert.conversion.source import RangeFile
+from functions.shared.reasons import Failure
+
+__all__ = ["Reader"]
+
+Mark = tuple[int, int | None]
+Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
+
+# Before a decoder gives what it would have given, it must have decoded so many packets (more than a second in all
+# common codecs), which are looked for so many seconds before.
+WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
+
+
+class Reader:
+    """Reads one track of a freshly opened container; other streams are discarded.
+
+    What it tells of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
+    because the file `is_cut`, and whether it `is_at_end`.
+    """
+
+    def __init__(self, container: InputContainer, track: Track) -> None:
+        self.seconds = 0.0
+        self.broken = 0
+        self.is_cut = False
+        self.is_at_end = False
+        self._track = track
+        self._container = container
+        self._stream = self._only()
+
+    def packets(self) -> Numbered:
+        """Number and packet, from the first one on. Raises: Failure (encrypted)."""
+        try:
+            # Packets without content are av's own, at the end: they would make the decoder stop.
+            yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+        except av.error.FFmpegError:
+            self.is_cut = True
+        self.is_at_end = True
+
+    def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
+        """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
+
+        The time stamp is None where it does not tell the packet from others. With a mark (number, time stamp), it is
+        the first. Raises: Failure (encrypted, unsupported-codec).
+        """
+        newest: int | None = None
+        for number, packet in self._numbered(mark):
+            frames = self._decoded(packet)
+            pts = packet.pts if newest is None or (packet.pts is not None and packet.pts > newest) else None
+            newest = max((each for each in (newest, pts) if each is not None), default=None)
+            if mark is None or number >= mark[0]:
+                self._count(frames)
+                yield number, pts, frames
+        rest = self._decoded(None)
+        self._count(rest)
+        yield -1, None, rest
+
+    def _count(self, frames: list[AudioFrame]) -> None:
+        self.seconds += sum(frame.samples / frame.sample_rate for frame in frames)
+
+    def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+        if packet is not None and packet.has_sidedata("encryption_info"):
+            raise Failure("encrypted")
+        try:
+            return self._stream.codec_context.decode(packet)
+        except av.error.InvalidDataError:
+            self.broken += 1
+        except (av.error.EOFError, av.error.ArgumentError):
+            # After a broken packet some decoders have nothing left to flush.
+            self.broken += packet is not None
+        except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+            raise Failure("unsupported-codec") from error
+        return []
+
+    def _numbered(self, mark: Mark | None) -> Numbered:
+        if mark is None:
+            return self.packets()
+        number, pts = mark
+        if number > 2 * WARM_UP_PACKETS and pts is not None:
+            found = self._sought(number, pts)
+            if found is not None:
+                return found
+            self._reopen()
+        return ((each, packet) for each, packet in self.packets() if each >= number - WARM_UP_PACKETS)
+
+    def _sought(self, number: int, pts: int) -> Numbered | None:
+        """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
+        ahead = int(WARM_UP_SECONDS / self._stream.time_base) if self._stream.time_base else 0
+        try:
+            self._container.seek(pts - ahead, stream=self._stream)
+        except av.error.FFmpegError:
+            return None
+        before: deque[Packet[AudioStream]] = deque(maxlen=WARM_UP_PACKETS)
+        packets = (packet for _, packet in self.packets())
+        for packet in packets:
+            if packet.pts is None or packet.pts > pts:
+                return None
+            if packet.pts == pts:
+                first = number - len(before)
+                return enumerate(chain(before, [packet], packets), first) if len(before) == before.maxlen else None
+            before.append(packet)
+        return None
+
+    def _reopen(self) -> None:
+        file: RangeFile = self._container.file.file
+        file.seek(0)
+        self._container = opened(file)
+        self._stream = self._only()
+        self.is_at_end = self.is_cut = False
+
+    def _only(self) -> AudioStream:
+        stream = self._container.streams.audio[self._track.position]
+        for other in self._container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        # Threads would only make a fast decoder's frames come late.
+        stream.codec_context.thread_count = 1
+        file: RangeFile = self._container.file.file
+        if (wanted := holes.sound(file, stream)) is not None:
+            file.keep_only(wanted)
+        return stream

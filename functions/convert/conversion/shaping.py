@@ -1,0 +1,117 @@
+"""Frames as a decoder gives them → samples as the encoder takes them: rate, channels, format and volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import av
+from av.audio.frame import AudioFrame
+from av.filter import Graph
+
+from functions.convert.conversion.plan import Shape
+from functions.shared.reasons import Failure
+
+__all__ = ["SAMPLE_BYTES", "Planes", "Shaper", "filtered", "planes_of"]
+
+Planes = tuple[bytes, ...]
+SAMPLE_BYTES = 4
+LAYOUTS = {1: "mono", 2: "stereo"}
+# What a number of channels without names most likely is, as FFmpeg guesses it.
+_LIKELY = {**LAYOUTS, 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+
+class Shaper:
+    """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
+
+    Several channels become fewer as ITU-R BS.775 has it (centre and surround at -3 dB, no LFE), and quieter by so much
+    that nothing can clip. `exact` says that all samples so far depend on nothing but themselves.
+    """
+
+    def __init__(self, shape: Shape, gain: float | None) -> None:
+        self.exact = True
+        self._shape, self._gain = shape, gain
+        self._kind: tuple[str, int, str] | None = None
+        self._graph: Graph | None = None
+
+    def feed(self, frame: AudioFrame) -> list[Planes]:
+        """The samples that are ready once `frame` is there. Raises: Failure (unsupported-codec)."""
+        kind = (frame.format.name, frame.sample_rate, frame.layout.name)
+        before = [] if kind == self._kind else self._change(kind, frame)
+        if self._graph is None:
+            return [*before, planes_of(frame)]
+        frame.pts = None
+        self._graph.push(frame)
+        return [*before, *_pulled(self._graph)]
+
+    def flush(self) -> list[Planes]:
+        """The samples that have not come out yet."""
+        if self._graph is None:
+            return []
+        self._graph.push(None)
+        return list(_pulled(self._graph))
+
+    def _change(self, kind: tuple[str, int, str], frame: AudioFrame) -> list[Planes]:
+        rest = self.flush()
+        self._kind = kind
+        self.exact &= frame.sample_rate == self._shape.sample_rate
+        wanted = ("fltp", self._shape.sample_rate, LAYOUTS[self._shape.channels])
+        try:
+            self._graph = None if kind == wanted and not self._gain else self._built(frame)
+        except av.error.FFmpegError as error:
+            raise Failure("unsupported-codec") from error
+        return rest
+
+    def _built(self, frame: AudioFrame) -> Graph:
+        count, name = frame.layout.nb_channels, frame.layout.name
+        chain = [
+            ("aresample", "rematrix_maxval=1"),
+            ("aformat", f"f=fltp:r={self._shape.sample_rate}:cl={LAYOUTS[self._shape.channels]}"),
+        ]
+        if self._gain:
+            chain.append(("volume", f"{self._gain}dB:precision=float"))
+        if "channels" in name and count in _LIKELY:
+            chain.insert(0, ("pan", "|".join([_LIKELY[count], *(f"c{at}=c{at}" for at in range(count))])))
+        elif "channels" in name or "ambisonic" in name:
+            # Nobody knows what they are: the first two are what a player would play.
+            chain.insert(0, ("pan", "stereo|c0=c0|c1=c1"))
+        return _graph(frame.sample_rate, frame.format.name, name, chain)
+
+
+def planes_of(frame: AudioFrame) -> Planes:
+    """The samples of a frame of planar floats."""
+    size = frame.samples * SAMPLE_BYTES
+    return tuple(bytes(memoryview(plane)[:size]) for plane in frame.planes)
+
+
+def filtered(blocks: Iterable[Planes], shape: Shape, *filters: tuple[str, str]) -> Iterator[Planes]:
+    """What filters (name, arguments) that neither delay nor resample make of samples in that shape."""
+    layout = LAYOUTS[shape.channels]
+    graph = _graph(shape.sample_rate, "fltp", layout, list(filters))
+    for planes in blocks:
+        frame = AudioFrame(format="fltp", layout=layout, samples=len(planes[0]) // SAMPLE_BYTES)
+        frame.sample_rate = shape.sample_rate
+        for plane, data in zip(frame.planes, planes, strict=True):
+            memoryview(plane).cast("B")[: len(data)] = data
+        graph.push(frame)
+        yield from _pulled(graph)
+    graph.push(None)
+    yield from _pulled(graph)
+
+
+def _graph(rate: int, kind: str, layout: str, filters: list[tuple[str, str]]) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_abuffer(sample_rate=rate, format=kind, layout=layout)
+    nodes = [graph.add(name, arguments) for name, arguments in filters]
+    graph.link_nodes(source, *nodes, graph.add("abuffersink")).configure()
+    return graph
+
+
+def _pulled(graph: Graph) -> Iterator[Planes]:
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        assert isinstance(frame, AudioFrame)
+        yield planes_of(frame)
