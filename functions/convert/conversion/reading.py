@@ -102,9 +102,8 @@ class Reader:
 
     def _sought(self, number: int, pts: int) -> Numbered | None:
         """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
-        ahead = int(WARM_UP_SECONDS / self._stream.time_base) if self._stream.time_base else 0
         try:
-            self._container.seek(pts - ahead, stream=self._stream)
+            self._seek(float(pts * (self._stream.time_base or 0)) - WARM_UP_SECONDS)
         except av.error.FFmpegError:
             return None
         before: deque[Packet[AudioStream]] = deque(maxlen=WARM_UP_PACKETS)
@@ -117,6 +116,12 @@ class Reader:
                 return enumerate(chain(before, [packet], packets), first) if len(before) == before.maxlen else None
             before.append(packet)
         return None
+
+    def _seek(self, seconds: float) -> None:
+        # The index of a Matroska is that of its pictures.
+        by_picture = "matroska" in self._container.format.name and self._container.streams.video
+        stream = self._container.streams.video[0] if by_picture else self._stream
+        self._container.seek(round(seconds / (stream.time_base or 1)), stream=stream)
 
     def _reopen(self) -> None:
         file: RangeFile = self._container.file.file
