@@ -133,6 +133,17 @@ def test_the_cover_of_every_container_that_has_one(name: str, arguments: list[st
     assert_halves(image)
 
 
+def test_an_attachment_that_ffmpeg_takes_for_no_picture(tmp_path: Path) -> None:
+    picture, video = tmp_path / "picture.webp", tmp_path / "a.mkv"
+    picture.write_bytes(saved(halves(), "webp", quality=90))
+    attached = ["-attach", str(picture), "-metadata:s:t", "mimetype=image/webp"]
+    sound = ["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "flac"]
+    subprocess.run([media.ffmpeg(), "-v", "error", *sound, *attached, str(video)], check=True)
+    with container_of(video.read_bytes()) as container:
+        assert_halves(shown(cover(container, container.streams.attachments[0].index)))
+        assert cover(container, container.streams.audio[0].index) is None
+
+
 def test_no_sound_is_taken_with_the_cover() -> None:
     with container_of(tag.id3v2({}, [], saved(halves(), "jpeg")) + FRAME * 50) as container:
         assert cover(container, 1)
