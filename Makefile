@@ -9,6 +9,7 @@ run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
 # For what is piped on: nothing else on stdout.
 piped = $(bootstrap) requirements.lock >&2 && exec .venv/bin/python -m
 dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
+images = $(dev) pytest -n 0 -m images tests/integration
 
 functions = gateway login upload convert notify download sweep
 compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -31,6 +32,7 @@ stack: ## Serve audiolift as run does, on a MariaDB, a RabbitMQ and a MongoDB of
 
 test: provision lint ## Run the linters and every test
 	@$(dev) pytest -n 2
+	@$(images)
 
 provision:
 	@$(dev) tests.provision
@@ -81,9 +83,9 @@ benchmark: ## Measure how long each function takes to start, against a bare one
 sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
 	@$(dev) knative.images.sbom
 
-imagetest: ## Build images from a bare Debian and run them, with buildah, debootstrap and runc, as root
+imagetest: ## Build the images from a bare Debian and run them, with buildah, debootstrap and runc, as root
 	@$(dev) tests.provision
-	@IMAGES=1; export IMAGES; $(dev) pytest -n 0 -o faulthandler_timeout=3600 tests/integration/test_images.py
+	@$(images)
 
 clean: ## Remove the environment and caches; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
