@@ -16,6 +16,7 @@ __all__ = [
     "side_info",
     "slot",
     "split",
+    "with_bitrate",
     "with_main_data_begin",
     "with_slot",
 ]
@@ -165,16 +166,18 @@ def slot(frame: bytes) -> bytes:
     return frame[header(frame[:4]).overhead :]
 
 
+def with_bitrate(frame: bytes, bitrate: int) -> bytes:
+    """The frame, or the beginning of one, with another bitrate, in kbit/s, in its header."""
+    index = header(frame[:4]).bitrates.index(bitrate) + 1
+    return frame[:2] + bytes([frame[2] & 0x0F | index << 4]) + frame[3:]
+
+
 def with_slot(frame: bytes, data: bytes, bitrate: int | None = None) -> bytes:
     """The frame with other bytes in its slot and, where one is given, with another bitrate in kbit/s.
 
     Raises: FrameError when `data` does not fill the slot exactly.
     """
-    head = header(frame[:4])
-    if bitrate is not None:
-        index = head.bitrates.index(bitrate) + 1
-        frame = frame[:2] + bytes([frame[2] & 0x0F | index << 4]) + frame[3:]
-    changed = frame[: head.overhead] + data
+    changed = (frame if bitrate is None else with_bitrate(frame, bitrate))[: header(frame[:4]).overhead] + data
     if len(changed) != header(changed[:4]).size:
         raise FrameError("the main data does not fill the slot")
     return changed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
 
-__all__ = ["DELAY", "Encoder", "LameError", "available", "version"]
+__all__ = ["DELAY", "Encoder", "LameError", "available", "tag"]
 
 # Samples that the encoder puts before the first one (ENCDELAY in LAME's encoder.h), as its tag counts them.
 DELAY = 576
@@ -47,9 +47,12 @@ def available() -> bool:
     return False
 
 
-def version() -> str:
-    """The encoder's version as its tag spells it, such as "3.100"."""
-    return bytes(_library().get_lame_short_version()).decode("ascii")
+@cache
+def tag(shape: Shape) -> bytes:
+    """The frame with which LAME would begin an MP3 of this shape that has no sound in it: what it tells of itself."""
+    with Encoder(shape, tagged=True) as encoder:
+        encoder.flush()
+        return encoder.tag()
 
 
 @cache
@@ -69,10 +72,10 @@ def _carried() -> str:
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.lame_init.restype = ctypes.c_void_p
-    library.get_lame_short_version.restype = ctypes.c_char_p
     library.lame_init_params.argtypes = library.lame_close.argtypes = [ctypes.c_void_p]
     floats = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
     library.lame_encode_buffer_ieee_float.argtypes = [ctypes.c_void_p, *floats, ctypes.c_void_p, ctypes.c_int]
+    library.lame_get_lametag_frame.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
     library.lame_encode_flush.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
     for name in ("scale", "VBR_quality"):
         getattr(library, f"lame_set_{name}").argtypes = [ctypes.c_void_p, ctypes.c_float]
@@ -80,28 +83,28 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 class Encoder:
-    """One run of LAME, as ffmpeg sets it up, without a Xing frame and without tags. Use it in a `with`, or close it.
+    """One run of LAME, as ffmpeg sets it up, without tags. Use it in a `with`, or close it.
 
     A call does not hold the interpreter: several encoders run at once in as many threads.
     """
 
-    def __init__(self, shape: Shape) -> None:
-        """Raises: LameError when there is no encoder, or none for this shape."""
+    def __init__(self, shape: Shape, tagged: bool = False) -> None:
+        """`tagged`: the first frame is left empty for `tag`. Raises: LameError when it is missing or cannot do this."""
         self._lame = _library()
         self._handle = ctypes.c_void_p(self._lame.lame_init())
         self._channels = shape.channels
         try:
-            self._configure(shape)
+            self._configure(shape, tagged)
         except BaseException:
             self.close()
             raise
 
-    def _configure(self, shape: Shape) -> None:
+    def _configure(self, shape: Shape, tagged: bool) -> None:
         for name, value in (
             ("errorf", None),
             ("debugf", None),
             ("msgf", None),
-            ("bWriteVbrTag", 0),
+            ("bWriteVbrTag", int(tagged)),
             ("write_id3tag_automatic", 0),
             ("findReplayGain", 0),
             ("num_channels", shape.channels),
@@ -127,6 +130,12 @@ class Encoder:
         buffer = ctypes.create_string_buffer(_ROOM)
         written = self._lame.lame_encode_flush(self._handle, buffer, _ROOM)
         return buffer.raw[: self._checked(written)]
+
+    def tag(self) -> bytes:
+        """The frame that belongs in place of the first one, after the last."""
+        buffer = ctypes.create_string_buffer(_ROOM)
+        written = self._lame.lame_get_lametag_frame(self._handle, buffer, _ROOM)
+        return buffer.raw[:written]
 
     def close(self) -> None:
         """Free the encoder; a second time does nothing."""
