@@ -103,6 +103,8 @@ def test_a_hostile_title_is_cleaned_and_cut(given_: str, read_: str) -> None:
         ("date", "2010-03-05T08:00:00Z", "2010-03-05"),
         ("date", "2010-13-41", "2010"),
         ("date", "2010", "2010"),
+        ("date", "20100305", "2010"),
+        ("date", "5.3.2010", "2010"),
         ("date", "yesterday", ""),
         ("track", "7", "7"),
         ("track", "3 of 4", ""),

@@ -37,13 +37,14 @@ FRAMES = {
     "publisher": "TPUB",
 }
 
-# What the text must begin with, and how much of it is taken: ID3v2.4 structure, section 4 (time stamps, ISO-639-2);
-# frames, section 4.2.1 (numbers).
+# How much of the text is taken: ID3v2.4 structure, section 4 (time stamps, of which the time of day is left out, or
+# else a year anywhere; ISO-639-2), and frames, section 4.2.1 (numbers).
+_NUMBERS = re.compile(r"^[0-9]{1,5}(/[0-9]{1,5})?$")
 _FORMS = {
-    "date": re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"),
-    "track": re.compile(r"[0-9]{1,5}(/[0-9]{1,5})?$"),
-    "disc": re.compile(r"[0-9]{1,5}(/[0-9]{1,5})?$"),
-    "language": re.compile(r"(?!und)[a-z]{3}$"),
+    "date": re.compile(r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?|\b[0-9]{4}\b"),
+    "track": _NUMBERS,
+    "disc": _NUMBERS,
+    "language": re.compile(r"^(?!und)[a-z]{3}$"),
 }
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
@@ -94,7 +95,7 @@ def _text(tags: Mapping[str, str], name: str) -> str:
     text = cleaned(tags.get(name, ""), TEXT_LENGTH)
     if name not in _FORMS:
         return text
-    found = _FORMS[name].match(text.lower())
+    found = _FORMS[name].search(text.lower())
     return found.group() if found else ""
 
 
