@@ -95,13 +95,8 @@ def _reasons() -> str:
 
 
 def _options() -> str:
-    rows = ((_code(name), _values(values), meaning) for name, (values, meaning) in OPTIONS.items())
+    rows = ((_code(name), option.values.removeprefix("one of "), option.meaning) for name, option in OPTIONS.items())
     return _table(("Option", "Values", "Meaning"), rows)
-
-
-def _values(values: tuple[int, ...]) -> str:
-    whole = values == tuple(range(values[0], values[-1] + 1)) and len(values) > 2
-    return f"{values[0]} to {values[-1]}" if whole else ", ".join(map(str, values))
 
 
 def _operations() -> Iterable[tuple[str, str, Mapping[str, Any]]]:

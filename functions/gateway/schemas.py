@@ -47,14 +47,8 @@ def parameter(place: str, name: str, schema: Schema) -> Schema:
     return {"in": place, "name": name, "description": schema["description"], "schema": bare}
 
 
-def _numbers(values: tuple[int, ...]) -> Schema:
-    if values == tuple(range(values[0], values[-1] + 1)):
-        return {"type": "integer", "minimum": values[0], "maximum": values[-1]}
-    return {"type": "integer", "enum": list(values)}
-
-
 OPTION_SCHEMAS: dict[str, Schema] = {
-    name: {**_numbers(values), "description": meaning} for name, (values, meaning) in OPTIONS.items()
+    name: {**option.schema, "description": option.meaning} for name, option in OPTIONS.items()
 }
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = rf"^(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*$"

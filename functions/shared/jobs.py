@@ -110,7 +110,7 @@ def queue(
     connection: sa.Connection,
     job_id: str,
     filename: str,
-    options: dict[str, int],
+    options: dict[str, Any],
     size_bytes: int,
     *conditions: sa.ColumnElement[bool],
 ) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
@@ -17,7 +18,7 @@ from functions.shared.problems import Problem
 __all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
 PIECE = 256 * 1024
-FIELD_CHARACTERS = 1024
+FIELD_BYTES = 1024
 # What a form adds around the video.
 FORM_OVERHEAD = 64 * 1024
 UNNAMED = "video"
@@ -28,7 +29,7 @@ class Received:
     """What came with a video: its name, and the conversion's options."""
 
     filename: str
-    options: dict[str, int]
+    options: dict[str, Any]
 
 
 def check_head(request: Request) -> None:
@@ -79,7 +80,12 @@ class _Form:
         self._write = write
         self._found = False
         self.filename = ""
-        self.fields: dict[str, str] = {}
+        self._values: dict[str, bytes] = {}
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields but `file`, by name."""
+        return {name: value.decode(errors="replace") for name, value in self._values.items()}
 
     def read(self, boundary: str, pieces: Iterable[bytes]) -> None:
         """Read all of it. Raises: Problem when it is no sound form or has no `file`."""
@@ -110,10 +116,10 @@ class _Form:
     def _take(self, data: bytes) -> None:
         if self._name == "file":
             return self._write(data)
-        so_far = self.fields.get(self._name, "") + data.decode(errors="replace")
-        if len(so_far) > FIELD_CHARACTERS:
-            raise Problem("bad-request", f"A form field has at most {FIELD_CHARACTERS} characters.")
-        self.fields[self._name] = so_far
+        so_far = self._values.get(self._name, b"") + data
+        if len(so_far) > FIELD_BYTES:
+            raise Problem("bad-request", f"A form field has at most {FIELD_BYTES} bytes.")
+        self._values[self._name] = so_far
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import suppress
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
@@ -99,7 +100,7 @@ def _name(event: VideoSubmitted) -> str:
     return clean_name(event.filename or unquote(urlsplit(event.url).path))
 
 
-def _options(event: VideoSubmitted) -> dict[str, int]:
+def _options(event: VideoSubmitted) -> dict[str, Any]:
     if len(event.url) > LONGEST_URL:
         raise EventError(f"the URL has more than {LONGEST_URL} characters")
     try:
