@@ -117,8 +117,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             *("bad-request", "bad-option", "unauthenticated", "in-progress", "too-large"),
             *("unsupported-media-type", "key-reused"),
         ),
-        "The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or "
-        "`language`, not both.",
+        "The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; "
+        "and `track` or `language`, not both.",
         (
             parameter("query", "filename", text("What to call the video; else Content-Disposition or the form.")),
             *(parameter("query", name, schema) for name, schema in OPTION_SCHEMAS.items()),

@@ -45,14 +45,16 @@ def test_a_raw_body_arrives_byte_for_byte(video: bytes, sizes: list[int]) -> Non
     assert (got, received) == (video, HEAD)
 
 
-@given(videos, st.lists(st.integers(1, 700), max_size=5), st.permutations(["file", "quality", "note"]))
+@given(videos, st.lists(st.integers(1, 700), max_size=5), st.permutations(["file", "quality", "title"]))
 def test_a_form_s_file_arrives_byte_for_byte_wherever_it_stands(
     video: bytes, sizes: list[int], order: list[str]
 ) -> None:
-    parts = {"file": part("file", video, "talk.mp4"), "quality": part("quality", b"4"), "note": part("note", b"hello")}
+    title = "Übung 録音"
+    fields = {"quality": part("quality", b"4"), "title": part("title", title.encode())}
+    parts = {"file": part("file", video, "talk.mp4"), **fields}
     got, received = taken(request(form(*(parts[name] for name in order)), FORM, sizes))
     assert got == video
-    assert received == Received("talk.mp4", {"quality": 4})
+    assert received == Received("talk.mp4", {"quality": 4, "title": title})
 
 
 @given(st.binary(max_size=500), st.lists(st.integers(1, 50), max_size=3))
