@@ -166,6 +166,7 @@ def test_the_contents_lead_to_every_chapter_once(count: int) -> None:
         (Chapter(0, math.nan, ""), []),
         (Chapter(0, math.inf, ""), []),
         (Chapter(1, 1e12, ""), [(1000, 0xFFFFFFFE)]),
+        (Chapter(1, 1.7e308, ""), [(1000, 0xFFFFFFFE)]),
     ],
 )
 def test_odd_chapters_are_mended_or_dropped(chapter: Chapter, times: list[tuple[int, int]]) -> None:

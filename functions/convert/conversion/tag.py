@@ -161,7 +161,7 @@ def _ended(name: str) -> bytes:
 
 
 def _milliseconds(seconds: float) -> int:
-    return min(max(round(seconds * 1000), 0), _LAST_MILLISECOND)
+    return round(min(max(seconds, 0.0) * 1000, _LAST_MILLISECOND))
 
 
 def _field(text: str, length: int) -> bytes:
