@@ -116,6 +116,14 @@ def test_only_what_may_be_written_to_is_a_volume_and_it_is_bounded(overlay: Path
 
 
 @overlays
+def test_convert_has_room_for_the_largest_mp3_and_its_zip(overlay: Path) -> None:
+    spec = next(spec for manifest, spec in ours(overlay) if manifest["metadata"]["name"] == "convert")
+    (size,) = [each["emptyDir"]["sizeLimit"] for each in spec["volumes"]]
+    assert size == spec["containers"][0]["resources"]["limits"]["ephemeral-storage"]
+    assert int(size.removesuffix("Gi")) * 1024**3 > 2 * setting(rendered(overlay), "convert", "MAX_AUDIO_BYTES")
+
+
+@overlays
 def test_each_service_has_probes_bounds_and_a_port(overlay: Path) -> None:
     for service in kinds(overlay, "Service.serving.knative.dev"):
         template = service["spec"]["template"]

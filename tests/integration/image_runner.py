@@ -17,7 +17,7 @@ from tests.provision import need
 __all__ = ["PATIENCE", "Runner"]
 
 PATIENCE = 60
-# What stands behind `seccompProfile: RuntimeDefault` with podman and CRI-O; it comes with buildah. containerd's is alike.
+# What stands behind `seccompProfile: RuntimeDefault` with podman and CRI-O; it comes with buildah.
 _PROFILE = Path("/usr/share/containers/seccomp.json")
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
