@@ -86,7 +86,7 @@ class Media:
 
 
 def opened(file: RangeFile) -> InputContainer:
-    """The container in `file`, of a kind that is accepted, with nothing decoded.
+    """The container in `file`, from its first byte on, if it is of a kind that is accepted.
 
     Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
     """
@@ -95,6 +95,7 @@ def opened(file: RangeFile) -> InputContainer:
     head = file.peek(0, _HEAD)
     if _is_list(head) or _is_picture(head):
         raise Failure("refused-format")
+    file.seek(0)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)

@@ -124,9 +124,7 @@ class Reader:
         self._container.seek(round(seconds / (stream.time_base or 1)), stream=stream)
 
     def _reopen(self) -> None:
-        file: RangeFile = self._container.file.file
-        file.seek(0)
-        self._container = opened(file)
+        self._container = opened(self._container.file.file)
         self._stream = self._only()
         self.is_at_end = self.is_cut = False
 

@@ -11,7 +11,7 @@ from av.filter import Graph
 from functions.convert.conversion.plan import Shape
 from functions.shared.reasons import Failure
 
-__all__ = ["SAMPLE_BYTES", "Planes", "Shaper", "filtered", "planes_of"]
+__all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of"]
 
 Planes = tuple[bytes, ...]
 SAMPLE_BYTES = 4
@@ -41,14 +41,14 @@ class Shaper:
             return [*before, planes_of(frame)]
         frame.pts = None
         self._graph.push(frame)
-        return [*before, *_pulled(self._graph)]
+        return [*before, *map(planes_of, _pulled(self._graph))]
 
     def flush(self) -> list[Planes]:
         """The samples that have not come out yet."""
         if self._graph is None:
             return []
         self._graph.push(None)
-        return list(_pulled(self._graph))
+        return list(map(planes_of, _pulled(self._graph)))
 
     def _change(self, kind: tuple[str, int, str], frame: AudioFrame) -> list[Planes]:
         rest = self.flush()
@@ -84,18 +84,33 @@ def planes_of(frame: AudioFrame) -> Planes:
 
 
 def filtered(blocks: Iterable[Planes], shape: Shape, *filters: tuple[str, str]) -> Iterator[Planes]:
-    """What filters (name, arguments) that neither delay nor resample make of samples in that shape."""
-    layout = LAYOUTS[shape.channels]
-    graph = _graph(shape.sample_rate, "fltp", layout, list(filters))
+    """What filters (name, arguments) make of samples in that shape."""
+    chain = Chain(shape, *filters)
     for planes in blocks:
-        frame = AudioFrame(format="fltp", layout=layout, samples=len(planes[0]) // SAMPLE_BYTES)
-        frame.sample_rate = shape.sample_rate
+        yield from (made for _, made in chain.feed(planes))
+    yield from (made for _, made in chain.flush())
+
+
+class Chain:
+    """Filters (name, arguments) for samples in one shape: what comes out are FFmpeg's metadata and the samples."""
+
+    def __init__(self, shape: Shape, *filters: tuple[str, str]) -> None:
+        self._rate, self._layout = shape.sample_rate, LAYOUTS[shape.channels]
+        self._graph = _graph(self._rate, "fltp", self._layout, list(filters))
+
+    def feed(self, planes: Planes) -> Iterator[tuple[dict[str, str], Planes]]:
+        """What is ready once these samples are there; to be read whole."""
+        frame = AudioFrame(format="fltp", layout=self._layout, samples=len(planes[0]) // SAMPLE_BYTES)
+        frame.sample_rate = self._rate
         for plane, data in zip(frame.planes, planes, strict=True):
             memoryview(plane).cast("B")[: len(data)] = data
-        graph.push(frame)
-        yield from _pulled(graph)
-    graph.push(None)
-    yield from _pulled(graph)
+        self._graph.push(frame)
+        return ((made.metadata, planes_of(made)) for made in _pulled(self._graph))
+
+    def flush(self) -> Iterator[tuple[dict[str, str], Planes]]:
+        """What has not come out yet."""
+        self._graph.push(None)
+        return ((made.metadata, planes_of(made)) for made in _pulled(self._graph))
 
 
 def _graph(rate: int, kind: str, layout: str, filters: list[tuple[str, str]]) -> Graph:
@@ -107,11 +122,11 @@ def _graph(rate: int, kind: str, layout: str, filters: list[tuple[str, str]]) ->
     return graph
 
 
-def _pulled(graph: Graph) -> Iterator[Planes]:
+def _pulled(graph: Graph) -> Iterator[AudioFrame]:
     while True:
         try:
             frame = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         assert isinstance(frame, AudioFrame)
-        yield planes_of(frame)
+        yield frame

@@ -1,0 +1,107 @@
+"""The first of two passes: how loud a track is (EBU R128, ITU-R BS.1770), and where its silent ends are."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+from av.container import InputContainer
+
+from functions.convert.conversion.decode import Block, blocks
+from functions.convert.conversion.plan import Plan, Shape, within
+from functions.convert.conversion.shaping import Chain, Planes
+
+__all__ = ["SILENCE_DB", "measured"]
+
+# What is nowhere louder than this is silence, in dB of full scale.
+SILENCE_DB = -60.0
+# The peak that R128 allows, in dB; and the loudness up to which there is nothing to measure (BS.1770's absolute gate).
+_HIGHEST_PEAK, _NOTHING = -1.0, -70.0
+# FFmpeg tells the peak to three decimals: it may be so much higher.
+_PEAK_ERROR = 0.0005
+_FLOAT = "f"
+
+
+def measured(container: InputContainer, plan: Plan) -> Generator[float, None, Plan]:
+    """Reads all that `plan` wants of a freshly opened container, and yields the seconds that it got through.
+
+    Returns: the plan with the `gain` (dB) that makes it as loud as wanted, or as loud as its peaks allow, and with
+    `start` and `end` where the sound is; for another container to be opened. All silence is left as it is.
+    Raises: Failure, as `blocks` does.
+    """
+    plain = replace(plan, fade_in=0.0, fade_out=0.0, gain=None)
+    meter = _Meter(plan.shape) if plan.loudness is not None else None
+    edges = _Edges(plan.shape) if plan.trim_silence else None
+    done = 0
+    for block in blocks(container, plain):
+        if meter:
+            meter.feed(block)
+        if edges:
+            edges.feed(block)
+        done += block.samples
+        yield done / plan.shape.sample_rate
+    if edges:
+        plan = _cut(plan, edges)
+    return replace(plan, gain=meter.gain(plan.loudness)) if meter and plan.loudness is not None else plan
+
+
+def _cut(plan: Plan, edges: _Edges) -> Plan:
+    first, last = edges.found()
+    rate, start = plan.shape.sample_rate, plan.start or 0.0
+    begin, end = start + first / rate, start + last / rate
+    chapters = within(plan.chapters, first / rate, last / rate)
+    return replace(plan, trim_silence=False, start=begin, end=end, chapters=chapters, seconds=(last - first) / rate)
+
+
+class _Meter:
+    """Integrated loudness and true peak, by FFmpeg's ebur128: a tenth of what its loudnorm takes for the same."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._chain = Chain(shape, ("ebur128", "metadata=1:peak=true:framelog=quiet"))
+        self._told: dict[str, str] = {}
+
+    def feed(self, block: Block) -> None:
+        for tags, _ in self._chain.feed(block.planes):
+            self._told |= tags
+
+    def gain(self, target: float) -> float:
+        for tags, _ in self._chain.flush():
+            self._told |= tags
+        loudness = float(self._told.get("lavfi.r128.I", "-inf"))
+        peak = float(self._told.get("lavfi.r128.true_peak", "0"))
+        if not loudness > _NOTHING or not peak > 0:
+            return 0.0
+        return min(target - loudness, _HIGHEST_PEAK - 20 * math.log10(peak + _PEAK_ERROR))
+
+
+class _Edges:
+    """Where the first and the last sample are that are no silence."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._chain = Chain(shape, ("astats", "metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"))
+        self._done = 0
+        self._first: int | None = None
+        self._newest: tuple[int, Planes] | None = None
+
+    def feed(self, block: Block) -> None:
+        for tags, planes in self._chain.feed(block.planes):
+            if float(tags.get("lavfi.astats.Overall.Peak_level", "-inf")) > SILENCE_DB:
+                if self._first is None:
+                    self._first = self._done + min(_loud(planes))
+                self._newest = self._done, planes
+            self._done += block.samples
+
+    def found(self) -> tuple[int, int]:
+        """The first sample with sound, and the one after the last; everything when there is none."""
+        if self._first is None or self._newest is None:
+            return 0, self._done
+        start, planes = self._newest
+        return self._first, start + max(_loud(planes)) + 1
+
+
+def _loud(planes: Planes) -> Iterator[int]:
+    least = 10 ** (SILENCE_DB / 20)
+    for plane in planes:
+        yield from (at for at, sample in enumerate(array(_FLOAT, plane)) if abs(sample) > least)
