@@ -1,36 +1,25 @@
-"""What is in a file: its length and its audio tracks, as ffmpeg sees them from the outside."""
+"""What is in a file, as ffmpeg's command tells it from the outside: for when looking at it in the sandbox crashes."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from functions.convert.conversion.probe import CODECS, FORMATS, Chapter, Media, Track
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
 
-__all__ = ["INPUT_GUARDS", "Media", "Track", "ffmpeg", "probe"]
+__all__ = ["INPUT_GUARDS", "ffmpeg", "probe"]
 
-_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,rm,nut,dv,"
-    "wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,ape,wv,tta"
-)
-_CODECS = (
-    "aac,aac_latm,alac,mp3float,mp3,mp2float,mp2,mp1float,mp1,ac3,eac3,dca,truehd,mlp,opus,libopus,vorbis,libvorbis,flac,"
-    "wmav1,wmav2,wmapro,wmalossless,wmavoice,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,ape,tta,wavpack,cook,ra_144,ra_288,"
-    "qdm2,qdmc,nellymoser,speex,libspeex,gsm,gsm_ms,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,adpcm_yamaha,"
-    "pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,"
-    "pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd"
-)
 # Options of the input: only files, only these demuxers and decoders, and no picture. Without the first two, a playlist
 # named .mp4 makes ffmpeg read other files.
 INPUT_GUARDS: dict[str, str | None] = {
     "protocol_whitelist": "file",
-    "format_whitelist": _FORMATS,
-    "codec_whitelist": _CODECS,
+    "format_whitelist": FORMATS,
+    "codec_whitelist": CODECS,
     "vn": None,
     "sn": None,
     "dn": None,
@@ -38,24 +27,15 @@ INPUT_GUARDS: dict[str, str | None] = {
 
 # A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
 _RIFF_UNKNOWN_FROM = 0x7FFF_0000
+# Of what a file says about itself.
+_TAGS_BYTES = 1024 * 1024
 
+_FORMAT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_AUDIO = re.compile(r"  Stream #0:\d+[^:]*(?:\([^)]*\))?: Audio: (\w+)")
-
-
-@dataclass(frozen=True)
-class Track:
-    """An audio track; `codec` is ffmpeg's name of what it is encoded with."""
-
-    codec: str
-
-
-@dataclass(frozen=True)
-class Media:
-    """A file with sound. `seconds` is the length that the file states, or None when it states none."""
-
-    seconds: float | None
-    tracks: tuple[Track, ...]
+_AUDIO = re.compile(r"  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w*)\))?: Audio: (\w+)[^,]*(?:, (\d+) Hz, ([^,]+))?")
+_COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
+# A line of an ffmetadata file goes on where a backslash is before its end.
+_LINE = re.compile(r"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
 
 
 @cache
@@ -70,30 +50,93 @@ def ffmpeg() -> str:
 
 
 def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float], None]) -> Media:
-    """Look at a file without decoding it. Raises: Failure when there is nothing in it that could be converted."""
+    """Look at a file without decoding it; `directory` is empty, and stays so.
+
+    Raises: Failure when there is nothing in it that could be converted.
+    """
     if video.stat().st_size == 0:
         raise Failure("empty")
-    _check_riff(video)
+    cut_off = _is_cut_off(video)
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
-    seen = run([ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}"], directory, deadline, watch)
-    media = Media(
-        _stated_seconds(seen.lines), tuple(Track(match[1]) for line in seen.lines if (match := _AUDIO.match(line)))
-    )
-    if not media.tracks:
+    tags = directory / "tags"
+    command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
+    seen = run(command, directory, deadline, watch)
+    texts = _read(tags)
+    tracks = tuple(_tracks(seen.lines))
+    if not tracks:
         raise Failure(_why_nothing(seen))
-    return media
+    return Media(
+        _format(seen.lines), _stated_seconds(seen.lines), tracks, *_told(texts), cover_stream=None, cut_off=cut_off
+    )
 
 
-def _check_riff(video: Path) -> None:
+def _read(tags: Path) -> str:
+    if not tags.exists():
+        return ""
+    with tags.open("rb") as file:
+        text = file.read(_TAGS_BYTES).decode(errors="replace")
+    tags.unlink()
+    return text
+
+
+def _told(text: str) -> tuple[dict[str, str], tuple[Chapter, ...]]:
+    """Tags and chapters of an ffmetadata file (ffmpeg-formats(1), "Metadata")."""
+    sections: list[tuple[str, dict[str, str]]] = [("", {})]
+    for line in _LINE.findall(text):
+        if line.startswith(";"):
+            continue
+        if line.startswith("["):
+            sections.append((line, {}))
+        name, equals, value = re.sub(r"\\(.)", r"\1", line, flags=re.DOTALL).partition("=")
+        if equals:
+            sections[-1][1][name.lower()] = value
+    return sections[0][1], tuple(_chapters(fields for line, fields in sections if line == "[CHAPTER]"))
+
+
+def _chapters(sections: Iterable[dict[str, str]]) -> Iterator[Chapter]:
+    for fields in sections:
+        base, _, unit = fields.get("timebase", "1/1000").partition("/")
+        tick = int(base) / int(unit)
+        yield Chapter(int(fields["start"]) * tick, int(fields["end"]) * tick, fields.get("title", ""))
+
+
+def _tracks(lines: Iterable[str]) -> Iterator[Track]:
+    found = (match for line in lines if (match := _AUDIO.match(line)))
+    for position, match in enumerate(found):
+        index, language, codec, rate, layout = match.groups()
+        is_default = match.string.endswith("(default)")
+        count = _channels((layout or "").strip())
+        yield Track(
+            position,
+            int(index),
+            codec,
+            int(rate or 0),
+            count,
+            layout or "",
+            "" if language in (None, "und") else language.lower(),
+            default=is_default,
+        )
+
+
+def _channels(layout: str) -> int:
+    """ "mono", "5.1(side)", "3 channels": how many they are."""
+    digits = re.match(r"[\d.]+", layout)
+    return _COUNTS.get(layout) or (sum(int(digit) for digit in digits[0].split(".") if digit) if digits else 2)
+
+
+def _is_cut_off(video: Path) -> bool:
     """An AVI or WAV states its length (bytes 4 to 8), which ffmpeg does not hold against the file's own size."""
     with video.open("rb") as file:
         head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] not in (b"AVI ", b"WAVE"):
-        return
+        return False
     stated = int.from_bytes(head[4:8], "little")
     # Some writers count the eight bytes before the length in, some do not.
-    if video.stat().st_size < stated < _RIFF_UNKNOWN_FROM:
-        raise Failure("truncated")
+    return video.stat().st_size < stated < _RIFF_UNKNOWN_FROM
+
+
+def _format(lines: Iterable[str]) -> str:
+    return next((match[1] for line in lines if (match := _FORMAT.match(line))), "")
 
 
 def _stated_seconds(lines: Iterable[str]) -> float | None:

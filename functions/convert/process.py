@@ -15,15 +15,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from functions.convert.sandbox import cores
 from functions.shared import settings
 from functions.shared.reasons import Failure
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Crash", "Outcome", "run"]
 
 WATCH_SECONDS = 1.0
 MEMORY_BYTES = 2 * 1024**3
 OPEN_FILES = 32
 LINES_KEPT, LINE_LENGTH = 2000, 500
+
+
+class Crash(Exception):
+    """ffmpeg was killed, or failed in a way that says nothing about the file: another try may work."""
 
 
 @dataclass
@@ -87,7 +92,7 @@ def _started(command: Sequence[str], directory: Path, deadline: float) -> Iterat
 
 
 def _limits(deadline: float) -> str:
-    cpu_seconds = max(1, int(deadline - time.monotonic())) * (os.cpu_count() or 1)
+    cpu_seconds = max(1, int(deadline - time.monotonic())) * (cores.available() + 1)
     return json.dumps(
         {
             "RLIMIT_CPU": cpu_seconds,

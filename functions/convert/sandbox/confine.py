@@ -62,9 +62,11 @@ def restrain() -> bool:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         return False
+    judged = numbers(JUDGED, machine)
     rules = [
         *_each(numbers(NEEDLESS, machine), _EPERM),
-        *_only(numbers(JUDGED, machine)["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(judged["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(judged["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
     ]
     return _install(machine, rules, _ALLOW)
 

@@ -210,7 +210,8 @@ def _limits(deadline: float) -> dict[str, int]:
     """Of the processes of a user there is no limit: it would count those of the server too, and a child makes none."""
     count = cores.available()
     return {
-        "RLIMIT_CPU": max(1, int(deadline - time.monotonic()) + 1) * count,
+        # A quota may be a part of a core more; the clock is what ends most.
+        "RLIMIT_CPU": max(1, int(deadline - time.monotonic())) * (count + 1),
         "RLIMIT_AS": MEMORY_BYTES + count * THREAD_BYTES,
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": OPEN_FILES,

@@ -1,23 +1,22 @@
-"""functions/convert: real ffmpegs, hostile files, and what is left when something goes wrong."""
+"""functions/convert/plain.py: real ffmpegs, hostile files, and what is left when something goes wrong."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import sys
 import time
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
+import mutagen.id3
+import mutagen.mp3
 import pytest
 
-from functions.convert import engine, guard, media
+from functions.convert import media, plain
 from functions.convert import process as runner
-from functions.convert.process import Outcome, run
+from functions.convert.process import Crash
 from functions.shared.reasons import Failure
 from tests import media as samples
 from tests.provision import need
@@ -52,7 +51,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_video_becomes_its_sound(talk: Path, room: Path) -> None:
     progress: list[float] = []
-    mp3, seconds = engine.convert(talk, room, {}, progress.append)
+    mp3, seconds = plain.convert(talk, room, {}, progress.append)
     assert seconds == pytest.approx(samples.SECONDS, abs=0.2)
     assert samples.tone(mp3.read_bytes()) == pytest.approx(TONE_HZ, abs=2)
     assert progress == sorted(progress)
@@ -88,7 +87,7 @@ def test_a_script_that_names_another_file_never_brings_its_sound(
 )
 def test_what_a_title_says_is_no_verdict(tmp_path: Path, room: Path, talk: Path, title: str) -> None:
     video = tagged(talk, tmp_path / "titled.mp4", f"How to cure: {title}")
-    assert engine.convert(video, room, {}, quiet)[1] == pytest.approx(samples.SECONDS, abs=0.2)
+    assert plain.convert(video, room, {}, quiet)[1] == pytest.approx(samples.SECONDS, abs=0.2)
 
 
 def test_a_title_cannot_forge_length_or_tracks(tmp_path: Path, room: Path, talk: Path) -> None:
@@ -145,18 +144,107 @@ def test_an_ffmpeg_that_is_killed_blames_nobody(
     talk: Path, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ffmpeg: str
 ) -> None:
     stand_in = tmp_path / "ffmpeg"
-    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *-progress*) kill -9 $$;; esac\nexec {ffmpeg} "$@"\n')
+    dying = f'exec {sys.executable} -c "import os; os.abort()"'
+    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *-progress*) {dying};; esac\nexec {ffmpeg} "$@"\n')
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     media.ffmpeg.cache_clear()
-    with pytest.raises(engine.Crash, match="signal 9"):
-        engine.convert(talk, room, {}, quiet)
+    with pytest.raises(Crash, match="ended with -6"):
+        plain.convert(talk, room, {}, quiet)
+
+
+def test_an_ffmpeg_that_does_not_start_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "command", lambda *_: ["/no-such-program"])
+    with pytest.raises(Crash, match="No such file"):
+        plain.convert(talk, room, {}, quiet)
+
+
+def test_what_a_file_says_of_its_tracks_tags_and_chapters_is_read(tmp_path: Path, room: Path) -> None:
+    title = "a=b;#c\\d\ne [CHAPTER]"
+    tags = tmp_path / "tags"
+    escaped = (
+        title.replace("\\", "\\\\").replace("\n", "\\\n").replace("=", "\\=").replace(";", "\\;").replace("#", "\\#")
+    )
+    chapter = "[CHAPTER]\nTIMEBASE=1/100\nSTART={start}\nEND={end}\ntitle=Für {start}\n"
+    chapters = "".join(chapter.format(start=start, end=start + 50) for start in (0, 50))
+    tags.write_text(f";FFMETADATA1\ntitle={escaped}\nartist=Ö\n{chapters}")
+    sound = ["-f", "lavfi", "-i", "sine=duration=2"]
+    shape = ["-map", "0", "-map", "0", "-c:a", "aac", "-ac:0", "6", "-ac:1", "1", "-ar:1", "22050"]
+    named = ["-map_metadata", "1", "-metadata:s:a:1", "language=ger", "-disposition:a:1", "default"]
+    command = [samples.ffmpeg(), "-v", "error", *sound, "-i", str(tags), *shape, *named, str(tmp_path / "x.mkv")]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    seen = media.probe(tmp_path / "x.mkv", room, soon(), quiet)
+    assert (seen.tags["title"], seen.tags["artist"]) == (title, "Ö")
+    assert [(each.start, each.end, each.title) for each in seen.chapters] == [(0.0, 0.5, "Für 0"), (0.5, 1.0, "Für 50")]
+    assert [(each.codec, each.sample_rate, each.channels, each.language, each.default) for each in seen.tracks] == [
+        ("aac", 44100, 6, "", False),
+        ("aac", 22050, 1, "ger", True),
+    ]
+    assert seen.format == "matroska,webm"
+    assert list(room.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({"start": 1.0}, 3.0),
+        ({"end": 1.5}, 1.5),
+        ({"start": 0.25, "end": 1.5, "fade_in": 0.5, "fade_out": 0.5}, 1.25),
+        ({"sample_rate": 8000, "channels": 2, "bitrate": 64}, 4.0),
+        ({"bitrate": 96, "bitrate_mode": "abr"}, 4.0),
+        ({"quality": 9, "loudness": -16.0}, 4.0),
+    ],
+)
+def test_options_are_kept(talk: Path, room: Path, options: dict[str, Any], seconds: float) -> None:
+    mp3, length = plain.convert(talk, room, options, quiet)
+    assert length == pytest.approx(seconds, abs=0.1)
+    assert samples.tone(mp3.read_bytes()) == pytest.approx(TONE_HZ, abs=2)
+    made = mutagen.mp3.MP3(mp3).info
+    assert made.length == pytest.approx(seconds, abs=0.2)
+    assert made.sample_rate == options.get("sample_rate", 44100)
+    assert made.channels == options.get("channels", 1)
+
+
+def test_the_sound_becomes_as_loud_as_wanted(talk: Path, room: Path) -> None:
+    mp3, _ = plain.convert(talk, room, {"loudness": -30.0}, quiet)
+    said = subprocess.run(
+        [samples.ffmpeg(), "-nostats", "-i", str(mp3), "-filter_complex", "ebur128", "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert float(said.rpartition(" I: ")[2].split()[0]) == pytest.approx(-30, abs=0.5)
+
+
+@pytest.mark.parametrize("title", ["partial file", "I:   -5.0 LUFS"])
+def test_what_a_title_says_is_no_measure(tmp_path: Path, room: Path, talk: Path, title: str) -> None:
+    told = tagged(talk, tmp_path / "titled.mp4", f"x\n    {title}")
+    plain.convert(told, room, {"loudness": -30.0}, quiet)
+    loud = (room / "audio.mp3").stat().st_size
+    plain.convert(talk, room, {"loudness": -30.0, "tags": "drop"}, quiet)
+    assert abs((room / "audio.mp3").stat().st_size - loud) < 200
+
+
+def test_tags_are_those_that_the_engine_writes(tmp_path: Path, room: Path, talk: Path) -> None:
+    video = tagged(talk, tmp_path / "titled.mp4", "Ein Gespräch")
+    mp3, _ = plain.convert(video, room, {"artist": "Ärzte", "id3v1": True}, quiet)
+    found = mutagen.id3.ID3(mp3)
+    assert found.version == (2, 4, 0)
+    assert (str(found["TIT2"]), str(found["TPE1"])) == ("Ein Gespräch", "Ärzte")
+    assert mp3.read_bytes()[-128:-125] == b"TAG"
+
+
+def test_a_file_that_ends_too_early_is_taken_as_far_as_it_goes_where_that_is_wanted(tmp_path: Path, room: Path) -> None:
+    whole = samples.make(tmp_path / "mkv-flac.mkv").read_bytes()
+    (tmp_path / "mkv-flac.mkv").write_bytes(whole[: len(whole) // 2])
+    _, seconds = plain.convert(tmp_path / "mkv-flac.mkv", room, {"partial": True}, quiet)
+    assert 1 < seconds < 3
 
 
 @pytest.mark.parametrize("name", ["avi-mp3.avi", "mp4-mp3.mp4"])
 def test_sound_that_is_mp3_already_is_copied_bit_by_bit(tmp_path: Path, room: Path, name: str) -> None:
     video = samples.make(tmp_path / name, "-c:v", "mpeg4", "-c:a", "libmp3lame")
-    mp3, _ = engine.convert(video, room, {"track": 0}, quiet)
+    mp3, _ = plain.convert(video, room, {"track": 0}, quiet)
     assert packets(mp3) == packets(video)
 
 
@@ -165,69 +253,18 @@ def test_sound_that_is_mp3_already_is_encoded_anew_when_the_owner_wants_it_other
     tmp_path: Path, room: Path, options: dict[str, int]
 ) -> None:
     video = samples.make(tmp_path / "avi-mp3.avi")
-    mp3, _ = engine.convert(video, room, options, quiet)
+    mp3, _ = plain.convert(video, room, options, quiet)
     assert packets(mp3) != packets(video)
 
 
-@pytest.mark.parametrize("script", ["sleep {mark} & sleep {mark}", "trap '' TERM INT; sleep {mark}; sleep {mark}"])
-def test_no_process_is_left_at_the_deadline(room: Path, script: str) -> None:
-    mark = f"{os.getpid()}{time.monotonic_ns()}"
-    with pytest.raises(Failure) as caught:
-        run(["/bin/sh", "-c", script.format(mark=mark)], room, time.monotonic() + 1, quiet)
-    assert caught.value.code == "timed-out"
-    assert_gone(mark)
-
-
-def test_no_process_is_left_when_the_watcher_stops_it(room: Path) -> None:
-    class Stop(Exception):
-        """The watcher has seen enough."""
-
-    mark = f"{os.getpid()}{time.monotonic_ns()}"
-
-    def stop(_: float) -> NoReturn:
-        raise Stop
-
-    with pytest.raises(Stop):
-        run(["/bin/sh", "-c", f"sleep {mark} & sleep {mark}"], room, time.monotonic() + 60, stop)
-    assert_gone(mark)
-
-
-@pytest.mark.parametrize(
-    "flood",
-    ["yes 'a line that says nothing' | head -c 20000000", "head -c 20000000 /dev/zero", "yes '' | head -c 2000000"],
-)
-def test_a_flood_of_words_does_not_fill_the_memory(room: Path, flood: str) -> None:
-    tracemalloc.start()
-    outcome = run(
-        ["/bin/sh", "-c", f"PATH=/bin:/usr/bin; ({flood}) >&2; echo >&2; echo last words >&2"], room, soon(), quiet
-    )
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 8_000_000
-    assert len(outcome.lines) <= runner.LINES_KEPT
-    assert max(map(len, outcome.lines)) <= runner.LINE_LENGTH
-    assert outcome.status == 0
-    assert "last words" in outcome.last_words()
-
-
-def test_ffmpeg_gets_an_empty_environment_and_its_own_directory(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db")
-    outcome = run(["/bin/sh", "-c", "set >&2; pwd >&2; ulimit -c >&2"], room, soon(), quiet)
-    assert str(room) in outcome.lines
-    assert not outcome.said("hunter2")
-    assert outcome.lines[-1] == "0"
-
-
-def test_who_uses_up_the_processor_is_told_apart_from_who_is_killed() -> None:
-    limits = json.dumps({"RLIMIT_CPU": 1})
-    command = [sys.executable, "-I", "-S", guard.__file__, limits, "/bin/sh", "-c", "while :; do :; done"]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGXCPU
-
-
-def test_the_last_words_are_the_last() -> None:
-    outcome = Outcome()
-    outcome.lines.extend(str(number) for number in range(3000))
-    assert outcome.last_words() == "2995 | 2996 | 2997 | 2998 | 2999"
+def test_who_asks_for_too_much_memory_is_not_blamed_on_the_file(
+    talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = media.probe(talk, room, soon(), quiet)
+    monkeypatch.setattr(media, "probe", lambda *_: seen)
+    monkeypatch.setattr(runner, "MEMORY_BYTES", 128 * 1024**2)
+    with pytest.raises(Crash):
+        plain.convert(talk, room, {}, quiet)
 
 
 def quiet(_: float) -> None:
@@ -238,9 +275,9 @@ def soon() -> float:
     return time.monotonic() + 120
 
 
-def failure(video: Path, room: Path, **options: int) -> Failure:
+def failure(video: Path, room: Path, **options: Any) -> Failure:
     with pytest.raises(Failure) as caught:
-        engine.convert(video, room, options, quiet)
+        plain.convert(video, room, options, quiet)
     return caught.value
 
 
@@ -260,24 +297,3 @@ def packets(path: Path) -> bytes:
     """The encoded sound in a file, without what is around it."""
     command = [samples.ffmpeg(), "-v", "error", "-i", str(path), "-map", "0:a:0", "-c", "copy", "-f", "data", "pipe:1"]
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
-
-
-def assert_gone(mark: str) -> None:
-    """Whoever was killed needs a moment to die."""
-    ends = time.monotonic() + 20
-    while left := running(mark):
-        assert time.monotonic() < ends, left
-        time.sleep(0.01)
-
-
-def running(mark: str) -> list[str]:
-    """The command lines, of processes that are alive, that hold `mark`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if mark in words:
-            found.append(words)
-    return found
