@@ -3,7 +3,7 @@
 What kn has flags for is said by them. For the rest of a Service, kn reads a file; for the rest of other objects, and
 for kinds that kn does not know, there is `kubectl apply` of just that.
 
-Flags: those of kn's source, github.com/knative/client at e411e88 (July 2026), docs/cmd/*.md.
+Flags: those of kn 1.23, github.com/knative/client at e411e88, docs/cmd/*.md.
 """
 
 from __future__ import annotations

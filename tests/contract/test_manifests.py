@@ -22,7 +22,7 @@ CRDS = ROOT.parent / "shared" / "crds"
 OVERLAYS = [ROOT / "knative" / "base", *sorted((ROOT / "knative" / "overlays").iterdir())]
 SERVICES = sorted(path.stem for path in (ROOT / "knative" / "base" / "services").iterdir())
 # The oldest Kubernetes that the Knative of docs/deploy.md runs on.
-KUBERNETES = "1.32"
+KUBERNETES = "1.34"
 # Kinds whose schemas need not be in CRDS: RabbitMQ's operators, and what Knative's others leave out. They are checked
 # where somebody has put them there.
 TOPOLOGY = {"Exchange", "Queue", "Binding", "Policy", "User", "Permission"}
