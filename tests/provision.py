@@ -22,6 +22,8 @@ PACKAGES = {
     "mariadbd": "mariadb-server",
     "rabbitmq-server": "rabbitmq-server",
     "ffmpeg": "ffmpeg",
+    "mpg123": "mpg123",
+    "mp3val": "mp3val",
     "chromium": "chromium",
     "buildah": "buildah",
     "debootstrap": "debootstrap",

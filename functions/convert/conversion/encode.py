@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments"]
 
-# Frames from one seam to the next: half a minute at 44.1 kHz. Shorter ones share the cores better at the end of the
+# Frames from one seam to the next: 20 seconds at 44.1 kHz. Shorter ones share the cores better at the end of the
 # audio, longer ones encode fewer frames twice.
-SEGMENT = 1152
+SEGMENT = 768
 # A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
 OVERLAP = 6
 # Frames that an encoder makes first and nobody keeps, until it no longer shows that it was just started.

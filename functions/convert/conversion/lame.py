@@ -105,7 +105,6 @@ class Encoder:
             ("debugf", None),
             ("msgf", None),
             ("bWriteVbrTag", int(tagged)),
-            ("write_id3tag_automatic", 0),
             ("findReplayGain", 0),
             ("num_channels", shape.channels),
             ("mode", _MONO if shape.channels == 1 else _JOINT_STEREO),

@@ -1,0 +1,111 @@
+"""Segments cover the audio, come in order, and can be made again from any of them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from functions.convert.conversion import encode, frames
+from functions.convert.conversion.encode import Segment
+from functions.convert.conversion.lame import LameError
+from functions.convert.conversion.plan import Shape
+from tests.unit.mpeg import Sound, blocks, parallel, serial, sound
+
+STEREO = Shape(44100, 2, "vbr", 2)
+MONO = Shape(22050, 1, "cbr", 64)
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "SEGMENT", 40)
+
+
+def of(samples: Sound, part: Segment, shape: Shape) -> tuple[bytes, ...]:
+    first = part.start * encode.frame_samples(shape)
+    return tuple(plane.tobytes() for plane in samples[:, first : first + part.samples])
+
+
+@pytest.mark.parametrize("shape", [STEREO, MONO], ids=str)
+def test_segments_are_the_audio_with_more_around_it(shape: Shape) -> None:
+    samples = sound("noise", shape, 5)
+    parts = list(encode.segments(blocks(samples), shape))
+    assert len(parts) > 3
+    assert [part.index for part in parts] == list(range(len(parts)))
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert all(part.planes == of(samples, part, shape) for part in parts)
+    ends = [part.start + part.samples / encode.frame_samples(shape) for part in parts]
+    assert parts[0].start == 0
+    assert all(end > 40 * part.index + 40 + encode.OVERLAP for part, end in zip(parts[:-1], ends, strict=False))
+    assert all(part.start < 40 * part.index - encode.OVERLAP for part in parts[1:])
+    assert ends[-1] * encode.frame_samples(shape) == samples.shape[1]
+
+
+@pytest.mark.parametrize("shape", [STEREO, MONO], ids=str)
+def test_segments_can_be_had_from_each_place_on(shape: Shape) -> None:
+    samples = sound("noise", shape, 5)
+    parts = list(encode.segments(blocks(samples), shape))
+    for done in parts[:-1]:
+        assert done.place
+        again = encode.segments(blocks(samples, done.place.sample), shape, done.index + 1, done.place.sample)
+        assert [part.planes for part in again] == [part.planes for part in parts[done.index + 1 :]]
+
+
+@pytest.mark.parametrize("extra", range(-3, 4))
+def test_audio_that_ends_about_where_a_segment_does_has_its_last_frames_once(extra: int) -> None:
+    count = (40 + encode.OVERLAP + encode.LOOK_AHEAD) * 1152 + extra
+    samples = sound("noise", STEREO, count / 44100 + 0.1)[:, :count]
+    assert len(frames.split(parallel(samples, STEREO))) == len(frames.split(serial(samples, STEREO)))
+
+
+def test_what_fits_into_one_segment_is_encoded_as_ever() -> None:
+    samples = sound("speech", STEREO, 0.9)
+    assert parallel(samples, STEREO) == serial(samples, STEREO)
+
+
+def test_no_samples_are_one_segment() -> None:
+    samples = sound("noise", STEREO, 0)
+    assert parallel(samples, STEREO) == serial(samples, STEREO)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    samples = sound("clicks", STEREO, 5)
+    assert parallel(samples, STEREO, threads) == parallel(samples, STEREO, 2)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_segment_more_than_there_are_threads_is_in_memory(threads: int) -> None:
+    taken: list[int] = []
+
+    def counted() -> Iterator[Segment]:
+        for part in encode.segments(blocks(sound("noise", MONO, 10)), MONO):
+            taken.append(part.index)
+            yield part
+
+    for done in encode.encoded(counted(), MONO, threads):
+        assert len(taken) - done.index <= threads + 1
+    assert len(taken) > 5
+
+
+def test_an_error_of_the_decoder_comes_through() -> None:
+    def broken() -> Iterator[Segment]:
+        yield from list(encode.segments(blocks(sound("noise", STEREO, 5)), STEREO))[:2]
+        raise EOFError
+
+    parts = encode.encoded(broken(), STEREO, 2)
+    with pytest.raises(EOFError):
+        list(parts)
+
+
+def test_an_error_of_the_encoder_comes_through() -> None:
+    impossible = Shape(12345, 2, "vbr", 2)
+    with pytest.raises(LameError):
+        list(encode.encoded(encode.segments(blocks(sound("noise", impossible, 5)), impossible), impossible, 2))
+
+
+def test_nobody_has_to_take_all_of_it() -> None:
+    parts = encode.encoded(encode.segments(blocks(sound("noise", STEREO, 10)), STEREO), STEREO, 2)
+    assert next(parts).index == 0
+    assert isinstance(parts, Iterator)
+    del parts
