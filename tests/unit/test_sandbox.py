@@ -317,6 +317,13 @@ def test_an_entry_that_is_not_there_is_told(entry: str) -> None:
     nursery.close()
 
 
+def test_an_entry_that_leaves_a_thread_behind_is_told() -> None:
+    nursery = Nursery("tests.unit.sandbox_threads:run")
+    with pytest.raises(Broken, match="a thread goes on"), nursery.worker() as worker:
+        Job(worker).run("read", requests=[])
+    nursery.close()
+
+
 def test_an_idle_worker_that_died_is_replaced(nursery: Nursery) -> None:
     fresh = Nursery("tests.unit.sandbox_entries:run")
     with fresh.worker() as worker:

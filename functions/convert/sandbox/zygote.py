@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import socket
+import time
 import traceback
 from collections.abc import Iterator
 from importlib import import_module
@@ -24,6 +25,7 @@ CONTROL, PACKET_BYTES = 0, 64 * 1024
 # How a child ends that did not come to its end: any exception, and the one for which the file may not be to blame.
 RAISED, OUT_OF_MEMORY = 1, 77
 WORDS_KEPT = 4000
+THREADS_SECONDS = 2.0
 
 
 class Entry(Protocol):
@@ -58,10 +60,18 @@ def _loaded(entry: str) -> Entry:
     name, _, function = entry.partition(":")
     module = import_module(name)
     getattr(module, "warm", lambda: None)()
-    if len(os.listdir("/proc/self/task")) > 1:
-        raise RuntimeError(f"{name} starts threads when it is imported: a fork would not have them")
+    _await_threads()
     run: Entry = getattr(module, function)
     return run
+
+
+def _await_threads() -> None:
+    """A fork has none of the other threads, and whatever they held. One that was joined may need a moment to be gone."""
+    ends = time.monotonic() + THREADS_SECONDS
+    while len(os.listdir("/proc/self/task")) > 1:
+        if time.monotonic() > ends:
+            raise RuntimeError("a thread goes on after the entry was imported and warmed")
+        time.sleep(0.001)
 
 
 def _packets(control: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
