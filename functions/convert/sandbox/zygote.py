@@ -66,7 +66,7 @@ def _loaded(entry: str) -> Entry:
 
 
 def _await_threads() -> None:
-    """A fork has none of the other threads, and whatever they held. One that was joined may need a moment to be gone."""
+    """A fork has none of the other threads, and what they held. One that was joined may need a moment to be gone."""
     ends = time.monotonic() + THREADS_SECONDS
     while len(os.listdir("/proc/self/task")) > 1:
         if time.monotonic() > ends:
