@@ -7,11 +7,12 @@ import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 
-__all__ = ["KINDS", "SECONDS", "ffmpeg", "make", "recorded", "tone"]
+__all__ = ["KINDS", "SECONDS", "chirp", "ffmpeg", "make", "recorded", "samples", "tone"]
 
 SECONDS = 4
 _PICTURE = ["-f", "lavfi", "-i", f"testsrc=size=320x240:rate=25:duration={SECONDS}"]
@@ -49,6 +50,23 @@ def make(path: Path, *encoders: str) -> Path:
     command = [ffmpeg(), "-v", "error", "-nostdin", "-y", *_PICTURE, *_SOUND]
     subprocess.run([*command, *(encoders or KINDS[path.name]), str(path)], check=True, capture_output=True)
     return path
+
+
+def chirp(path: Path, *encoders: str, seconds: int = 20, channels: int = 2) -> Path:
+    """Write a small video whose sound is never the same: a tone that rises, another one in each channel."""
+    tones = "|".join(f"0.3*sin(2*PI*({200 + 100 * channel}+20*t)*t)" for channel in range(channels))
+    inputs = (f"testsrc2=size=160x120:rate=25:duration={seconds}", f"aevalsrc={tones}:s=44100:d={seconds}")
+    words = [word for each in inputs for word in ("-f", "lavfi", "-i", each)]
+    command = [ffmpeg(), "-v", "error", "-nostdin", "-y", *words, "-pix_fmt", "yuv420p", "-ac", str(channels)]
+    subprocess.run([*command, *encoders, str(path)], check=True, capture_output=True)
+    return path
+
+
+def samples(path: Path, channels: int, *words: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The samples of an audio file as the ffmpeg command decodes them, one row per channel; `words` go to it."""
+    command = [ffmpeg(), "-v", "error", "-nostdin", "-i", str(path), *words, "-ac", str(channels), "-f", "f32le", "-"]
+    decoded = subprocess.run(command, check=True, capture_output=True).stdout
+    return np.frombuffer(decoded, dtype=np.float32).reshape(-1, channels).T
 
 
 def recorded(name: str = "bigbuckbunny.mp4") -> Path:

@@ -27,8 +27,12 @@ REASONS: dict[str, tuple[str, str]] = {
         "The audio is encrypted",
         "Rented and protected videos cannot be converted. Upload a copy without protection.",
     ),
-    "truncated": ("The file ends too early", "The upload or the copy was cut off. Upload the whole file again."),
+    "truncated": (
+        "The file ends too early",
+        "The upload or the copy was cut off. Upload all of it, or take what there is with the option `partial`.",
+    ),
     "damaged": ("The audio in the file is damaged", "Check that the video plays to its end, and upload a sound copy."),
+    "nothing-left": ("Nothing would be left of the audio", "Choose a `start` that is before its end."),
     "too-long": ("The audio is too long", "Cut the video into shorter parts and upload them one by one."),
     "too-large": ("The MP3 would be too large", "Choose a lower quality, or cut the video into parts."),
     "timed-out": ("The conversion took too long", "Try again, choose a lower quality, or cut the video into parts."),

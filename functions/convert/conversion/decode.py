@@ -42,12 +42,17 @@ def blocks(
     """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
 
     `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
-    Raises: Failure (encrypted, unsupported-codec, damaged, truncated); the last two after what there was.
+    Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
     """
     reader = Reader(container, plan.track)
     shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
-    yield from _faded(_trimmed(shaped, plan, at), plan)
+    samples = 0
+    for block in _faded(_trimmed(shaped, plan, at), plan):
+        samples += block.samples
+        yield block
     _judge(reader, plan)
+    if not samples:
+        raise Failure("nothing-left")
 
 
 def packets(container: InputContainer, plan: Plan) -> Iterator[bytes]:
@@ -134,7 +139,7 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
 def _judge(reader: Reader, plan: Plan) -> None:
     if not reader.seconds:
         raise Failure("truncated" if reader.is_cut and not plan.whole else "damaged")
-    stated = plan.track.seconds if plan.track.seconds is not None else None
+    stated = plan.track.seconds
     short = stated is not None and reader.seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
     if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):
         raise Failure("truncated")

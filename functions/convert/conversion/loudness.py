@@ -71,7 +71,7 @@ class _Meter:
             self._told |= tags
         loudness = float(self._told.get("lavfi.r128.I", "-inf"))
         peak = float(self._told.get("lavfi.r128.true_peak", "0"))
-        if not loudness > _NOTHING or not peak > 0:
+        if loudness <= _NOTHING:
             return 0.0
         return min(target - loudness, _HIGHEST_PEAK - 20 * math.log10(peak + _PEAK_ERROR))
 

@@ -24,8 +24,8 @@ __all__ = ["Reader"]
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
-# Before a decoder gives what it would have given, it must have decoded so many packets (more than a second in all
-# common codecs), which are looked for so many seconds before.
+# Before a decoder gives what it would have given, it must have decoded so many packets, or those of a second; they are
+# looked for so many seconds before.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
@@ -102,8 +102,10 @@ class Reader:
 
     def _sought(self, number: int, pts: int) -> Numbered | None:
         """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
+        # In plain samples, packets are wherever one begins to read, and need nothing before them.
+        ahead = 0 if self._track.codec.startswith("pcm_") else WARM_UP_SECONDS
         try:
-            self._seek(float(pts * (self._stream.time_base or 0)) - WARM_UP_SECONDS)
+            self._seek(self._seconds(pts) - ahead)
         except av.error.FFmpegError:
             return None
         before: deque[Packet[AudioStream]] = deque(maxlen=WARM_UP_PACKETS)
@@ -112,10 +114,17 @@ class Reader:
             if packet.pts is None or packet.pts > pts:
                 return None
             if packet.pts == pts:
-                first = number - len(before)
-                return enumerate(chain(before, [packet], packets), first) if len(before) == before.maxlen else None
+                warm = not ahead or self._is_warm(before, pts)
+                return enumerate(chain(before, [packet], packets), number - len(before)) if warm else None
             before.append(packet)
         return None
+
+    def _is_warm(self, before: deque[Packet[AudioStream]], pts: int) -> bool:
+        first = before[0].pts if before else None
+        return len(before) == WARM_UP_PACKETS or (first is not None and self._seconds(pts - first) > 1)
+
+    def _seconds(self, ticks: int) -> float:
+        return float(ticks * (self._stream.time_base or 0))
 
     def _seek(self, seconds: float) -> None:
         # The index of a Matroska is that of its pictures.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import av
 from av.audio.frame import AudioFrame
@@ -97,11 +98,15 @@ class Chain:
     def __init__(self, shape: Shape, *filters: tuple[str, str]) -> None:
         self._rate, self._layout = shape.sample_rate, LAYOUTS[shape.channels]
         self._graph = _graph(self._rate, "fltp", self._layout, list(filters))
+        self._done = 0
 
     def feed(self, planes: Planes) -> Iterator[tuple[dict[str, str], Planes]]:
         """What is ready once these samples are there; to be read whole."""
         frame = AudioFrame(format="fltp", layout=self._layout, samples=len(planes[0]) // SAMPLE_BYTES)
         frame.sample_rate = self._rate
+        # Fades go by the time stamps.
+        frame.pts, frame.time_base = self._done, Fraction(1, self._rate)
+        self._done += frame.samples
         for plane, data in zip(frame.planes, planes, strict=True):
             memoryview(plane).cast("B")[: len(data)] = data
         self._graph.push(frame)
