@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from events.catalogue import CATALOGUE, dataschema
-from functions.convert.process import WATCH_SECONDS
+from functions.convert.sandbox.attend import TICK_SECONDS
+from functions.convert.sandbox.worker import GRACE_SECONDS
 from functions.shared.settings import SETTINGS
 from knative import credentials
 from knative.deploy import away, placeholders, secret_keys, there
@@ -154,7 +155,8 @@ def test_times_fit_each_other_from_the_lease_to_rabbitmq(overlay: Path) -> None:
     """docs/architecture.md says why the lease is short, and not longer than a conversion."""
     cluster = rendered(overlay)
     lease, conversion = (setting(cluster, "convert", f"{name}_SECONDS") for name in ("LEASE", "CONVERT_TIMEOUT"))
-    assert WATCH_SECONDS * 10 <= lease < conversion < cluster.services["convert"].timeout
+    assert TICK_SECONDS * 10 <= lease < conversion
+    assert conversion + GRACE_SECONDS < cluster.services["convert"].timeout
     assert setting(cluster, "upload", "FETCH_TIMEOUT_SECONDS") < cluster.services["upload"].timeout
     for trigger in cluster.triggers:
         assert trigger.delivery.timeout
