@@ -159,6 +159,20 @@ def test_the_centre_and_the_surround_are_quieter_by_three_decibels_and_the_lfe_i
     assert max(front_right, lfe, back_right) < 0.0001
 
 
+def test_channels_in_another_order_are_mixed_for_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "order.mov"
+    tones = "0.5*sin(2*PI*440*t)|0|0|0|0|0"
+    words = [*("-f", "lavfi", "-i", f"aevalsrc={tones}:c=5.1:d=1"), "-c:a", "pcm_s16le"]
+    subprocess.run([ffmpeg(), "-v", "error", *words, str(path)], check=True)
+    data = path.read_bytes()
+    # Core Audio's MPEG_5_1_A, which has the left channel first, becomes MPEG_5_1_D, which has the centre there.
+    assert data.count(bytes([0, 121, 0, 6])) == 1
+    path.write_bytes(data.replace(bytes([0, 121, 0, 6]), bytes([0, 124, 0, 6])))
+    left, right = joined(decoded(path)[0])
+    assert np.abs(left).max() > 0.1
+    assert np.abs(left - right).max() < 0.0001
+
+
 @pytest.mark.parametrize(("given", "made_of_it"), [(8000, 8000), (37800, 44100), (96000, 48000), (192000, 48000)])
 def test_rates_that_mp3_does_not_have_are_resampled(tmp_path: Path, given: int, made_of_it: int) -> None:
     path = chirp(tmp_path / "rate.wav", "-vn", "-ar", str(given), "-c:a", "pcm_f32le", seconds=3)

@@ -66,9 +66,11 @@ def packets(container: InputContainer, plan: Plan) -> Iterator[bytes]:
 
 def _shaped(reader: Reader, plan: Plan, at: Place | None, gain: float | None) -> Iterator[Block]:
     """All samples in the shape of the MP3; the places count from the first one of the track."""
-    shaper = Shaper(plan.shape, gain)
-    first = _skipped(plan)
-    sample = at.sample + first if at else 0
+    # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
+    order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
+    shaper = Shaper(plan.shape, order, gain)
+    sample = at.sample + _skipped(plan) if at else 0
+    reader.seconds = sample / plan.shape.sample_rate
     for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
         parts = [planes for frame in frames for planes in shaper.feed(frame)]
         if parts:

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from functions.convert.conversion import holes
+from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -127,13 +128,15 @@ def _track(position: int, stream: AudioStream) -> Track:
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     context = stream.codec_context
     known = context is not None and context.codec.name in _CODECS
+    # First of all: whatever else asks for the layout must find a tame one.
+    layout = tame(context) if known else ""
     return Track(
         position,
         stream.index,
         context.codec.canonical_name if known else "",
         context.sample_rate if known else 0,
-        context.layout.nb_channels if known else 0,
-        context.layout.name if known else "",
+        context.channels if known else 0,
+        layout,
         "" if language == "und" else language,
         tags.get("title", ""),
         bool(stream.disposition & Disposition.default),

@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from functions.convert.conversion import holes
+from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.probe import Track, opened
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
@@ -144,6 +145,7 @@ class Reader:
                 other.discard = Discard.all
         # Threads would only make a fast decoder's frames come late.
         stream.codec_context.thread_count = 1
+        tame(stream.codec_context)
         file: RangeFile = self._container.file.file
         if (wanted := holes.sound(file, stream)) is not None:
             file.keep_only(wanted)

@@ -9,6 +9,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
+from functions.convert.conversion.layouts import LIKELY, MP3_LAYOUTS, as_pan
 from functions.convert.conversion.plan import Shape
 from functions.shared.reasons import Failure
 
@@ -16,21 +17,19 @@ __all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of"]
 
 Planes = tuple[bytes, ...]
 SAMPLE_BYTES = 4
-LAYOUTS = {1: "mono", 2: "stereo"}
-# What a number of channels without names most likely is, as FFmpeg guesses it.
-_LIKELY = {**LAYOUTS, 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
     Several channels become fewer as ITU-R BS.775 has it (centre and surround at -3 dB, no LFE), and quieter by so much
-    that nothing can clip. `exact` says that all samples so far depend on nothing but themselves.
+    that nothing can clip. `order` names the channels of frames that call them what is LIKELY; "" for what they say.
+    `exact` says that all samples so far depend on nothing but themselves.
     """
 
-    def __init__(self, shape: Shape, gain: float | None) -> None:
+    def __init__(self, shape: Shape, order: str, gain: float | None) -> None:
         self.exact = True
-        self._shape, self._gain = shape, gain
+        self._shape, self._order, self._gain = shape, order, gain
         self._kind: tuple[str, int, str] | None = None
         self._graph: Graph | None = None
 
@@ -55,9 +54,10 @@ class Shaper:
         rest = self.flush()
         self._kind = kind
         self.exact &= frame.sample_rate == self._shape.sample_rate
-        wanted = ("fltp", self._shape.sample_rate, LAYOUTS[self._shape.channels])
+        wanted = ("fltp", self._shape.sample_rate, MP3_LAYOUTS[self._shape.channels])
+        usual = as_pan(self._order, frame.layout.nb_channels) is None
         try:
-            self._graph = None if kind == wanted and not self._gain else self._built(frame)
+            self._graph = None if kind == wanted and usual and not self._gain else self._built(frame)
         except av.error.FFmpegError as error:
             raise Failure("unsupported-codec") from error
         return rest
@@ -66,15 +66,13 @@ class Shaper:
         count, name = frame.layout.nb_channels, frame.layout.name
         chain = [
             ("aresample", "rematrix_maxval=1"),
-            ("aformat", f"f=fltp:r={self._shape.sample_rate}:cl={LAYOUTS[self._shape.channels]}"),
+            ("aformat", f"f=fltp:r={self._shape.sample_rate}:cl={MP3_LAYOUTS[self._shape.channels]}"),
         ]
         if self._gain:
             chain.append(("volume", f"{self._gain}dB:precision=float"))
-        if "channels" in name and count in _LIKELY:
-            chain.insert(0, ("pan", "|".join([_LIKELY[count], *(f"c{at}=c{at}" for at in range(count))])))
-        elif "channels" in name or "ambisonic" in name:
-            # Nobody knows what they are: the first two are what a player would play.
-            chain.insert(0, ("pan", "stereo|c0=c0|c1=c1"))
+        own = self._order if self._order and name == LIKELY.get(count) else name
+        if (pan := as_pan(own, count)) is not None:
+            chain.insert(0, ("pan", pan))
         return _graph(frame.sample_rate, frame.format.name, name, chain)
 
 
@@ -96,7 +94,7 @@ class Chain:
     """Filters (name, arguments) for samples in one shape: what comes out are FFmpeg's metadata and the samples."""
 
     def __init__(self, shape: Shape, *filters: tuple[str, str]) -> None:
-        self._rate, self._layout = shape.sample_rate, LAYOUTS[shape.channels]
+        self._rate, self._layout = shape.sample_rate, MP3_LAYOUTS[shape.channels]
         self._graph = _graph(self._rate, "fltp", self._layout, list(filters))
         self._done = 0
 
