@@ -36,11 +36,14 @@ def die_with_parent() -> None:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set resource limits of this process: {"RLIMIT_CPU": seconds, "RLIMIT_AS": bytes, …}."""
+    """Set resource limits of this process: {"RLIMIT_CPU": seconds, "RLIMIT_AS": bytes, …}; lower ones stay."""
     for name, most in limits.items():
+        kind = getattr(resource, name)
+        top = resource.getrlimit(kind)[1]
         # Linux looks at the hard limit first: where both are the same, SIGKILL comes instead of SIGXCPU.
         hard = most + 1 if name == "RLIMIT_CPU" else most
-        resource.setrlimit(getattr(resource, name), (most, hard))
+        hard = hard if top == resource.RLIM_INFINITY else min(hard, top)
+        resource.setrlimit(kind, (min(most, hard), hard))
 
 
 if __name__ == "__main__":

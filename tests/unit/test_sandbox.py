@@ -86,6 +86,18 @@ def test_any_thread_may_read_and_send(job: Job) -> None:
         assert payload == Bytes().fetch([(header["start"], 1000), (header["start"] + 5000, 1)])
 
 
+def test_a_worker_that_was_warmed_gets_the_next_job() -> None:
+    fresh = Nursery("tests.unit.sandbox_entries:run")
+    fresh.warm()
+    fresh.warm()
+    (warmed,) = fresh._idle
+    with fresh.worker() as worker:
+        assert worker is warmed
+        assert Job(worker).run("read", requests=[]).well
+    fresh.close()
+    assert not warmed.alive
+
+
 def test_a_worker_is_kept_for_the_next_job(nursery: Nursery) -> None:
     with nursery.worker() as first:
         assert Job(first).run("read", requests=[]).well

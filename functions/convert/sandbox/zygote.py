@@ -111,9 +111,7 @@ def _child(run: Entry, limits: dict[str, int], descriptors: list[int], zygote: i
         die_with_parent()
         # The zygote may have died before that.
         if os.getppid() == zygote:
-            ranges, messages = _only(descriptors)
-            limit(limits)
-            status = _job(run, ranges, messages, confine())
+            status = _job(run, limits, *_only(descriptors))
     finally:
         os._exit(status)
 
@@ -128,10 +126,11 @@ def _only(descriptors: list[int]) -> tuple[int, int]:
     return 3, 4
 
 
-def _job(run: Entry, ranges: int, messages: int, confined: bool) -> int:
+def _job(run: Entry, limits: dict[str, int], ranges: int, messages: int) -> int:
     send = Sender(messages)
     try:
-        send({"kind": "started", "confined": confined})
+        limit(limits)
+        send({"kind": "started", "confined": confine()})
         size, job = _order(messages)
         run(Ranges(ranges, size), job, send)
     except Failure as failure:
