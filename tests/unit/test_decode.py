@@ -165,9 +165,10 @@ def test_channels_in_another_order_are_mixed_for_what_they_are(tmp_path: Path) -
     words = [*("-f", "lavfi", "-i", f"aevalsrc={tones}:c=5.1:d=1"), "-c:a", "pcm_s16le"]
     subprocess.run([ffmpeg(), "-v", "error", *words, str(path)], check=True)
     data = path.read_bytes()
-    # Core Audio's MPEG_5_1_A, which has the left channel first, becomes MPEG_5_1_D, which has the centre there.
-    assert data.count(bytes([0, 121, 0, 6])) == 1
-    path.write_bytes(data.replace(bytes([0, 121, 0, 6]), bytes([0, 124, 0, 6])))
+    # Core Audio's layout by a set of channels, left first, becomes its MPEG_5_1_D, which has the centre there.
+    by_set, centre_first = bytes([0, 1, 0, 0, 0, 0, 0, 0x3F]), bytes([0, 124, 0, 6, 0, 0, 0, 0])
+    assert data.count(by_set) == 1
+    path.write_bytes(data.replace(by_set, centre_first))
     left, right = joined(decoded(path)[0])
     assert np.abs(left).max() > 0.1
     assert np.abs(left - right).max() < 0.0001
