@@ -108,7 +108,9 @@ def test_limits_of_the_operator_that_are_lower_stay(room: Path) -> None:
     tell = (
         "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE), *resource.getrlimit(resource.RLIMIT_CPU))"
     )
-    lower = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 25)); os.execv(sys.argv[1], sys.argv[1:])"
+    lower = (
+        "import os, resource as of, sys; of.setrlimit(of.RLIMIT_NOFILE, (9, 25)); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     limits = json.dumps({"RLIMIT_NOFILE": 32, "RLIMIT_CPU": 60})
     command = [*python(lower), sys.executable, "-I", "-S", guard.__file__, limits, *python(tell)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "25 25 60 61\n"
