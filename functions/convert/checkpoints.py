@@ -43,15 +43,16 @@ def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint) -
     connection.execute(checkpoints.insert().values(job_id=claim.job_id, **values))
 
 
-@database.transactional
-def _drop(connection: sa.Connection, job_id: str) -> None:
-    connection.execute(checkpoints.delete().where(checkpoints.c.job_id == job_id))
-
-
-def forget(job_id: str, checkpoint: Checkpoint) -> None:
-    """Delete a checkpoint, and its parts. Raises: Unavailable; what is left then, sweep deletes."""
-    _drop(job_id)
-    for part in checkpoint.parts:
+def forget(job_id: str) -> None:
+    """Delete the checkpoint of a job, if it has one, and its parts. Raises: Unavailable."""
+    mine = checkpoints.c.job_id == job_id
+    with database.reading() as connection:
+        parts = connection.execute(sa.select(checkpoints.c.parts).where(mine)).scalar_one_or_none()
+    if parts is None:
+        return
+    with database.transaction() as connection:
+        connection.execute(checkpoints.delete().where(mine))
+    for part in parts:
         blobs.store().delete(part)
 
 

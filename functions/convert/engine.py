@@ -1,90 +1,131 @@
-"""One video to one MP3: look, plan, encode, judge. No database and no blob store: files in, file out."""
+"""One conversion as the function sees it: the video is a blob, the engine runs in its sandbox, the MP3 becomes a blob.
+
+What is finished is saved every few seconds, so that neither a deadline nor a death costs more than that.
+"""
 
 from __future__ import annotations
 
-import signal
+import json
+import tempfile
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ffmpeg as arguments
-
-from functions.convert.media import INPUT_GUARDS, Media, ffmpeg, probe
-from functions.convert.process import Outcome, run
-from functions.shared import settings
-from functions.shared.options import DEFAULT_QUALITY
+from functions.convert import checkpoints, plain
+from functions.convert.checkpoints import Checkpoint
+from functions.convert.process import Crash
+from functions.convert.result import Result, pieces
+from functions.convert.sandbox import cores, nursery
+from functions.convert.sandbox.worker import Broken, Ended
+from functions.shared import blobs, leases, settings
+from functions.shared.jobs import Audio, Claim
 from functions.shared.reasons import Failure
 
-__all__ = ["Crash", "convert"]
+__all__ = ["Unfinished", "convert"]
 
-# An MP3 this much shorter than the file says it is, in seconds and as a share, was not cut by rounding.
-SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
+# How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
+# share of the time that a conversion has.
+SAVE_SECONDS, SAVE_SHARE = 5.0, 0.2
+MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
+# After so many tries that died, the plain way is tried: it is slower, and another program.
+ENGINE_TRIES = 2
 
 
-class Crash(Exception):
-    """ffmpeg was killed, or failed in a way that says nothing about the file: another try may work."""
+class Unfinished(Exception):
+    """The time is up, and there is a checkpoint for the next delivery to go on from."""
 
 
-def convert(
-    video: Path, directory: Path, options: Mapping[str, int], report: Callable[[float], None]
-) -> tuple[Path, float]:
-    """Write the MP3 of `video` into the empty `directory`.
+def convert(claim: Claim) -> Audio:
+    """Make the MP3 of the claim's video, and store it under the claim's name.
 
-    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
-    Returns: the MP3's path and its length in seconds.
-    Raises: Failure when the file is to blame, Crash when it may not be.
+    Raises: Failure when the file is to blame, Crash when it may not be, Unfinished, Lost, Unavailable.
     """
-    deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    media = probe(video, directory, deadline, lambda _: report(0.0))
-    if media.seconds and media.seconds > settings.number("MAX_DURATION_SECONDS"):
-        raise Failure("too-long")
-    target = directory / "audio.mp3"
-    outcome = run(_plan(video, target, media, options), directory, deadline, lambda at: _watch(at, media, report))
-    _judge(outcome, media)
-    return target, outcome.seconds
+    return _by_engine(claim) if claim.attempts <= ENGINE_TRIES else _plainly(claim)
 
 
-def _plan(video: Path, target: Path, media: Media, options: Mapping[str, int]) -> list[str]:
-    track = options.get("track", 0)
-    if track >= len(media.tracks):
-        raise Failure("no-track")
-    source = arguments.input(f"file:{video}", **INPUT_GUARDS)
-    output = source[f"a:{track}"].output(str(target), format="mp3", **_encoding(media.tracks[track].codec, options))
-    # Warnings and errors only: what it says is judged, and a title may read like one of them.
-    whole = output.global_args("-hide_banner", "-v", "warning", "-nostdin", "-nostats", "-progress", "pipe:1")
-    return [str(word) for word in whole.compile(cmd=ffmpeg())]
+def _by_engine(claim: Claim) -> Audio:
+    # Nobody has saved anything before a job's first token.
+    saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
+    with Result(claim, saved.parts if saved else ()) as result:
+        conversion = _Conversion(claim, result)
+        with blobs.store().reading(claim.video) as video, nursery.worker() as worker:
+            try:
+                job = _job(claim, saved)
+                ended = worker.run(job, video, conversion.hear, conversion.tick, conversion.work_until)
+            except Broken as error:
+                raise Crash("the engine died") from error
+        conversion.judge(ended)
+        return result.store()
 
 
-def _encoding(codec: str, options: Mapping[str, int]) -> dict[str, Any]:
-    if codec == "mp3" and not options.keys() - {"track"}:
-        return {"acodec": "copy"}
-    quality = (
-        {"audio_bitrate": f"{options['bitrate']}k"}
-        if "bitrate" in options
-        else {"q:a": options.get("quality", DEFAULT_QUALITY)}
-    )
-    shape = {name: options[option] for name, option in (("ar", "sample_rate"), ("ac", "channels")) if option in options}
-    return {"acodec": "libmp3lame", **quality, **shape}
+def _plainly(claim: Claim) -> Audio:
+    keep = leases.keeper(claim)
+    with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
+        with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
+            mp3, seconds = plain.convert(video, Path(directory), claim.options, keep)
+        with mp3.open("rb") as file:
+            for piece in pieces(file):
+                result.add(piece)
+        result.end(claim.filename if claim.options.get("chapters") == "split" else None, b"", 0, seconds)
+        return result.store()
 
 
-def _watch(at: float, media: Media, report: Callable[[float], None]) -> None:
-    if at > settings.number("MAX_DURATION_SECONDS"):
-        raise Failure("too-long")
-    report(min(at / media.seconds, 0.99) if media.seconds else 0.0)
+def _job(claim: Claim, saved: Checkpoint | None) -> dict[str, Any]:
+    return {
+        "options": claim.options,
+        "threads": cores.available(),
+        "max_seconds": settings.number("MAX_DURATION_SECONDS"),
+        "state": saved.state if saved else None,
+    }
 
 
-def _judge(outcome: Outcome, media: Media) -> None:
-    short = media.seconds is not None and outcome.seconds < media.seconds * (1 - SHORT_SHARE) - SHORT_SECONDS
-    if outcome.said("partial file", "File ended prematurely") or (short and outcome.said("corrupt")):
-        raise Failure("truncated")
-    if outcome.said("File too large") or outcome.status == -signal.SIGXFSZ:
-        raise Failure("too-large")
-    if outcome.status == -signal.SIGXCPU:
-        raise Failure("timed-out")
-    if outcome.status < 0:
-        raise Crash(f"ffmpeg was killed by signal {-outcome.status}: {outcome.last_words()}")
-    if outcome.status > 0 and outcome.said("not on whitelist", "no decoder found", "Decoder not found"):
-        raise Failure("unsupported-codec")
-    if outcome.status > 0 or outcome.seconds <= 0:
-        raise Failure("damaged")
+class _Conversion:
+    """What is known of a conversion while its child runs."""
+
+    def __init__(self, claim: Claim, result: Result) -> None:
+        allowed = settings.number("CONVERT_TIMEOUT_SECONDS")
+        self.work_until = time.monotonic() + allowed
+        self._last_save = self.work_until - min(MARGIN_SECONDS, MARGIN_SHARE * allowed)
+        self._save_every = min(SAVE_SECONDS, SAVE_SHARE * allowed)
+        self._next_save = time.monotonic() + self._save_every
+        self._claim, self._result = claim, result
+        self._keep = leases.keeper(claim)
+        self._progress = 0.0
+        self._failure = ""
+        self._has_saved = False
+
+    def hear(self, message: dict[str, Any], payload: bytes) -> None:
+        """Take what the child says (pipeline.py lists it). Raises: Failure, Unfinished, Lost, Unavailable."""
+        match message["kind"]:
+            case "audio":
+                self._result.add(payload)
+            case "progress":
+                self._progress = min(float(message["share"]), 0.99)
+            case "checkpoint":
+                self._save_when_due(payload)
+            case "file":
+                self._result.end(message["title"], payload, message["head"], message["seconds"])
+            case "failed":
+                self._failure = message["code"]
+
+    def tick(self) -> None:
+        """Keep the lease. Raises: Lost."""
+        self._keep(self._progress)
+
+    def judge(self, ended: Ended) -> None:
+        """Raises: Failure, Unfinished or Crash unless the MP3 is whole."""
+        if self._failure:
+            raise Failure(self._failure)
+        if ended.timed_out or ended.out_of_cpu:
+            raise Unfinished if self._has_saved else Failure("timed-out")
+        if not ended.well or not self._result.whole:
+            raise Crash(f"the engine ended with {ended.status}: {ended.words}")
+
+    def _save_when_due(self, state: bytes) -> None:
+        now = time.monotonic()
+        if now < min(self._next_save, self._last_save):
+            return
+        checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)))
+        self._has_saved, self._next_save = True, now + self._save_every
+        if now >= self._last_save:
+            raise Unfinished

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
 from events.catalogue import VideoUploaded
-from functions.convert import engine
-from functions.shared import blobs, database, jobs, leases, outbox
+from functions.convert import checkpoints, engine
+from functions.shared import blobs, database, jobs, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
 
 log = logging.getLogger(__name__)
-
-PIECE = 256 * 1024
 
 
 @subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping()))
@@ -39,25 +35,15 @@ def convert(event: VideoUploaded) -> None:
 
 def _finish(claim: jobs.Claim) -> str:
     try:
-        result = jobs.finish(claim, _make_audio(claim))
+        audio = engine.convert(claim)
+    except engine.Unfinished:
+        log.info("job %s is gone on with by the next delivery", claim.job_id)
+        return jobs.postpone(claim)
     except Failure as failure:
         return jobs.fail_claimed(claim, failure)
+    result = jobs.finish(claim, audio)
+    # What is left when a store is away, sweep deletes.
     with suppress(Unavailable):
+        checkpoints.forget(claim.job_id)
         blobs.store().delete(claim.video)
     return result
-
-
-def _make_audio(claim: jobs.Claim) -> jobs.Audio:
-    keep = leases.keeper(claim)
-    with tempfile.TemporaryDirectory(prefix="convert-") as directory:
-        with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
-            mp3, seconds = engine.convert(video, Path(directory), claim.options, keep)
-        return _store(claim, mp3, seconds)
-
-
-def _store(claim: jobs.Claim, mp3: Path, seconds: float) -> jobs.Audio:
-    with mp3.open("rb") as file, blobs.store().writing(claim.audio) as writer:
-        write = leases.keeping(claim, writer.write)
-        while piece := file.read(PIECE):
-            write(piece)
-    return jobs.Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))

@@ -42,7 +42,7 @@ def test_what_is_forgotten_is_gone_with_its_parts(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     saved = checkpoint(store, job, 2)
     checkpoints.save(rows.claim_of(job), saved)
-    checkpoints.forget(job, saved)
+    checkpoints.forget(job)
     assert (checkpoints.load(job), list(store.all())) == (None, [])
 
 

@@ -1,0 +1,71 @@
+"""MP3 frames that are taken as they are, under a header that says anew what makes them gapless."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
+from functions.convert.conversion import tag
+from functions.convert.conversion.frames import FrameError, header
+from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.xing import Tally
+
+__all__ = ["Copy"]
+
+# Frames go out in pieces of about this size.
+PIECE = 256 * 1024
+# What every decoder is late by, and FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
+DECODER_DELAY = 529
+# AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet are to be thrown away at its start, and at its end.
+_SKIP = struct.Struct("<II")
+
+
+class Copy:
+    """Takes the packets of a track of MP3. `samples` counts what is to be heard of them so far."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.samples = 0
+        self._plan = plan
+        self._tally = Tally(None)
+        self._skipped = 0
+
+    def frames(self, packets: Iterable[Packet[AudioStream]]) -> Iterator[bytes]:
+        """The frames of the packets, in pieces; what is no frame is left out."""
+        piece = bytearray()
+        for packet in packets:
+            data = bytes(packet)
+            if _is_frame(data):
+                self._count(packet, data)
+                piece += data
+            if len(piece) >= PIECE:
+                yield self._counted(piece)
+        yield self._counted(piece)
+
+    def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
+        """What stands before the frames, and what after them."""
+        delay = self._skipped - DECODER_DELAY if self._skipped >= DECODER_DELAY else None
+        head = tag.id3v2(self._plan.tags, self._plan.chapters, cover) + self._tally.header(self.samples, delay)
+        return head, tag.id3v1(self._plan.tags) if self._plan.id3v1 else b""
+
+    def _count(self, packet: Packet[AudioStream], data: bytes) -> None:
+        start = end = 0
+        if packet.has_sidedata("skip_samples"):
+            start, end = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
+        self._skipped += start
+        self.samples += header(data[:4]).samples - start - end
+
+    def _counted(self, piece: bytearray) -> bytes:
+        frames = bytes(piece)
+        piece.clear()
+        self._tally.count(frames)
+        return frames
+
+
+def _is_frame(data: bytes) -> bool:
+    try:
+        return header(data[:4]).size == len(data)
+    except FrameError:
+        return False

@@ -1,0 +1,43 @@
+"""One MP3 in the making: its frames in order, and in the end what stands before and after them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.convert.conversion import tag
+from functions.convert.conversion.encode import Encoded
+from functions.convert.conversion.join import Joiner
+from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.xing import Tally
+
+__all__ = ["Mp3"]
+
+
+class Mp3:
+    """Takes segments that were encoded. `samples` counts what they were made of, once the last one is there."""
+
+    def __init__(self, plan: Plan, state: dict[str, Any] | None = None) -> None:
+        """`state` is what `state()` gave, to go on from there."""
+        self._plan = plan
+        self._joiner = Joiner(state and state["joiner"])
+        self._tally = Tally(plan.shape, state and state["tally"])
+        self.samples = 0
+
+    def state(self) -> dict[str, Any]:
+        """What has to be known to go on after the segments so far, fit for JSON."""
+        return {"joiner": self._joiner.state(), "tally": self._tally.state()}
+
+    def add(self, part: Encoded) -> bytes:
+        """The frames that are final once `part` is there; after the last one, all."""
+        frames = self._joiner.add(part)
+        if part.last:
+            frames += self._joiner.finish()
+            self.samples = part.end
+        self._tally.count(frames)
+        return frames
+
+    def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
+        """What stands before the frames, and what after them."""
+        head = tag.id3v2(self._plan.tags, self._plan.chapters, cover)
+        head += self._tally.header(self.samples)
+        return head, tag.id3v1(self._plan.tags) if self._plan.id3v1 else b""

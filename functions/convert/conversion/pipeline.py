@@ -1,0 +1,202 @@
+"""One conversion from end to end: ranges of a video in, messages with the MP3's bytes out. Nothing else goes in or out.
+
+Each message is a header, which names its kind, and a payload:
+
+    audio       payload: the next frames of the MP3
+    progress    share: how much of the work is done, 0 to 1
+    checkpoint  payload: the state (JSON) from which a later conversion goes on after the frames so far
+    file        title, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
+                Where chapters are split each has a title, and more files may follow; else it is null.
+    failed      code: one of REASONS
+
+The first bytes of an MP3 tell about all of it, so they come last.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import astuple, replace
+from importlib import import_module
+from typing import Any
+
+from functions.convert.conversion import cover, decode, encode, loudness
+from functions.convert.conversion.copying import Copy
+from functions.convert.conversion.cutting import Cutter, cuts
+from functions.convert.conversion.decode import Block, Place
+from functions.convert.conversion.encode import Encoded
+from functions.convert.conversion.mp3 import Mp3
+from functions.convert.conversion.plan import Plan, planned
+from functions.convert.conversion.probe import Chapter, opened, probe
+from functions.convert.conversion.source import RangeFile, Source
+from functions.shared.reasons import Failure
+
+__all__ = ["Message", "converted", "run", "warm"]
+
+Message = tuple[dict[str, Any], bytes]
+# What the first of two passes finds; what it is of the whole work; and how often it tells how far it got.
+FOUND = ("gain", "start", "end", "seconds")
+MEASURING, TOLD_SECONDS = 0.2, 10.0
+
+
+def warm() -> None:
+    """Load what is otherwise loaded on first use, when no file can be opened any more."""
+    # What PyAV imports when it meets the first stream of its kind.
+    for name in ("av.subtitles.stream", "av.subtitles.codeccontext", "av.video.stream", "av.video.codeccontext"):
+        import_module(name)
+    for _ in converted(_Silence(), {"options": {}, "threads": 1, "max_seconds": 1, "state": None}):
+        pass
+
+
+class _Silence:
+    """A WAV of a twentieth of a second."""
+
+    def __init__(self) -> None:
+        file = io.BytesIO()
+        with wave.open(file, "wb") as sound:
+            sound.setparams((1, 2, 8000, 400, "NONE", ""))
+            sound.writeframes(bytes(800))
+        self._data = file.getvalue()
+        self.size = len(self._data)
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in source.Source."""
+        return b"".join(self._data[start : start + length] for start, length in ranges)
+
+
+def run(source: Source, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
+    """Convert, and send the messages; the last one is `file`, or `failed`."""
+    try:
+        for header, payload in converted(source, job):
+            send(header, payload)
+    except Failure as failure:
+        send({"kind": "failed", "code": failure.code}, b"")
+
+
+def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:
+    """The messages of one conversion.
+
+    `job`: `options` (as options.py gives them), `threads`, `max_seconds` (of sound), `state` (of a checkpoint, or
+    None). Raises: Failure.
+    """
+    work = _Work(source, job)
+    if work.plan.copy:
+        yield from work.copied()
+    elif work.plan.split_chapters:
+        yield from work.split()
+    else:
+        yield from work.encoded()
+
+
+class _Work:
+    """What the ways to convert have in common: the open video, the plan, and how far it got."""
+
+    def __init__(self, source: Source, job: Mapping[str, Any]) -> None:
+        self._file = RangeFile(source)
+        self._container = opened(self._file)
+        media = probe(self._container)
+        self._job, self._state = job, dict(job["state"] or {})
+        self._before = 0.0
+        self.plan = planned(media, job["options"])
+        self._check_length(self.plan.seconds or 0.0)
+        stream = media.cover_stream if self.plan.cover else None
+        self._cover = None if stream is None else cover.cover(self._container, stream)
+
+    def encoded(self) -> Iterator[Message]:
+        """The whole track as one MP3, or what a checkpoint leaves of it."""
+        yield from self._measured()
+        first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
+        place = Place(*self._state["place"]) if self._state.get("place") else None
+        blocks = decode.blocks(self._container, self.plan, place)
+        for part in self._parts(blocks, first, place.sample if place else 0):
+            yield _audio(mp3.add(part))
+            yield self._reached(part.end)
+            if not part.last:
+                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.place, "mp3": mp3.state()})
+        yield self._file_message(mp3, None)
+
+    def split(self) -> Iterator[Message]:
+        """An MP3 for each chapter."""
+        yield from self._measured()
+        cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
+        files = cuts(self.plan)
+        for number, (title, end) in enumerate(files, 1):
+            tags = self.plan.tags | {"title": title, "track": f"{number}/{len(files)}"}
+            mp3 = Mp3(replace(self.plan, tags=tags, chapters=()))
+            for part in self._parts(cutter.until(end)):
+                yield _audio(mp3.add(part))
+                yield self._reached(done + part.end)
+            done += mp3.samples
+            if mp3.samples:
+                yield self._file_message(mp3, title)
+
+    def copied(self) -> Iterator[Message]:
+        """MP3 frames as they are, with a header of their own."""
+        mp3 = Copy(self.plan)
+        for frames in mp3.frames(decode.packets(self._container, self.plan)):
+            yield _audio(frames)
+            yield self._reached(mp3.samples)
+        yield self._file_message(mp3, None)
+
+    def _measured(self) -> Iterator[Message]:
+        """The first of two passes, where it takes two; a checkpoint knows what it found."""
+        if self.plan.loudness is None and not self.plan.trim_silence:
+            return
+        if "found" not in self._state:
+            self._state["found"] = yield from self._measure()
+            self._container = opened(self._file)
+        found = self._state["found"]
+        chapters = tuple(Chapter(*chapter) for chapter in found["chapters"])
+        self.plan = replace(self.plan, **found | {"chapters": chapters, "trim_silence": False})
+        self._before = MEASURING
+
+    def _measure(self) -> Generator[Message, None, dict[str, Any]]:
+        measuring, next_told = loudness.measured(self._container, self.plan), 0.0
+        while True:
+            try:
+                seconds = next(measuring)
+            except StopIteration as end:
+                plan: Plan = end.value
+                chapters = [astuple(chapter) for chapter in plan.chapters]
+                return {name: getattr(plan, name) for name in FOUND} | {"chapters": chapters}
+            if seconds >= next_told:
+                yield _progress(MEASURING * self._share(seconds))
+                next_told = seconds + TOLD_SECONDS
+
+    def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
+        segments = encode.segments(blocks, self.plan.shape, first, sample)
+        return encode.encoded(segments, self.plan.shape, self._job["threads"])
+
+    def _reached(self, samples: int) -> Message:
+        share = self._share(samples / self.plan.shape.sample_rate)
+        return _progress(self._before + (1 - self._before) * share)
+
+    def _share(self, seconds: float) -> float:
+        """How much of the sound this is; of the bytes, where nobody knows how long it will be."""
+        self._check_length(seconds)
+        share = seconds / self.plan.seconds if self.plan.seconds else self._file.tell() / self._file.size
+        return min(share, 1.0)
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self._job["max_seconds"]:
+            raise Failure("too-long")
+
+    def _file_message(self, mp3: Mp3 | Copy, title: str | None) -> Message:
+        head, tail = mp3.ends(self._cover)
+        seconds = mp3.samples / self.plan.shape.sample_rate
+        return {"kind": "file", "title": title, "head": len(head), "seconds": seconds}, head + tail
+
+
+def _audio(frames: bytes) -> Message:
+    return {"kind": "audio"}, frames
+
+
+def _progress(share: float) -> Message:
+    return {"kind": "progress", "share": share}, b""
+
+
+def _checkpoint(state: dict[str, Any]) -> Message:
+    place = state["place"] and astuple(state["place"])
+    return {"kind": "checkpoint"}, json.dumps(state | {"place": place}).encode()

@@ -1,0 +1,116 @@
+"""What a conversion makes: an MP3, or a zip of several, while it grows and until it is a blob."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from functions.convert.conversion.archive import Zip
+from functions.shared import blobs, leases, settings
+from functions.shared.jobs import Audio, Claim
+from functions.shared.reasons import Failure
+
+__all__ = ["Result", "pieces"]
+
+PIECE = 256 * 1024
+
+
+class Result:
+    """The frames of one MP3 after the other.
+
+    The first ones may be `parts`, blobs that an earlier conversion of the job left; the others wait in a file without
+    a name. An MP3 is whole when its first and last bytes are known.
+    """
+
+    def __init__(self, claim: Claim, parts: tuple[str, ...]) -> None:
+        self.whole = False
+        self._claim = claim
+        self._parts = list(parts)
+        self._size = sum(map(blobs.store().size, parts))
+        self._frames: IO[bytes] = tempfile.TemporaryFile(prefix="frames-")
+        self._zipped: IO[bytes] | None = None
+        self._zip: Zip | None = None
+        self._head = self._tail = b""
+        self._seconds = 0.0
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._frames.close()
+        if self._zipped:
+            self._zipped.close()
+
+    def add(self, frames: bytes) -> None:
+        """Take the next frames. Raises: Failure (too-large)."""
+        self._grow(len(frames))
+        self._frames.write(frames)
+
+    def save(self) -> tuple[str, ...]:
+        """Store what has come since the last time. Returns: the names of all parts. Raises: Unavailable."""
+        name = f"part/{self._claim.job_id}.{self._claim.token}.{len(self._parts)}"
+        _store(name, self._waiting(), self._claim)
+        self._frames.seek(0)
+        self._frames.truncate()
+        self._parts.append(name)
+        return tuple(self._parts)
+
+    def end(self, title: str | None, ends: bytes, head: int, seconds: float) -> None:
+        """An MP3 is whole: its first `head` bytes of `ends`, the frames, the rest of `ends`.
+
+        One with a title goes into the zip, and another one may follow.
+        """
+        self._grow(len(ends))
+        self._head, self._tail = ends[:head], ends[head:]
+        self._seconds += seconds
+        self.whole = True
+        if title is not None:
+            self._archive(title)
+
+    def store(self) -> Audio:
+        """Make it a blob under the claim's name. Raises: Unavailable, Lost."""
+        if self._zip and self._zipped:
+            self._zip.close()
+            return _store(self._claim.audio, pieces(self._zipped), self._claim, self._seconds)
+        return _store(self._claim.audio, self._content(), self._claim, self._seconds)
+
+    def _archive(self, title: str) -> None:
+        if self._zip is None:
+            self._zipped = tempfile.TemporaryFile(prefix="zip-")
+            self._zip = Zip(self._zipped)
+        with self._zip.file(title) as file:
+            for piece in self._content():
+                file.write(piece)
+        self._frames.seek(0)
+        self._frames.truncate()
+
+    def _content(self) -> Iterator[bytes]:
+        yield self._head
+        for part in self._parts:
+            yield from blobs.store().read(part, 0, blobs.store().size(part))
+        yield from self._waiting()
+        yield self._tail
+
+    def _waiting(self) -> Iterator[bytes]:
+        yield from pieces(self._frames)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > settings.number("MAX_AUDIO_BYTES"):
+            raise Failure("too-large")
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """All that is in a file, from its start, in pieces of bounded size."""
+    file.seek(0)
+    while piece := file.read(PIECE):
+        yield piece
+
+
+def _store(name: str, content: Iterable[bytes], claim: Claim, seconds: float = 0.0) -> Audio:
+    with blobs.store().writing(name) as writer:
+        write = leases.keeping(claim, writer.write)
+        for piece in content:
+            write(piece)
+    return Audio(writer.size_bytes, writer.sha256(), round(seconds, 3))

@@ -1,0 +1,286 @@
+"""functions/convert/engine.py: from a video among the blobs to an MP3 among them, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mutagen.mp3
+import pytest
+
+from functions.convert import engine
+from functions.convert.process import Crash
+from functions.convert.sandbox import nursery
+from functions.convert.sandbox.worker import Worker
+from functions.shared import jobs
+from functions.shared.blobs import Blobs
+from functions.shared.reasons import Failure
+from tests import media
+from tests.unit import rows
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+# Long, and quickly encoded: a segment is 55 s of it.
+LONG_SECONDS = 600
+LONG = {"quality": 9}
+# The checkpoint, of 10, at which a conversion is killed.
+LAST = 8
+
+
+@pytest.fixture(autouse=True)
+def workers() -> Iterator[None]:
+    """No warm process outlives its test."""
+    yield
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return media.make(tmp_path_factory.mktemp("media") / "mp4-aac.mp4")
+
+
+@pytest.fixture(scope="module")
+def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("media") / "long.mp4"
+    tone = f"aevalsrc=0.3*sin(2*PI*(200+2*t)*t)+0.1*(random(0)-0.5):s=8000:d={LONG_SECONDS}"
+    return written(path, "-f", "lavfi", "-i", tone, "-c:a", "aac", "-b:a", "24k")
+
+
+def test_a_video_becomes_an_mp3(store: Blobs, talk: Path) -> None:
+    audio = engine.convert(claimed(store, talk))
+    content = stored(store, audio)
+    assert audio.duration_seconds == pytest.approx(media.SECONDS, abs=0.05)
+    assert media.tone(content) == pytest.approx(440, abs=2)
+    assert len(content) == audio.size_bytes
+
+
+def test_a_file_without_media_is_told(store: Blobs, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello, world" * 1000)
+    with pytest.raises(Failure, match="not a video"):
+        engine.convert(claimed(store, tmp_path / "text"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code"),
+    [
+        ("MAX_DURATION_SECONDS", "1", "too-long"),
+        ("MAX_AUDIO_BYTES", "8000", "too-large"),
+        ("CONVERT_TIMEOUT_SECONDS", "0", "timed-out"),
+    ],
+)
+def test_limits_are_kept(
+    store: Blobs, talk: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, code: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    with pytest.raises(Failure) as caught:
+        engine.convert(claimed(store, talk))
+    assert caught.value.code == code
+    assert [blob.name.partition("/")[0] for blob in store.all()] == ["video"]
+
+
+def test_chapters_become_files_in_a_zip(store: Blobs, tmp_path: Path) -> None:
+    titles = ["One", "Zwei/2", "三"]
+    chapters = "".join(
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={n * 1300}\nEND={(n + 1) * 1300}\ntitle={title}\n"
+        for n, title in enumerate(titles)
+    )
+    (tmp_path / "chapters").write_text(";FFMETADATA1\n" + chapters)
+    plain = media.make(tmp_path / "mp4-aac.mp4")
+    words = ("-i", str(plain), "-i", str(tmp_path / "chapters"), "-map_chapters", "1", "-c", "copy")
+    video = written(tmp_path / "book.mp4", *words)
+    audio = engine.convert(claimed(store, video, {"chapters": "split"}))
+    with zipfile.ZipFile(io.BytesIO(stored(store, audio))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["01 One.mp3", "02 Zwei 2.mp3", "03 三.mp3"]
+        files = [mutagen.mp3.MP3(io.BytesIO(archive.read(name))) for name in archive.namelist()]
+    assert [str(file["TIT2"]) for file in files] == titles
+    assert [str(file["TRCK"]) for file in files] == ["1/3", "2/3", "3/3"]
+    assert [file.info.length for file in files] == pytest.approx([1.3, 1.3, media.SECONDS - 2.6], abs=0.06)
+
+
+def test_what_one_delivery_does_not_finish_the_next_ones_do(
+    store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("functions.convert.engine.MARGIN_SECONDS", 1e9)
+    monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 1.0)
+    claim = claimed(store, long_talk, LONG)
+    deliveries = 0
+    while True:
+        deliveries += 1
+        try:
+            audio = engine.convert(claim)
+            break
+        except engine.Unfinished:
+            jobs.postpone(claim)
+            claim = again(claim)
+    assert deliveries > LONG_SECONDS / 56
+    assert stored(store, audio) == whole
+
+
+@pytest.mark.parametrize("victim", ["child", "zygote"])
+def test_a_conversion_that_is_killed_costs_what_was_not_saved(
+    store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
+    claim = claimed(store, long_talk, LONG)
+    run = Worker.run
+    killed = spied(monkeypatch, killer(victim))
+    with pytest.raises(Crash):
+        engine.convert(claim)
+    assert killed
+    jobs.release(claim, counts=True)
+    monkeypatch.setattr(Worker, "run", run)
+    segments = spied(monkeypatch, lambda _worker, heard: heard == "audio")
+    assert stored(store, engine.convert(again(claim))) == whole
+    assert 0 < len(segments) <= 4
+
+
+def test_a_part_that_is_gone_costs_time_and_no_more(
+    store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.convert.engine.MARGIN_SECONDS", 1e9)
+    monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 1.0)
+    claim = claimed(store, long_talk, LONG)
+    with pytest.raises(engine.Unfinished):
+        engine.convert(claim)
+    jobs.postpone(claim)
+    store.delete(f"part/{claim.job_id}.{claim.token}.0")
+    monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 0.0)
+    audio = engine.convert(again(claim))
+    assert audio.duration_seconds == pytest.approx(LONG_SECONDS, abs=0.1)
+
+
+def test_a_job_that_is_cancelled_is_left_soon_and_nothing_stays(store: Blobs, long_talk: Path) -> None:
+    claim = claimed(store, long_talk, {"quality": 0, "sample_rate": 48000, "force": True})
+    before = children()
+    timer = threading.Timer(0.5, jobs.cancel, [claim.job_id])
+    timer.start()
+    with pytest.raises(jobs.Lost):
+        engine.convert(claim)
+    timer.join()
+    assert children() <= before
+    assert [blob.name for blob in store.all() if blob.name.startswith("audio")] == []
+
+
+def test_where_the_engine_died_the_plain_way_is_tried(
+    store: Blobs, talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("the engine is not to be tried a third time")
+
+    monkeypatch.setattr(Worker, "run", never)
+    claim = claimed(store, talk)
+    for _ in range(2):
+        jobs.release(claim, counts=True)
+        claim = again(claim)
+    assert claim.attempts == 3
+    audio = engine.convert(claim)
+    assert media.tone(stored(store, audio)) == pytest.approx(440, abs=2)
+    assert audio.duration_seconds == pytest.approx(media.SECONDS, abs=0.1)
+
+
+def test_progress_only_grows_and_says_how_much_is_done(
+    store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keepers: list[list[float]] = []
+
+    def keeper(_claim: jobs.Claim) -> Callable[[float], None]:
+        keepers.append([])
+        return keepers[-1].append
+
+    monkeypatch.setattr("functions.shared.leases.keeper", keeper)
+    engine.convert(claimed(store, long_talk, LONG | {"loudness": -16}))
+    told = keepers[0]
+    assert told == sorted(told)
+    assert all(0 <= share < 1 for share in told)
+    assert told[-1] > 0.3
+
+
+def written(path: Path, *words: str) -> Path:
+    """A file that ffmpeg makes."""
+    subprocess.run([media.ffmpeg(), "-v", "error", "-nostdin", *words, str(path)], check=True)
+    return path
+
+
+def claimed(store: Blobs, video: Path, options: dict[str, Any] | None = None) -> jobs.Claim:
+    """The claim of a new job with this video."""
+    job = rows.job("queued", filename=video.name, options=options or {})
+    with store.writing(f"video/{job}") as writer:
+        writer.write(video.read_bytes())
+    return taken(job)
+
+
+def again(claim: jobs.Claim) -> jobs.Claim:
+    """The claim of the next delivery."""
+    return taken(claim.job_id)
+
+
+def taken(job: str) -> jobs.Claim:
+    claim = jobs.claim(job)
+    assert claim
+    return claim
+
+
+def stored(store: Blobs, audio: jobs.Audio) -> bytes:
+    """The only blob of this size and sum."""
+    for blob in store.all():
+        content = b"".join(store.read(blob.name, 0, blob.size_bytes))
+        if blob.name.startswith("audio/") and hashlib.sha256(content).hexdigest() == audio.sha256:
+            return content
+    raise AssertionError("the audio is not among the blobs")
+
+
+def spied(monkeypatch: pytest.MonkeyPatch, look: Callable[[Worker, str], bool]) -> list[str]:
+    """The messages, by their kind, for which `look` said yes."""
+    seen: list[str] = []
+    real = Worker.run
+
+    def run(worker: Worker, job: Any, source: Any, on_message: Any, tick: Any, deadline: float) -> Any:
+        def hear(header: dict[str, Any], payload: bytes) -> None:
+            on_message(header, payload)
+            if look(worker, header["kind"]):
+                seen.append(header["kind"])
+
+        return real(worker, job, source, hear, tick, deadline)
+
+    monkeypatch.setattr(Worker, "run", run)
+    return seen
+
+
+def killer(victim: str) -> Callable[[Worker, str], bool]:
+    """Kills the child, or the process that it was forked from, at checkpoint LAST."""
+    checkpoint = itertools.count(1)
+
+    def kill(worker: Worker, heard: str) -> bool:
+        if heard != "checkpoint" or next(checkpoint) != LAST:
+            return False
+        zygote = worker._process.pid
+        os.kill(zygote if victim == "zygote" else next(iter(children(zygote))), signal.SIGKILL)
+        return True
+
+    return kill
+
+
+def children(parent: int | None = None) -> set[int]:
+    """The processes whose parent is this one, or another one."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == (parent or os.getpid()) and fields[0] != "Z":
+            found.add(int(path.parent.name))
+    return found
