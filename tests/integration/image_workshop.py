@@ -27,6 +27,7 @@ _FRUGAL = {
     "path-exclude /usr/share/locale/*\n",
     "etc/apt/apt.conf.d/frugal": 'Acquire::Languages "none";\n',
 }
+_LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt", "var/log")
 
 
 def why_not() -> str:
@@ -94,6 +95,8 @@ class Workshop:
         self._call(self._debootstrap, "--variant=minbase", "bookworm", str(debian))
         for path, text in _FRUGAL.items():
             (debian / path).write_text(text)
+        for inside in (each for folder in _LEFT_OUT for each in (debian / folder).iterdir()):
+            shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
         container = self._ask("from", "scratch")
         self._ask("add", "--quiet", container, str(debian), "/")
         self._ask("commit", "--quiet", container, "debian:bookworm-slim")
