@@ -67,7 +67,7 @@ def whole(stream: bytes, shape: Shape, samples: int) -> bytes:
 
 def decoded(mp3: bytes) -> Sound:
     """What a decoder that knows LAME's tag gives."""
-    with av.open(BytesIO(mp3)) as container:
+    with av.open(BytesIO(mp3), "r") as container:
         parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

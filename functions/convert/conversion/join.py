@@ -24,6 +24,10 @@ from functions.convert.conversion.frames import header, side_info, slot, split, 
 __all__ = ["JoinError", "Joiner"]
 
 
+# A main_data_begin that no slot's gain moves out of reach.
+_NO_FRAME = -10_000
+
+
 class JoinError(Exception):
     """Two segments cannot be joined: at no frame around their boundary is there room for the second one's data."""
 
@@ -116,10 +120,11 @@ def _changed_over(before: list[bytes], part: Encoded, seam: _Seam) -> list[bytes
 def _raised(chain: Sequence[bytes], missing: int) -> dict[int, int] | None:
     """Which frames need which bitrate for `missing` more bytes of slot, or None; the last frames first.
 
-    Each byte that a slot gains moves the data of all later frames one byte further from their headers.
+    Each byte that a slot gains moves the data of all later frames one byte further from their headers, of which `begin`
+    is the furthest.
     """
     bitrates: dict[int, int] = {}
-    begin = 0
+    begin = _NO_FRAME
     for index in range(len(chain) - 1, -1, -1):
         if missing <= 0:
             break

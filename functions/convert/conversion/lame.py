@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -52,7 +53,9 @@ def tag(shape: Shape) -> bytes:
     """The frame with which LAME would begin an MP3 of this shape that has no sound in it: what it tells of itself."""
     with Encoder(shape, tagged=True) as encoder:
         encoder.flush()
-        return encoder.tag()
+        found = encoder.tag()
+    # Where frames of a constant bitrate are too short for it, LAME makes none; with an average bitrate it does.
+    return tag(replace(shape, mode="abr")) if not found and shape.mode == "cbr" else found
 
 
 @cache
