@@ -29,6 +29,8 @@ def tame(context: AudioCodecContext) -> str:
     layout = context.layout
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
     name, count = layout.name, layout.nb_channels
+    if name == f"{count} channels":
+        name = LIKELY.get(count, name)
     if _OTHER_ORDER.fullmatch(name):
         context.layout = LIKELY.get(count, f"{count} channels")
     elif "channels" not in name:

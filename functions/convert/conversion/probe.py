@@ -146,7 +146,7 @@ def _track(position: int, stream: AudioStream) -> Track:
 
 def _is_encrypted(stream: Stream) -> bool:
     # Matroska's ContentEncryption leaves the first, iTunes' FairPlay the second.
-    return "enc_key_id" in stream.metadata or (stream.codec_context is None and "drms" in stream.codec_tag)
+    return "enc_key_id" in stream.metadata or stream.codec_tag == "drms"
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
