@@ -92,6 +92,7 @@ def _started(command: Sequence[str], directory: Path, deadline: float) -> Iterat
 
 
 def _limits(deadline: float) -> str:
+    """For guard.py, which allows no second process: a limit of them would count those of the server."""
     cpu_seconds = max(1, int(deadline - time.monotonic())) * (cores.available() + 1)
     return json.dumps(
         {
