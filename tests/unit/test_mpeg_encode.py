@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,17 @@ def test_segments_can_be_had_from_each_place_on(shape: Shape) -> None:
         assert done.place
         again = encode.segments(blocks(samples, done.place.sample), shape, done.index + 1, done.place.sample)
         assert [part.planes for part in again] == [part.planes for part in parts[done.index + 1 :]]
+
+
+def test_what_comes_before_the_segments_wanted_is_not_kept() -> None:
+    samples = sound("noise", MONO, 30)
+    parts = list(encode.segments(blocks(samples), MONO))
+    tracemalloc.start()
+    again = next(encode.segments(blocks(samples), MONO, len(parts) - 1))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert again.planes == parts[-1].planes
+    assert most < samples.nbytes / 4
 
 
 @pytest.mark.parametrize("extra", range(-3, 4))

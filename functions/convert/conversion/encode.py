@@ -72,7 +72,7 @@ def segments(blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int 
     """Cut decoded audio into segments. Samples stay in memory for one segment only.
 
     `index` is the first segment wanted, and `sample` the number of the sample that the first block begins with: the
-    `place.sample` that came with the segment before.
+    `place.sample` that came with the segment before, or any sample before that.
     """
     window = _Window(iter(blocks), shape, sample)
     while True:
@@ -105,23 +105,30 @@ class _Window:
     def fill(self, frame: int) -> bool:
         """Take blocks until all samples before `frame` are here. False when there are not that many."""
         while self._next < frame * self._frame:
-            block = next(self._blocks, None)
-            if block is None:
+            if not self._take():
                 return False
-            if block.place is not None:
-                self._places.append(block.place)
-            for plane, more in zip(self._planes, block.planes, strict=True):
-                plane += more
-            self._next += block.samples
         return True
 
     def drop(self, frame: int) -> None:
-        """Forget the samples before `frame`, which may be yet to come."""
-        self.fill(frame)
-        gone = max(0, frame * self._frame - self._first)
-        for plane in self._planes:
-            del plane[: gone * 4]
-        self._first += gone
+        """Forget the samples before `frame`; those that are yet to come as soon as they do."""
+        while True:
+            gone = max(0, min(frame * self._frame, self._next) - self._first)
+            for plane in self._planes:
+                del plane[: gone * 4]
+            self._first += gone
+            if self._next >= frame * self._frame or not self._take():
+                return
+
+    def _take(self) -> bool:
+        block = next(self._blocks, None)
+        if block is None:
+            return False
+        if block.place is not None:
+            self._places.append(block.place)
+        for plane, more in zip(self._planes, block.planes, strict=True):
+            plane += more
+        self._next += block.samples
+        return True
 
     def place(self, frame: int) -> Place | None:
         """The last place from which nothing of `frame` and what follows is missed."""
