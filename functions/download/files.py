@@ -1,4 +1,4 @@
-"""The MP3 as an HTTP response: Range, conditional requests, HEAD (RFC 9110, sections 13 and 14)."""
+"""The MP3, or the zip of several, as an HTTP response: Range, conditional requests, HEAD (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
@@ -60,17 +60,22 @@ def _read(job: Any, start: int, stop: int) -> Iterator[bytes]:
 
 def _headers(job: Any) -> dict[str, str]:
     return {
-        "Content-Type": "audio/mpeg",
+        "Content-Type": "application/zip" if _is_zip(job) else "audio/mpeg",
         "ETag": f'"{job.audio_sha256}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": _disposition(job.filename),
+        "Content-Disposition": _disposition(job.filename, "zip" if _is_zip(job) else "mp3"),
     }
 
 
-def _disposition(filename: str) -> str:
+def _is_zip(job: Any) -> bool:
+    """Whether the owner asked for a file for each chapter."""
+    return bool(job.options.get("chapters") == "split")
+
+
+def _disposition(filename: str, ending: str) -> str:
     """attachment, named in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
-    name = f"{PurePosixPath(filename).stem or 'audio'}.mp3"
+    name = f"{PurePosixPath(filename).stem or 'audio'}.{ending}"
     plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

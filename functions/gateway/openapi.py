@@ -19,7 +19,9 @@ from functions.shared.problems import PROBLEMS
 __all__ = ["OPERATIONS", "Answer", "Operation", "document"]
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-MULTIPART, MP3, STREAM = "multipart/form-data", "audio/mpeg", "text/event-stream"
+MULTIPART, STREAM = "multipart/form-data", "text/event-stream"
+# The zip is for chapters=split.
+MP3 = ("audio/mpeg", "application/zip")
 # What the gateway itself may answer to any request.
 ALWAYS = ("internal", "bad-gateway", "unavailable")
 
@@ -29,7 +31,7 @@ class Answer:
     """A successful response. `schema` is None when it has no body, or one of bytes."""
 
     description: str
-    media_type: str | None = None
+    media_type: str | tuple[str, ...] | None = None
     schema: Schema | None = None
     headers: tuple[str, ...] = ()
 
@@ -61,7 +63,7 @@ _FILE_PARAMETERS = (
     parameter("header", "If-None-Match", text("An ETag; if the file still has it, the answer is 304.")),
 )
 _FILE = {
-    200: Answer("The MP3.", MP3, _BYTES, _FILE_HEADERS),
+    200: Answer("The MP3, or the zip of several where chapters were split.", MP3, _BYTES, _FILE_HEADERS),
     206: Answer("The range of it.", MP3, _BYTES, (*_FILE_HEADERS, "Content-Range")),
     304: Answer("The copy you have is good.", headers=("ETag",)),
 }
@@ -243,7 +245,8 @@ def _part(name: str) -> Schema:
 def _answer(answer: Answer) -> Schema:
     made: Schema = {"description": answer.description}
     if answer.media_type:
-        made["content"] = {answer.media_type: {"schema": answer.schema}}
+        kinds = (answer.media_type,) if isinstance(answer.media_type, str) else answer.media_type
+        made["content"] = {kind: {"schema": answer.schema} for kind in kinds}
     if answer.headers:
         made["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
     return made

@@ -156,6 +156,12 @@ def test_the_file_is_named_after_the_video(store: Blobs, filename: str, offered:
     assert (kind, parameters["filename"]) == ("attachment", offered)
 
 
+def test_chapters_that_were_split_are_a_zip(store: Blobs) -> None:
+    _, headers, _ = answer(done(store, "talk.mp4", chapters="split"))
+    assert headers["content-type"] == "application/zip"
+    assert parse_options_header(headers["content-disposition"])[1]["filename"] == "talk.zip"
+
+
 @pytest.mark.parametrize("state", [state for state in rows.STATES if state not in ("done", "expired")])
 def test_a_job_that_is_not_done_says_so(state: str) -> None:
     with pytest.raises(Problem) as caught:
@@ -181,8 +187,10 @@ def test_a_signed_link_finds_its_job_while_there_is_one(job: Any) -> None:
     assert caught.value.status == 404
 
 
-def done(store: Blobs, filename: str) -> Any:
-    job = rows.job("done", filename=filename, audio_bytes=len(AUDIO), audio_sha256=SHA, fencing_token=1)
+def done(store: Blobs, filename: str, **options: Any) -> Any:
+    job = rows.job(
+        "done", filename=filename, options=options, audio_bytes=len(AUDIO), audio_sha256=SHA, fencing_token=1
+    )
     with store.writing(f"audio/{job}.1") as writer:
         writer.write(AUDIO)
     rows.change(jobs, jobs.c.id == job, audio=f"audio/{job}.1")

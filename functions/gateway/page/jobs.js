@@ -99,12 +99,17 @@ function factsOf(job) {
 function actionsOf(job, card) {
   const { links } = job; // a link is there when the state of the job allows what it does
   const actions = [];
-  if (links.audio) actions.push({ label: "Play", run: () => play(job, card), kind: "main" });
+  if (links.audio && !isZip(job)) actions.push({ label: "Play", run: () => play(job, card), kind: "main" });
   if (links.audio) actions.push({ label: "Download", run: () => download(job) });
   if (links.cancel) actions.push({ label: "Cancel", run: () => change(links.cancel) });
   if (links.retry) actions.push({ label: "Try again", run: () => change(links.retry) });
   if (!isActive(job)) actions.push({ label: "Delete", run: () => discard(job), kind: "quiet" });
   return actions;
+}
+
+/** Whether the owner asked for a file for each chapter. */
+function isZip(job) {
+  return job.options.chapters === "split";
 }
 
 async function change(link) {
@@ -131,7 +136,7 @@ async function play(job, card) {
 async function download(job) {
   const link = document.createElement("a");
   link.href = await audioUrl(job);
-  link.download = job.filename.replace(/(\.[^.]*)?$/, ".mp3");
+  link.download = job.filename.replace(/(\.[^.]*)?$/, isZip(job) ? ".zip" : ".mp3");
   link.click();
 }
 
