@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from av.audio.stream import AudioStream
 
-from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.source import SMALLEST_GAP, RangeFile
 
 __all__ = ["Box", "boxes", "is_cut_off", "sound"]
 
@@ -63,10 +63,24 @@ def sound(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]] | None:
     index = [box for box in top if box.kind == b"moov"]
     if len(index) != 1 or _has_fragments(file, index[0]):
         return None
-    samples = [(entry.pos, entry.pos + entry.size) for entry in stream.index_entries]
+    samples = _runs(stream)
     if not samples:
         return None
     return samples + _around(file, [box for box in top if box.kind == b"mdat"])
+
+
+def _runs(stream: AudioStream) -> list[tuple[int, int]]:
+    """The samples of a stream; what lies close together as one, since a day of sound has millions of them."""
+    runs: list[tuple[int, int]] = []
+    start = stop = 0
+    for entry in stream.index_entries:
+        position, size = entry.pos, entry.size
+        if 0 <= position - stop < SMALLEST_GAP and stop:
+            stop = position + size
+        else:
+            runs.append((start, stop))
+            start, stop = position, position + size
+    return [*runs[1:], (start, stop)] if stop else []
 
 
 def _around(file: RangeFile, data: list[Box]) -> list[tuple[int, int]]:

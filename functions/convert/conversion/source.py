@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["RangeFile", "Source"]
+__all__ = ["SMALLEST_GAP", "RangeFile", "Source"]
 
 FIRST_WINDOW, LARGEST_WINDOW = 32 * 1024, 1024 * 1024
 CACHE_BYTES, CACHED_WINDOWS = 3 * LARGEST_WINDOW, 16
