@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from functions.convert.conversion.decode import Place, blocks, packets
 from functions.convert.conversion.plan import planned
 from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 from tests.media import chirp, ffmpeg, samples
-from tests.unit.bytes_source import file_of
+from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.conversions import decoded, joined, plan_of
 
 MPEG4 = ("-c:v", "mpeg4")
@@ -303,3 +305,33 @@ def test_another_track_is_another_sound(tmp_path: Path) -> None:
 def assert_same(found: np.ndarray[tuple[int, int]], expected: np.ndarray[tuple[int, int]]) -> None:
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-4
+
+
+class Gone(Exception):
+    """The source's own error."""
+
+
+@pytest.mark.parametrize("name", ["aac.mp4", "opus.mkv", "aac.ts", "mp3.avi", "audio.mp3"])
+def test_an_error_of_the_source_is_not_taken_for_one_of_the_file(directory: Path, name: str) -> None:
+    class Breaking(Bytes):
+        left = 10_000
+
+        def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+            self.left -= 1
+            if self.left < 0:
+                raise Gone
+            return super().fetch(ranges)
+
+    path = made(directory, name)
+    plan = plan_of(path)
+    count = 0
+    while count < 50:
+        source = Breaking(path.read_bytes())
+        source.left = count
+        try:
+            list(blocks(opened(RangeFile(source)), plan))
+        except Gone:
+            count += 1
+        else:
+            break
+    assert 1 < count < 50

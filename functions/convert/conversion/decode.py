@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.reading import Reader
@@ -55,12 +57,12 @@ def blocks(
         raise Failure("nothing-left")
 
 
-def packets(container: InputContainer, plan: Plan) -> Iterator[bytes]:
+def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStream]]:
     """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
     reader = Reader(container, plan.track)
     for _, packet in reader.packets():
         reader.seconds += float((packet.duration or 0) * packet.time_base)
-        yield bytes(packet)
+        yield packet
     _judge(reader, plan)
 
 

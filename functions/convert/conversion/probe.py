@@ -101,12 +101,26 @@ def opened(file: RangeFile) -> InputContainer:
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
     try:
-        return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=_BUFFER)
+        container = _open(file, options)
+        if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
+            file.seek(0)
+            container = _open(file, _GUARDS)
+        return container
     except av.error.ArgumentError as error:
         # What FFmpeg knows, and the white list does not.
         raise Failure("refused-format") from error
     except av.error.FFmpegError as error:
         raise Failure("truncated" if holes.is_cut_off(file) else "not-media") from error
+
+
+def _open(file: RangeFile, options: dict[str, str]) -> InputContainer:
+    return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=_BUFFER)
+
+
+def _may_be_more(stream: AudioStream) -> bool:
+    # HE-AAC need not say in the index that it has twice the rate (ISO/IEC 14496-3, 1.6.5): its first packet does.
+    context = stream.codec_context
+    return context is not None and context.name == "aac" and context.sample_rate <= 24000
 
 
 def probe(container: InputContainer) -> Media:
