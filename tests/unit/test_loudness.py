@@ -76,6 +76,16 @@ def test_nothing_is_made_of_silence(tmp_path: Path) -> None:
     assert joined(decoded(path, plan)[0]).shape == (1, 3 * RATE)
 
 
+def test_nothing_is_made_of_what_is_no_number(tmp_path: Path) -> None:
+    path = made(tmp_path / "broken.wav", "sin(t)", 1)
+    data = bytearray(path.read_bytes())
+    data[-4000:] = np.full(1000, np.nan, np.float32).tobytes()
+    path.write_bytes(data)
+    plan = measure(path, plan_of(path, loudness=-14, trim_silence=True))
+    assert plan.gain is not None
+    assert np.isfinite(plan.gain)
+
+
 @pytest.mark.parametrize(("start", "end"), [(0.0, 8.0), (1.5, 6.25), (0.0001, 7.9), (3.2, 8.0)])
 def test_silent_ends_are_cut_and_silence_inside_is_not(tmp_path: Path, start: float, end: float) -> None:
     sound = f"between(t\\,{start}\\,{end})*not(between(t\\,4\\,5))"
@@ -96,6 +106,14 @@ def test_silence_is_cut_within_a_trim_and_chapters_move(tmp_path: Path) -> None:
     assert [chapter.title for chapter in plan.chapters] == ["a", "b"]
     assert plan.chapters[1].start == pytest.approx(1.0, abs=0.001)
     assert joined(decoded(path, plan)[0]).shape == (1, pytest.approx(3 * RATE, abs=50))
+
+
+def test_the_silence_that_is_cut_is_not_measured(tmp_path: Path) -> None:
+    sound = "if(between(t\\,1.5\\,3)+between(t\\,4\\,5.25)\\,0.1*sin(2*PI*440*t)\\,0.0001*sin(t))"
+    path = made(tmp_path / "ends.wav", sound)
+    plan = measure(path, plan_of(path, loudness=-23, trim_silence=True))
+    integrated, _ = loudness(joined(decoded(path, plan)[0]))
+    assert integrated == pytest.approx(-23, abs=0.2)
 
 
 def test_how_far_it_got_only_grows(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from av.container import InputContainer
 
 from functions.convert.conversion.decode import Block, blocks
 from functions.convert.conversion.plan import Plan, Shape, within
-from functions.convert.conversion.shaping import Chain, Planes
+from functions.convert.conversion.shaping import SAMPLE_BYTES, Chain, Planes
 
 __all__ = ["SILENCE_DB", "measured"]
 
@@ -36,10 +36,9 @@ def measured(container: InputContainer, plan: Plan) -> Generator[float, None, Pl
     edges = _Edges(plan.shape) if plan.trim_silence else None
     done = 0
     for block in blocks(container, plain):
+        is_silent = edges is not None and not edges.feed(block)
         if meter:
-            meter.feed(block)
-        if edges:
-            edges.feed(block)
+            meter.feed(block, is_silent)
         done += block.samples
         yield done / plan.shape.sample_rate
     if edges:
@@ -60,20 +59,38 @@ class _Meter:
 
     def __init__(self, shape: Shape) -> None:
         self._chain = Chain(shape, ("ebur128", "metadata=1:peak=true:framelog=quiet"))
+        self._shape = shape
         self._told: dict[str, str] = {}
+        self._silent: int | None = None
 
-    def feed(self, block: Block) -> None:
-        for tags, _ in self._chain.feed(block.planes):
-            self._told |= tags
+    def feed(self, block: Block, is_silent: bool) -> None:
+        """Silence counts only between sounds: at the ends, it will be cut."""
+        if not is_silent:
+            self._measure_silence()
+            self._measure(block.planes)
+            self._silent = 0
+        elif self._silent is not None:
+            self._silent += block.samples
 
     def gain(self, target: float) -> float:
         for tags, _ in self._chain.flush():
             self._told |= tags
         loudness = float(self._told.get("lavfi.r128.I", "-inf"))
         peak = float(self._told.get("lavfi.r128.true_peak", "0"))
-        if loudness <= _NOTHING:
+        # A broken file may hold what is no number at all.
+        if not (math.isfinite(loudness) and math.isfinite(peak)) or loudness <= _NOTHING:
             return 0.0
         return min(target - loudness, _HIGHEST_PEAK - 20 * math.log10(peak + _PEAK_ERROR))
+
+    def _measure_silence(self) -> None:
+        while self._silent:
+            samples = min(self._silent, self._shape.sample_rate)
+            self._measure((bytes(samples * SAMPLE_BYTES),) * self._shape.channels)
+            self._silent -= samples
+
+    def _measure(self, planes: Planes) -> None:
+        for tags, _ in self._chain.feed(planes):
+            self._told |= tags
 
 
 class _Edges:
@@ -85,13 +102,16 @@ class _Edges:
         self._first: int | None = None
         self._newest: tuple[int, Planes] | None = None
 
-    def feed(self, block: Block) -> None:
-        for tags, planes in self._chain.feed(block.planes):
-            if float(tags.get("lavfi.astats.Overall.Peak_level", "-inf")) > SILENCE_DB:
-                if self._first is None:
-                    self._first = self._done + min(_loud(planes))
-                self._newest = self._done, planes
-            self._done += block.samples
+    def feed(self, block: Block) -> bool:
+        """Whether there is sound in the block."""
+        ((tags, planes),) = self._chain.feed(block.planes)
+        has_sound = float(tags.get("lavfi.astats.Overall.Peak_level", "-inf")) > SILENCE_DB
+        if has_sound:
+            if self._first is None:
+                self._first = self._done + min(_loud(planes))
+            self._newest = self._done, planes
+        self._done += block.samples
+        return has_sound
 
     def found(self) -> tuple[int, int]:
         """The first sample with sound, and the one after the last; everything when there is none."""
