@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -25,14 +25,15 @@ __all__ = [
     "blobs",
     "check_problem",
     "children",
+    "engines",
     "environment",
     "eventually",
-    "ffmpegs",
     "forge",
     "function_processes",
     "job_row",
     "mails",
     "peak_rss",
+    "readers",
     "rows",
     "run_inside",
     "secrets",
@@ -123,9 +124,14 @@ def function_processes(audiolift: Audiolift, name: str) -> list[int]:
     return [pid for pid in children(audiolift.process.pid) if words in _read(pid, "cmdline")]
 
 
-def ffmpegs(job_id: str) -> list[int]:
-    """The processes that convert a job's video."""
-    return [pid for pid in _pids() if f"video/{job_id}".encode() in _read(pid, "cmdline")]
+def readers(job_id: str) -> list[int]:
+    """The processes that have a job's video open: functions that have it converted."""
+    return [pid for pid in _pids() if any(link.endswith(f"video/{job_id}") for link in _open_files(pid))]
+
+
+def engines(root: int) -> list[int]:
+    """The processes below one that compute: forked from a warm one that does nothing else."""
+    return [pid for pid in tree(root) if _is_of_sandbox(pid) and _is_of_sandbox(_parent(pid))]
 
 
 def children(parent: int) -> list[int]:
@@ -155,6 +161,17 @@ def _emitters(audiolift: Audiolift) -> Iterator[dict[str, str]]:
 
 def _parsed(data: bytes) -> EmailMessage:
     return email.message_from_bytes(data, _class=EmailMessage, policy=policy.default)
+
+
+def _is_of_sandbox(pid: int) -> bool:
+    return b"functions.convert.sandbox.zygote" in _read(pid, "cmdline")
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                yield os.readlink(link)
 
 
 def _pids() -> Iterator[int]:

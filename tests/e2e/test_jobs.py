@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.inside import blobs, check_problem, eventually, ffmpegs, job_row
+from tests.e2e.inside import blobs, check_problem, engines, eventually, job_row, readers
 from tests.system import Audiolift, User
 
 VIDEO = {"Content-Type": "video/mp4"}
@@ -147,12 +147,14 @@ def test_a_job_that_is_deleted_or_cancelled_stops_being_converted(
     audiolift: Audiolift, user: User, long_audio: Path
 ) -> None:
     deleted, cancelled = (user.upload(long_audio)["id"] for _ in range(2))
-    eventually(lambda: ffmpegs(deleted) and ffmpegs(cancelled), "ffmpeg at work on both")
+    eventually(lambda: readers(deleted) and readers(cancelled), "both are being converted")
+    eventually(lambda: len(engines(audiolift.process.pid)) == 2, "two engines at work")
 
     assert user.http.delete(f"/v1/jobs/{deleted}").status_code == 204
     assert user.http.post(f"/v1/jobs/{cancelled}/cancel").json()["state"] == "cancelled"
 
-    eventually(lambda: not ffmpegs(deleted) and not ffmpegs(cancelled), "no ffmpeg any more", patience=10)
+    eventually(lambda: not readers(deleted) and not readers(cancelled), "neither is converted", patience=10)
+    assert not engines(audiolift.process.pid)
     eventually(lambda: not [name for name in blobs(audiolift) if deleted in name], "no blob any more", patience=10)
     assert user.job(cancelled)["state"] == "cancelled"
     assert job_row(audiolift, cancelled)["lease_until"] is None
