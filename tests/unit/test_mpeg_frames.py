@@ -111,5 +111,13 @@ def test_another_bitrate_only_makes_the_slot_longer(shape: Shape, index: int) ->
     assert frames.side_info(changed) == frames.side_info(frame)
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_frame_without_its_last_channel_has_the_rest(shape: Shape) -> None:
+    frame = _frame(shape)
+    side, changed = frames.side_info(frame), frames.side_info(frames.without_last_channel(frame))
+    last = side.granules[-1][-1]._replace(part2_3_length=0)
+    assert changed == side._replace(granules=(*side.granules[:-1], (*side.granules[-1][:-1], last)))
+
+
 def _frame(shape: Shape) -> bytes:
     return frames.split(serial(sound("noise", shape, 0.4), shape))[4]

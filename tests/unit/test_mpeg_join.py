@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -15,6 +17,7 @@ from functions.convert.conversion import encode, frames, join
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.join import Joiner
 from functions.convert.conversion.plan import Shape
+from tests.media import ffmpeg
 from tests.unit.mpeg import Sound, blocks, decoded, main_data, parallel, serial, sound, whole
 
 SECONDS = 6
@@ -184,11 +187,46 @@ def test_no_more_than_some_frames_are_held_back(version: str, first: dict[str, i
         assert len(json.dumps(joiner.state())) < 64 * 1024
 
 
-def test_two_that_cannot_be_joined_are_an_error() -> None:
+def _full_and_reserved() -> tuple[list[bytes], list[bytes]]:
     full = _chain("1", 80, bitrate=14, length=10_000, spare=0, seed=0, even=1)
-    reserved = _chain("1", 60, bitrate=14, length=600, spare=0, seed=0, even=1)
+    return full, _chain("1", 60, bitrate=14, length=600, spare=0, seed=0, even=1)
+
+
+def test_where_there_is_no_room_at_all_the_end_of_one_frame_is_given_up() -> None:
+    ours, theirs = _full_and_reserved()
+    joined = main_data(_joined(ours, theirs))
+    given_up = [
+        (at, was, now) for at, (was, now) in enumerate(zip(main_data(ours), joined, strict=False)) if was != now
+    ]
+    at, was, now = given_up[0]
+    assert was.startswith(now)
+    assert len(now) >= len(was) // 2
+    assert joined[at + 1 :] == main_data(theirs)[at + 1 - START :]
+
+
+def test_two_that_cannot_be_joined_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "without_last_channel", lambda frame: frame)
     with pytest.raises(join.JoinError):
-        _joined(full, reserved)
+        _joined(*_full_and_reserved())
+
+
+def test_loud_clicks_without_a_pause_are_joined_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up: list[bytes] = []
+    shorten = frames.without_last_channel
+
+    def watched(frame: bytes) -> bytes:
+        given_up.append(frame)
+        return shorten(frame)
+
+    monkeypatch.setattr(join, "without_last_channel", watched)
+    shape = Shape(48000, 2, "vbr", 0)
+    random = np.random.default_rng(5)
+    clicks = (random.random((2, 40 * 48000)) < 0.002) * random.uniform(-1, 1, (2, 40 * 48000))
+    path = tmp_path / "a.mp3"
+    path.write_bytes(whole(parallel(clicks.astype(np.float32), shape), shape, clicks.shape[1]))
+    assert given_up
+    heard = [ffmpeg(), "-v", "warning", "-i", str(path), "-f", "null", "-"]
+    assert subprocess.run(heard, check=True, capture_output=True).stderr == b""
 
 
 def _joined(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[bytes]:

@@ -19,6 +19,7 @@ __all__ = [
     "with_bitrate",
     "with_main_data_begin",
     "with_slot",
+    "without_last_channel",
 ]
 
 _BITRATES = {
@@ -181,6 +182,20 @@ def with_slot(frame: bytes, data: bytes, bitrate: int | None = None) -> bytes:
     if len(changed) != header(changed[:4]).size:
         raise FrameError("the main data does not fill the slot")
     return changed
+
+
+def without_last_channel(frame: bytes) -> bytes:
+    """The frame without the sound of its last granule's last channel, whose main data is the last that it has.
+
+    Lengths and scalefac_compress become 0, so that nothing is read; the window stays, since what is left overlaps.
+    """
+    head = header(frame[:4])
+    first = head.version == "1"
+    width, compress = (59, 4) if first else (63, 9)
+    fields = ((1 << 21) - 1) << (width - 21) | ((1 << compress) - 1) << (width - 29 - compress)
+    start = 4 if frame[1] & 1 else 6
+    side = int.from_bytes(frame[start : head.overhead], "big") & ~fields
+    return frame[:start] + side.to_bytes(head.overhead - start, "big") + frame[head.overhead :]
 
 
 def with_main_data_begin(frame: bytes, begin: int) -> bytes:
