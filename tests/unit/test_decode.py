@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -335,3 +338,41 @@ def test_an_error_of_the_source_is_not_taken_for_one_of_the_file(directory: Path
         else:
             break
     assert 1 < count < 50
+
+
+def test_a_stream_that_begins_in_the_middle_is_no_error(directory: Path, tmp_path: Path) -> None:
+    first = made(directory, "aac.ts").read_bytes()
+    words = [
+        "-i",
+        str(made(directory, "aac.ts")),
+        "-map",
+        "0",
+        "-map",
+        "0:a",
+        "-map",
+        "0:a",
+        "-c",
+        "copy",
+        "-streamid",
+        "0:256",
+    ]
+    second = tmp_path / "second.ts"
+    subprocess.run([ffmpeg(), "-v", "error", *words, str(second)], check=True)
+    path = tmp_path / "both.ts"
+    path.write_bytes(first * 8 + second.read_bytes())
+    found, _ = decoded(path)
+    assert joined(found).shape[1] > 8 * 19 * 44100
+
+
+@pytest.mark.parametrize("name", ["aac.mp4", "opus.mkv", "aac.ts", "mp3.avi", "audio.ogg", "audio.flac", "video.wmv"])
+def test_whatever_is_wrong_with_a_file_is_a_failure_or_borne(directory: Path, name: str) -> None:
+    whole = made(directory, name).read_bytes()
+    chance = random.Random(name)
+    for _ in range(12):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 20, 300])):
+            data[chance.randrange(chance.choice([2000, len(data)]))] = chance.randrange(256)
+        with suppress(Failure):
+            container = opened(RangeFile(Bytes(bytes(data))))
+            plan = replace(planned(probe(container), {"partial": True}), copy=False)
+            assert sum(block.samples for block in blocks(container, plan)) > 0

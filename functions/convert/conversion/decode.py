@@ -142,7 +142,8 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
 
 def _judge(reader: Reader, plan: Plan) -> None:
     if not reader.seconds:
-        raise Failure("truncated" if reader.is_cut and not plan.whole else "damaged")
+        nothing = "unsupported-codec" if reader.is_unknown else "damaged"
+        raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
     stated = plan.track.seconds
     short = stated is not None and reader.seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
     if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):

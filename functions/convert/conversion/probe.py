@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import av
@@ -160,7 +161,14 @@ def _track(position: int, stream: AudioStream) -> Track:
 
 def _is_encrypted(stream: Stream) -> bool:
     # Matroska's ContentEncryption leaves the first, iTunes' FairPlay the second.
-    return "enc_key_id" in stream.metadata or stream.codec_tag == "drms"
+    return "enc_key_id" in stream.metadata or _tag(stream) == "drms"
+
+
+def _tag(stream: Stream) -> str:
+    # Four bytes that need be no text; and without a decoder, av does not know them.
+    with suppress(AttributeError, UnicodeDecodeError):
+        return stream.codec_tag
+    return ""
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:

@@ -34,7 +34,7 @@ class Reader:
     """Reads one track of a freshly opened container; other streams are discarded.
 
     What it tells of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
-    because the file `is_cut`, and whether it `is_at_end`.
+    because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
     """
 
     def __init__(self, container: InputContainer, track: Track) -> None:
@@ -42,24 +42,28 @@ class Reader:
         self.broken = 0
         self.is_cut = False
         self.is_at_end = False
+        self.is_unknown = False
         self._track = track
         self._container = container
         self._stream = self._only()
 
     def packets(self) -> Numbered:
-        """Number and packet, from the first one on. Raises: Failure (encrypted)."""
+        """Number and packet, from the first one on."""
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
             yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
         except av.error.FFmpegError:
             self.is_cut = True
+        except IndexError:
+            # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
+            pass
         self.is_at_end = True
 
     def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
 
         The time stamp is None where it does not tell the packet from others. With a mark (number, time stamp), it is
-        the first. Raises: Failure (encrypted, unsupported-codec).
+        the first. Raises: Failure (encrypted).
         """
         newest: int | None = None
         for number, packet in self._numbered(mark):
@@ -81,13 +85,10 @@ class Reader:
             raise Failure("encrypted")
         try:
             return self._stream.codec_context.decode(packet)
-        except av.error.InvalidDataError:
-            self.broken += 1
-        except (av.error.EOFError, av.error.ArgumentError):
-            # After a broken packet some decoders have nothing left to flush.
+        except av.error.FFmpegError as error:
+            # Decoders fail at broken packets in any way, and after one have nothing left to flush.
             self.broken += packet is not None
-        except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
-            raise Failure("unsupported-codec") from error
+            self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         return []
 
     def _numbered(self, mark: Mark | None) -> Numbered:
