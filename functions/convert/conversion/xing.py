@@ -36,6 +36,7 @@ _ABOUT, _MORE = slice(116, 141), slice(144, 148)
 # What is said of frames that somebody else encoded: nothing, but ffmpeg and Firefox do not look at the delay unless
 # "LAME" or "Lavc" is given for the writer.
 _UNKNOWN = bytes(116) + bytes(4) + b"Lavc".ljust(9, b"\0") + bytes(19)
+_NOBODY = bytes(len(_UNKNOWN))
 # enum AVCRCId of libavutil: x¹⁶ + x¹⁵ + x² + 1 with its bits reversed, as in VbrTag.c.
 _CRC_16_ANSI_LE = 5
 
@@ -84,19 +85,19 @@ class Tally:
         if len(counts.points) == _POINTS:
             counts.points, counts.every = counts.points[::2], counts.every * 2
 
-    def header(self, samples: int, delay: int = lame.DELAY) -> bytes:
+    def header(self, samples: int, delay: int | None = lame.DELAY) -> bytes:
         """The frame to put first; it decodes to silence where it is not understood.
 
         `samples` is how many samples the frames stand for, and `delay` how many come before them. The padding is what
-        is left. No frames counted give no header: b"".
+        is left. Without a delay nothing is to be cut off. No frames counted give no header: b"".
         """
         if not self._counts.frames:
             return b""
         frame = self._frame()
         head = header(frame)
-        padding = self._counts.frames * head.samples - delay - samples
-        gapless = min(delay, _MOST_SAMPLES) << 12 | min(max(0, padding), _MOST_SAMPLES)
-        about = lame.tag(self._shape)[head.overhead :] if self._shape else _UNKNOWN
+        padding = self._counts.frames * head.samples - (delay or 0) - samples
+        gapless = 0 if delay is None else min(delay, _MOST_SAMPLES) << 12 | min(max(0, padding), _MOST_SAMPLES)
+        about = lame.tag(self._shape)[head.overhead :] if self._shape else _UNKNOWN if delay is not None else _NOBODY
         body = self._xing(head.size) + about[_ABOUT] + gapless.to_bytes(3, "big") + about[_MORE]
         body += min(self._counts.bytes + head.size, _MOST_BYTES).to_bytes(4, "big") + self._counts.crc.to_bytes(
             2, "big"

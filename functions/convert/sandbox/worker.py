@@ -27,8 +27,10 @@ __all__ = ["Broken", "Ended", "Worker"]
 
 log = logging.getLogger(__name__)
 
-# What one conversion gets: address space, and more of it for each thread's stack and arena.
+# What one conversion gets: address space, and more of it for each thread's stack and arena; and of that, what it may
+# fill, which with the function itself has to fit into the memory of its container.
 MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
+DATA_BYTES = 640 * 1024**2
 # Standard input, output and error, and the two sockets: there is no number left for another.
 OPEN_FILES = 5
 # A child that has closed its sockets has ended, or does nothing good.
@@ -213,6 +215,7 @@ def _limits(deadline: float) -> dict[str, int]:
         # A quota may be a part of a core more; the clock is what ends most.
         "RLIMIT_CPU": max(1, int(deadline - time.monotonic())) * (count + 1),
         "RLIMIT_AS": MEMORY_BYTES + count * THREAD_BYTES,
+        "RLIMIT_DATA": DATA_BYTES,
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_CORE": 0,

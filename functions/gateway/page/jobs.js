@@ -4,6 +4,7 @@ import { ask, askJson, local } from "./api.js";
 import { Card } from "./card.js";
 import { announce, byId, confirmed, guarded } from "./dom.js";
 import { bytes, duration, isActive, moment, stateLabel } from "./format.js";
+import { isArriving } from "./uploads.js";
 import { Watch } from "./watch.js";
 
 const entries = new Map(); // job id → {job, card}
@@ -36,7 +37,7 @@ async function more() {
 
 async function load(url) {
   const { items, next_cursor } = await askJson(url);
-  items.forEach(place);
+  items.filter((job) => !isArriving(job)).forEach(place);
   cursor = next_cursor;
   byId("jobs-more").hidden = cursor === null;
   showEmpty();

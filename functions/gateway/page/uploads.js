@@ -6,7 +6,7 @@ import { bytes } from "./format.js";
 import { remembered } from "./session.js";
 import { upload } from "./upload.js";
 
-const underway = new Set(); // AbortControllers
+const underway = new Map(); // AbortController → file name
 let uploaded = () => {};
 
 /** Wires the ways in; `onUploaded` gets the job of each file that has arrived. */
@@ -19,6 +19,9 @@ export function setUpUploads(onUploaded) {
   acceptDrops();
   window.addEventListener("beforeunload", (event) => underway.size && remembered() && event.preventDefault());
 }
+
+/** Whether a job is one of the uploads that have a card here already. */
+export const isArriving = (job) => job.state === "receiving" && [...underway.values()].includes(job.filename);
 
 // The whole window takes drops: a file that misses the marked area must not replace the page.
 function acceptDrops() {
@@ -43,7 +46,7 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (par
 
 async function send(file, card, key) {
   const sending = new AbortController();
-  underway.add(sending);
+  underway.set(sending, file.name);
   begin(file, card, sending);
   try {
     const job = await upload(file, { key, signal: sending.signal, onProgress: (fraction) => progress(card, fraction) });
