@@ -1,4 +1,4 @@
-"""The MP3, or the zip of several, as an HTTP response: Range, conditional requests, HEAD (RFC 9110, sections 13 and 14)."""
+"""The MP3, or the zip of several, as an HTTP response: Range, conditional requests, HEAD (RFC 9110, 13 and 14)."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_a_conversion_that_is_killed_costs_what_was_not_saved(
     assert killed
     jobs.release(claim, counts=True)
     monkeypatch.setattr(Worker, "run", run)
-    segments = spied(monkeypatch, lambda _worker, heard: heard == "audio")
+    segments = spied(monkeypatch, lambda _worker, header: header["kind"] == "audio")
     assert stored(store, engine.convert(again(claim))) == whole
     assert 0 < len(segments) <= 4
 
@@ -194,18 +194,13 @@ def test_where_the_engine_died_the_plain_way_is_tried(
 def test_progress_only_grows_and_says_how_much_is_done(
     store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keepers: list[list[float]] = []
-
-    def keeper(_claim: jobs.Claim) -> Callable[[float], None]:
-        keepers.append([])
-        return keepers[-1].append
-
-    monkeypatch.setattr("functions.shared.leases.keeper", keeper)
+    told: list[float] = []
+    spied(monkeypatch, lambda _worker, header: told.append(header["share"]) if header["kind"] == "progress" else False)
     engine.convert(claimed(store, long_talk, LONG | {"loudness": -16}))
-    told = keepers[0]
     assert told == sorted(told)
-    assert all(0 <= share < 1 for share in told)
-    assert told[-1] > 0.3
+    assert told[0] < 0.2
+    assert told[-1] == 1.0
+    assert len(told) > LONG_SECONDS / 56
 
 
 def written(path: Path, *words: str) -> Path:
@@ -242,7 +237,7 @@ def stored(store: Blobs, audio: jobs.Audio) -> bytes:
     raise AssertionError("the audio is not among the blobs")
 
 
-def spied(monkeypatch: pytest.MonkeyPatch, look: Callable[[Worker, str], bool]) -> list[str]:
+def spied(monkeypatch: pytest.MonkeyPatch, look: Callable[[Worker, dict[str, Any]], object]) -> list[str]:
     """The messages, by their kind, for which `look` said yes."""
     seen: list[str] = []
     real = Worker.run
@@ -250,7 +245,7 @@ def spied(monkeypatch: pytest.MonkeyPatch, look: Callable[[Worker, str], bool]) 
     def run(worker: Worker, job: Any, source: Any, on_message: Any, tick: Any, deadline: float) -> Any:
         def hear(header: dict[str, Any], payload: bytes) -> None:
             on_message(header, payload)
-            if look(worker, header["kind"]):
+            if look(worker, header):
                 seen.append(header["kind"])
 
         return real(worker, job, source, hear, tick, deadline)
@@ -259,12 +254,12 @@ def spied(monkeypatch: pytest.MonkeyPatch, look: Callable[[Worker, str], bool]) 
     return seen
 
 
-def killer(victim: str) -> Callable[[Worker, str], bool]:
+def killer(victim: str) -> Callable[[Worker, dict[str, Any]], bool]:
     """Kills the child, or the process that it was forked from, at checkpoint LAST."""
     checkpoint = itertools.count(1)
 
-    def kill(worker: Worker, heard: str) -> bool:
-        if heard != "checkpoint" or next(checkpoint) != LAST:
+    def kill(worker: Worker, header: dict[str, Any]) -> bool:
+        if header["kind"] != "checkpoint" or next(checkpoint) != LAST:
             return False
         zygote = worker._process.pid
         os.kill(zygote if victim == "zygote" else next(iter(children(zygote))), signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["same_language"]
+__all__ = ["same_language", "three_letters"]
 
 # Two letters, the three letters of 639-2/T, and those of 639-2/B where they differ.
 _CODES = """
@@ -19,12 +19,18 @@ sg sag;si sin;sk slk slo;sl slv;sm smo;sn sna;so som;sq sqi alb;sr srp;ss ssw;st
 tg tgk;th tha;ti tir;tk tuk;tl tgl;tn tsn;to ton;tr tur;ts tso;tt tat;tw twi;ty tah;ug uig;uk ukr;ur urd;uz uzb;ve ven;
 vi vie;vo vol;wa wln;wo wol;xh xho;yi yid;yo yor;za zha;zh zho chi;zu zul
 """
+_THREE = {codes[0]: codes[1] for line in _CODES.split(";") for codes in [line.split()]}
 _SAME = {code: codes[0] for line in _CODES.split(";") for codes in [line.split()] for code in codes}
 
 
 def same_language(one: str, other: str) -> bool:
     """Whether two codes mean one language: "en", "eng" and "en-GB" do; "" is none."""
     return bool(one) and _plain(one) == _plain(other)
+
+
+def three_letters(code: str) -> str:
+    """The code of ISO 639-2/T for one of two letters, for those of 639-2/B and for itself; others as they are."""
+    return _THREE.get(_plain(code), code)
 
 
 def _plain(code: str) -> str:

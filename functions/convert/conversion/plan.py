@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from functions.convert.conversion.languages import same_language
+from functions.convert.conversion.languages import same_language, three_letters
 from functions.convert.conversion.probe import Chapter, Media, Track
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
@@ -84,7 +84,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
     if media.cut_off and not options.get("partial"):
         raise Failure("truncated")
     start, end = options.get("start"), options.get("end")
-    split = options.get("chapters") == "split" and bool(media.chapters)
+    split = options.get("chapters") == "split"
     return Plan(
         track=track,
         shape=_shape(track, options),
@@ -146,7 +146,7 @@ def _fitting(rate: int) -> int:
 def _tags(media: Media, track: Track, options: Mapping[str, Any]) -> dict[str, str]:
     kept = {} if options.get("tags") == "drop" else {name: media.tags[name] for name in _TAGS if name in media.tags}
     if track.language:
-        kept["language"] = track.language
+        kept["language"] = three_letters(track.language)
     return kept | {name: options[name] for name in _OWN_TAGS if name in options}
 
 

@@ -182,8 +182,9 @@ def _title(tags: Mapping[str, str]) -> str:
 
 
 def _cover(container: InputContainer) -> int | None:
-    pictures = (stream for stream in container.streams.video if stream.disposition & Disposition.attached_pic)
-    return next((stream.index for stream in pictures), None)
+    pictures = [stream for stream in container.streams.video if stream.disposition & Disposition.attached_pic]
+    files = [stream for stream in container.streams.attachments if (stream.mimetype or "").startswith("image/")]
+    return next((stream.index for stream in (*pictures, *files)), None)
 
 
 def _is_list(head: bytes) -> bool:
