@@ -34,8 +34,8 @@ def load(job_id: str) -> Checkpoint | None:
 
 @database.transactional
 def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint of the claim's job. Raises: Lost."""
-    held = rows.update().where(claim.held()).values(lease_until=jobs.lease_end())
+    """Replace the checkpoint of the claim's job, which has got further: so no try has failed yet. Raises: Lost."""
+    held = rows.update().where(claim.held()).values(lease_until=jobs.lease_end(), attempts=0)
     if connection.execute(held).rowcount != 1:
         raise jobs.Lost(claim.job_id)
     connection.execute(checkpoints.delete().where(checkpoints.c.job_id == claim.job_id))

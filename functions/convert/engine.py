@@ -19,6 +19,7 @@ from functions.convert.sandbox import cores, nursery
 from functions.convert.sandbox.worker import Broken, Ended
 from functions.shared import blobs, leases, settings
 from functions.shared.jobs import Audio, Claim
+from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
 __all__ = ["Unfinished", "convert"]
@@ -125,7 +126,13 @@ class _Conversion:
         now = time.monotonic()
         if now < min(self._next_save, self._last_save):
             return
-        checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)))
-        self._has_saved, self._next_save = True, now + self._save_every
+        self._next_save = now + self._save_every
+        try:
+            checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)))
+            self._has_saved = True
+        except Unavailable:
+            # Stores that are away for a while cost no work.
+            if now >= self._last_save:
+                raise
         if now >= self._last_save:
             raise Unfinished

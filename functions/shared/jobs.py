@@ -261,7 +261,9 @@ def _claim(
 @database.transactional
 def _release(connection: sa.Connection, held: Claim, given_back: int) -> None:
     waiting = "queued" if held.state == "converting" else held.state
-    values = {"state": waiting, "lease_until": None, "attempts": jobs.c.attempts - given_back}
+    # A checkpoint has set it to none.
+    tries = sa.case((jobs.c.attempts > given_back, jobs.c.attempts - given_back), else_=0)
+    values = {"state": waiting, "lease_until": None, "attempts": tries}
     move(connection, held.job_id, held.held(), **values)
 
 

@@ -21,6 +21,12 @@ def test_the_newest_checkpoint_is_found_by_the_next_delivery(store: Blobs) -> No
     assert checkpoints.load(job) == checkpoint(store, job, 2)
 
 
+def test_a_job_that_gets_further_has_all_its_tries_again(store: Blobs) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30), attempts=4)
+    checkpoints.save(rows.claim_of(job), checkpoint(store, job, 1))
+    assert rows.read(job).attempts == 0
+
+
 def test_who_lost_the_job_saves_nothing(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(1))
     old = rows.claim_of(job)

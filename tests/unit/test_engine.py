@@ -23,6 +23,7 @@ from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
 from functions.shared import jobs
 from functions.shared.blobs import Blobs
+from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from tests import media
 from tests.unit import rows
@@ -145,6 +146,22 @@ def test_a_conversion_that_is_killed_costs_what_was_not_saved(
     segments = spied(monkeypatch, lambda _worker, header: header["kind"] == "audio")
     assert stored(store, engine.convert(again(claim))) == whole
     assert 0 < len(segments) <= 4
+
+
+def test_stores_that_are_away_for_a_while_cost_no_work(
+    store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
+    real, tries = type(store).writing, itertools.count(1)
+
+    def writing(self: Any, name: str) -> Any:
+        if name.startswith("part/") and next(tries) in (2, 3, 5):
+            raise Unavailable("the store is away")
+        return real(self, name)
+
+    monkeypatch.setattr(type(store), "writing", writing)
+    assert stored(store, engine.convert(claimed(store, long_talk, LONG))) == whole
 
 
 def test_a_part_that_is_gone_costs_time_and_no_more(
