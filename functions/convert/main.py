@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from events.catalogue import VideoUploaded
 from functions.convert import checkpoints, engine
+from functions.convert.sandbox import nursery
 from functions.shared import blobs, database, jobs, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 @subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping()))
 def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
+    # The engine starts while the database is asked.
+    nursery.warm()
     claim = jobs.claim(event.job_id)
     if claim is None:
         outbox.send_unsent(event.job_id)

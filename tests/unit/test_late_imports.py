@@ -23,6 +23,7 @@ HEAVY = {
     "ffmpeg",
     "httpcore",
     "aiohttp",
+    "av",
 }
 LOAD = """
 import sys

@@ -1,1 +1,8 @@
 """Runs what parses a stranger's bytes in a child that can do nothing but compute, read ranges and send messages."""
+
+from typing import TYPE_CHECKING
+
+from functions.shared.late import late
+
+if not TYPE_CHECKING:
+    __getattr__ = late(__name__, "nursery")

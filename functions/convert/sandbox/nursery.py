@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from functions.convert.sandbox.worker import Worker
+from functions.convert.sandbox.worker import Broken, Worker
 
 __all__ = ["ENTRY", "Nursery", "close", "warm", "worker"]
 
@@ -24,7 +24,8 @@ class Nursery:
     def warm(self) -> None:
         """Start a worker if there is none, so that the next job finds it ready. Does not wait for it."""
         if not self._idle:
-            self._idle.append(Worker(self._entry))
+            with suppress(Broken):
+                self._idle.append(Worker(self._entry))
 
     @contextmanager
     def worker(self) -> Iterator[Worker]:
