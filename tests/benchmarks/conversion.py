@@ -23,6 +23,7 @@ from tests.benchmarks import report
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
 from tests.benchmarks.ours import Ours
+from tests.benchmarks.report import say
 from tests.media import ffmpeg
 
 __all__ = ["Kind", "Ways", "compared", "copied", "main", "read", "resumed"]
@@ -93,11 +94,6 @@ def main() -> None:
         report.write("resuming", _resuming(again), page)
         report.write("copying", _copying(copied(ours, make, 600)), page)
         report.write("reading", _reading(read(ours, make, 600)), page)
-
-
-def say(what: str) -> None:
-    """Tell how far it got."""
-    print(what, file=sys.stderr, flush=True)
 
 
 class Ways:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from xml.sax.saxutils import escape
 
-__all__ = ["PAGE", "bars", "spread", "table", "write"]
+__all__ = ["PAGE", "bars", "say", "spread", "table", "write"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
@@ -17,6 +18,11 @@ _LEFT, _WIDTH, _RIGHT, _BAR, _GAP, _TOP = 250, 420, 130, 18, 14, 34
 _COLOURS = ("#2f6f9f", "#9aa5ad", "#d08a4b")
 # Readable before a light and a dark page.
 _TEXT = 'font-family="sans-serif" font-size="13" fill="#7a8288"'
+
+
+def say(what: str) -> None:
+    """Tell at once how far it got."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
