@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from functions.shared import settings
-from functions.shared.problems import Problem
+from functions.shared.sizes import FORM_OVERHEAD, too_large
 
 __all__ = ["SECURITY_HEADERS", "check_size", "protected"]
-
-# A form has its boundaries and fields around the video; upload counts exactly.
-FORM_OVERHEAD = 64 * 1024
 
 # OWASP HTTP Headers Cheat Sheet. The page has no inline script or style, and loads nothing from elsewhere.
 SECURITY_HEADERS = {
@@ -28,10 +25,10 @@ SECURITY_HEADERS = {
 
 
 def check_size(headers: Mapping[str, str]) -> None:
-    """Refuse a body that is too large before any of it is read. Raises: Problem (413)."""
+    """Refuse a body that is too large before any of it is read; upload counts exactly. Raises: Problem (413)."""
     length, limit = headers.get("content-length", ""), settings.number("MAX_UPLOAD_BYTES")
     if length.isascii() and length.isdigit() and int(length) > limit + FORM_OVERHEAD:
-        raise Problem("too-large", f"A video may have {limit:,} bytes.", limit_bytes=limit)
+        raise too_large()
 
 
 def protected(response: Response) -> Response:

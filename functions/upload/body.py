@@ -14,13 +14,12 @@ from werkzeug.http import parse_options_header
 
 from functions.shared import options, settings
 from functions.shared.problems import Problem
+from functions.shared.sizes import FORM_OVERHEAD, too_large
 
 __all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
 PIECE = 256 * 1024
 FIELD_BYTES = 1024
-# What a form adds around the video.
-FORM_OVERHEAD = 64 * 1024
 UNNAMED = "video"
 
 
@@ -48,7 +47,7 @@ def check_head(request: Request) -> None:
     if (request.content_length or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
         kind == "multipart/form-data"
     ):
-        raise _too_large()
+        raise too_large()
 
 
 def name_in_head(request: Request) -> str:
@@ -130,7 +129,7 @@ def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:
         nonlocal left
         left -= len(piece)
         if left < 0:
-            raise _too_large()
+            raise too_large()
         write(piece)
 
     return limited
@@ -159,11 +158,6 @@ def clean_name(name: str) -> str:
 def _hidden(category: str) -> bool:
     """Control and formatting characters, and what ends a line: a mail's subject must not have two."""
     return category[0] == "C" or category in ("Zl", "Zp")
-
-
-def _too_large() -> Problem:
-    limit = settings.number("MAX_UPLOAD_BYTES")
-    return Problem("too-large", f"A video may have {limit:,} bytes.", limit_bytes=limit)
 
 
 def _cut_short() -> Problem:
