@@ -77,8 +77,10 @@ kn: ## Print the same as commands of kn (RUN=1 runs them)
 secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f -
 	@$(piped) knative.credentials
 
-benchmark: ## Measure how long each function takes to start, against a bare one
+benchmark: ## Measure starts, conversions and clips a minute, for docs/performance.md
 	@$(dev) tests.benchmarks.cold_start
+	@$(dev) tests.benchmarks.conversion
+	@$(dev) tests.benchmarks.throughput
 
 sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
 	@$(dev) knative.images.sbom

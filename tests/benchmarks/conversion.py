@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from statistics import median
 
 import uv
 
+from functions.convert.sandbox import cores
 from tests.benchmarks import report
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
@@ -31,6 +33,7 @@ __all__ = ["Kind", "Ways", "compared", "copied", "main", "read", "resumed"]
 # Name → seconds, and how often each way converts it.
 LENGTHS = {"10 s": (10, 9), "10 min": (600, 3), "2 h": (7200, 1)}
 OURS, COLD, PLAIN, TUTORIALS = "audiolift", "audiolift, cold", "ffmpeg", "moviepy"
+TITLE = "Wall clock of one conversion, ffmpeg = 1"
 # It needs an older Pillow than the tests, hence has an environment of its own.
 MOVIEPY = "moviepy==2.2.1"
 # As the tutorials' workers have it: GridFS gives the whole video, it goes to a file, and the MP3 comes out of a file.
@@ -89,8 +92,9 @@ def main() -> None:
             if seconds >= 600:
                 again[length] = resumed(ours, video, runs[length][OURS])
             video.unlink()
-        report.write("conversion", _comparison(runs), page)
-        page.with_name("conversion.svg").write_text(_plot(runs), encoding="utf-8")
+        plot = page.with_name("conversion.svg")
+        plot.write_text(_plot(runs), encoding="utf-8")
+        report.write("conversion", f"{_comparison(runs)}\n({_conditions()})\n\n![{TITLE}]({plot.name})", page)
         report.write("resuming", _resuming(again), page)
         report.write("copying", _copying(copied(ours, make, 600)), page)
         report.write("reading", _reading(read(ours, make, 600)), page)
@@ -214,7 +218,12 @@ def _plot(runs: Mapping[str, Runs]) -> str:
         }
         for length, walls in medians.items()
     }
-    return report.bars("Wall clock of one conversion, plain ffmpeg = 1 (less is better)", groups)
+    return report.bars(TITLE, groups)
+
+
+def _conditions() -> str:
+    said = subprocess.run([ffmpeg(), "-version"], capture_output=True, text=True, check=True).stdout
+    return f"{cores.available()} cores, load {os.getloadavg()[2]:.1f} in the last minutes, ffmpeg {said.split()[2]}."
 
 
 def _resuming(again: Mapping[str, tuple[float, float]]) -> str:

@@ -123,10 +123,12 @@ class Machine:
         warmed = self._await("done", jobs, WARMING)
         before = self._cpu()
         ended = self._await("done", jobs)
-        counted = ended.keys() - warmed.keys()
-        spent = {name: (seconds - before.get(name, 0.0)) / len(counted) for name, seconds in self._cpu().items()}
+        # Few clips may all have ended before anybody looked.
+        spent_on = max(1, len(ended) - len(warmed))
+        spent = {name: (seconds - before.get(name, 0.0)) / spent_on for name, seconds in self._cpu().items()}
         begun = self._times("converting", jobs)
-        window = max(ended.values()) - max(warmed.values())
+        order = sorted(jobs, key=ended.__getitem__)
+        counted, window = order[WARMING:], ended[order[-1]] - ended[order[WARMING - 1]]
         return Load(60 * len(counted) / window, [ended[job] - begun[job] for job in counted], spent)
 
     def close(self) -> None:

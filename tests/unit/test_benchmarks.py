@@ -1,0 +1,125 @@
+"""The benchmarks run, and write what they find: on two seconds of video."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.benchmarks import conversion, report, throughput
+from tests.benchmarks.inputs import Maker
+from tests.benchmarks.measure import Figures, command
+from tests.benchmarks.ours import Ours
+
+SECONDS = 2
+MB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    return Maker(tmp_path_factory.mktemp("inputs"), SECONDS, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def video(make: Maker) -> Path:
+    return make.video("two-seconds.mp4", SECONDS)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
+    with Ours(tmp_path_factory.mktemp("ours")) as running:
+        yield running
+
+
+def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(8 * MB))
+    figures = command(["sh", "-c", f"head -c {8 * MB} {tmp_path}/data | cat > {tmp_path}/copy; sleep 0.2"])
+    assert (tmp_path / "copy").stat().st_size == 8 * MB
+    assert figures.wall > 0.2
+    assert figures.cpu > 0
+    # By head out of the file, and by cat out of the pipe.
+    assert 16 * MB <= figures.read_bytes < 17 * MB
+    assert 0 < figures.peak_bytes < 50 * MB
+
+
+def test_the_memory_of_a_command_is_its_own(tmp_path: Path) -> None:
+    ballast = bytes(64 * MB)
+    assert command(["true"]).peak_bytes < len(ballast)
+
+
+def test_a_video_is_of_the_length_and_the_bitrate_that_is_said(video: Path) -> None:
+    assert video.stat().st_size * 8 / SECONDS == pytest.approx(5.2e6, rel=0.1)
+
+
+def test_the_ways_are_compared_in_turns(ours: Ours, video: Path, tmp_path: Path) -> None:
+    ways = conversion.Ways(ours, tmp_path)
+    mine = {conversion.OURS: ours.convert, conversion.COLD: lambda path: ours.convert(path, cold=True)}
+    runs = conversion.compared({**mine, conversion.PLAIN: ways.plain}, video, 2)
+    assert {name: len(figures) for name, figures in runs.items()} == dict.fromkeys(runs, 2)
+    assert (tmp_path / "out.mp3").stat().st_size > 10_000
+    assert all(figures.wall > 0 and figures.cpu > 0 for each in runs.values() for figures in each)
+    assert runs[conversion.OURS][0].read_bytes < video.stat().st_size / 2
+    assert runs[conversion.PLAIN][0].read_bytes > video.stat().st_size
+
+
+def test_a_conversion_that_is_killed_is_paid_for_again(ours: Ours, video: Path) -> None:
+    whole = ours.convert(video)
+    assert ours.convert(video, kill_at=0.9).read_bytes == pytest.approx(2 * whole.read_bytes, rel=0.05)
+
+
+def test_copying_and_reading_are_measured_for_every_container(ours: Ours, make: Maker) -> None:
+    assert set(conversion.copied(ours, make, SECONDS)) == {"mkv", "mp4"}
+    for container, (size, bytes_read, sound) in conversion.read(ours, make, SECONDS).items():
+        assert 0.5 * sound < bytes_read < 2 * size, container
+
+
+def test_clips_are_converted_by_ffmpeg_and_by_the_engine(ours: Ours, video: Path) -> None:
+    assert throughput.plain([video]).per_minute > 0
+    assert throughput.engines([ours], [video, video]).per_minute > 0
+
+
+def test_clips_are_converted_by_all_of_audiolift(make: Maker, tmp_path: Path) -> None:
+    clips = [make.video(f"clip-{number}.mp4", SECONDS) for number in range(throughput.WARMING + 1)]
+    machine = throughput.Machine(tmp_path / "data", make.audio("blocking.mp4", 3600))
+    try:
+        load = machine.convert(clips)
+    finally:
+        machine.close()
+    assert load.per_minute > 0
+    assert {"convert", "convert's engine", "runner"} <= set(load.cpu)
+
+
+def test_what_is_found_is_written_into_its_place(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured: speed -->\nold\n<!-- end of measured -->\nafter\n")
+    report.write("speed", report.table(("what", "s"), [("this", report.spread([3.0, 1.0, 2.0]))]), page)
+    assert page.read_text() == (
+        "before\n<!-- measured: speed -->\n| what | s |\n| --- | --: |\n| this | 2.00 (1.00–3.00) |\n"
+        "<!-- end of measured -->\nafter\n"
+    )
+    with pytest.raises(ValueError, match="0 places for memory"):
+        report.write("memory", "", page)
+
+
+def test_the_page_has_a_place_for_all_that_is_measured() -> None:
+    places = re.findall(r"<!-- measured: (.*) -->", report.PAGE.read_text())
+    written = "".join(map(inspect.getsource, (conversion, throughput)))
+    assert sorted(places) == sorted(re.findall(r'report\.write\("(.*?)"', written))
+
+
+def test_the_plot_is_an_svg_with_a_bar_for_each_value() -> None:
+    plot = ElementTree.fromstring(report.bars("a < b", {"10 s": {"one": (0.5, "0.5 s"), "other": (1.0, "1 s")}}))
+    widths = [int(bar.attrib["width"]) for bar in plot.iter("{http://www.w3.org/2000/svg}rect")]
+    assert widths == [210, 420]
+
+
+def test_ratios_are_those_of_the_same_turn() -> None:
+    runs = {
+        conversion.OURS: [Figures(1.0, 1.0, 1, 1), Figures(3.0, 1.0, 1, 1)],
+        conversion.PLAIN: [Figures(2.0, 1.0, 1, 1), Figures(4.0, 1.0, 1, 1)],
+    }
+    assert "0.62 (0.50–0.75)" in conversion._comparison({"10 s": runs})
