@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,7 @@ def main() -> None:
         for length, (seconds, count) in LENGTHS.items():
             say(f"{length}: making the video")
             video = make.video(f"{seconds}.mp4", seconds)
-            runs[length] = compared(ways.all(cold=seconds < 60), video, count)
+            runs[length] = compared(ways.all(video, cold=seconds < 60), video, count)
             if seconds >= 600:
                 again[length] = resumed(ours, video, runs[length][OURS])
             video.unlink()
@@ -106,13 +107,13 @@ class Ways:
     def __init__(self, ours: Ours, directory: Path) -> None:
         self._ours, self._mp3, self._directory = ours, directory / "out.mp3", directory
 
-    def all(self, *, cold: bool) -> dict[str, Way]:
-        """Those that there are, `cold` if wanted; the first that each does is left out."""
+    def all(self, video: Path, *, cold: bool) -> dict[str, Way]:
+        """Those that this video can take; `cold` if wanted."""
         ours: dict[str, Way] = {OURS: self._ours.convert}
         if cold:
             ours[COLD] = functools.partial(self._ours.convert, cold=True)
-        moviepy = self._moviepy
-        return {**ours, PLAIN: self.plain, **({TUTORIALS: self.tutorials} if moviepy else {})}
+        fits = self._moviepy and _fits_into_memory(video)
+        return {**ours, PLAIN: self.plain, **({TUTORIALS: self.tutorials} if fits else {})}
 
     def plain(self, video: Path) -> Figures:
         """The one command."""
@@ -138,6 +139,15 @@ class Ways:
             say("moviepy is left out: it could not be installed")
             return None
         return python
+
+
+def _fits_into_memory(video: Path) -> bool:
+    """Whether the tutorials' way may hold it, and as much again; if not, that is told."""
+    free = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    fits = free is not None and int(free[1]) * 1024 > 2 * video.stat().st_size
+    if not fits:
+        say(f"moviepy is left out: {video.name} does not fit into the memory")
+    return fits
 
 
 def compared(ways: Mapping[str, Way], video: Path, count: int) -> dict[str, list[Figures]]:
