@@ -68,8 +68,11 @@ class Reader:
         newest: int | None = None
         for number, packet in self._numbered(mark):
             frames = self._decoded(packet)
-            pts = packet.pts if newest is None or (packet.pts is not None and packet.pts > newest) else None
-            newest = max((each for each in (newest, pts) if each is not None), default=None)
+            pts = packet.pts
+            if newest is None or (pts is not None and pts > newest):
+                newest = pts
+            else:
+                pts = None
             if mark is None or number >= mark[0]:
                 self._count(frames)
                 yield number, pts, frames
@@ -78,18 +81,25 @@ class Reader:
         yield -1, None, rest
 
     def _count(self, frames: list[AudioFrame]) -> None:
-        self.seconds += sum(frame.samples / frame.sample_rate for frame in frames)
+        for frame in frames:
+            self.seconds += frame.samples / frame.sample_rate
 
     def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
-        if packet is not None and packet.has_sidedata("encryption_info"):
-            raise Failure("encrypted")
         try:
-            return self._stream.codec_context.decode(packet)
+            frames = self._stream.codec_context.decode(packet)
+            # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
+            self._look(packet if self.seconds == 0 else None)
+            return frames
         except av.error.FFmpegError as error:
+            self._look(packet)
             # Decoders fail at broken packets in any way, and after one have nothing left to flush.
             self.broken += packet is not None
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         return []
+
+    def _look(self, packet: Packet[AudioStream] | None) -> None:
+        if packet is not None and packet.has_sidedata("encryption_info"):
+            raise Failure("encrypted")
 
     def _numbered(self, mark: Mark | None) -> Numbered:
         if mark is None:
