@@ -26,7 +26,7 @@ __all__ = ["Unfinished", "convert"]
 
 # How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
 # share of the time that a conversion has.
-SAVE_SECONDS, SAVE_SHARE = 5.0, 0.2
+SAVE_SECONDS, SAVE_SHARE = 2.0, 0.2
 MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
 # After so many tries that died, the plain way is tried: it is slower, and another program.
 ENGINE_TRIES = 2

@@ -12,7 +12,7 @@ from functions.shared.problems import Unavailable
 
 __all__ = ["keeper", "keeping"]
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS, WRITE_SECONDS = 1.0, 2.0
 # How much of a lease may go by, and how far a conversion may get, before it is written.
 RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
 
@@ -20,7 +20,9 @@ RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
 class _Keeper:
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self._look_at = self._renew_at = 0.0
+        # The claim is new: so is its lease.
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._wrote_at = 0.0
         self._told = -1.0
 
     def __call__(self, progress: float) -> None:
@@ -30,18 +32,22 @@ class _Keeper:
         self._look_at = now + LOOK_SECONDS
         # A database that is away for a while costs no work: should another get the job, the token tells at the end.
         with suppress(Unavailable):
-            if now >= self._renew_at or progress >= self._told + PROGRESS_STEP:
+            if self._has_news(progress, now - self._wrote_at):
                 jobs.renew(self._claim, progress)
-                self._renew_at, self._told = now + settings.number("LEASE_SECONDS") * RENEWED_SHARE, progress
+                self._wrote_at, self._told = now, progress
             elif not jobs.holds(self._claim):
                 raise jobs.Lost(self._claim.job_id)
+
+    def _has_news(self, progress: float, seconds: float) -> bool:
+        moved = progress >= self._told + PROGRESS_STEP and seconds >= WRITE_SECONDS
+        return moved or seconds >= settings.number("LEASE_SECONDS") * RENEWED_SHARE
 
 
 def keeper(claim: Claim) -> Callable[[float], None]:
     """What to call with the progress (0 to 1), as often as one likes.
 
-    Once a second at the most it looks whether the claim still holds, and writes only when there is something to
-    write: progress, or a quarter of the lease gone by. It raises Lost when the claim holds no more.
+    Once a second at the most it looks whether the claim still holds, and every other second at the most it writes, if
+    there is something to write: progress, or a quarter of the lease gone by. Raises: Lost when it holds no more.
     """
     return _Keeper(claim)
 

@@ -38,25 +38,33 @@ def writes() -> Any:
     sa.event.remove(database.engine(), "before_cursor_execute", note)
 
 
-def test_nothing_is_written_twice_a_second_or_when_nothing_changed(clock: list[float], writes: list[str]) -> None:
+def test_a_claim_that_is_new_needs_no_writing(clock: list[float], writes: list[str]) -> None:
+    leases.keeper(rows.claim_of(rows.job("converting", lease_until=rows.ago(-30))))(0.5)
+    assert writes == []
+
+
+def test_nothing_is_written_every_second_or_when_nothing_changed(clock: list[float], writes: list[str]) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     keep = leases.keeper(rows.claim_of(job))
+    clock[0] += 1
     keep(0.1)
     first = len(writes)
-    for _ in range(100):
+    assert rows.read(job).progress == 0.1
+    for progress in (0.2, 0.3):
+        clock[0] += 1
+        keep(progress)
         keep(0.9)
-    assert len(writes) == first
-    clock[0] += 1
-    keep(0.1)
-    assert len(writes) == first
-    clock[0] += 1
-    keep(0.2)
-    assert (len(writes), rows.read(job).progress) == (first + 1, 0.2)
+    assert (len(writes), rows.read(job).progress) == (first + 1, 0.3)
+    for _ in range(5):
+        clock[0] += 1
+        keep(0.3)
+    assert len(writes) == first + 1
 
 
 def test_a_quarter_of_the_lease_is_not_let_go_by(clock: list[float], writes: list[str]) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     keep = leases.keeper(rows.claim_of(job))
+    clock[0] += 1
     keep(0.1)
     rows.change(table, table.c.id == job, lease_until=rows.ago(-1))
     clock[0] += 8

@@ -35,13 +35,18 @@ class Copy:
     def frames(self, packets: Iterable[Packet[AudioStream]]) -> Iterator[bytes]:
         """The frames of the packets, in pieces; what is no frame is left out."""
         piece = bytearray()
+        first = last = None
         for packet in packets:
             data = bytes(packet)
             if _is_frame(data):
-                self._count(packet, data)
+                self.samples += header(data[:4]).samples
                 piece += data
+                first, last = first or packet, packet
             if len(piece) >= PIECE:
                 yield self._counted(piece)
+        # Only these can have anything to throw away, and asking takes long.
+        for end in {first, last}:
+            self._skip(end)
         yield self._counted(piece)
 
     def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
@@ -50,12 +55,11 @@ class Copy:
         head = tag.id3v2(self._plan.tags, self._plan.chapters, cover) + self._tally.header(self.samples, delay)
         return head, tag.id3v1(self._plan.tags) if self._plan.id3v1 else b""
 
-    def _count(self, packet: Packet[AudioStream], data: bytes) -> None:
-        start = end = 0
-        if packet.has_sidedata("skip_samples"):
+    def _skip(self, packet: Packet[AudioStream] | None) -> None:
+        if packet is not None and packet.has_sidedata("skip_samples"):
             start, end = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
-        self._skipped += start
-        self.samples += header(data[:4]).samples - start - end
+            self._skipped += start
+            self.samples -= start + end
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)

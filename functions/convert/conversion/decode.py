@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -60,9 +61,11 @@ def blocks(
 def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStream]]:
     """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
     reader = Reader(container, plan.track)
+    ticks, base = 0, Fraction(0)
     for _, packet in reader.packets():
-        reader.seconds += float((packet.duration or 0) * packet.time_base)
+        ticks, base = ticks + (packet.duration or 0), base or packet.time_base
         yield packet
+    reader.seconds = float(ticks * base)
     _judge(reader, plan)
 
 
@@ -146,5 +149,8 @@ def _judge(reader: Reader, plan: Plan) -> None:
         raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
     stated = plan.track.seconds
     short = stated is not None and reader.seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
+    # An edit list makes an index shorter too, but then no longer sound is stated.
+    if short and reader.is_at_end and reader.lost_index:
+        raise MemoryError("the index of the video does not fit into the memory")
     if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):
         raise Failure("truncated")

@@ -146,6 +146,8 @@ class _Work:
             return
         if "found" not in self._state:
             self._state["found"] = yield from self._measure()
+            # Two indexes may not fit into the memory.
+            self._container.close()
             self._container = opened(self._file)
         found = self._state["found"]
         chapters = tuple(Chapter(*chapter) for chapter in found["chapters"])

@@ -107,6 +107,8 @@ def opened(file: RangeFile) -> InputContainer:
             file.seek(0)
             container = _open(file, _GUARDS)
         return container
+    except MemoryError:
+        raise
     except av.error.ArgumentError as error:
         # What FFmpeg knows, and the white list does not.
         raise Failure("refused-format") from error

@@ -25,6 +25,8 @@ __all__ = ["Reader"]
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
+# From so many packets on, an index may want more memory than there is.
+LARGE_INDEX = 1_000_000
 # Before a decoder gives what it would have given, it must have decoded so many packets, or those of a second; they are
 # looked for so many seconds before.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
@@ -47,11 +49,21 @@ class Reader:
         self._container = container
         self._stream = self._only()
 
+    @property
+    def lost_index(self) -> bool:
+        """Whether there was no memory for the whole index of an MP4: FFmpeg says nothing, and reads a part.
+
+        A small one always fits: there it is damage.
+        """
+        return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
+
     def packets(self) -> Numbered:
         """Number and packet, from the first one on."""
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
             yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             self.is_cut = True
         except IndexError:
@@ -90,6 +102,8 @@ class Reader:
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
             return frames
+        except MemoryError:
+            raise
         except av.error.FFmpegError as error:
             self._look(packet)
             # Decoders fail at broken packets in any way, and after one have nothing left to flush.

@@ -58,6 +58,8 @@ class Shaper:
         usual = as_pan(self._order, frame.layout.nb_channels) is None
         try:
             self._graph = None if kind == wanted and usual and not self._gain else self._built(frame)
+        except MemoryError:
+            raise
         except av.error.FFmpegError as error:
             raise Failure("unsupported-codec") from error
         return rest

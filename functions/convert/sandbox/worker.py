@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 # What one conversion gets: address space, and more of it for each thread's stack and arena; and of that, what it may
 # fill, which with the function itself has to fit into the memory of its container.
 MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
-DATA_BYTES = 640 * 1024**2
+DATA_BYTES = 1536 * 1024**2
 # Standard input, output and error, and the two sockets: there is no number left for another.
 OPEN_FILES = 5
 # A child that has closed its sockets has ended, or does nothing good.
