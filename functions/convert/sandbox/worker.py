@@ -36,6 +36,8 @@ OPEN_FILES = 5
 # A child that has closed its sockets has ended, or does nothing good.
 GRACE_SECONDS = 5.0
 
+# Of mallopt(3): memory of a segment's size is used again instead of being asked for anew from the kernel.
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(1024**3)}
 _START = "import sys; sys.path[:] = sys.argv[2:]; from functions.convert.sandbox.zygote import main; main(sys.argv[1])"
 
 
@@ -184,7 +186,7 @@ def _started(entry: str, control: socket.socket) -> subprocess.Popen[bytes]:
             # An empty path is the current directory, which is another one there.
             [sys.executable, "-I", "-S", "-c", _START, entry, *map(os.path.abspath, sys.path)],
             cwd=directory,
-            env={},
+            env=_MALLOC,
             stdin=control.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
