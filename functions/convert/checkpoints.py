@@ -7,10 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, jobs
+from functions.shared import blobs, database, jobs, leases
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.tables import checkpoints, now
-from functions.shared.tables import jobs as rows
 
 __all__ = ["Checkpoint", "forget", "load", "save"]
 
@@ -33,11 +32,12 @@ def load(job_id: str) -> Checkpoint | None:
 
 
 @database.transactional
-def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint of the claim's job, which has got further: so no try has failed yet. Raises: Lost."""
-    held = rows.update().where(claim.held()).values(lease_until=jobs.lease_end(), attempts=0)
-    if connection.execute(held).rowcount != 1:
-        raise jobs.Lost(claim.job_id)
+def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint, progress: float) -> None:
+    """Replace the checkpoint of the claim's job, extend its lease, and record progress (0 to 1). Raises: Lost.
+
+    A job that has got further has all its tries again.
+    """
+    leases.extend(connection, claim, progress, attempts=0)
     connection.execute(checkpoints.delete().where(checkpoints.c.job_id == claim.job_id))
     values = {"parts": list(checkpoint.parts), "state": checkpoint.state, "saved_at": now()}
     connection.execute(checkpoints.insert().values(job_id=claim.job_id, **values))

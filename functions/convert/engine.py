@@ -26,7 +26,7 @@ __all__ = ["Unfinished", "convert"]
 
 # How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
 # share of the time that a conversion has.
-SAVE_SECONDS, SAVE_SHARE = 2.0, 0.2
+SAVE_SECONDS, SAVE_SHARE = 1.0, 0.2
 MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
 # After so many tries that died, the plain way is tried: it is slower, and another program.
 ENGINE_TRIES = 2
@@ -60,7 +60,7 @@ def _by_engine(claim: Claim) -> Audio:
 
 
 def _plainly(claim: Claim) -> Audio:
-    keep = leases.keeper(claim)
+    keep = leases.Keeper(claim)
     with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
         with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
             mp3, seconds = plain.convert(video, Path(directory), claim.options, keep)
@@ -90,7 +90,7 @@ class _Conversion:
         self._save_every = min(SAVE_SECONDS, SAVE_SHARE * allowed)
         self._next_save = time.monotonic() + self._save_every
         self._claim, self._result = claim, result
-        self._keep = leases.keeper(claim)
+        self._keep = leases.Keeper(claim)
         self._progress = 0.0
         self._failure = ""
         self._has_saved = False
@@ -128,7 +128,8 @@ class _Conversion:
             return
         self._next_save = now + self._save_every
         try:
-            checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)))
+            checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)), self._progress)
+            self._keep.written(self._progress)
             self._has_saved = True
         except Unavailable:
             # Stores that are away for a while cost no work.

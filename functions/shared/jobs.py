@@ -30,14 +30,12 @@ __all__ = [
     "fail",
     "fail_claimed",
     "finish",
-    "holds",
     "lease_end",
     "move",
     "postpone",
     "queue",
     "receiving",
     "release",
-    "renew",
     "retry",
 ]
 
@@ -139,23 +137,6 @@ def claim(connection: sa.Connection, job_id: str) -> Claim | None:
 def claim_fetch(connection: sa.Connection, job_id: str) -> Claim | None:
     """receiving by URL, and not under a live lease → the same, under a new fencing token. Returns: as `claim`."""
     return _claim(connection, job_id, "receiving", _unfetched(), Failure("unreachable"))
-
-
-def holds(held: Claim) -> bool:
-    """Whether the claim still holds; nothing is written."""
-    with database.reading() as connection:
-        return connection.execute(sa.select(jobs.c.id).where(held.held())).one_or_none() is not None
-
-
-@database.transactional
-def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
-    """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
-    values = {"progress": progress, "lease_until": lease_end()}
-    if move(connection, held.job_id, held.held(), jobs.c.progress < progress, **values):
-        return
-    extended = jobs.update().where(held.held()).values(lease_until=lease_end())
-    if connection.execute(extended).rowcount != 1:
-        raise Lost(held.job_id)
 
 
 @database.transactional

@@ -5,19 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
-from functions.shared import jobs, settings
+import sqlalchemy as sa
+
+from functions.shared import database, jobs, settings
 from functions.shared.jobs import Claim
 from functions.shared.problems import Unavailable
+from functions.shared.tables import jobs as rows
 
-__all__ = ["keeper", "keeping"]
+__all__ = ["Keeper", "extend", "holds", "keeping", "renew"]
 
 LOOK_SECONDS, WRITE_SECONDS = 1.0, 2.0
 # How much of a lease may go by, and how far a conversion may get, before it is written.
 RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
 
 
-class _Keeper:
+class Keeper:
+    """What to call with the progress (0 to 1) of a claim, as often as one likes.
+
+    Once a second at the most it looks whether the claim still holds, and every other second at the most it writes, if
+    there is something to write: progress, or a quarter of the lease gone by. Raises: Lost when it holds no more.
+    """
+
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         # The claim is new: so is its lease.
@@ -33,28 +43,44 @@ class _Keeper:
         # A database that is away for a while costs no work: should another get the job, the token tells at the end.
         with suppress(Unavailable):
             if self._has_news(progress, now - self._wrote_at):
-                jobs.renew(self._claim, progress)
-                self._wrote_at, self._told = now, progress
-            elif not jobs.holds(self._claim):
+                renew(self._claim, progress)
+                self.written(progress)
+            elif not holds(self._claim):
                 raise jobs.Lost(self._claim.job_id)
+
+    def written(self, progress: float) -> None:
+        """Somebody has written lease and progress just now."""
+        self._wrote_at, self._told = time.monotonic(), progress
 
     def _has_news(self, progress: float, seconds: float) -> bool:
         moved = progress >= self._told + PROGRESS_STEP and seconds >= WRITE_SECONDS
         return moved or seconds >= settings.number("LEASE_SECONDS") * RENEWED_SHARE
 
 
-def keeper(claim: Claim) -> Callable[[float], None]:
-    """What to call with the progress (0 to 1), as often as one likes.
+def holds(held: Claim) -> bool:
+    """Whether a claim still holds; nothing is written."""
+    with database.reading() as connection:
+        return connection.execute(sa.select(rows.c.id).where(held.held())).one_or_none() is not None
 
-    Once a second at the most it looks whether the claim still holds, and every other second at the most it writes, if
-    there is something to write: progress, or a quarter of the lease gone by. Raises: Lost when it holds no more.
-    """
-    return _Keeper(claim)
+
+@database.transactional
+def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
+    """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
+    extend(connection, held, progress)
+
+
+def extend(connection: sa.Connection, held: Claim, progress: float, **values: Any) -> None:
+    """As `renew`, in the caller's transaction, and set more values of the job. Raises: Lost."""
+    values |= {"lease_until": jobs.lease_end()}
+    if jobs.move(connection, held.job_id, held.held(), rows.c.progress < progress, progress=progress, **values):
+        return
+    if connection.execute(rows.update().where(held.held()).values(**values)).rowcount != 1:
+        raise jobs.Lost(held.job_id)
 
 
 def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """`write`, which keeps the claim's lease too."""
-    keep = keeper(claim)
+    keep = Keeper(claim)
 
     def write_and_keep(piece: bytes) -> None:
         write(piece)

@@ -17,13 +17,13 @@ def test_the_newest_checkpoint_is_found_by_the_next_delivery(store: Blobs) -> No
     job = rows.job("converting", lease_until=rows.ago(-30))
     assert checkpoints.load(job) is None
     for count in (1, 2):
-        checkpoints.save(rows.claim_of(job), checkpoint(store, job, count))
+        checkpoints.save(rows.claim_of(job), checkpoint(store, job, count), 0.5)
     assert checkpoints.load(job) == checkpoint(store, job, 2)
 
 
 def test_a_job_that_gets_further_has_all_its_tries_again(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30), attempts=4)
-    checkpoints.save(rows.claim_of(job), checkpoint(store, job, 1))
+    checkpoints.save(rows.claim_of(job), checkpoint(store, job, 1), 0.5)
     assert rows.read(job).attempts == 0
 
 
@@ -32,14 +32,14 @@ def test_who_lost_the_job_saves_nothing(store: Blobs) -> None:
     old = rows.claim_of(job)
     jobs.claim(job)
     with pytest.raises(jobs.Lost):
-        checkpoints.save(old, checkpoint(store, job, 1))
+        checkpoints.save(old, checkpoint(store, job, 1), 0.5)
     assert checkpoints.load(job) is None
 
 
 def test_a_checkpoint_with_a_part_gone_is_none(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     saved = checkpoint(store, job, 2)
-    checkpoints.save(rows.claim_of(job), saved)
+    checkpoints.save(rows.claim_of(job), saved, 0.5)
     store.delete(saved.parts[0])
     assert checkpoints.load(job) is None
 
@@ -47,7 +47,7 @@ def test_a_checkpoint_with_a_part_gone_is_none(store: Blobs) -> None:
 def test_what_is_forgotten_is_gone_with_its_parts(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     saved = checkpoint(store, job, 2)
-    checkpoints.save(rows.claim_of(job), saved)
+    checkpoints.save(rows.claim_of(job), saved, 0.5)
     checkpoints.forget(job)
     assert (checkpoints.load(job), list(store.all())) == (None, [])
 

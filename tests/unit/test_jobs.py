@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from events.catalogue import VideoUploaded
-from functions.shared import database, jobs, outbox
+from functions.shared import database, jobs, leases, outbox
 from functions.shared.jobs import Audio, Claim, Lost
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
@@ -26,7 +26,7 @@ AUDIO = Audio(size_bytes=10, sha256="ab" * 32, duration_seconds=1.5)
 ACTIONS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
     "queue": (lambda job: jobs.queue(job, "talk.mp4", {}, 1000), {"receiving": "queued"}),
     "claim": (jobs.claim, {"queued": "converting"}),
-    "renew": (lambda job: jobs.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
+    "renew": (lambda job: leases.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
     "release": (lambda job: jobs.release(rows.claim_of(job), counts=True), {"converting": "queued"}),
     "postpone": (lambda job: jobs.postpone(rows.claim_of(job)), {"converting": "queued"}),
     "finish": (lambda job: jobs.finish(rows.claim_of(job), AUDIO), {"converting": "done"}),
@@ -124,14 +124,14 @@ def test_a_job_whose_lease_ran_out_can_be_failed() -> None:
 
 def test_renewing_extends_the_lease_even_when_there_is_no_progress() -> None:
     job = rows.job("converting", progress=0.5, lease_until=rows.ago(-1))
-    jobs.renew(rows.claim_of(job), 0.5)
+    leases.renew(rows.claim_of(job), 0.5)
     assert rows.read(job).lease_until > rows.ago(-20)
     assert rows.history(job) == []
 
 
 def test_progress_never_goes_back() -> None:
     job = rows.job("converting", progress=0.5)
-    jobs.renew(rows.claim_of(job), 0.2)
+    leases.renew(rows.claim_of(job), 0.2)
     assert rows.read(job).progress == 0.5
 
 
@@ -148,10 +148,10 @@ def test_whether_a_claim_holds_can_be_asked_without_writing() -> None:
     job = rows.job()
     held = taken(job)
     before = rows.read(job)
-    assert jobs.holds(held)
+    assert leases.holds(held)
     assert rows.read(job) == before
     jobs.cancel(job)
-    assert not jobs.holds(held)
+    assert not leases.holds(held)
 
 
 @pytest.mark.parametrize("action", ["renew", "finish", "fail_claimed"])
@@ -162,7 +162,7 @@ def test_a_zombie_with_an_old_token_changes_nothing(action: str) -> None:
     jobs.claim(job)
     before = rows.read(job)
     acts: dict[str, Callable[[], Any]] = {
-        "renew": lambda: jobs.renew(zombie, 0.9),
+        "renew": lambda: leases.renew(zombie, 0.9),
         "finish": lambda: jobs.finish(zombie, AUDIO),
         "fail_claimed": lambda: jobs.fail_claimed(zombie, Failure("damaged")),
     }
@@ -186,7 +186,7 @@ def test_a_cancelled_conversion_learns_it_when_it_renews_or_ends() -> None:
     claim = taken(job)
     assert jobs.cancel(job)
     with pytest.raises(Lost):
-        jobs.renew(claim, 0.5)
+        leases.renew(claim, 0.5)
     with pytest.raises(Lost):
         jobs.finish(claim, AUDIO)
     assert rows.read(job).state == "cancelled"

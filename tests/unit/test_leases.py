@@ -39,13 +39,13 @@ def writes() -> Any:
 
 
 def test_a_claim_that_is_new_needs_no_writing(clock: list[float], writes: list[str]) -> None:
-    leases.keeper(rows.claim_of(rows.job("converting", lease_until=rows.ago(-30))))(0.5)
+    leases.Keeper(rows.claim_of(rows.job("converting", lease_until=rows.ago(-30))))(0.5)
     assert writes == []
 
 
 def test_nothing_is_written_every_second_or_when_nothing_changed(clock: list[float], writes: list[str]) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
-    keep = leases.keeper(rows.claim_of(job))
+    keep = leases.Keeper(rows.claim_of(job))
     clock[0] += 1
     keep(0.1)
     first = len(writes)
@@ -63,7 +63,7 @@ def test_nothing_is_written_every_second_or_when_nothing_changed(clock: list[flo
 
 def test_a_quarter_of_the_lease_is_not_let_go_by(clock: list[float], writes: list[str]) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
-    keep = leases.keeper(rows.claim_of(job))
+    keep = leases.Keeper(rows.claim_of(job))
     clock[0] += 1
     keep(0.1)
     rows.change(table, table.c.id == job, lease_until=rows.ago(-1))
@@ -75,7 +75,7 @@ def test_a_quarter_of_the_lease_is_not_let_go_by(clock: list[float], writes: lis
 @pytest.mark.parametrize("progress", [0.1, 0.5])
 def test_who_lost_the_job_hears_of_it_within_a_second(clock: list[float], progress: float) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
-    keep = leases.keeper(rows.claim_of(job))
+    keep = leases.Keeper(rows.claim_of(job))
     keep(0.1)
     jobs.cancel(job)
     clock[0] += 1
