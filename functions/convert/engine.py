@@ -67,7 +67,9 @@ def _plainly(claim: Claim) -> Audio:
         with mp3.open("rb") as file:
             for piece in pieces(file):
                 result.add(piece)
-        result.end(claim.filename if claim.options.get("chapters") == "split" else None, b"", 0, seconds)
+        result.end(b"", 0, seconds)
+        if claim.options.get("chapters") == "split":
+            result.archive(claim.filename, 1)
         return result.store()
 
 
@@ -105,7 +107,9 @@ class _Conversion:
             case "checkpoint":
                 self._save_when_due(payload)
             case "file":
-                self._result.end(message["title"], payload, message["head"], message["seconds"])
+                self._result.end(payload, message["head"], message["seconds"])
+                if message["title"] is not None:
+                    self._result.archive(message["title"], message["files"])
             case "failed":
                 self._failure = message["code"]
 

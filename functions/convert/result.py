@@ -56,17 +56,23 @@ class Result:
         self._parts.append(name)
         return tuple(self._parts)
 
-    def end(self, title: str | None, ends: bytes, head: int, seconds: float) -> None:
-        """An MP3 is whole: its first `head` bytes of `ends`, the frames, the rest of `ends`.
-
-        One with a title goes into the zip, and another one may follow.
-        """
+    def end(self, ends: bytes, head: int, seconds: float) -> None:
+        """An MP3 is whole: its first `head` bytes of `ends`, the frames, the rest of `ends`."""
         self._grow(len(ends))
         self._head, self._tail = ends[:head], ends[head:]
         self._seconds += seconds
         self.whole = True
-        if title is not None:
-            self._archive(title)
+
+    def archive(self, title: str, files: int) -> None:
+        """Put the MP3 that is whole into the zip of at most so many files; another one may follow."""
+        if self._zip is None:
+            self._zipped = tempfile.TemporaryFile(prefix="zip-")
+            self._zip = Zip(self._zipped, files)
+        with self._zip.file(title) as file:
+            for piece in self._content():
+                file.write(piece)
+        self._frames.seek(0)
+        self._frames.truncate()
 
     def store(self) -> Audio:
         """Make it a blob under the claim's name. Raises: Unavailable, Lost."""
@@ -74,16 +80,6 @@ class Result:
             self._zip.close()
             return _store(self._claim.audio, pieces(self._zipped), self._claim, self._seconds)
         return _store(self._claim.audio, self._content(), self._claim, self._seconds)
-
-    def _archive(self, title: str) -> None:
-        if self._zip is None:
-            self._zipped = tempfile.TemporaryFile(prefix="zip-")
-            self._zip = Zip(self._zipped)
-        with self._zip.file(title) as file:
-            for piece in self._content():
-                file.write(piece)
-        self._frames.seek(0)
-        self._frames.truncate()
 
     def _content(self) -> Iterator[bytes]:
         yield self._head

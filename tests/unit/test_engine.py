@@ -108,6 +108,12 @@ def test_chapters_become_files_in_a_zip(store: Blobs, tmp_path: Path) -> None:
     assert [file.info.length for file in files] == pytest.approx([1.3, 1.3, media.SECONDS - 2.6], abs=0.06)
 
 
+def test_a_video_without_chapters_that_are_split_is_a_zip_of_one(store: Blobs, talk: Path) -> None:
+    audio = engine.convert(claimed(store, talk, {"chapters": "split", "title": "Talk"}))
+    with zipfile.ZipFile(io.BytesIO(stored(store, audio))) as archive:
+        assert archive.namelist() == ["01 Talk.mp3"]
+
+
 def test_what_one_delivery_does_not_finish_the_next_ones_do(
     store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

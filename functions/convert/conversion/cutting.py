@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functions.convert.conversion.decode import Block
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.shaping import SAMPLE_BYTES
+from functions.convert.conversion.tag import CHAPTERS
 
 __all__ = ["Cutter", "cuts"]
 
@@ -14,11 +15,13 @@ __all__ = ["Cutter", "cuts"]
 def cuts(plan: Plan) -> list[tuple[str, int | None]]:
     """Title and end (the number of a sample, None for that of the track) of each file, in order.
 
-    A file goes on until the next chapter starts, so that nothing is lost; a chapter without a length makes none.
+    A file goes on until the next chapter starts, so that nothing is lost; a chapter without a length makes none, and
+    those after the first 1000 belong to that. Without chapters there is one file.
     """
     starts = sorted({round(chapter.start * plan.shape.sample_rate): chapter.title for chapter in plan.chapters}.items())
+    starts = starts[:CHAPTERS] or [(0, plan.tags.get("title", ""))]
     ends = [*(start for start, _ in starts[1:]), None]
-    return [(title, end) for (_, title), end in zip(starts, ends, strict=True)] or [(plan.tags.get("title", ""), None)]
+    return [(title, end) for (_, title), end in zip(starts, ends, strict=True)]
 
 
 class Cutter:

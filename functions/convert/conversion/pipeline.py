@@ -5,8 +5,8 @@ Each message is a header, which names its kind, and a payload:
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
     checkpoint  payload: the state (JSON) from which a later conversion goes on after the frames so far
-    file        title, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
-                Where chapters are split each has a title, and more files may follow; else it is null.
+    file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
+                Where chapters are split each has a title, and there are at most `files`; else the title is null.
     failed      code: one of REASONS
 
 The first bytes of an MP3 tell about all of it, so they come last.
@@ -130,7 +130,7 @@ class _Work:
                 yield self._reached(done + part.end)
             done += mp3.samples
             if mp3.samples:
-                yield self._file_message(mp3, title)
+                yield self._file_message(mp3, title, len(files))
 
     def copied(self) -> Iterator[Message]:
         """MP3 frames as they are, with a header of their own."""
@@ -185,10 +185,10 @@ class _Work:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
 
-    def _file_message(self, mp3: Mp3 | Copy, title: str | None) -> Message:
+    def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> Message:
         head, tail = mp3.ends(self._cover)
         seconds = mp3.samples / self.plan.shape.sample_rate
-        return {"kind": "file", "title": title, "head": len(head), "seconds": seconds}, head + tail
+        return {"kind": "file", "title": title, "files": files, "head": len(head), "seconds": seconds}, head + tail
 
 
 def _audio(frames: bytes) -> Message:

@@ -1,0 +1,55 @@
+"""functions/convert/conversion/cutting.py: chapters as files, with not a sample lost or twice."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections.abc import Iterator
+
+import pytest
+
+from functions.convert.conversion.cutting import Cutter, cuts
+from functions.convert.conversion.decode import Block
+from functions.convert.conversion.plan import Plan, Shape
+from functions.convert.conversion.probe import Chapter, Track
+
+RATE = 8000
+
+
+def plan(*chapters: Chapter, **tags: str) -> Plan:
+    return Plan(Track(0, 0, "aac", RATE, 1, "mono"), Shape(RATE, 1, "vbr", 2), chapters=chapters, tags=tags)
+
+
+def test_a_file_goes_on_until_the_next_chapter_starts() -> None:
+    found = cuts(plan(Chapter(0.5, 1, "one"), Chapter(2, 3, "three"), Chapter(1.5, 1.6, "two")))
+    assert found == [("one", 12000), ("two", 16000), ("three", None)]
+
+
+def test_chapters_that_start_together_make_one_file() -> None:
+    assert cuts(plan(Chapter(0, 0, "nothing"), Chapter(0, 1, "all"))) == [("all", None)]
+
+
+@pytest.mark.parametrize(("tags", "title"), [({}, ""), ({"title": "Talk"}, "Talk")])
+def test_without_chapters_there_is_one_file(tags: dict[str, str], title: str) -> None:
+    assert cuts(plan(**tags)) == [(title, None)]
+
+
+def test_a_list_of_chapters_without_end_makes_no_files_without_end() -> None:
+    found = cuts(plan(*(Chapter(number, number + 1, str(number)) for number in range(5000))))
+    assert len(found) == 1000
+    assert found[-1] == ("999", None)
+
+
+@pytest.mark.parametrize("ends", [[3, 7], [10, 20], [1, 2, 3], [0, 5], [29], [30], [40], [10, 10, 25]])
+def test_no_sample_is_lost_or_twice(ends: list[int]) -> None:
+    cutter = Cutter(ten_by_ten())
+    parts = [b"".join(block.planes[0] for block in cutter.until(end)) for end in [*ends, None]]
+    numbers = [array("f", part).tolist() for part in parts]
+    bounds = [0, *(min(end, 30) for end in ends), 30]
+    assert numbers == [list(range(start, stop)) for start, stop in itertools.pairwise(bounds)]
+
+
+def ten_by_ten() -> Iterator[Block]:
+    """Thirty samples that count, in three blocks."""
+    for start in (0, 10, 20):
+        yield Block((array("f", range(start, start + 10)).tobytes(),), 10, None)
