@@ -1,6 +1,6 @@
 """One conversion as the function sees it: the video is a blob, the engine runs in its sandbox, the MP3 becomes a blob.
 
-What is finished is saved every few seconds, so that neither a deadline nor a death costs more than that.
+What is finished is saved every second, so that neither a deadline nor a death costs more than that.
 """
 
 from __future__ import annotations
@@ -98,7 +98,10 @@ class _Conversion:
         self._has_saved = False
 
     def hear(self, message: dict[str, Any], payload: bytes) -> None:
-        """Take what the child says (pipeline.py lists it). Raises: Failure, Unfinished, Lost, Unavailable."""
+        """Take what the child says: what pipeline.py lists, or `failed` and a code.
+
+        Raises: Failure, Unfinished, Lost, Unavailable.
+        """
         match message["kind"]:
             case "audio":
                 self._result.add(payload)

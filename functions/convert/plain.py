@@ -15,19 +15,15 @@ import ffmpeg
 
 from functions.convert import media
 from functions.convert.conversion import tag
-from functions.convert.conversion.plan import Plan, Shape, planned
+from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
 from functions.convert.process import Crash, Outcome, run
 from functions.shared import settings
 from functions.shared.reasons import Failure
 
 __all__ = ["command", "convert"]
 
-# An MP3 this much shorter than the file says it is, in seconds and as a share, was not cut by rounding.
-SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
 # Below this, in LUFS, is silence (ITU-R BS.1770-4, annex 1). The peak to keep free, in dBTP (EBU R 128).
 SILENCE, LARGEST_PEAK = -70.0, -1.0
-# What measuring the loudness is of the whole work.
-MEASURING = 0.2
 
 _INTEGRATED, _PEAK = (
     re.compile(rf"    {name}: +(-?\d+\.\d+) {unit}") for name, unit in (("I", "LUFS"), ("Peak", "dBFS"))
@@ -139,7 +135,7 @@ def _watch(plan: Plan, start: float, end: float, report: Callable[[float], None]
 
 
 def _judge(outcome: Outcome, plan: Plan) -> None:
-    short = plan.seconds is not None and outcome.seconds < plan.seconds * (1 - SHORT_SHARE) - SHORT_SECONDS
+    short = is_short(outcome.seconds, plan.seconds)
     cut = outcome.said("partial file", "File ended prematurely") or (short and outcome.said("corrupt"))
     if cut and not (plan.whole and outcome.seconds > 0):
         raise Failure("truncated")

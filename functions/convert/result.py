@@ -50,9 +50,8 @@ class Result:
     def save(self) -> tuple[str, ...]:
         """Store what has come since the last time. Returns: the names of all parts. Raises: Unavailable."""
         name = f"part/{self._claim.job_id}.{self._claim.token}.{len(self._parts)}"
-        _store(name, self._waiting(), self._claim)
-        self._frames.seek(0)
-        self._frames.truncate()
+        _store(name, pieces(self._frames), self._claim)
+        self._clear()
         self._parts.append(name)
         return tuple(self._parts)
 
@@ -71,8 +70,7 @@ class Result:
         with self._zip.file(title) as file:
             for piece in self._content():
                 file.write(piece)
-        self._frames.seek(0)
-        self._frames.truncate()
+        self._clear()
 
     def store(self) -> Audio:
         """Make it a blob under the claim's name. Raises: Unavailable, Lost."""
@@ -85,11 +83,12 @@ class Result:
         yield self._head
         for part in self._parts:
             yield from blobs.store().read(part, 0, blobs.store().size(part))
-        yield from self._waiting()
+        yield from pieces(self._frames)
         yield self._tail
 
-    def _waiting(self) -> Iterator[bytes]:
-        yield from pieces(self._frames)
+    def _clear(self) -> None:
+        self._frames.seek(0)
+        self._frames.truncate()
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from functions.convert.conversion.decode import Block, Place, blocks
 from functions.convert.conversion.plan import Plan, planned
@@ -14,8 +15,16 @@ from functions.convert.conversion.probe import Media, opened, probe
 from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import file_of
 
-__all__ = ["Array", "decoded", "joined", "plan_of", "probed"]
+__all__ = ["Array", "decoded", "each_limit", "joined", "plan_of", "probed"]
 
+each_limit = pytest.mark.parametrize(
+    ("setting", "value", "code"),
+    [
+        ("MAX_DURATION_SECONDS", "1", "too-long"),
+        ("MAX_AUDIO_BYTES", "8000", "too-large"),
+        ("CONVERT_TIMEOUT_SECONDS", "0", "timed-out"),
+    ],
+)
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 

@@ -27,6 +27,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from tests import media
 from tests.unit import rows
+from tests.unit.conversions import each_limit
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -70,14 +71,7 @@ def test_a_file_without_media_is_told(store: Blobs, tmp_path: Path) -> None:
         engine.convert(claimed(store, tmp_path / "text"))
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "code"),
-    [
-        ("MAX_DURATION_SECONDS", "1", "too-long"),
-        ("MAX_AUDIO_BYTES", "8000", "too-large"),
-        ("CONVERT_TIMEOUT_SECONDS", "0", "timed-out"),
-    ],
-)
+@each_limit
 def test_limits_are_kept(
     store: Blobs, talk: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, code: str
 ) -> None:

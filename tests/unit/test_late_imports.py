@@ -56,3 +56,10 @@ def test_threads_that_need_a_late_module_first_all_get_it_whole(
     for thread in threads:
         thread.join()
     assert seen == [3] * 4
+
+
+def test_what_hands_a_video_to_the_sandbox_does_not_load_what_parses_it() -> None:
+    code = "import sys, functions.convert.engine, functions.convert.sandbox.nursery; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "functions.convert.sandbox.nursery" in loaded.stdout.split()
+    assert not {"av", "ffmpeg"} & set(loaded.stdout.split())

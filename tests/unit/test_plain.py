@@ -20,6 +20,7 @@ from functions.convert.process import Crash
 from functions.shared.reasons import Failure
 from tests import media as samples
 from tests.provision import need
+from tests.unit.conversions import each_limit
 
 TONE_HZ = 440
 
@@ -100,14 +101,7 @@ def test_a_track_that_is_not_there_is_told(talk: Path, room: Path) -> None:
     assert failure(talk, room, track=1).code == "no-track"
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "code"),
-    [
-        ("MAX_DURATION_SECONDS", "1", "too-long"),
-        ("MAX_AUDIO_BYTES", "8000", "too-large"),
-        ("CONVERT_TIMEOUT_SECONDS", "0", "timed-out"),
-    ],
-)
+@each_limit
 def test_limits_are_kept(
     talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, code: str
 ) -> None:
@@ -130,7 +124,7 @@ def test_an_ffmpeg_that_is_killed_blames_nobody(
 
 
 def test_an_ffmpeg_that_does_not_start_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "command", lambda *_: ["/no-such-program"])
+    monkeypatch.setattr("functions.convert.plain.command", lambda *_: ["/no-such-program"])
     with pytest.raises(Crash, match="No such file"):
         plain.convert(talk, room, {}, quiet)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion import tag
 from functions.convert.conversion.frames import FrameError, header
+from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
 
@@ -52,8 +52,7 @@ class Copy:
     def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
         """What stands before the frames, and what after them."""
         delay = self._skipped - DECODER_DELAY if self._skipped >= DECODER_DELAY else None
-        head = tag.id3v2(self._plan.tags, self._plan.chapters, cover) + self._tally.header(self.samples, delay)
-        return head, tag.id3v1(self._plan.tags) if self._plan.id3v1 else b""
+        return around(self._plan, self._tally.header(self.samples, delay), cover)
 
     def _skip(self, packet: Packet[AudioStream] | None) -> None:
         if packet is not None and packet.has_sidedata("skip_samples"):

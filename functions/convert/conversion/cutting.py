@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from functions.convert.conversion.decode import Block
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.shaping import SAMPLE_BYTES
+from functions.convert.conversion.shaping import sliced
 from functions.convert.conversion.tag import CHAPTERS
 
 __all__ = ["Cutter", "cuts"]
@@ -51,5 +51,4 @@ class Cutter:
 
 
 def _part(block: Block, start: int, stop: int) -> Block:
-    planes = tuple(plane[start * SAMPLE_BYTES : stop * SAMPLE_BYTES] for plane in block.planes)
-    return Block(planes, stop - start, None)
+    return Block(sliced(block.planes, start, stop), stop - start, None)

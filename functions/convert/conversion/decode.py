@@ -10,15 +10,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.plan import Plan, is_short
 from functions.convert.conversion.reading import Reader
-from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered
+from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.shared.reasons import Failure
 
 __all__ = ["Block", "Place", "blocks", "packets"]
-
-# Audio this much shorter than the file says it is, in seconds and as a share, was not cut by rounding.
-SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -107,15 +104,11 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: Place | None) -> Iterator[
             place = block.place and Place(block.place.packet, block.place.pts, block.place.sample - first)
             yield Block(block.planes, block.samples, place)
         elif begin < end:
-            yield Block(_sliced(block.planes, begin, end), end - begin, None)
+            yield Block(sliced(block.planes, begin, end), end - begin, None)
 
 
 def _skipped(plan: Plan) -> int:
     return round((plan.start or 0.0) * plan.shape.sample_rate)
-
-
-def _sliced(planes: Planes, begin: int, end: int) -> Planes:
-    return tuple(plane[begin * SAMPLE_BYTES : end * SAMPLE_BYTES] for plane in planes)
 
 
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
@@ -147,8 +140,7 @@ def _judge(reader: Reader, plan: Plan) -> None:
     if not reader.seconds:
         nothing = "unsupported-codec" if reader.is_unknown else "damaged"
         raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
-    stated = plan.track.seconds
-    short = stated is not None and reader.seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
+    short = is_short(reader.seconds, plan.track.seconds)
     # An edit list makes an index shorter too, but then no longer sound is stated.
     if short and reader.is_at_end and reader.lost_index:
         raise MemoryError("the index of the video does not fit into the memory")

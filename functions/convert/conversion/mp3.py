@@ -10,7 +10,7 @@ from functions.convert.conversion.join import Joiner
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
 
-__all__ = ["Mp3"]
+__all__ = ["Mp3", "around"]
 
 
 class Mp3:
@@ -38,6 +38,10 @@ class Mp3:
 
     def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
         """What stands before the frames, and what after them."""
-        head = tag.id3v2(self._plan.tags, self._plan.chapters, cover)
-        head += self._tally.header(self.samples)
-        return head, tag.id3v1(self._plan.tags) if self._plan.id3v1 else b""
+        return around(self._plan, self._tally.header(self.samples), cover)
+
+
+def around(plan: Plan, header: bytes, cover: bytes | None) -> tuple[bytes, bytes]:
+    """What stands before an MP3's frames, with their `header`, and what after them."""
+    head = tag.id3v2(plan.tags, plan.chapters, cover) + header
+    return head, tag.id3v1(plan.tags) if plan.id3v1 else b""

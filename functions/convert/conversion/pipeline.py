@@ -7,7 +7,6 @@ Each message is a header, which names its kind, and a payload:
     checkpoint  payload: the state (JSON) from which a later conversion goes on after the frames so far
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
-    failed      code: one of REASONS
 
 The first bytes of an MP3 tell about all of it, so they come last.
 """
@@ -28,7 +27,7 @@ from functions.convert.conversion.cutting import Cutter, cuts
 from functions.convert.conversion.decode import Block, Place
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.mp3 import Mp3
-from functions.convert.conversion.plan import Plan, planned
+from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import Chapter, opened, probe
 from functions.convert.conversion.source import RangeFile, Source
 from functions.shared.reasons import Failure
@@ -36,9 +35,9 @@ from functions.shared.reasons import Failure
 __all__ = ["Message", "converted", "run", "warm"]
 
 Message = tuple[dict[str, Any], bytes]
-# What the first of two passes finds; what it is of the whole work; and how often it tells how far it got.
+# What the first of two passes finds, and how often it tells how far it got.
 FOUND = ("gain", "start", "end", "seconds")
-MEASURING, TOLD_SECONDS = 0.2, 10.0
+TOLD_SECONDS = 10.0
 
 
 def warm() -> None:
@@ -67,12 +66,9 @@ class _Silence:
 
 
 def run(source: Source, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
-    """Convert, and send the messages; the last one is `file`, or `failed`."""
-    try:
-        for header, payload in converted(source, job):
-            send(header, payload)
-    except Failure as failure:
-        send({"kind": "failed", "code": failure.code}, b"")
+    """Convert, and send the messages. Raises: Failure, which the process that it runs in makes a message of."""
+    for header, payload in converted(source, job):
+        send(header, payload)
 
 
 def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:

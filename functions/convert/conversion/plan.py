@@ -11,7 +11,7 @@ from functions.convert.conversion.probe import Chapter, Media, Track
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
-__all__ = ["RATES", "Plan", "Shape", "planned", "within"]
+__all__ = ["MEASURING", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
 
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -28,6 +28,12 @@ _TAGS = (
     *("comment", "copyright", "publisher", "description"),
 )
 _OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
+
+
+# What measuring, the first of two passes, is of the whole work.
+MEASURING = 0.2
+# In seconds, and as a share.
+SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,11 @@ class Plan:
         """Whether decoding can go on from a Place: nothing remembers what came long before."""
         resampled = self.track.sample_rate != self.shape.sample_rate
         return not (resampled or self.fade_in or self.fade_out)
+
+
+def is_short(seconds: float, stated: float | None) -> bool:
+    """Whether audio is so much shorter than what was stated that it was not cut by rounding."""
+    return stated is not None and seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
 
 
 def planned(media: Media, options: Mapping[str, Any]) -> Plan:

@@ -13,7 +13,7 @@ from functions.convert.conversion.layouts import LIKELY, MP3_LAYOUTS, as_pan
 from functions.convert.conversion.plan import Shape
 from functions.shared.reasons import Failure
 
-__all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of"]
+__all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
 
 Planes = tuple[bytes, ...]
 SAMPLE_BYTES = 4
@@ -82,6 +82,11 @@ def planes_of(frame: AudioFrame) -> Planes:
     """The samples of a frame of planar floats."""
     size = frame.samples * SAMPLE_BYTES
     return tuple(bytes(memoryview(plane)[:size]) for plane in frame.planes)
+
+
+def sliced(planes: Planes, start: int, stop: int) -> Planes:
+    """The samples from `start` up to, not including, `stop`."""
+    return tuple(plane[start * SAMPLE_BYTES : stop * SAMPLE_BYTES] for plane in planes)
 
 
 def filtered(blocks: Iterable[Planes], shape: Shape, *filters: tuple[str, str]) -> Iterator[Planes]:
