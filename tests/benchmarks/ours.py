@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -150,11 +150,16 @@ class _Watch:
     ) -> Ended:
         """In place of Worker.run."""
         zygote = worker._process.pid
+        killed = False
 
         def hear(header: dict[str, Any], payload: bytes) -> None:
+            nonlocal killed
+            # A child that was quicker than the signal has said more: that is lost too.
+            if killed:
+                return
             on_message(header, payload)
             if header["kind"] == "progress" and header["share"] >= self._kill_at:
-                self._kill_at = 2.0
+                self._kill_at, killed = 2.0, True
                 os.kill(_child_of(zygote), signal.SIGKILL)
 
         before = 0.0 if self._cold else _cpu_of(zygote)
@@ -163,7 +168,7 @@ class _Watch:
         self.peak = max(self.peak, ended.peak_bytes)
         # The second time it is warm.
         self._cold = False
-        return ended
+        return replace(ended, status=-signal.SIGKILL) if killed else ended
 
     def _count(self, size: int) -> None:
         self.read += size
