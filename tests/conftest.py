@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,16 @@ def user(audiolift: Audiolift) -> User:
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sound video."""
     return media.make(tmp_path_factory.mktemp("media") / "mp4-aac.mp4")
+
+
+@pytest.fixture(scope="session")
+def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hours of silence: small to upload, and many seconds of work to convert."""
+    minute, path = tmp_path_factory.mktemp("media") / "minute.flac", tmp_path_factory.mktemp("media") / "long.mka"
+    quiet = [media.ffmpeg(), "-v", "error", "-nostdin"]
+    subprocess.run([*quiet, "-f", "lavfi", "-i", "anullsrc=d=60", str(minute)], check=True)
+    subprocess.run([*quiet, "-stream_loop", "119", "-i", str(minute), "-c", "copy", str(path)], check=True)
+    return path
 
 
 @pytest.fixture(scope="session")

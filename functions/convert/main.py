@@ -8,7 +8,7 @@ from contextlib import suppress
 from events.catalogue import VideoUploaded
 from functions.convert import checkpoints, engine
 from functions.convert.sandbox import nursery
-from functions.shared import blobs, database, jobs, outbox
+from functions.shared import blobs, database, jobs, leases, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
@@ -21,7 +21,7 @@ def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
     # The engine starts while the database is asked.
     nursery.warm()
-    claim = jobs.claim(event.job_id)
+    claim = leases.claim(jobs.claim, event.job_id)
     if claim is None:
         outbox.send_unsent(event.job_id)
         return

@@ -1,10 +1,12 @@
-"""Keeps the lease of a job alive while somebody works on it."""
+"""Keeps the lease of a job alive while somebody works on it, and waits for the end of one that nobody renews."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +15,30 @@ from functions.shared import database, jobs, settings
 from functions.shared.jobs import Claim
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as rows
+from functions.shared.tables import now
 
-__all__ = ["Keeper", "extend", "holds", "keeping", "renew"]
+__all__ = ["Keeper", "claim", "extend", "heartbeat", "holds", "keeping", "renew"]
 
 LOOK_SECONDS, WRITE_SECONDS = 1.0, 2.0
 # How much of a lease may go by, and how far a conversion may get, before it is written.
 RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
+
+
+def claim(take: Callable[[str], Claim | None], job_id: str) -> Claim | None:
+    """`take(job_id)` (jobs.claim or jobs.claim_fetch), if need be once the lease of another has run out.
+
+    A job under a live lease is being worked on, or its worker has just died and this is the delivery after it. Which of
+    the two shows within one lease: a worker that lives renews it. So the job of a dead one need not wait for sweep.
+    Returns: None when there is nothing to do.
+    """
+    first, claimed = None, take(job_id)
+    while claimed is None and (until := _lease(job_id)) and until == (first or until):
+        first, left = until, (until - now()).total_seconds()
+        time.sleep(min(LOOK_SECONDS, max(0.0, left)))
+        claimed = take(job_id)
+        if left <= 0:
+            break
+    return claimed
 
 
 class Keeper:
@@ -36,13 +56,13 @@ class Keeper:
         self._told = -1.0
 
     def __call__(self, progress: float) -> None:
-        now = time.monotonic()
-        if now < self._look_at:
+        moment = time.monotonic()
+        if moment < self._look_at:
             return
-        self._look_at = now + LOOK_SECONDS
+        self._look_at = moment + LOOK_SECONDS
         # A database that is away for a while costs no work: should another get the job, the token tells at the end.
         with suppress(Unavailable):
-            if self._has_news(progress, now - self._wrote_at):
+            if self._has_news(progress, moment - self._wrote_at):
                 renew(self._claim, progress)
                 self.written(progress)
             elif not holds(self._claim):
@@ -78,6 +98,34 @@ def extend(connection: sa.Connection, held: Claim, progress: float, **values: An
         raise jobs.Lost(held.job_id)
 
 
+@contextmanager
+def heartbeat(claim: Claim) -> Iterator[Callable[[], None]]:
+    """Keep a claim's lease from a thread of its own, whatever the caller waits for meanwhile.
+
+    Gives: what raises Lost once the claim holds no more.
+    """
+    keep, stop, lost = Keeper(claim), threading.Event(), threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(LOOK_SECONDS):
+                keep(0.0)
+        except jobs.Lost:
+            lost.set()
+
+    def check() -> None:
+        if lost.is_set():
+            raise jobs.Lost(claim.job_id)
+
+    thread = threading.Thread(target=beat, name=f"lease of {claim.job_id}", daemon=True)
+    thread.start()
+    try:
+        yield check
+    finally:
+        stop.set()
+        thread.join()
+
+
 def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """`write`, which keeps the claim's lease too."""
     keep = Keeper(claim)
@@ -87,3 +135,10 @@ def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], N
         keep(0.0)
 
     return write_and_keep
+
+
+def _lease(job_id: str) -> datetime | None:
+    """When the newest lease of a job that is being worked on ends, or has ended; None when nobody works on it."""
+    query = sa.select(rows.c.lease_until).where(rows.c.id == job_id, rows.c.state.in_(("converting", "receiving")))
+    with database.reading() as connection:
+        return connection.execute(query).scalar()

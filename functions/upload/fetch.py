@@ -24,7 +24,6 @@ from functions.shared.reasons import Failure
 __all__ = ["Unreachable", "check_url", "fetch"]
 
 MOST_REDIRECTS = 5
-# Below the lease, which is renewed as pieces come in.
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
 REDIRECTS = (301, 302, 303, 307, 308)
 # What may be different in a minute; all other statuses that are not 200 are final (RFC 9110, section 15).

@@ -61,7 +61,7 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
 
 def fetch_for(job_id: str) -> None:
     """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
-    claim = jobs.claim_fetch(job_id)
+    claim = leases.claim(jobs.claim_fetch, job_id)
     if claim is None:
         return outbox.send_unsent(job_id)
     try:
@@ -77,8 +77,13 @@ def fetch_for(job_id: str) -> None:
 
 def _fetch(claim: Claim) -> str:
     try:
-        with blobs.store().writing(claim.video) as writer:
-            fetch(claim.source_url, leases.keeping(claim, writer.write))
+        with blobs.store().writing(claim.video) as writer, leases.heartbeat(claim) as check:
+
+            def write(piece: bytes) -> None:
+                check()
+                writer.write(piece)
+
+            fetch(claim.source_url, write)
         return jobs.queue(claim.job_id, claim.filename, claim.options, writer.size_bytes, claim.held())
     except Failure as failure:
         return jobs.fail_claimed(claim, failure)

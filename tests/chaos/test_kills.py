@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 
 from tests import media
 from tests.e2e.inside import (
@@ -22,6 +23,7 @@ from tests.e2e.inside import (
     environment,
     eventually,
     function_processes,
+    job_row,
     mails,
     rows,
     run_inside,
@@ -77,6 +79,24 @@ def test_twenty_jobs_survive_the_death_of_the_runner(audiolift: Audiolift, user:
     eventually(lambda: not any(map(alive, processes)), "no process left", patience=10)
     audiolift.start()
     check_all(audiolift, user, names)
+
+
+def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tmp_path: Path, long_audio: Path) -> None:
+    """Without a tick of sweep: the delivery after the kill waits until the lease has run out."""
+    never = {"op": "replace", "path": "/spec/schedule", "value": "0 0 29 2 *"}
+    patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
+    overlay = {"resources": [str(ROOT / "knative" / "overlays" / "local")], "patches": [patch]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    audiolift = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, [str(tmp_path)])
+    user = audiolift.user()
+    job = user.upload(long_audio)["id"]
+    user.wait(job, "converting")
+
+    assert killed(audiolift, "convert", 0)
+
+    assert user.wait(job)["state"] == "done"
+    assert job_row(audiolift, job)["fencing_token"] == 2
+    audiolift.stop()
 
 
 @pytest.mark.parametrize("function", ["convert", "notify"])

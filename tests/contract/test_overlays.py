@@ -32,6 +32,8 @@ OVERLAYS = [ROOT / "knative" / "base", *sorted((ROOT / "knative" / "overlays").i
 IN_CLUSTER = [path for path in OVERLAYS if path.name in ("kind", "production")]
 # What RabbitMQ's dispatcher takes from a queue in advance: it cannot be set.
 PREFETCH = 100
+# How long a job may wait after its pod was killed, and what of it a new pod takes on a busy node.
+LONGEST_WAIT_SECONDS, POD_START_SECONDS = 40, 15
 
 overlays = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 in_cluster = pytest.mark.parametrize("overlay", IN_CLUSTER, ids=lambda path: path.name)
@@ -161,6 +163,17 @@ def test_times_fit_each_other_from_the_lease_to_rabbitmq(overlay: Path) -> None:
     for trigger in cluster.triggers:
         assert trigger.delivery.timeout
         assert cluster.services[trigger.subscriber.name].timeout <= trigger.delivery.timeout
+
+
+@overlays
+def test_a_job_whose_pod_was_killed_waits_for_its_lease_and_no_longer(overlay: Path) -> None:
+    cluster = rendered(overlay)
+    lease = setting(cluster, "convert", "LEASE_SECONDS")
+    retries = [
+        each.delivery.wait_before(1) for each in cluster.triggers if each.subscriber.name in ("convert", "upload")
+    ]
+    assert len(retries) >= 2
+    assert max(retries) <= lease <= LONGEST_WAIT_SECONDS - POD_START_SECONDS
 
 
 @overlays

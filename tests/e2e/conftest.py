@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import media
 from tests.system import Audiolift, User
 
 LIMIT = 2_000_000
@@ -29,16 +27,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of zero bytes: its job fails at once."""
     path = tmp_path_factory.mktemp("media") / "empty.mp4"
     path.touch()
-    return path
-
-
-@pytest.fixture(scope="session")
-def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hours of silence: small to upload, and many seconds of work to convert."""
-    minute, path = tmp_path_factory.mktemp("media") / "minute.flac", tmp_path_factory.mktemp("media") / "long.mka"
-    quiet = [media.ffmpeg(), "-v", "error", "-nostdin"]
-    subprocess.run([*quiet, "-f", "lavfi", "-i", "anullsrc=d=60", str(minute)], check=True)
-    subprocess.run([*quiet, "-stream_loop", "119", "-i", str(minute), "-c", "copy", str(path)], check=True)
     return path
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from functions.shared import database, jobs, leases
 from functions.shared.jobs import Lost
 from functions.shared.tables import jobs as table
+from tests.e2e.inside import eventually
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that the keeper sees; let it pass by changing the one item."""
+    """The time that the keeper of a lease of 30 s sees; let it pass by changing the one item."""
     now = [1000.0]
+    monkeypatch.setenv("LEASE_SECONDS", "30")
     monkeypatch.setattr("functions.shared.leases.time.monotonic", lambda: now[0])
     return now
 
@@ -81,3 +83,48 @@ def test_who_lost_the_job_hears_of_it_within_a_second(clock: list[float], progre
     clock[0] += 1
     with pytest.raises(Lost):
         keep(progress)
+
+
+def test_the_job_of_a_worker_that_died_is_taken_when_its_lease_has_run_out() -> None:
+    job = rows.job("converting", lease_until=rows.ago(-2))
+    claim = leases.claim(jobs.claim, job)
+    assert claim
+    assert (claim.job_id, claim.token) == (job, 2)
+
+
+@pytest.mark.usefixtures("beating")
+def test_the_job_of_a_worker_that_lives_is_left_to_it() -> None:
+    job = rows.job()
+    held = jobs.claim(job)
+    assert held
+    with leases.heartbeat(held):
+        assert leases.claim(jobs.claim, job) is None
+    assert leases.holds(held)
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled", "receiving"])
+def test_nobody_waits_for_a_job_that_is_not_being_worked_on(state: str) -> None:
+    assert leases.claim(jobs.claim, rows.job(state, lease_until=None)) is None
+
+
+def test_a_lease_that_has_run_out_on_a_job_that_cannot_be_claimed_is_waited_for_once() -> None:
+    assert leases.claim(jobs.claim, rows.job("receiving", lease_until=rows.ago(1))) is None
+
+
+@pytest.mark.usefixtures("beating")
+def test_a_lease_is_kept_while_its_holder_waits_for_something_else() -> None:
+    held = jobs.claim(rows.job())
+    assert held
+    first = rows.read(held.job_id).lease_until
+    with leases.heartbeat(held) as check:
+        eventually(lambda: rows.read(held.job_id).lease_until > first, "a lease that was renewed")
+        check()
+        jobs.cancel(held.job_id)
+        with pytest.raises(Lost):
+            eventually(check, "the end of the claim")
+
+
+@pytest.fixture
+def beating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes time pass faster: a lease is looked at, and may be written, twenty times a second."""
+    monkeypatch.setattr("functions.shared.leases.LOOK_SECONDS", 0.05)

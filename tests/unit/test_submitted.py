@@ -15,7 +15,7 @@ from events.catalogue import VideoSubmitted
 from events.codec import encode
 from events.errors import EventError
 from events.wire import Envelope
-from functions.shared import database, jobs
+from functions.shared import database, jobs, leases
 from functions.shared.blobs import Blobs
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as table
@@ -135,8 +135,9 @@ def test_a_job_that_another_delivery_is_fetching_is_left_alone(sink: Sink) -> No
     on_submitted(submitted())
     job_id = the_job().id
     claim = jobs.claim_fetch(job_id)
-    fetch_for(job_id)
     assert claim
+    with leases.heartbeat(claim):
+        fetch_for(job_id)
     assert (the_job().state, the_job().attempts) == ("receiving", 1)
     rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
     assert jobs.claim_fetch(job_id)
