@@ -21,7 +21,6 @@ from tests.e2e.inside import (
     blobs,
     children,
     environment,
-    eventually,
     function_processes,
     job_row,
     mails,
@@ -31,7 +30,8 @@ from tests.e2e.inside import (
     tick,
     tree,
 )
-from tests.system import PATIENCE, ROOT, Audiolift, User
+from tests.patience import PATIENCE, eventually
+from tests.system import ROOT, Audiolift, User
 
 JOBS = 20
 SECONDS = 300
@@ -76,7 +76,7 @@ def test_twenty_jobs_survive_the_death_of_the_runner(audiolift: Audiolift, user:
 
     audiolift.stop(signal.SIGKILL)
 
-    eventually(lambda: not any(map(alive, processes)), "no process left", patience=10)
+    eventually(lambda: not any(map(alive, processes)), "no process left")
     audiolift.start()
     check_all(audiolift, user, names)
 
@@ -87,7 +87,7 @@ def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tmp_path: Pa
     patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
     overlay = {"resources": [str(ROOT / "knative" / "overlays" / "local")], "patches": [patch]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    audiolift = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, [str(tmp_path)])
+    audiolift = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, overlay=tmp_path)
     user = audiolift.user()
     job = user.upload(long_audio)["id"]
     user.wait(job, "converting")
@@ -164,7 +164,7 @@ def check_all(audiolift: Audiolift, user: User, names: list[str]) -> None:
         print([tuple(row) for row in left])
         return not left
 
-    eventually(settled, "every job done, every event settled", patience=200)
+    eventually(settled, "every job done, every event settled")
     found = mails(audiolift, user.email)
     assert sorted(mail["Subject"] for mail in found) == sorted(f"Your MP3 is ready: {name}" for name in names)
     assert sorted(job["filename"] for job in rows(audiolift, query, user.email)) == sorted(names)

@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.inside import check_problem, eventually
+from tests.e2e.inside import check_problem
+from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT
 
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
@@ -163,7 +164,7 @@ def test_a_function_that_is_told_nonsense_says_so_and_does_not_start(
     environment: dict[str, str], name: str, wrong: dict[str, str], said: str
 ) -> None:
     process = subprocess.run(
-        command(name), cwd=ROOT, env={**environment, **wrong}, capture_output=True, text=True, timeout=30
+        command(name), cwd=ROOT, env={**environment, **wrong}, capture_output=True, text=True, timeout=PATIENCE
     )
 
     assert process.returncode > 0
@@ -190,7 +191,7 @@ def serving(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subproc
         port = probe.getsockname()[1]
     with (
         subprocess.Popen(command(name), cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         try:
             eventually(lambda: process.poll() is not None or not refuses(client), f"{name} answers")

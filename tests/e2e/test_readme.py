@@ -14,6 +14,7 @@ import mutagen.mp3
 import pytest
 
 from tests import media
+from tests.patience import PATIENCE
 from tests.system import Audiolift
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def test_the_curl_session_makes_an_mp3(audiolift: Audiolift, video: Path, tools:
     pasted = session.replace("localhost:8080", f"localhost:{urlsplit(audiolift.url).port}")
 
     done = subprocess.run(
-        ["bash"], input=pasted, cwd=tmp_path, env={"PATH": str(tools)}, capture_output=True, text=True, timeout=200
+        ["bash"], input=pasted, cwd=tmp_path, env={"PATH": str(tools)}, capture_output=True, text=True, timeout=PATIENCE
     )
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

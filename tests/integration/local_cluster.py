@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 
 from knative.local.runner import Local, Options, running
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "tests" / "integration" / "fixtures" / "local"
-_PATIENCE = 60
 
 
 class Place:
@@ -108,12 +108,12 @@ def alive(pid: int) -> bool:
 
 
 async def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until the condition holds; fail when it does not within a minute."""
-    for _ in range(_PATIENCE * 50):
+    """Wait until the condition holds; fail when it does not in time."""
+    for _ in range(PATIENCE * 50):
         if condition():
             return
         await asyncio.sleep(0.02)
-    pytest.fail(f"after {_PATIENCE} seconds it still did not hold")
+    pytest.fail(f"after {PATIENCE} seconds it still did not hold")
 
 
 async def publish(session: aiohttp.ClientSession, url: str, statuses: list[int], kind: str = "numbers") -> str:

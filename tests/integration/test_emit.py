@@ -21,8 +21,9 @@ import httpx
 import pytest
 
 from tests import media
+from tests.patience import PATIENCE
 from tests.servers import RabbitMQ
-from tests.system import PASSWORD, PATIENCE, Audiolift
+from tests.system import PASSWORD, Audiolift
 
 TEXT = (Path(__file__).parents[2] / "docs" / "emit.md").read_text(encoding="utf-8")
 EXAMPLES = {
