@@ -18,7 +18,7 @@ import httpx
 
 from tests.patience import PATIENCE
 
-__all__ = ["Audiolift", "User"]
+__all__ = ["OVERLAY", "Audiolift", "User"]
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = ROOT / "tests" / "overlay"

@@ -31,7 +31,7 @@ from tests.e2e.inside import (
     tree,
 )
 from tests.patience import PATIENCE, eventually
-from tests.system import ROOT, Audiolift, User
+from tests.system import OVERLAY, ROOT, Audiolift, User
 
 JOBS = 20
 SECONDS = 300
@@ -45,6 +45,18 @@ VICTIMS += [("convert", 1), ("convert", 2), ("convert", 3), ("notify", 1)]
 def audiolift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audiolift]:
     """An audiolift of its own, which takes a conversion for dead after five seconds."""
     running = Audiolift(tmp_path_factory.mktemp("chaos") / "data", {"LEASE_SECONDS": "5"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def tickless(tmp_path: Path) -> Iterator[Audiolift]:
+    """An audiolift whose sweep never gets a tick."""
+    never = {"op": "replace", "path": "/spec/schedule", "value": "0 0 29 2 *"}
+    patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
+    overlay = {"resources": [str(OVERLAY)], "patches": [patch]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    running = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, overlay=tmp_path)
     yield running
     running.stop()
 
@@ -81,22 +93,16 @@ def test_twenty_jobs_survive_the_death_of_the_runner(audiolift: Audiolift, user:
     check_all(audiolift, user, names)
 
 
-def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tmp_path: Path, long_audio: Path) -> None:
-    """Without a tick of sweep: the delivery after the kill waits until the lease has run out."""
-    never = {"op": "replace", "path": "/spec/schedule", "value": "0 0 29 2 *"}
-    patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
-    overlay = {"resources": [str(ROOT / "knative" / "overlays" / "local")], "patches": [patch]}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    audiolift = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, overlay=tmp_path)
-    user = audiolift.user()
+def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tickless: Audiolift, long_audio: Path) -> None:
+    """The delivery after the kill waits until the lease has run out."""
+    user = tickless.user()
     job = user.upload(long_audio)["id"]
     user.wait(job, "converting")
 
-    assert killed(audiolift, "convert", 0)
+    assert killed(tickless, "convert", 0)
 
     assert user.wait(job)["state"] == "done"
-    assert job_row(audiolift, job)["fencing_token"] == 2
-    audiolift.stop()
+    assert job_row(tickless, job)["fencing_token"] == 2
 
 
 @pytest.mark.parametrize("function", ["convert", "notify"])
