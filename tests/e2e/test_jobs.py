@@ -40,6 +40,8 @@ def test_what_is_no_video_by_its_type_is_refused(user: User, kind: str) -> None:
         {"sample_rate": "1"},
         {"channels": "3"},
         {"track": "-vn"},
+        {"qualty": "2"},
+        {"acodec": "copy"},
     ],
     ids=str,
 )
