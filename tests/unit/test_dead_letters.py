@@ -14,7 +14,7 @@ from functions.shared import database, jobs, outbox
 from functions.shared.jobs import Audio
 from functions.shared.tables import dead_letters as table
 from functions.shared.tables import outbox as messages
-from functions.sweep import dead_letters, main
+from functions.sweep import dead_letters, letters, main, replays
 from tests.unit import rows
 from tests.unit.processes import ROOT
 from tests.unit.sink import Sink
@@ -29,7 +29,7 @@ FOREIGN = Envelope(
 
 def test_a_dead_letter_is_kept_whole() -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500", knativeerrordest="http://upload/"))
-    (letter,) = dead_letters.listed()
+    (letter,) = kept()
     assert (letter.data, letter.reason, letter.state) == (FOREIGN.data, "500 http://upload/", "recorded")
     assert letter.attributes == {**FOREIGN.attributes, "knativeerrorcode": "500", "knativeerrordest": "http://upload/"}
 
@@ -37,18 +37,18 @@ def test_a_dead_letter_is_kept_whole() -> None:
 def test_the_same_dead_letter_is_kept_once() -> None:
     for _ in range(3):
         dead_letters.record(FOREIGN)
-    assert len(dead_letters.listed()) == 1
+    assert len(kept()) == 1
 
 
 def test_letters_of_two_sources_with_one_id_are_two() -> None:
     dead_letters.record(FOREIGN)
     dead_letters.record(FOREIGN.with_attributes(source="/other"))
-    assert len(dead_letters.listed()) == 2
+    assert len(kept()) == 2
 
 
 def test_a_reason_without_end_does_not_keep_the_letter_out() -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrordest="http://upload/" + "x" * 5000))
-    assert len(dead_letters.listed()[0].reason) == 900
+    assert len(kept()[0].reason) == 900
 
 
 def test_a_job_that_cannot_be_converted_is_failed_and_its_owner_told(sink: Sink) -> None:
@@ -138,17 +138,17 @@ def test_a_letter_that_the_sink_does_not_take_stays_wanted(sink: Sink) -> None:
     dead_letters.record(FOREIGN)
     sink.status = 503
     replay()
-    assert dead_letters.listed()[0].state == "wanted"
+    assert kept()[0].state == "wanted"
     sink.status = 202
     main.tick()
-    assert dead_letters.listed()[0].state == "replayed"
+    assert kept()[0].state == "replayed"
 
 
 def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
     dead_letters.record(FOREIGN)
     dead_letters.record(FOREIGN.with_attributes(id="8"))
-    wanted = next(letter.id for letter in dead_letters.listed() if letter.attributes["id"] == "8")
-    assert dead_letters.want_replay(table.c.id == wanted) == 1
+    wanted = next(letter.id for letter in kept() if letter.attributes["id"] == "8")
+    assert replays.want_replay(table.c.id == wanted) == 1
     main.tick()
     assert [event.id for event in sink.received] == ["8"]
 
@@ -164,7 +164,7 @@ def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
 )
 def test_the_command_line_lists_and_replays(arguments: Callable[[str], list[str]], says: str, status: int) -> None:
     dead_letters.record(FOREIGN)
-    (letter,) = dead_letters.listed()
+    (letter,) = kept()
     command = [sys.executable, "-m", "functions.sweep.replay", *arguments(letter.id)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert says in done.stdout + done.stderr
@@ -182,8 +182,14 @@ def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tup
     return job, outbox._envelope(row)
 
 
+def kept() -> list[Any]:
+    """All dead letters, whole, oldest first."""
+    with database.reading() as connection:
+        return list(connection.execute(table.select().order_by(table.c.recorded_at)).all())
+
+
 def replay() -> None:
-    dead_letters.want_replay(table.c.id.is_not(None))
+    replays.want_replay(table.c.id.is_not(None))
     main.tick()
 
 
@@ -202,12 +208,12 @@ def test_an_event_of_another_system_that_met_an_outage_is_replayed_by_itself_ten
         dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
         main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)] * 10
-    assert dead_letters.listed()[0].state == "recorded"
+    assert kept()[0].state == "recorded"
 
 
 def test_a_letter_that_comes_again_before_its_replay_is_replayed_all_the_same(sink: Sink) -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
-    assert dead_letters.want_replay(table.c.state == "recorded") == 1
+    assert replays.want_replay(table.c.state == "recorded") == 1
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
     main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
@@ -217,18 +223,18 @@ def test_a_replay_that_the_sink_does_not_take_waits_for_the_next_tick(sink: Sink
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
     sink.status = 503
     main.tick()
-    assert dead_letters.listed()[0].state == "wanted"
+    assert kept()[0].state == "wanted"
     sink.status = 202
     main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
 
 
 def test_a_letter_larger_than_what_is_kept_is_cut_and_says_so_and_is_not_replayed(sink: Sink) -> None:
-    large = Envelope(FOREIGN.attributes, b"x" * dead_letters.MOST_BYTES)
+    large = Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES)
     dead_letters.record(large.with_attributes(knativeerrorcode="503"))
-    (letter,) = dead_letters.listed()
+    (letter,) = kept()
     assert "too large" in letter.reason
-    assert dead_letters.want_replay(table.c.id == letter.id) == 0
+    assert replays.want_replay(table.c.id == letter.id) == 0
     main.tick()
     assert sink.received == []
 

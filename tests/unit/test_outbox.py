@@ -9,6 +9,7 @@ import pytest
 
 from events.wire import Envelope
 from functions.shared import database, jobs, outbox
+from functions.shared.publisher import Outcome, publish
 from functions.shared.tables import outbox as table
 from tests.unit import rows
 from tests.unit.sink import Sink
@@ -20,7 +21,7 @@ EVENT = Envelope({"id": "1", "source": "/s", "type": "t", "specversion": "1.0"},
 
 def test_an_event_is_posted_with_what_the_job_row_says(sink: Sink) -> None:
     job, event_id = queued("Grüße.mp4")
-    assert outbox.send(event_id)
+    assert outbox.send(event_id).outcome is Outcome.SENT
     (event,) = sink.received
     assert (event.id, event.type, event.source) == (event_id, "dev.audiolift.video.uploaded.v1", "/audiolift/upload")
     assert (event.subject, event.attributes["datacontenttype"]) == (job, "application/json")
@@ -46,7 +47,7 @@ def test_an_event_looks_the_same_each_time_it_is_sent(sink: Sink) -> None:
 def test_an_event_that_the_sink_does_not_take_stays_unsent(sink: Sink, status: int) -> None:
     sink.status = status
     job, event_id = queued()
-    assert not outbox.send(event_id)
+    assert outbox.send(event_id).outcome is not Outcome.SENT
     (row,) = rows.messages(job)
     assert (row.sent_at, row.attempts) == (None, 0)
 
@@ -55,7 +56,7 @@ def test_an_event_that_the_sink_does_not_take_stays_unsent(sink: Sink, status: i
 def test_a_redirect_is_no_acceptance(sink: Sink, status: int) -> None:
     sink.status, sink.headers = status, {"Location": f"{sink.url}/elsewhere"}
     job, event_id = queued()
-    assert not outbox.send(event_id)
+    assert outbox.send(event_id).outcome is not Outcome.SENT
     assert rows.messages(job)[0].sent_at is None
 
 
@@ -65,15 +66,15 @@ def test_a_redirect_is_no_acceptance(sink: Sink, status: int) -> None:
 def test_a_sink_that_is_not_there_costs_delay_only(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("K_SINK", url)
     job, event_id = queued()
-    assert not outbox.send(event_id)
+    assert outbox.send(event_id).outcome is not Outcome.SENT
     assert rows.messages(job)[0].sent_at is None
 
 
 def test_a_sink_that_does_not_answer_is_given_up(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.shared.outbox.SEND_SECONDS", 0.2)
+    monkeypatch.setattr("functions.shared.publisher.SEND_SECONDS", 0.2)
     sink.hold.clear()
     job, event_id = queued()
-    assert not outbox.send(event_id)
+    assert outbox.send(event_id).outcome is not Outcome.SENT
     assert rows.messages(job)[0].sent_at is None
 
 
@@ -81,25 +82,25 @@ def test_a_slow_sink_is_waited_for(sink: Sink) -> None:
     sink.hold.clear()
     _, event_id = queued()
     threading.Timer(0.3, sink.hold.set).start()
-    assert outbox.send(event_id)
+    assert outbox.send(event_id).outcome is Outcome.SENT
 
 
 def test_a_proxy_for_the_outside_world_does_not_get_our_events(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     _, event_id = queued()
-    assert outbox.send(event_id)
+    assert outbox.send(event_id).outcome is Outcome.SENT
 
 
 def test_an_event_that_was_deleted_with_its_job_is_not_sent(sink: Sink) -> None:
-    assert not outbox.send("0" * 36)
+    assert outbox.send("0" * 36).outcome is not Outcome.SENT
     assert sink.received == []
 
 
 def test_a_database_that_is_away_costs_delay_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:////nowhere/at/all.db")
     database.engine.cache_clear()
-    assert not outbox.send("1")
+    assert outbox.send("1").outcome is not Outcome.SENT
 
 
 def test_only_what_was_never_sent_and_never_settled_is_sent_for_a_job(sink: Sink) -> None:
@@ -119,13 +120,13 @@ def test_only_what_was_never_sent_and_never_settled_is_sent_for_a_job(sink: Sink
 
 def test_any_event_can_be_posted_as_it_is(sink: Sink) -> None:
     event = EVENT.with_attributes(subject="Euro € 你", time="2026-11-21T09:30:00Z", datacontenttype="text/plain")
-    assert outbox.post(event)
+    assert publish(event).outcome is Outcome.SENT
     assert sink.received == [event]
 
 
 def test_whoever_posts_an_event_learns_that_it_was_not_taken(sink: Sink) -> None:
     sink.status = 503
-    assert not outbox.post(EVENT)
+    assert publish(EVENT).outcome is Outcome.AWAY
 
 
 def queued(filename: str = "talk.mp4") -> tuple[str, str]:
