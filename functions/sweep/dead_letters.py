@@ -39,7 +39,8 @@ def record_unreadable(headers: dict[str, str], body: bytes, why: str) -> None:
 @trace.following(None)
 def _record(letter: Letter) -> None:
     columns = letters.about(letter.attributes)
-    log.error("dead letter %s: %s of job %s: %s", letter.id, columns["type"], columns["job_id"], letter.reason)
+    subject = letter.attributes.get("subject", "-")
+    log.error("dead letter %s: %s about %s: %s", letter.id, columns["type"], subject, letter.reason)
     ours, passing = outbox.read(columns["event_id"]), letter.code in PASSING
     _write_down(letter, columns, again=passing and letter.whole and ours is None)
     if ours is not None and ours.settled_at is None:

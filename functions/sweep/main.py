@@ -60,7 +60,7 @@ def tick() -> None:
             failed += 1
             log.exception("a step of this tick failed; the others are taken all the same")
     if failed:
-        log.error("%d steps of this tick failed", failed)
+        log.error("steps of this tick that failed: %d", failed)
     if away:
         raise away
 
