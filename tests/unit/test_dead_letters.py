@@ -156,19 +156,58 @@ def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says", "status"),
     [
-        (lambda letter: [], "com.example.thing.v1", 0),
+        (lambda letter: [], "recorded, replays: 0, com.example.thing.v1 - 500", 0),
         (lambda letter: [letter], "1 to be replayed", 0),
         (lambda letter: ["--all"], "1 to be replayed", 0),
+        (lambda letter: ["--show", letter], '"source": "/cms"', 0),
+        (lambda letter: ["--show", letter], "\\x00\\xff{", 0),
+        (lambda letter: ["--settle", letter], "1 settled", 0),
         (lambda letter: ["nothing"], "There is no such dead letter", 1),
+        (lambda letter: ["--show", "nothing"], "There is no such dead letter", 1),
+        (lambda letter: ["--settle", "nothing"], "There is no such dead letter", 1),
     ],
 )
-def test_the_command_line_lists_and_replays(arguments: Callable[[str], list[str]], says: str, status: int) -> None:
-    dead_letters.record(FOREIGN)
+def test_the_command_line_lists_shows_replays_and_settles(
+    arguments: Callable[[str], list[str]], says: str, status: int
+) -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
     (letter,) = kept()
-    command = [sys.executable, "-m", "functions.sweep.replay", *arguments(letter.id)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = asked(*arguments(letter.id))
     assert says in done.stdout + done.stderr
     assert done.returncode == status
+
+
+def test_the_list_has_the_open_ones_alone_and_says_how_many_it_leaves_out() -> None:
+    for number in "123":
+        dead_letters.record(FOREIGN.with_attributes(id=number, subject=f"article-{number}"))
+    rows.change(table, table.c.event_id == "1", state="healed")
+    asked("--settle", next(letter.id for letter in kept() if letter.attributes["id"] == "2"))
+    *listed, hidden = asked().stdout.splitlines()
+    assert (["article-3" in line for line in listed], hidden) == (
+        [True],
+        "2 that have healed or were settled are not listed.",
+    )
+
+
+def test_the_list_says_why_a_letter_was_not_replayed_and_lets_nothing_steer_the_terminal(sink: Sink) -> None:
+    dead_letters.record(FOREIGN.with_attributes(subject="\x9b31mred", knativeerrordest="\u202eliw"))
+    sink.status = 413
+    replay()
+    said = asked().stdout
+    assert "replays: 1, com.example.thing.v1 \ufffd31mred" in said
+    assert "[not replayed: the sink answers 413]" in said
+    assert not {"\x9b", "\u202e"} & set(said)
+
+
+def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replayed() -> None:
+    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES))
+    assert "1 cannot be replayed" in asked(kept()[0].id).stdout
+
+
+def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `make replay` runs."""
+    command = [sys.executable, "-m", "functions.sweep.replay", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
 def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tuple[str, Envelope]:
