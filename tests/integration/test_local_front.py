@@ -172,8 +172,8 @@ def test_an_answer_that_does_not_begin_for_so_long_is_504(place: Place) -> None:
 
 def test_an_answer_that_goes_on_has_all_its_time(place: Place) -> None:
     """Twice as long as it may pause."""
-    overlay = place.with_service("single", **{"spec/idleTimeoutSeconds": 10})
-    assert _body(place, "single", "drip/20", overlay) == b"." * 100
+    overlay = place.with_service("single", **{"spec/idleTimeoutSeconds": 5})
+    assert _body(place, "single", "drip/10", overlay) == b"." * 50
 
 
 def _body(place: Place, service: str, path: str, overlay: Path = OVERLAY) -> bytes:
