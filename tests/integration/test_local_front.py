@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.local_cluster import OVERLAY, Place
+from tests.integration.local_cluster import Place
 
 LONG = "x" * 700
 
@@ -152,39 +152,47 @@ def test_what_steers_serving_stays_there(place: Place) -> None:
 
 def test_a_stream_that_takes_too_long_ends_in_order_after_a_last_word(place: Place) -> None:
     """As queue-proxy does: the client cannot tell it from a whole one."""
-    assert _body(place, "hasty", "tick/never") == b"data: one\n\nrequest timeout"
+    assert _body(place, "tick/never", timeoutSeconds=3) == b"data: one\n\nrequest timeout"
 
 
 def test_an_answer_of_known_length_that_takes_too_long_breaks_off(place: Place) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
-        _body(place, "hasty", "promise")
+        _body(place, "promise", timeoutSeconds=3)
 
 
 def test_an_answer_that_pauses_too_long_is_cut(place: Place) -> None:
-    overlay = place.with_service("single", **{"spec/idleTimeoutSeconds": 1})
-    assert _body(place, "single", "tick/never", overlay) == b"data: one\n\nrequest timeout"
+    assert _body(place, "tick/never", idleTimeoutSeconds=3) == b"data: one\n\nrequest timeout"
 
 
-def test_an_answer_that_does_not_begin_for_so_long_is_504(place: Place) -> None:
-    overlay = place.with_service("single", **{"spec/idleTimeoutSeconds": 1})
-    assert _body(place, "single", "wait/never", overlay) == b"request timeout"
+@pytest.mark.parametrize("limit", ["idleTimeoutSeconds", "responseStartTimeoutSeconds"])
+def test_an_answer_that_does_not_begin_for_so_long_is_none(place: Place, limit: str) -> None:
+    assert _body(place, "wait/never", **{limit: 3}) == b"request timeout"
 
 
 def test_an_answer_that_goes_on_has_all_its_time(place: Place) -> None:
     """Twice as long as it may pause."""
-    overlay = place.with_service("single", **{"spec/idleTimeoutSeconds": 5})
-    assert _body(place, "single", "drip/10", overlay) == b"." * 50
+    assert _body(place, "drip/10", idleTimeoutSeconds=5) == b"." * 50
 
 
-def _body(place: Place, service: str, path: str, overlay: Path = OVERLAY) -> bytes:
+def _body(place: Place, path: str, **limits: int) -> bytes:
+    """What a process that is up answers under these limits."""
+    overlay = place.with_service("single", **{f"spec/{name}": value for name, value in limits.items()})
+
     async def scenario() -> bytes:
-        async with (
-            place.serving(overlay) as (local, session),
-            session.get(f"{local.addresses[service]}/{path}") as answer,
-        ):
-            return await answer.read()
+        async with place.serving(overlay) as (local, session):
+            url = local.addresses["single"]
+            while await _status(session, f"{url}/tell") != 200:
+                pass
+            async with session.get(f"{url}/{path}") as answer:
+                return await answer.read()
 
     return asyncio.run(scenario())
+
+
+async def _status(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.get(url) as answer:
+        await answer.read()
+        return answer.status
 
 
 def _told(place: Place, service: str, request: str, *headers: str) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def test_a_process_that_is_not_ready_any_more_is_passed_over_while_another_is(
 def test_a_process_that_fails_its_liveness_probe_is_stopped_and_replaced(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    probe = {**LIVES, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 2}
+    # The delay is for a busy machine: a process that is not up yet fails as well.
+    probe = {**LIVES, "initialDelaySeconds": 10, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 2}
     overlay = place.with_service("single", **{LIVENESS: probe})
 
     async def scenario() -> None:
