@@ -23,7 +23,7 @@ MULTIPART, STREAM = "multipart/form-data", "text/event-stream"
 # The zip is for chapters=split.
 MP3 = ("audio/mpeg", "application/zip")
 # What any request may be answered with.
-ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable")
+ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
 
 
 @dataclass(frozen=True)

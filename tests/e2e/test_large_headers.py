@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.alone import run, serving
 from tests.e2e.inside import check_problem
-from tests.e2e.test_functions_alone import run, serving
 
 SUBSCRIBERS = ("upload", "convert", "notify", "sweep")
 # Go's net/http takes a head of 1 MiB, and so do the ingress and the queue-proxy.

@@ -52,10 +52,24 @@ class Place:
         (self.directory / name).unlink()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[tuple[Local, aiohttp.ClientSession]]:
-        """The fixture cluster, in this process."""
-        async with running(Options(OVERLAY, self.data, port=0)) as local, aiohttp.ClientSession() as session:
+    async def serving(self, overlay: Path = OVERLAY) -> AsyncIterator[tuple[Local, aiohttp.ClientSession]]:
+        """The fixture cluster, or an overlay over it, in this process."""
+        async with running(Options(overlay, self.data, port=0)) as local, aiohttp.ClientSession() as session:
             yield local, session
+
+    def overlay(self, **fields: Any) -> Path:
+        """An overlay over the fixture cluster, with more fields in its kustomization; JSON is YAML."""
+        overlay = self.directory / "overlay"
+        overlay.mkdir()
+        fields = {"namespace": "audiolift", "resources": [str(OVERLAY)], **fields}
+        (overlay / "kustomization.yaml").write_text(json.dumps(fields))
+        return overlay
+
+    def with_service(self, name: str, **values: Any) -> Path:
+        """An overlay that changes a Service: a/b stands for the field b of the field a of its template."""
+        patch = [{"op": "add", "path": f"/spec/template/{path}", "value": value} for path, value in values.items()]
+        target = {"kind": "Service", "name": name}
+        return self.overlay(patches=[{"target": target, "patch": json.dumps(patch)}])
 
     @contextmanager
     def runner(self, *arguments: str) -> Iterator[Runner]:
