@@ -14,6 +14,7 @@ from functions.shared import database, jobs, outbox
 from functions.shared.reasons import Failure
 from functions.shared.tables import dead_letters, now
 from functions.shared.tables import outbox as rows
+from functions.sweep import parked
 
 __all__ = ["listed", "record", "replay_wanted", "want_replay"]
 
@@ -34,10 +35,12 @@ _WORK = {VideoSubmitted.TYPE: "unreachable", VideoUploaded.TYPE: "gave-up"}
 
 def record(event: Envelope) -> None:
     """Write a dead letter down and draw the consequences. The same one may come any number of times."""
+    event = parked.attributed(event)
     letter_id = str(uuid.uuid5(_NAMESPACE, f"{event.source}\n{event.id}"))
     reason = " ".join(event.attributes.get(name, "") for name in ("knativeerrorcode", "knativeerrordest")).strip()
+    reason = reason or parked.REASON
     whole = len(event.data) < MOST_BYTES
-    passing = event.attributes.get("knativeerrorcode") in PASSING
+    passing = event.attributes.get("knativeerrorcode", parked.CODE) in PASSING
     log.error("dead letter %s: %s of job %s: %s", letter_id, event.type, event.subject, reason)
     ours = outbox.read(event.id)
     _write_down(letter_id, event, _noted(reason, whole), again=passing and whole and ours is None)

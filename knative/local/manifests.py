@@ -47,7 +47,6 @@ _WITHOUT_EFFECT = {
     "networking.k8s.io/NetworkPolicy",
     "policy/PodDisruptionBudget",
     "rabbitmq.com/Permission",
-    "rabbitmq.com/Policy",
     "rabbitmq.com/RabbitmqCluster",
     "rabbitmq.com/User",
     "scheduling.k8s.io/PriorityClass",
@@ -91,6 +90,7 @@ def _assemble(namespace: str, found: Mapping[str, list[Any]]) -> Cluster:
         ping_sources=tuple(found["PingSource"]),
         rabbitmq_sources=tuple(found["RabbitmqSource"]),
         topology=tuple(each for kind in messaging.READERS for each in found[kind]),
+        policies=tuple(found["Policy"]),
         sinks={
             service.name: sink
             for service in services.values()
@@ -279,6 +279,7 @@ _READERS: dict[str, Callable[[Manifest], Any]] = {
     ),
     "RabbitmqSource": _rabbitmq_source,
     **messaging.READERS,
+    "Policy": messaging.policy,
     "Trigger": _trigger,
     "PingSource": _ping_source,
     "SinkBinding": _sink_binding,

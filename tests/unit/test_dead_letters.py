@@ -145,8 +145,8 @@ def test_a_letter_that_the_sink_does_not_take_stays_wanted(sink: Sink) -> None:
 
 
 def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
-    dead_letters.record(FOREIGN)
-    dead_letters.record(FOREIGN.with_attributes(id="8"))
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
+    dead_letters.record(FOREIGN.with_attributes(id="8", knativeerrorcode="500"))
     wanted = next(letter.id for letter in dead_letters.listed() if letter.attributes["id"] == "8")
     assert dead_letters.want_replay(table.c.id == wanted) == 1
     main.tick()
@@ -163,7 +163,7 @@ def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
     ],
 )
 def test_the_command_line_lists_and_replays(arguments: Callable[[str], list[str]], says: str, status: int) -> None:
-    dead_letters.record(FOREIGN)
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
     (letter,) = dead_letters.listed()
     command = [sys.executable, "-m", "functions.sweep.replay", *arguments(letter.id)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
