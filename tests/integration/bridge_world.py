@@ -8,6 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,107 +27,7 @@ from knative.ingress import Ingress
 from knative.local import manifests
 from knative.local.cluster import Cluster, Queue, Sink
 
-MANIFESTS = r"""
-apiVersion: eventing.knative.dev/v1
-kind: Broker
-metadata: {name: test}
-spec: {config: {kind: RabbitmqBrokerConfig, name: test}}
----
-apiVersion: eventing.knative.dev/v1alpha1
-kind: RabbitmqBrokerConfig
-metadata: {name: test}
-spec: {queueType: quorum}
----
-apiVersion: eventing.knative.dev/v1
-kind: Trigger
-metadata: {name: numbers, annotations: {rabbitmq.eventing.knative.dev/parallelism: "2"}}
-spec:
-  broker: test
-  filter: {attributes: {type: numbers}}
-  subscriber: {ref: {kind: Service, name: subscriber}}
-  delivery:
-    retry: 2
-    backoffPolicy: linear
-    backoffDelay: PT0.05S
-    timeout: PT20S
-    deadLetterSink: {ref: {kind: Service, name: sink}}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Exchange
-metadata: {name: dead}
-spec: {name: NAMESPACE.dead, type: fanout, durable: true}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Queue
-metadata: {name: in}
-spec: {name: NAMESPACE.in, type: quorum, durable: true, arguments: {x-dead-letter-exchange: NAMESPACE.dead}}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Queue
-metadata: {name: in.dead}
-spec: {name: NAMESPACE.in.dead, type: quorum, durable: true}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Queue
-metadata: {name: in.retry}
-spec: {name: NAMESPACE.in.retry, type: quorum, durable: true}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Policy
-metadata: {name: dead}
-spec:
-  pattern: ^NAMESPACE\.in\.dead$
-  applyTo: queues
-  definition:
-    overflow: reject-publish
-    dead-letter-strategy: at-least-once
-    dead-letter-exchange: ""
-    dead-letter-routing-key: NAMESPACE.in.retry
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Policy
-metadata: {name: retry}
-spec:
-  pattern: ^NAMESPACE\.in\.retry$
-  applyTo: queues
-  definition:
-    overflow: reject-publish
-    dead-letter-strategy: at-least-once
-    dead-letter-exchange: ""
-    dead-letter-routing-key: NAMESPACE.in.dead
-    message-ttl: 200
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Policy
-metadata: {name: unwanted}
-spec:
-  pattern: ^b\.NAMESPACE\.test\.
-  applyTo: exchanges
-  definition: {alternate-exchange: NAMESPACE.dead}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Binding
-metadata: {name: dead}
-spec: {source: NAMESPACE.dead, destination: NAMESPACE.in.dead, destinationType: queue}
----
-apiVersion: sources.knative.dev/v1alpha1
-kind: RabbitmqSource
-metadata: {name: outside}
-spec:
-  rabbitmqClusterReference: {name: rabbitmq}
-  rabbitmqResourcesConfig: {queueName: NAMESPACE.in, predeclared: true, parallelism: 2}
-  delivery: {retry: 2, backoffPolicy: linear, backoffDelay: PT0.05S}
-  sink: {ref: {kind: Service, name: subscriber}}
----
-apiVersion: sources.knative.dev/v1alpha1
-kind: RabbitmqSource
-metadata: {name: outside-dead}
-spec:
-  rabbitmqClusterReference: {name: rabbitmq}
-  rabbitmqResourcesConfig: {queueName: NAMESPACE.in.dead, predeclared: true, parallelism: 2}
-  delivery: {retry: 1, backoffPolicy: linear, backoffDelay: PT0.05S}
-  sink: {ref: {kind: Service, name: sink}}
-"""
+MANIFESTS = (Path(__file__).parent / "fixtures" / "bridge.yaml").read_text(encoding="utf-8")
 SERVICES = """
 apiVersion: serving.knative.dev/v1
 kind: Service
