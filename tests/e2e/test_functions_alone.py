@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.e2e.alone import command, serving, sign_up, told
 from tests.e2e.inside import check_problem, eventually
-from tests.system import PASSWORD, ROOT
+from tests.system import ROOT
 
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
 WITH_DATABASE = tuple(name for name in FUNCTIONS if name != "gateway")
@@ -29,12 +24,7 @@ JOB = f"/v1/jobs/{'0' * 32}"
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What a cluster tells every function: stores (with tables), keys, and no sink."""
     data = tmp_path_factory.mktemp("alone")
-    keys = run("functions.login.keys", os.environ).stdout
-    tokens = {name.upper().replace("-", "_"): value for name, value in json.loads(keys).items()}
-    stores = {"DATABASE_URL": f"sqlite:///{data}/rows.db", "BLOBS_URL": f"file://{data}/blobs"}
-    everything = {**os.environ, **tokens, **stores, "SMTP_URL": f"file://{data}/mail", "HOST": "127.0.0.1"}
-    run("functions.shared.migrate", everything)
-    return everything
+    return told(f"sqlite:///{data}/rows.db", data)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -170,44 +160,3 @@ def test_a_function_that_is_told_nonsense_says_so_and_does_not_start(
     assert said in process.stderr
     assert "Traceback" not in process.stderr
     assert "tiger" not in process.stderr
-
-
-def run(module: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
-    )
-
-
-def command(name: str) -> list[str]:
-    return [sys.executable, "-m", "functions.shared.server", name]
-
-
-@contextmanager
-def serving(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """A function that answers, and a client of it. The process is killed at the end, should it still run."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (
-        subprocess.Popen(command(name), cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
-    ):
-        try:
-            eventually(lambda: process.poll() is not None or not refuses(client), f"{name} answers")
-            yield process, client
-        finally:
-            process.kill()
-
-
-def refuses(client: httpx.Client) -> bool:
-    """Whether nobody takes connections where the client's function listens."""
-    with socket.socket() as probe:
-        return probe.connect_ex((client.base_url.host, client.base_url.port)) != 0
-
-
-def sign_up(login: httpx.Client) -> dict[str, str]:
-    """A new account by the login function alone. Returns: the header that its requests carry."""
-    account = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
-    login.post("/v1/users", json=account).raise_for_status()
-    tokens = login.post("/v1/token", auth=(account["email"], PASSWORD)).raise_for_status().json()
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
