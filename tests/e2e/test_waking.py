@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.inside import eventually, function_processes
+from tests.e2e.inside import eventually, function_processes, tree
 from tests.system import Audiolift
 
 
@@ -27,12 +27,18 @@ def test_convert_starts_while_the_video_is_still_coming_in(cold: Audiolift, vide
         yield video.read_bytes()[:1000]
         eventually(lambda: any("convert: process 1" in line for line in cold.output), "convert is ready")
         seen.extend(function_processes(cold, "convert"))
+        eventually(lambda: any(map(is_warm_engine, tree(seen[0]))), "its engine is warm")
         yield video.read_bytes()[1000:]
 
     headers = {"Content-Type": "video/mp4"}
     answer = user.http.post("/v1/jobs", content=body(), headers=headers)
     assert len(seen) == 1
     assert user.wait(answer.raise_for_status().json()["id"])["state"] == "done"
+
+
+def is_warm_engine(pid: int) -> bool:
+    """Whether conversions are forked from this process."""
+    return b"sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_upload_starts_while_somebody_signs_in(cold: Audiolift) -> None:
