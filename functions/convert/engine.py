@@ -13,16 +13,16 @@ from typing import Any
 
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
-from functions.convert.process import Crash
+from functions.convert.errors import Crash, NoWorker, Unfinished
 from functions.convert.result import Result, pieces
 from functions.convert.sandbox import cores, nursery
-from functions.convert.sandbox.worker import Broken, Ended
+from functions.convert.sandbox.worker import Ended
 from functions.shared import blobs, leases, settings
 from functions.shared.jobs import Audio, Claim
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["Unfinished", "convert"]
+__all__ = ["convert"]
 
 # How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
 # share of the time that a conversion has.
@@ -30,10 +30,6 @@ SAVE_SECONDS, SAVE_SHARE = 1.0, 0.2
 MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
 # After so many tries that died, the plain way is tried: it is slower, and another program.
 ENGINE_TRIES = 2
-
-
-class Unfinished(Exception):
-    """The time is up, and there is a checkpoint for the next delivery to go on from."""
 
 
 def convert(claim: Claim) -> Audio:
@@ -53,7 +49,7 @@ def _by_engine(claim: Claim) -> Audio:
             try:
                 job = _job(claim, saved)
                 ended = worker.run(job, video, conversion.hear, conversion.tick, conversion.work_until)
-            except Broken as error:
+            except NoWorker as error:
                 raise Crash("the engine died") from error
         conversion.judge(ended)
         return result.store()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 
 from events.catalogue import VideoUploaded
 from functions.convert import checkpoints, engine
-from functions.convert.sandbox import nursery
+from functions.convert.errors import Unconfined, Unfinished
+from functions.convert.sandbox import nursery, policy
 from functions.shared import blobs, database, jobs, leases, outbox
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
 
 log = logging.getLogger(__name__)
+
+try:
+    policy.check()
+except Unconfined as error:
+    sys.exit(f"convert does not start: {error}")
 
 
 @subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping()))
@@ -39,7 +46,7 @@ def convert(event: VideoUploaded) -> None:
 def _finish(claim: jobs.Claim) -> str:
     try:
         audio = engine.convert(claim)
-    except engine.Unfinished:
+    except Unfinished:
         log.info("job %s is gone on with by the next delivery", claim.job_id)
         return jobs.postpone(claim)
     except Failure as failure:

@@ -60,7 +60,8 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
     command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
-    seen = run(command, directory, deadline, watch)
+    seen = run(command, directory, deadline, watch, [video])
+    seen.check_ran()
     texts = _read(tags)
     tracks = tuple(_tracks(seen.lines))
     if not tracks:

@@ -16,7 +16,7 @@ import ffmpeg
 from functions.convert import media
 from functions.convert.conversion import tag
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
-from functions.convert.process import Crash, Outcome, run
+from functions.convert.process import Outcome, run
 from functions.shared import settings
 from functions.shared.reasons import Failure
 
@@ -28,8 +28,6 @@ SILENCE, LARGEST_PEAK = -70.0, -1.0
 _INTEGRATED, _PEAK = (
     re.compile(rf"    {name}: +(-?\d+\.\d+) {unit}") for name, unit in (("I", "LUFS"), ("Peak", "dBFS"))
 )
-# What says nothing about the file: no memory, and an ffmpeg that does not start.
-_NOT_ITS_FAULT = ("Cannot allocate memory", "error while loading shared libraries", "Traceback (most recent call last)")
 
 Watch = Callable[[float], None]
 
@@ -53,8 +51,8 @@ def convert(
         plan, before = replace(plan, gain=_gain(video, directory, plan, deadline, report)), MEASURING
     frames = directory / "frames.mp3"
     watch = _watch(plan, before, 1.0, report)
-    outcome = run(command(video, frames, plan), directory, deadline, watch)
-    _judge(outcome, plan)
+    outcome = run(command(video, frames, plan), directory, deadline, watch, [video])
+    _check_outcome(outcome, plan)
     return _tagged(frames, plan), outcome.seconds
 
 
@@ -111,7 +109,7 @@ def _gain(video: Path, directory: Path, plan: Plan, deadline: float, report: Cal
     shaped = _trimmed(_shaped(_input(video, plan), plan), plan)
     measured = shaped.filter("ebur128", peak="true", framelog="verbose").output("-", format="null")
     # It is not judged by what it says, as titles are a part of that; what is wrong shows again when it is encoded.
-    outcome = run(_words(measured, "info"), directory, deadline, _watch(plan, 0.0, MEASURING, report))
+    outcome = run(_words(measured, "info"), directory, deadline, _watch(plan, 0.0, MEASURING, report), [video])
     # The summary is the last thing that it says.
     integrated, peak = (
         next((float(match[1]) for line in reversed(outcome.lines) if (match := form.match(line))), None)
@@ -134,17 +132,14 @@ def _watch(plan: Plan, start: float, end: float, report: Callable[[float], None]
     return watch
 
 
-def _judge(outcome: Outcome, plan: Plan) -> None:
+def _check_outcome(outcome: Outcome, plan: Plan) -> None:
     short = is_short(outcome.seconds, plan.seconds)
     cut = outcome.said("partial file", "File ended prematurely") or (short and outcome.said("corrupt"))
     if cut and not (plan.whole and outcome.seconds > 0):
         raise Failure("truncated")
     if outcome.said("File too large") or outcome.status == -signal.SIGXFSZ:
         raise Failure("too-large")
-    if outcome.status == -signal.SIGXCPU:
-        raise Failure("timed-out")
-    if outcome.status < 0 or (outcome.status > 0 and outcome.said(*_NOT_ITS_FAULT)):
-        raise Crash(f"ffmpeg ended with {outcome.status}: {outcome.last_words()}")
+    outcome.check_ran()
     if outcome.status > 0 and outcome.said("not on whitelist", "no decoder found", "Decoder not found"):
         raise Failure("unsupported-codec")
     if outcome.status > 0 or outcome.seconds <= 0:

@@ -18,7 +18,7 @@ import mutagen.mp3
 import pytest
 
 from functions.convert import engine
-from functions.convert.process import Crash
+from functions.convert.errors import Crash, Unfinished
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
 from functions.shared import jobs
@@ -122,7 +122,7 @@ def test_what_one_delivery_does_not_finish_the_next_ones_do(
         try:
             audio = engine.convert(claim)
             break
-        except engine.Unfinished:
+        except Unfinished:
             jobs.postpone(claim)
             claim = again(claim)
     assert deliveries > LONG_SECONDS / 56
@@ -170,7 +170,7 @@ def test_a_part_that_is_gone_costs_time_and_no_more(
     monkeypatch.setattr("functions.convert.engine.MARGIN_SECONDS", 1e9)
     monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 1.0)
     claim = claimed(store, long_talk, LONG)
-    with pytest.raises(engine.Unfinished):
+    with pytest.raises(Unfinished):
         engine.convert(claim)
     jobs.postpone(claim)
     store.delete(f"part/{claim.job_id}.{claim.token}.0")

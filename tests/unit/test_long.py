@@ -14,6 +14,7 @@ import mutagen.mp3
 import pytest
 
 from functions.convert import checkpoints, engine
+from functions.convert.errors import Unfinished
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Ended, Worker
 from functions.shared import jobs
@@ -86,7 +87,7 @@ def test_three_hours_need_as_much_memory_as_ten_minutes(
     claim = claimed(store, whole)
     for _ in range(DELIVERIES - 1):
         clock.up = False
-        with pytest.raises(engine.Unfinished):
+        with pytest.raises(Unfinished):
             engine.convert(claim)
         jobs.postpone(claim)
         claim = taken(claim.job_id)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from functions.convert import media, plain
 from functions.convert import process as runner
-from functions.convert.process import Crash
+from functions.convert.errors import Crash
 from functions.shared.reasons import Failure
 from tests import media as samples
 from tests.provision import need
@@ -110,22 +110,26 @@ def test_limits_are_kept(
     assert sum(path.stat().st_size for path in room.iterdir()) <= 8000
 
 
-def test_an_ffmpeg_that_is_killed_blames_nobody(
-    talk: Path, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ffmpeg: str
-) -> None:
-    stand_in = tmp_path / "ffmpeg"
-    dying = f'exec {sys.executable} -c "import os; os.abort()"'
-    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *-progress*) {dying};; esac\nexec {ffmpeg} "$@"\n')
-    stand_in.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    media.ffmpeg.cache_clear()
+def test_an_ffmpeg_that_is_killed_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = media.probe(talk, room, soon(), quiet)
+    monkeypatch.setattr(media, "probe", lambda *_: seen)
     with pytest.raises(Crash, match="ended with -6"):
-        plain.convert(talk, room, {}, quiet)
+        plain.convert(talk, room, {}, kill)
+
+
+def test_an_ffmpeg_that_is_killed_while_it_looks_blames_nobody(
+    talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Crash, match="ended with -6"):
+        media.probe(talk, room, soon(), kill)
+    monkeypatch.setattr(runner, "MEMORY_BYTES", 32 * 1024**2)
+    with pytest.raises(Crash):
+        media.probe(talk, room, soon(), quiet)
 
 
 def test_an_ffmpeg_that_does_not_start_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.convert.plain.command", lambda *_: ["/no-such-program"])
-    with pytest.raises(Crash, match="No such file"):
+    with pytest.raises(Crash, match="cannot be run"):
         plain.convert(talk, room, {}, quiet)
 
 
@@ -239,6 +243,13 @@ def test_who_asks_for_too_much_memory_is_not_blamed_on_the_file(
 
 def quiet(_: float) -> None:
     """Watch without a word."""
+
+
+def kill(_: float) -> None:
+    """Watch, and have whoever is watched die."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGABRT)
 
 
 def soon() -> float:

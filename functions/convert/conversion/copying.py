@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import FrameError, header
+from functions.convert.conversion.frames import header
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
+from functions.convert.errors import FrameError
 
 __all__ = ["Copy"]
 

@@ -27,16 +27,13 @@ from functions.convert.conversion.frames import (
     with_slot,
     without_last_channel,
 )
+from functions.convert.errors import JoinError
 
-__all__ = ["JoinError", "Joiner"]
+__all__ = ["Joiner"]
 
 
 # A main_data_begin that no slot's gain moves out of reach.
 _NO_FRAME = -10_000
-
-
-class JoinError(Exception):
-    """Two segments cannot be joined: at no frame around their boundary is there room for the second one's data."""
 
 
 class Joiner:

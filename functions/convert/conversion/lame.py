@@ -13,10 +13,12 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from functions.convert.errors import LameError
+
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
 
-__all__ = ["DELAY", "Encoder", "LameError", "available", "tag"]
+__all__ = ["DELAY", "Encoder", "available", "tag"]
 
 # Samples that the encoder puts before the first one (ENCDELAY in LAME's encoder.h), as its tag counts them.
 DELAY = 576
@@ -34,10 +36,6 @@ _WILD = 2.0
 _TAMEST = math.nextafter(_WILD, 0.0) - 2.0**-23
 _TOP_BYTE = 3 if sys.byteorder == "little" else 0
 _TAME_BYTES = bytes(byte for byte in range(256) if byte & 0x7F < 0x40)
-
-
-class LameError(Exception):
-    """The MP3 encoder is missing, or refused what it was asked for."""
 
 
 def available() -> bool:

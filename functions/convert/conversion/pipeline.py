@@ -24,12 +24,12 @@ from typing import Any
 from functions.convert.conversion import cover, decode, encode, loudness
 from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.cutting import Cutter, cuts
-from functions.convert.conversion.decode import Block, Place
+from functions.convert.conversion.decode import Block, ResumePoint
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import Chapter, opened, probe
-from functions.convert.conversion.source import RangeFile, Source
+from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.shared.reasons import Failure
 
 __all__ = ["Message", "converted", "run", "warm"]
@@ -61,17 +61,17 @@ class _Silence:
         self.size = len(self._data)
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """As in source.Source."""
+        """As in source.RangeSource."""
         return b"".join(self._data[start : start + length] for start, length in ranges)
 
 
-def run(source: Source, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
+def run(source: RangeSource, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
     """Convert, and send the messages. Raises: Failure, which the process that it runs in makes a message of."""
     for header, payload in converted(source, job):
         send(header, payload)
 
 
-def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:
+def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[Message]:
     """The messages of one conversion.
 
     `job`: `options` (as options.py gives them), `threads`, `max_seconds` (of sound), `state` (of a checkpoint, or
@@ -89,7 +89,7 @@ def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:
 class _Work:
     """What the ways to convert have in common: the open video, the plan, and how far it got."""
 
-    def __init__(self, source: Source, job: Mapping[str, Any]) -> None:
+    def __init__(self, source: RangeSource, job: Mapping[str, Any]) -> None:
         self._file = RangeFile(source)
         self._container = opened(self._file)
         media = probe(self._container)
@@ -104,13 +104,13 @@ class _Work:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
-        place = Place(*self._state["place"]) if self._state.get("place") else None
-        blocks = decode.blocks(self._container, self.plan, place)
-        for part in self._parts(blocks, first, place.sample if place else 0):
+        point = ResumePoint(*self._state["place"]) if self._state.get("place") else None
+        blocks = decode.blocks(self._container, self.plan, point)
+        for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
-                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.place, "mp3": mp3.state()})
+                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.resume, "mp3": mp3.state()})
         yield self._file_message(mp3, None)
 
     def split(self) -> Iterator[Message]:
@@ -196,5 +196,5 @@ def _progress(share: float) -> Message:
 
 
 def _checkpoint(state: dict[str, Any]) -> Message:
-    place = state["place"] and astuple(state["place"])
-    return {"kind": "checkpoint"}, json.dumps(state | {"place": place}).encode()
+    point = state["place"] and astuple(state["place"])
+    return {"kind": "checkpoint"}, json.dumps(state | {"place": point}).encode()

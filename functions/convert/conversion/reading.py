@@ -20,7 +20,7 @@ from functions.convert.conversion.probe import Track, opened
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
-__all__ = ["Reader"]
+__all__ = ["TrackReader"]
 
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
@@ -32,7 +32,7 @@ LARGE_INDEX = 1_000_000
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
-class Reader:
+class TrackReader:
     """Reads one track of a freshly opened container; other streams are discarded.
 
     What it tells of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["SMALLEST_GAP", "RangeFile", "Source"]
+__all__ = ["SMALLEST_GAP", "RangeFile", "RangeSource"]
 
 FIRST_WINDOW, LARGEST_WINDOW = 32 * 1024, 1024 * 1024
 CACHE_BYTES, CACHED_WINDOWS = 3 * LARGEST_WINDOW, 16
@@ -16,7 +16,7 @@ CACHE_BYTES, CACHED_WINDOWS = 3 * LARGEST_WINDOW, 16
 RANGES_AT_ONCE, SMALLEST_GAP = 1024, 512
 
 
-class Source(Protocol):
+class RangeSource(Protocol):
     """A video that can be read in ranges."""
 
     size: int
@@ -54,7 +54,7 @@ class RangeFile:
     What is read in order is fetched in ever larger windows, what is jumped to in small ones; at most 4 MiB are kept.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RangeSource) -> None:
         self.size = source.size
         self.bytes_read = 0
         self.requests = 0

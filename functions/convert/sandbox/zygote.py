@@ -9,18 +9,20 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
+from functions.convert.errors import Unconfined
 from functions.convert.guard import die_with_parent, limit
-from functions.convert.sandbox.channel import Ranges, Sender, take_message
+from functions.convert.sandbox.channel import RangeClient, Sender, take_message
 from functions.convert.sandbox.confine import confine
 from functions.shared.reasons import Failure
 
 __all__ = ["OUT_OF_MEMORY", "PACKET_BYTES", "WORDS_KEPT", "Entry", "main"]
 
-# The control socket is the zygote's standard input. A packet with two descriptors is a job; one without asks how the
-# job ended; the end of the stream ends everything.
+# The control socket is the zygote's standard input. A packet with two descriptors is a job: its `limits`, and whether
+# confinement is `required`. One without asks how the job ended; the end of the stream ends everything.
 CONTROL, PACKET_BYTES = 0, 64 * 1024
 # How a child ends that did not come to its end: any exception, and the one for which the file may not be to blame.
 RAISED, OUT_OF_MEMORY = 1, 77
@@ -31,7 +33,7 @@ THREADS_SECONDS = 2.0
 class Entry(Protocol):
     """What a child runs: it reads the source, does the job, and sends what comes of it."""
 
-    def __call__(self, source: Ranges, job: dict[str, Any], send: Sender) -> None: ...
+    def __call__(self, source: RangeClient, job: dict[str, Any], send: Sender) -> None: ...
 
 
 def main(entry: str) -> None:
@@ -86,11 +88,11 @@ def _packet(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode()
 
 
-def _forked(run: Entry, limits: dict[str, int], descriptors: list[int]) -> int:
+def _forked(run: Entry, confinement: dict[str, Any], descriptors: list[int]) -> int:
     zygote = os.getpid()
     child = os.fork()
     if child == 0:
-        _child(run, limits, descriptors, zygote)
+        _child(run, confinement, descriptors, zygote)
     for descriptor in descriptors:
         os.close(descriptor)
     return child
@@ -105,13 +107,13 @@ def _ending(child: int) -> dict[str, Any]:
     }
 
 
-def _child(run: Entry, limits: dict[str, int], descriptors: list[int], zygote: int) -> NoReturn:
+def _child(run: Entry, confinement: dict[str, Any], descriptors: list[int], zygote: int) -> NoReturn:
     status = RAISED
     try:
         die_with_parent()
         # The zygote may have died before that.
         if os.getppid() == zygote:
-            status = _job(run, limits, *_only(descriptors))
+            status = _job(run, confinement, *_only(descriptors))
     finally:
         os._exit(status)
 
@@ -126,13 +128,14 @@ def _only(descriptors: list[int]) -> tuple[int, int]:
     return 3, 4
 
 
-def _job(run: Entry, limits: dict[str, int], ranges: int, messages: int) -> int:
+def _job(run: Entry, confinement: dict[str, Any], ranges: int, messages: int) -> int:
     send = Sender(messages)
     try:
-        limit(limits)
-        send({"kind": "started", "confined": confine()})
+        limit(confinement["limits"])
+        with suppress(*(() if confinement["required"] else (Unconfined,))):
+            confine()
         size, job = _order(messages)
-        run(Ranges(ranges, size), job, send)
+        run(RangeClient(ranges, size), job, send)
     except Failure as failure:
         send({"kind": "failed", "code": failure.code})
     except MemoryError:
