@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from functions.convert.conversion.filters import INTEGRATED, TRUE_PEAK
 from functions.convert.errors import Crash
 from functions.convert.sandbox import cores, policy
 from functions.convert.sandbox.programs import program
@@ -27,21 +29,37 @@ WATCH_SECONDS = 1.0
 MEMORY_BYTES = 2 * 1024**3
 OPEN_FILES = 32
 LINES_KEPT, LINE_LENGTH = 2000, 500
+# A number of microseconds has no more digits: 30 000 years.
+TIME_LENGTH = 18
+TOLD = (INTEGRATED, TRUE_PEAK)
+_NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?", re.ASCII)
 # No memory, and an ffmpeg that does not start.
 _NOT_ITS_FAULT = ("Cannot allocate memory", "error while loading shared libraries", "Traceback (most recent call last)")
 
 
 @dataclass
 class Outcome:
-    """How ffmpeg ended: its exit status (negative: the signal), the time stamp reached in seconds, its last words."""
+    """How ffmpeg ended: its exit status (negative: the signal), the time stamp reached in seconds, its last words.
+
+    `told` are the newest values of what it printed on standard output by the names in TOLD.
+    """
 
     status: int = 0
     seconds: float = 0.0
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    told: dict[str, str] = field(default_factory=dict)
 
     def said(self, *phrases: str) -> bool:
         """Whether one of the phrases is in what ffmpeg said."""
         return any(phrase in line for line in self.lines for phrase in phrases)
+
+    def take(self, line: str) -> None:
+        """A line of standard output: "name=value"."""
+        name, _, value = line.partition("=")
+        if name == "out_time_us" and value.isascii() and value.isdigit():
+            self.seconds = max(self.seconds, int(value[:TIME_LENGTH]) / 1e6)
+        elif name in TOLD and _NUMBER.fullmatch(value):
+            self.told[name] = value
 
     def check_ran(self) -> None:
         """Raises: Failure (timed-out), or Crash where the end says nothing about the file."""
@@ -74,7 +92,7 @@ def run(
         next_watch = time.monotonic()
         for line, is_progress in _lines(process):
             if is_progress:
-                outcome.seconds = max(outcome.seconds, _seconds(line))
+                outcome.take(line)
             elif line:
                 outcome.lines.append(line[:LINE_LENGTH])
             if time.monotonic() > deadline:
@@ -150,8 +168,3 @@ def _split(buffer: bytearray, data: bytes) -> list[str]:
     # A line without end must not fill the memory.
     buffer[:] = rest[: 16 * LINE_LENGTH]
     return [line.decode(errors="replace") for line in lines]
-
-
-def _seconds(line: str) -> float:
-    name, _, value = line.partition("=")
-    return int(value) / 1e6 if name == "out_time_us" and value.lstrip("-").isdigit() else 0.0

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from functions.convert.conversion.decode import Block, ResumePoint, blocks
+from functions.convert.conversion.media import Media
 from functions.convert.conversion.plan import Plan, planned
-from functions.convert.conversion.probe import Media, opened, probe
+from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import file_of
 

@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
 from functions.convert.conversion.reading import TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
@@ -71,7 +72,7 @@ def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
     shaper = Shaper(plan.shape, order, gain)
-    sample = at.sample + _skipped(plan) if at else 0
+    sample = at.sample + plan.first_sample if at else 0
     reader.seconds = sample / plan.shape.sample_rate
     for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
         parts = [planes for frame in frames for planes in shaper.feed(frame)]
@@ -91,8 +92,7 @@ def _block(parts: list[Planes], point: ResumePoint | None) -> Block:
 
 def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Iterator[Block]:
     """What lies between the plan's start and end, to the sample; resume points count from the first one of these."""
-    first = _skipped(plan)
-    last = None if plan.end is None else round(plan.end * plan.shape.sample_rate)
+    first, last = plan.first_sample, plan.end_sample
     sample = at.sample + first if at else 0
     for block in blocks:
         begin = max(first - sample, 0)
@@ -107,17 +107,12 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
             yield Block(sliced(block.planes, begin, end), end - begin, None)
 
 
-def _skipped(plan: Plan) -> int:
-    return round((plan.start or 0.0) * plan.shape.sample_rate)
-
-
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
-    rate = plan.shape.sample_rate
     if plan.fade_in:
         planes = (block.planes for block in blocks)
-        fade = ("afade", f"t=in:ss=0:ns={round(plan.fade_in * rate)}")
+        fade = fade_in(plan.shape.samples(plan.fade_in))
         blocks = (_block([faded], None) for faded in filtered(planes, plan.shape, fade))
-    return _faded_out(blocks, plan, round(plan.fade_out * rate)) if plan.fade_out else blocks
+    return _faded_out(blocks, plan, plan.shape.samples(plan.fade_out)) if plan.fade_out else blocks
 
 
 def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Block]:
@@ -131,8 +126,7 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
             count -= held[0].samples
             yield held.pop(0)
     if held:
-        fade = ("afade", f"t=out:ss={max(count - samples, 0)}:ns={min(samples, count)}")
-        for planes in filtered((block.planes for block in held), plan.shape, fade):
+        for planes in filtered((block.planes for block in held), plan.shape, fade_out(samples, count)):
             yield _block([planes], None)
 
 

@@ -7,11 +7,10 @@ import re
 
 from av.audio.codeccontext import AudioCodecContext
 
-__all__ = ["LIKELY", "MP3_LAYOUTS", "as_pan", "tame"]
+__all__ = ["LIKELY", "as_pan", "tame"]
 
-MP3_LAYOUTS = {1: "mono", 2: "stereo"}
 # What a number of channels without names most likely is, as FFmpeg guesses it.
-LIKELY = {**MP3_LAYOUTS, 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+LIKELY = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 # FFmpeg's own order of channels, in which alone it mixes them.
 _ORDER = (
     *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"),

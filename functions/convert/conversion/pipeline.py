@@ -26,9 +26,10 @@ from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.cutting import Cutter, cuts
 from functions.convert.conversion.decode import Block, ResumePoint
 from functions.convert.conversion.encode import Encoded
+from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
-from functions.convert.conversion.probe import Chapter, opened, probe
+from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.shared.reasons import Failure
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from functions.convert.conversion.languages import same_language, three_letters
-from functions.convert.conversion.probe import Chapter, Media, Track
+from functions.convert.conversion.media import Chapter, Media, Track
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
-__all__ = ["MEASURING", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
+__all__ = ["MEASURING", "OWN_TAGS", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
 
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -27,7 +27,7 @@ _TAGS = (
     *("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc"),
     *("comment", "copyright", "publisher", "description"),
 )
-_OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
+OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
 
 
 # What measuring, the first of two passes, is of the whole work.
@@ -44,6 +44,15 @@ class Shape:
     channels: int
     mode: Literal["vbr", "cbr", "abr"]
     value: int
+
+    @property
+    def layout(self) -> str:
+        """FFmpeg's name of the channels."""
+        return "mono" if self.channels == 1 else "stereo"
+
+    def samples(self, seconds: float) -> int:
+        """How many samples come before that time, or last so long."""
+        return round(seconds * self.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,18 @@ class Plan:
     seconds: float | None = None
 
     @property
+    def first_sample(self) -> int:
+        """The number of the track's first sample that is kept, at the sample rate of the MP3."""
+        return self.shape.samples(self.start or 0.0)
+
+    @property
+    def end_sample(self) -> int | None:
+        """The number of the sample after the last one that is kept; None for all that there are."""
+        return None if self.end is None else self.shape.samples(self.end)
+
+    @property
     def resumable(self) -> bool:
-        """Whether decoding can go on from a Place: nothing remembers what came long before."""
+        """Whether decoding can resume at a ResumePoint: nothing remembers what came long before."""
         resampled = self.track.sample_rate != self.shape.sample_rate
         return not (resampled or self.fade_in or self.fade_out)
 
@@ -158,7 +177,7 @@ def _tags(media: Media, track: Track, options: Mapping[str, Any]) -> dict[str, s
     kept = {} if options.get("tags") == "drop" else {name: media.tags[name] for name in _TAGS if name in media.tags}
     if track.language:
         kept["language"] = three_letters(track.language)
-    return kept | {name: options[name] for name in _OWN_TAGS if name in options}
+    return kept | {name: options[name] for name in OWN_TAGS if name in options}
 
 
 def _seconds(stated: float | None, start: float | None, end: float | None) -> float | None:

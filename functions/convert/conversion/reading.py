@@ -14,9 +14,10 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from functions.convert.conversion import holes
 from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.probe import Track, opened
+from functions.convert.conversion.media import Track
+from functions.convert.conversion.needed_ranges import needed_ranges
+from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -172,6 +173,6 @@ class TrackReader:
         stream.codec_context.thread_count = 1
         tame(stream.codec_context)
         file: RangeFile = self._container.file.file
-        if (wanted := holes.sound(file, stream)) is not None:
+        if (wanted := needed_ranges(file, stream)) is not None:
             file.keep_only(wanted)
         return stream

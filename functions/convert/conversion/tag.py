@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from functions.convert.conversion.probe import Chapter
+    from functions.convert.conversion.media import Chapter
 
 __all__ = ["CHAPTERS", "cleaned", "id3v1", "id3v2"]
 
