@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 
 from events.catalogue import VideoUploaded
-from functions.convert import checkpoints, engine
-from functions.convert.errors import Unconfined, Unfinished
+from functions.convert import checkpoints, crashes, engine
+from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
 from functions.shared import blobs, database, jobs, leases, outbox
 from functions.shared.problems import Unavailable
@@ -37,6 +37,8 @@ def convert(event: VideoUploaded) -> None:
     except jobs.Lost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
     except BaseException as error:
+        if isinstance(error, Crash):
+            crashes.record(claim, error)
         jobs.release(claim, counts=not isinstance(error, Unavailable))
         raise
     else:
@@ -45,13 +47,15 @@ def convert(event: VideoUploaded) -> None:
 
 def _finish(claim: jobs.Claim) -> str:
     try:
-        audio = engine.convert(claim)
+        converted = engine.convert(claim)
     except Unfinished:
-        log.info("job %s is gone on with by the next delivery", claim.job_id)
+        log.info("job %s is resumed by the next delivery", claim.job_id)
         return jobs.postpone(claim)
     except Failure as failure:
         return jobs.fail_claimed(claim, failure)
-    result = jobs.finish(claim, audio)
+    result = jobs.finish(claim, converted.audio)
+    for code in converted.warnings:
+        log.warning("job %s is done with a warning: %s", claim.job_id, code)
     # What is left when a store is away, sweep deletes.
     with suppress(Unavailable):
         checkpoints.forget(claim.job_id)

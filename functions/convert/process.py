@@ -66,7 +66,9 @@ class Outcome:
         if self.status == -signal.SIGXCPU:
             raise Failure("timed-out")
         if self.status < 0 or (self.status > 0 and self.said(*_NOT_ITS_FAULT)):
-            raise Crash(f"ffmpeg ended with {self.status}: {self.last_words()}")
+            raise Crash(
+                f"ffmpeg ended with {self.status}", converter="ffmpeg", status=self.status, words=self.last_words()
+            )
 
     def last_words(self) -> str:
         """The end of what ffmpeg said, for the log."""
@@ -129,7 +131,7 @@ def _confinement(name: str, directory: Path, inputs: Sequence[Path], deadline: f
     try:
         needed = program(name)
     except (OSError, subprocess.SubprocessError) as error:
-        raise Crash(f"{name} cannot be run: {error}") from error
+        raise Crash("ffmpeg cannot be run", converter="ffmpeg", words=str(error)) from error
     files = {"run": needed.run, "read": [*needed.read, *map(str, inputs)], "write": [str(directory)]}
     return json.dumps({"limits": _limits(deadline), "files": files, "required": policy.is_required()})
 

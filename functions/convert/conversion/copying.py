@@ -59,7 +59,7 @@ class Copy:
         if packet is not None and packet.has_sidedata("skip_samples"):
             start, end = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
             self._skipped += start
-            self.samples -= start + end
+            self.samples = max(0, self.samples - start - end)
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)

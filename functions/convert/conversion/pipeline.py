@@ -31,6 +31,7 @@ from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
+from functions.convert.conversion.tag import TEXT_LENGTH
 from functions.shared.reasons import Failure
 
 __all__ = ["Message", "converted", "run", "warm"]
@@ -176,7 +177,7 @@ class _Work:
         """How much of the sound this is; of the bytes, where nobody knows how long it will be."""
         self._check_length(seconds)
         share = seconds / self.plan.seconds if self.plan.seconds else self._file.tell() / self._file.size
-        return min(share, 1.0)
+        return max(0.0, min(share, 1.0))
 
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
@@ -185,7 +186,8 @@ class _Work:
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> Message:
         head, tail = mp3.ends(self._cover)
         seconds = mp3.samples / self.plan.shape.sample_rate
-        return {"kind": "file", "title": title, "files": files, "head": len(head), "seconds": seconds}, head + tail
+        told = {"title": title and title[:TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
+        return {"kind": "file", **told}, head + tail
 
 
 def _audio(frames: bytes) -> Message:

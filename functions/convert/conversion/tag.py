@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from functions.convert.conversion.media import Chapter
 
-__all__ = ["CHAPTERS", "cleaned", "id3v1", "id3v2"]
+__all__ = ["CHAPTERS", "TEXT_LENGTH", "cleaned", "id3v1", "id3v2"]
 
 # So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 13 × (4 × 1000 + 20) bytes.
 TEXT_LENGTH, CHAPTER_LENGTH, CHAPTERS = 1000, 200, 1000

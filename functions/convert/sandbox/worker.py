@@ -98,9 +98,9 @@ class Worker:
         `source` raise goes through, and so does NoWorker; then, when the time is up, and when the child sends what it
         must not (on_message raises ProtocolViolation), this worker and its child are killed first.
         """
-        hear = _Hearing(on_message)
+        receive = _Receiver(on_message)
         try:
-            self._attended(job, source, hear, tick, deadline)
+            self._attended(job, source, receive, tick, deadline)
             ending = self._ending()
         except TimedOut:
             self.kill()
@@ -111,7 +111,7 @@ class Worker:
         except BaseException:
             self.kill()
             raise
-        return Ended(words=hear.words, **ending)
+        return Ended(words=receive.words, **ending)
 
     def kill(self) -> None:
         """Kill the process and its child at once."""
@@ -128,7 +128,7 @@ class Worker:
         self._process.returncode = 0
 
     def _attended(
-        self, job: dict[str, Any], source: RangeSource, hear: OnMessage, tick: Callable[[], None], deadline: float
+        self, job: dict[str, Any], source: RangeSource, receive: OnMessage, tick: Callable[[], None], deadline: float
     ) -> None:
         order = message({"kind": "job", "size": source.size}, json.dumps(job).encode())
         with ExitStack() as stack:
@@ -141,28 +141,28 @@ class Worker:
             # What is wrong with a child that does not even take its order is told by its ending.
             with suppress(ConnectionError, TimeoutError):
                 messages.sendall(order)
-            attend(ranges, messages, source, hear, tick, deadline)
+            attend(ranges, messages, source, receive, tick, deadline)
 
     def _fork(self, confinement: dict[str, Any], *ends: socket.socket) -> None:
         try:
             socket.send_fds(self._control, [json.dumps(confinement).encode()], [end.fileno() for end in ends])
         except ConnectionError:
-            raise NoWorker(self._heard()["error"]) from None
+            raise NoWorker(self._control_reply()["error"]) from None
 
     def _ending(self) -> dict[str, Any]:
         self._control.settimeout(GRACE_SECONDS)
         try:
             self._control.send(b"?")
-            ending = self._heard()
+            ending = self._control_reply()
         except TimeoutError:
             raise ProtocolViolation("silence: it has closed its sockets, and goes on") from None
         except ConnectionError:
-            ending = self._heard()
+            ending = self._control_reply()
         if "status" not in ending:
             raise NoWorker(ending["error"])
         return ending
 
-    def _heard(self) -> dict[str, Any]:
+    def _control_reply(self) -> dict[str, Any]:
         # A socket tells first that the other side is gone, and then what it had said before.
         for _ in range(2):
             with suppress(ConnectionError):
@@ -187,8 +187,8 @@ def _started(entry: str, control: socket.socket) -> subprocess.Popen[bytes]:
         )
 
 
-class _Hearing:
-    """Keeps what is meant for the parent alone, and passes on the rest."""
+class _Receiver:
+    """Keeps the last words of a child that failed, and passes on all else."""
 
     def __init__(self, on_message: OnMessage) -> None:
         self.words = ""
@@ -196,7 +196,10 @@ class _Hearing:
 
     def __call__(self, header: dict[str, Any], payload: bytes) -> None:
         if header["kind"] == "raised":
-            self.words = str(header.get("words"))[:WORDS_KEPT]
+            words = header.get("words")
+            if not isinstance(words, str) or len(words) > WORDS_KEPT:
+                raise ProtocolViolation("last words that are none, or too long")
+            self.words = words
         else:
             self._on_message(header, payload)
 
