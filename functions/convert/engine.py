@@ -1,6 +1,6 @@
 """One conversion as the function sees it: the video is a blob, the engine runs in its sandbox, the MP3 becomes a blob.
 
-What is finished is saved every second, so that neither a deadline nor a death costs more than that.
+What is finished is saved every second, so that neither a deadline nor a crash costs more than that.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from functions.shared.reasons import Failure
 
 __all__ = ["convert"]
 
-# How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
-# share of the time that a conversion has.
+# How often finished frames are saved, and how long before the deadline for the last time: in seconds, and at most as
+# a share of the time that a conversion has.
 SAVE_SECONDS, SAVE_SHARE = 1.0, 0.2
 MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
 # After so many attempts that crashed, the ffmpeg command is tried: it is slower, and another program.
@@ -45,7 +45,7 @@ def convert(claim: Claim) -> Converted:
 
 
 def _by_engine(claim: Claim) -> Audio:
-    # Nobody has saved anything before a job's first token.
+    # Before a job's first token nothing can have been saved.
     saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
     with Result(claim, saved.parts if saved else ()) as result:
         conversion = _Conversion(claim, result)

@@ -35,7 +35,7 @@ __all__ = [
 
 
 class ConvertError(Exception):
-    """The conversion cannot go on."""
+    """The conversion cannot be done."""
 
     def __init__(self, details: str = "") -> None:
         first = (type(self).__doc__ or "").partition("\n")[0].rstrip(".")

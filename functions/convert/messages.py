@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.convert.conversion.tag import CHAPTERS, TEXT_LENGTH
+from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import ProtocolViolation
 from functions.shared.reasons import REASONS
 
@@ -123,13 +123,13 @@ def _number(value: Any, most: float) -> float:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= CHAPTERS:
+    if type(value) is not int or not 1 <= value <= MAX_CHAPTERS:
         raise ProtocolViolation("a number of files that cannot be")
     return value
 
 
 def _title(value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or len(value) > TEXT_LENGTH):
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH):
         raise ProtocolViolation("a title that is none, or too long")
     return value
 

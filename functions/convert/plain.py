@@ -1,4 +1,4 @@
-"""One video to one MP3 by a single ffmpeg command: where the engine has crashed, and what it is compared with."""
+"""One video to one MP3 by a single ffmpeg command: for where the engine crashes, and to compare the engine with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def convert(
 ) -> tuple[Path, float]:
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
-    No cover is taken over, silence is not trimmed, and chapters are not split: it shall work, first of all.
+    No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
     `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
@@ -53,7 +53,7 @@ def command(video: Path, target: Path, plan: Plan) -> list[str]:
     encoding = {"acodec": "copy"} if plan.copy else {"acodec": "libmp3lame", **_quality(plan.shape)}
     bare = {"id3v2_version": 0, "map_metadata": -1, "map_chapters": -1}
     sound = _input(video, plan) if plan.copy else _faded(_trimmed(_shaped(_input(video, plan), plan), plan), plan)
-    # Warnings and errors only: what it says is judged, and a title may read like one of them.
+    # Warnings and errors only: they decide the outcome, and a title may read like one of them.
     return _words(sound.output(str(target), format="mp3", **encoding, **bare), "warning")
 
 

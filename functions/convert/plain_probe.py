@@ -1,4 +1,4 @@
-"""What is in a file, as the ffmpeg command tells it: for plain.py."""
+"""What is in a file, read from what the ffmpeg command prints: for plain.py."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ INPUT_GUARDS: dict[str, str | None] = {
     "dn": None,
 }
 
-# Of what a file says about itself.
+# Of tags, and of chapters.
 _TAGS_BYTES = 1024 * 1024
 
 _FORMAT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AUDIO = re.compile(r"  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w*)\))?: Audio: (\w+)[^,]*(?:, (\d+) Hz, ([^,]+))?")
 _COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
-# A line of an ffmetadata file goes on where a backslash is before its end.
+# A line of an ffmetadata file continues after a backslash before its end.
 _LINE = re.compile(r"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
 
 

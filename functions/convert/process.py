@@ -26,11 +26,11 @@ from functions.shared.reasons import Failure
 __all__ = ["Outcome", "run"]
 
 WATCH_SECONDS = 1.0
-MEMORY_BYTES = 2 * 1024**3
-OPEN_FILES = 32
-LINES_KEPT, LINE_LENGTH = 2000, 500
+MAX_MEMORY_BYTES = 2 * 1024**3
+MAX_OPEN_FILES = 32
+MAX_LINES, MAX_LINE_LENGTH = 2000, 500
 # A number of microseconds has no more digits: 30 000 years.
-TIME_LENGTH = 18
+MAX_TIME_LENGTH = 18
 TOLD = (INTEGRATED, TRUE_PEAK)
 _NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?", re.ASCII)
 # No memory, and an ffmpeg that does not start.
@@ -46,7 +46,7 @@ class Outcome:
 
     status: int = 0
     seconds: float = 0.0
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
     told: dict[str, str] = field(default_factory=dict)
 
     def said(self, *phrases: str) -> bool:
@@ -57,7 +57,7 @@ class Outcome:
         """A line of standard output: "name=value"."""
         name, _, value = line.partition("=")
         if name == "out_time_us" and value.isascii() and value.isdigit():
-            self.seconds = max(self.seconds, int(value[:TIME_LENGTH]) / 1e6)
+            self.seconds = max(self.seconds, int(value[:MAX_TIME_LENGTH]) / 1e6)
         elif name in TOLD and _NUMBER.fullmatch(value):
             self.told[name] = value
 
@@ -96,7 +96,7 @@ def run(
             if is_progress:
                 outcome.take(line)
             elif line:
-                outcome.lines.append(line[:LINE_LENGTH])
+                outcome.lines.append(line[:MAX_LINE_LENGTH])
             if time.monotonic() > deadline:
                 raise Failure("timed-out")
             if time.monotonic() >= next_watch:
@@ -140,9 +140,9 @@ def _limits(deadline: float) -> dict[str, int]:
     """No second process is allowed by the filter; a limit of them would count those of the server."""
     return {
         "RLIMIT_CPU": max(1, int(deadline - time.monotonic())) * (cores.available() + 1),
-        "RLIMIT_AS": MEMORY_BYTES,
+        "RLIMIT_AS": MAX_MEMORY_BYTES,
         "RLIMIT_FSIZE": settings.number("MAX_AUDIO_BYTES"),
-        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_NOFILE": MAX_OPEN_FILES,
         "RLIMIT_CORE": 0,
     }
 
@@ -168,5 +168,5 @@ def _split(buffer: bytearray, data: bytes) -> list[str]:
     buffer += data or b"\n"
     *lines, rest = bytes(buffer).replace(b"\r", b"\n").split(b"\n")
     # A line without end must not fill the memory.
-    buffer[:] = rest[: 16 * LINE_LENGTH]
+    buffer[:] = rest[: 16 * MAX_LINE_LENGTH]
     return [line.decode(errors="replace") for line in lines]

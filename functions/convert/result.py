@@ -15,7 +15,7 @@ from functions.shared.reasons import Failure
 __all__ = ["WARNINGS", "Converted", "Result", "pieces"]
 
 PIECE = 256 * 1024
-# What the owner is to be told of an MP3 that is not quite what was asked for: code → text.
+# What its owner has to know about an MP3 that is not quite what they asked for: code → text.
 WARNINGS = {
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files."
@@ -31,9 +31,9 @@ class Converted:
 
 
 class Result:
-    """The frames of one MP3 after the other.
+    """The frames of one MP3 after another.
 
-    The first ones may be `parts`, blobs that an earlier conversion of the job left; the others wait in a file without
+    The first ones may be `parts`, blobs that an earlier conversion of the job left; the others are in a file without
     a name. An MP3 is whole when its first and last bytes are known.
     """
 

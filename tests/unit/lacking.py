@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 from functions.convert.sandbox import confine
-from functions.convert.sandbox.calls import JUDGED, numbers
+from functions.convert.sandbox.calls import BY_ARGUMENT, numbers
 
 __all__ = ["run_lacking"]
 
 ROOT = Path(__file__).parents[2]
 CALLS = {
-    "seccomp": {"seccomp": numbers(JUDGED, platform.machine())["seccomp"]},
+    "seccomp": {"seccomp": numbers(BY_ARGUMENT, platform.machine())["seccomp"]},
     "landlock": {"landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446},
 }
 

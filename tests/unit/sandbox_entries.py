@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from functions.convert.sandbox.calls import JUDGED, NEEDLESS, numbers
+from functions.convert.sandbox.calls import BY_ARGUMENT, NEEDLESS, numbers
 from functions.convert.sandbox.channel import RangeClient, Sender
 from functions.shared.reasons import Failure
 
@@ -132,7 +132,7 @@ def unimported(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
 
 def _syscall(name: str, *arguments: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(numbers(JUDGED + NEEDLESS, platform.machine())[name], *arguments) < 0:
+    if libc.syscall(numbers(BY_ARGUMENT + NEEDLESS, platform.machine())[name], *arguments) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.convert import engine
-from functions.convert.conversion.tag import CHAPTERS, TEXT_LENGTH
+from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
 from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, State
 from functions.convert.sandbox import nursery
@@ -31,7 +31,7 @@ VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     ({"kind": "progress"}, b""),
     *((WHOLE | {"seconds": seconds}, b"abc") for seconds in [*NO_NUMBERS, 3602]),
     *((WHOLE | {"head": head}, b"abc") for head in [*NO_NUMBERS, 4, 1.0]),
-    *((WHOLE | {"files": files}, b"abc") for files in [*NO_NUMBERS, 0, CHAPTERS + 1, 1.0]),
+    *((WHOLE | {"files": files}, b"abc") for files in [*NO_NUMBERS, 0, MAX_CHAPTERS + 1, 1.0]),
     (WHOLE | {"title": "One"}, b"abc"),
     (WHOLE | {"more": 1}, b"abc"),
     ({"kind": "file"}, b""),
@@ -44,7 +44,7 @@ VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     ({"kind": ""}, b""),
 ]
 SPLIT_VIOLATIONS: list[dict[str, Any]] = [
-    *(CHAPTER | {"title": title} for title in (None, "x" * (TEXT_LENGTH + 1), 1, ["x"])),
+    *(CHAPTER | {"title": title} for title in (None, "x" * (MAX_TEXT_LENGTH + 1), 1, ["x"])),
     {"kind": "checkpoint"},
 ]
 

@@ -122,7 +122,7 @@ def test_an_ffmpeg_that_is_killed_blames_nobody(talk: Path, room: Path, monkeypa
 def test_an_ffmpeg_that_dies_while_it_looks_blames_nobody(
     talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "MEMORY_BYTES", 32 * 1024**2)
+    monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 32 * 1024**2)
     with pytest.raises(Crash):
         plain_probe.probe(talk, room, soon(), quiet)
 
@@ -236,7 +236,7 @@ def test_who_asks_for_too_much_memory_is_not_blamed_on_the_file(
 ) -> None:
     seen = plain_probe.probe(talk, room, soon(), quiet)
     monkeypatch.setattr(plain_probe, "probe", lambda *_: seen)
-    monkeypatch.setattr(runner, "MEMORY_BYTES", 128 * 1024**2)
+    monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 128 * 1024**2)
     with pytest.raises(Crash):
         plain.convert(talk, room, {}, quiet)
 

@@ -333,7 +333,7 @@ def test_an_entry_that_is_not_there_is_told(entry: str) -> None:
 
 def test_an_entry_that_leaves_a_thread_behind_is_told() -> None:
     nursery = Nursery("tests.unit.sandbox_threads:run")
-    with pytest.raises(NoWorker, match="a thread goes on"), nursery.worker() as worker:
+    with pytest.raises(NoWorker, match="a thread still runs"), nursery.worker() as worker:
         Job(worker).run("read", requests=[])
     nursery.close()
 

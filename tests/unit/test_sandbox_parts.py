@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from functions.convert.errors import ProtocolViolation
 from functions.convert.sandbox import calls, cores
 from functions.convert.sandbox.channel import (
-    HEADER_BYTES,
-    PAYLOAD_BYTES,
-    RANGES,
-    REPLY_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_PAYLOAD_BYTES,
+    MAX_RANGES,
+    MAX_REPLY_BYTES,
     RangeClient,
     message,
     take_message,
@@ -54,16 +54,16 @@ def test_messages_are_whole_however_they_arrive(
     assert not buffer
 
 
-@pytest.mark.parametrize(("header", "payload"), [("x" * HEADER_BYTES, 0), ("", PAYLOAD_BYTES + 1)])
+@pytest.mark.parametrize(("header", "payload"), [("x" * MAX_HEADER_BYTES, 0), ("", MAX_PAYLOAD_BYTES + 1)])
 def test_a_message_that_is_too_long_is_not_sent(header: str, payload: int) -> None:
     with pytest.raises(ValueError, match="too long"):
         message({"kind": header}, bytes(payload))
 
 
 def test_the_largest_message_is_taken() -> None:
-    header = {"kind": "x", "text": "y" * (HEADER_BYTES - 26)}
-    buffer = bytearray(message(header, bytes(PAYLOAD_BYTES)))
-    assert take_message(buffer) == (header, bytes(PAYLOAD_BYTES))
+    header = {"kind": "x", "text": "y" * (MAX_HEADER_BYTES - 26)}
+    buffer = bytearray(message(header, bytes(MAX_PAYLOAD_BYTES)))
+    assert take_message(buffer) == (header, bytes(MAX_PAYLOAD_BYTES))
 
 
 @given(st.binary(max_size=200))
@@ -89,12 +89,12 @@ def test_whatever_arrives_is_ranges_of_the_file_or_rubbish(wire: bytes, size: in
     "ranges",
     [
         [(0, 0)],
-        [(0, REPLY_BYTES + 1)],
-        [(0, REPLY_BYTES), (0, 1)],
+        [(0, MAX_REPLY_BYTES + 1)],
+        [(0, MAX_REPLY_BYTES), (0, 1)],
         [(10**9, 1)],
         [(10**9 - 1, 2)],
         [(2**64 - 1, 2**64 - 1)],
-        [(0, 1)] * (RANGES + 1),
+        [(0, 1)] * (MAX_RANGES + 1),
     ],
 )
 def test_requests_have_caps(ranges: list[tuple[int, int]]) -> None:
@@ -155,13 +155,13 @@ def test_system_calls_have_the_numbers_of_the_kernel(machine: str) -> None:
         pytest.skip("no kernel headers here")
     defined = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", HEADERS[machine].read_text())
     numbers = {name: int(number) for name, number in defined}
-    ours = calls.numbers(calls.NEEDED + calls.JUDGED + calls.NEEDLESS, machine)
+    ours = calls.numbers(calls.NEEDED + calls.BY_ARGUMENT + calls.NEEDLESS, machine)
     assert ours.items() <= numbers.items()
     assert len(ours) > 50
 
 
 def test_no_call_is_named_twice() -> None:
-    named = [line.split()[0] for line in (calls.NEEDED + calls.JUDGED + calls.NEEDLESS).splitlines() if line]
+    named = [line.split()[0] for line in (calls.NEEDED + calls.BY_ARGUMENT + calls.NEEDLESS).splitlines() if line]
     assert len(set(named)) == len(named)
 
 

@@ -13,13 +13,13 @@ __all__ = ["FIRST", "FRAGMENTS", "Box", "boxes"]
 FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
 # Files begin with one of these; others are not looked at.
 FIRST = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
-# No file of sense has more boxes at the top, or in its moov.
+# No real file has more boxes at the top, or in its moov.
 _MAX_BOXES = 4096
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box: its four letters, where it starts, where its content starts, where it stops (in bytes)."""
+    """A box: its four letters, and where it starts, its content starts, and it ends (in bytes)."""
 
     kind: bytes
     start: int

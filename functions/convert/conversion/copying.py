@@ -1,4 +1,4 @@
-"""MP3 frames that are taken as they are, under a header that says anew what makes them gapless."""
+"""MP3 frames that are copied as they are, under a new header that makes them gapless."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Copy"]
 
 # Frames go out in pieces of about this size.
 PIECE = 256 * 1024
-# What every decoder is late by, and FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
+# The delay of every decoder, which FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
 DECODER_DELAY = 529
-# AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet are to be thrown away at its start, and at its end.
+# AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet to discard at its start, and at its end.
 _SKIP = struct.Struct("<II")
 
 
 class Copy:
-    """Takes the packets of a track of MP3. `samples` counts what is to be heard of them so far."""
+    """Takes the packets of an MP3 track. `samples` counts the audible samples so far."""
 
     def __init__(self, plan: Plan) -> None:
         self.samples = 0
@@ -45,7 +45,7 @@ class Copy:
                 first, last = first or packet, packet
             if len(piece) >= PIECE:
                 yield self._counted(piece)
-        # Only these can have anything to throw away, and asking takes long.
+        # Only these can have samples to discard, and asking every packet takes long.
         for end in {first, last}:
             self._skip(end)
         yield self._counted(piece)

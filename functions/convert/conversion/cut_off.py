@@ -44,5 +44,5 @@ def _lacks_a_box(file: RangeFile) -> bool:
         if (not number and box.kind not in FIRST) or box.kind in FRAGMENTS:
             return False
         needed += [box] if box.kind in (b"moov", b"mdat") else []
-    # What follows the last box that matters may be rubbish that only looks like a longer one.
+    # What follows the last box that matters may be garbage that only looks like a longer one.
     return bool(needed) and (needed[-1].stop > file.size or all(box.kind == b"mdat" for box in needed))

@@ -91,7 +91,7 @@ def _block(parts: list[Planes], point: ResumePoint | None) -> Block:
 
 
 def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Iterator[Block]:
-    """What lies between the plan's start and end, to the sample; resume points count from the first one of these."""
+    """The samples from the plan's start to its end, exactly; resume points count from the first one of these."""
     first, last = plan.first_sample, plan.end_sample
     sample = at.sample + first if at else 0
     for block in blocks:
@@ -116,7 +116,7 @@ def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
 
 
 def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Block]:
-    """Holds back so much that the end is at hand when it comes: no file says exactly where that is."""
+    """Holds back the newest samples, so that the end can be faded when it comes: no file says exactly where it is."""
     held: list[Block] = []
     count = 0
     for block in blocks:

@@ -22,7 +22,7 @@ __all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "f
 SEGMENT = 768
 # A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
 OVERLAP = 6
-# Frames that an encoder makes first and nobody keeps, until it no longer shows that it was just started.
+# Frames that an encoder makes first, which are dropped: until then it shows that it was just started.
 WARM_UP = 8
 # Frames after the last one wanted, so that the silence which LAME appends when it is flushed reaches into none.
 LOOK_AHEAD = 3

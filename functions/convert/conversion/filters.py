@@ -14,12 +14,12 @@ __all__ = ["INTEGRATED", "LOUDNESS", "TRUE_PEAK", "Filter", "arguments", "fade_i
 Filter = tuple[str, dict[str, Any]]
 
 # It measures the integrated loudness and the true peak (EBU R128, ITU-R BS.1770), in a tenth of the time that loudnorm
-# takes for the same, and tells them as metadata of these names: in LUFS, and as a share of full scale.
+# takes for the same, and reports them as metadata of these names: in LUFS, and as a share of full scale.
 LOUDNESS: Filter = ("ebur128", {"metadata": 1, "peak": "true", "framelog": "verbose"})
 INTEGRATED, TRUE_PEAK = "lavfi.r128.I", "lavfi.r128.true_peak"
 # The peak that R128 allows, in dB; and the loudness up to which there is nothing to measure (BS.1770's absolute gate).
 _MAX_PEAK, _NOTHING = -1.0, -70.0
-# FFmpeg tells the peak to three decimals: it may be so much higher.
+# FFmpeg rounds the peak to three decimals: it may be this much higher.
 _PEAK_ERROR = 0.0005
 
 

@@ -76,7 +76,7 @@ class SideInfo(NamedTuple):
 
     @property
     def main_data_length(self) -> int:
-        """How many bytes of main data the frame has, wherever they lie."""
+        """How many bytes of main data the frame has, in its own slot or before it."""
         return (sum(granule.part2_3_length for channels in self.granules for granule in channels) + 7) // 8
 
 

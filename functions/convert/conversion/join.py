@@ -40,12 +40,12 @@ class Joiner:
     """Takes segments in order. A few frames are held back, in which the next one's data may yet have to be written."""
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
-        """`state` is what `state()` gave, to go on from there."""
+        """`state` is what `state()` gave, to resume from."""
         self._first = int(state["first"]) if state else 0
         self._held = split(base64.b64decode(state["held"])) if state else []
 
     def state(self) -> dict[str, Any]:
-        """What has to be known to go on after the segments so far, fit for JSON and below 64 KB."""
+        """What is needed to resume after the segments so far, fit for JSON and below 64 KB."""
         return {"first": self._first, "held": base64.b64encode(b"".join(self._held)).decode("ascii")}
 
     def add(self, part: Encoded) -> bytes:

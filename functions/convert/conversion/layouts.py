@@ -48,5 +48,5 @@ def as_pan(layout: str, count: int) -> str | None:
         return "|".join(["+".join(sorted(names, key=_ORDER.index)), *moved])
     if count in LIKELY and "ambisonic" not in layout:
         return "|".join([LIKELY[count], *(f"c{at}=c{at}" for at in range(count))])
-    # Nobody knows what they are: the first two are what a player would play.
+    # What they are is not known: a player would play the first two.
     return "stereo|c0=c0|c1=c1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from av.audio.stream import AudioStream
 
 from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
-from functions.convert.conversion.source import SMALLEST_GAP, RangeFile
+from functions.convert.conversion.source import MIN_GAP, RangeFile
 
 __all__ = ["needed_ranges"]
 
@@ -31,12 +31,12 @@ def needed_ranges(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]]
 
 
 def _runs(stream: AudioStream) -> list[tuple[int, int]]:
-    """The samples of a stream; what lies close together as one, since a day of sound has millions of them."""
+    """The samples of a stream; neighbours are merged, since a day of sound has millions of them."""
     runs: list[tuple[int, int]] = []
     start = stop = 0
     for entry in stream.index_entries:
         position, size = entry.pos, entry.size
-        if 0 <= position - stop < SMALLEST_GAP and stop:
+        if 0 <= position - stop < MIN_GAP and stop:
             stop = position + size
         else:
             runs.append((start, stop))

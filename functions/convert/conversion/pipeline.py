@@ -4,7 +4,7 @@ Each message is a header, which names its kind, and a payload:
 
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
-    checkpoint  payload: the state (JSON) from which a later conversion goes on after the frames so far
+    checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
 
@@ -31,15 +31,15 @@ from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
-from functions.convert.conversion.tag import TEXT_LENGTH
+from functions.convert.conversion.tag import MAX_TEXT_LENGTH
 from functions.shared.reasons import Failure
 
 __all__ = ["Message", "converted", "run", "warm"]
 
 Message = tuple[dict[str, Any], bytes]
-# What the first of two passes finds, and how often it tells how far it got.
+# What the first of two passes finds, and how often it reports progress, in seconds of sound.
 FOUND = ("gain", "start", "end", "seconds")
-TOLD_SECONDS = 10.0
+PROGRESS_SECONDS = 10.0
 
 
 def warm() -> None:
@@ -68,7 +68,7 @@ class _Silence:
 
 
 def run(source: RangeSource, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
-    """Convert, and send the messages. Raises: Failure, which the process that it runs in makes a message of."""
+    """Convert, and send the messages. Raises: Failure, which zygote.py makes a message of."""
     for header, payload in converted(source, job):
         send(header, payload)
 
@@ -153,7 +153,7 @@ class _Work:
         self._before = MEASURING
 
     def _measure(self) -> Generator[Message, None, dict[str, Any]]:
-        measuring, next_told = loudness.measured(self._container, self.plan), 0.0
+        measuring, next_progress = loudness.measured(self._container, self.plan), 0.0
         while True:
             try:
                 seconds = next(measuring)
@@ -161,9 +161,9 @@ class _Work:
                 plan: Plan = end.value
                 chapters = [astuple(chapter) for chapter in plan.chapters]
                 return {name: getattr(plan, name) for name in FOUND} | {"chapters": chapters}
-            if seconds >= next_told:
+            if seconds >= next_progress:
                 yield _progress(MEASURING * self._share(seconds))
-                next_told = seconds + TOLD_SECONDS
+                next_progress = seconds + PROGRESS_SECONDS
 
     def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
         segments = encode.segments(blocks, self.plan.shape, first, sample)
@@ -186,7 +186,7 @@ class _Work:
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> Message:
         head, tail = mp3.ends(self._cover)
         seconds = mp3.samples / self.plan.shape.sample_rate
-        told = {"title": title and title[:TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
+        told = {"title": title and title[:MAX_TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
         return {"kind": "file", **told}, head + tail
 
 

@@ -1,4 +1,4 @@
-"""From what is in a video and what its owner asked for to what is to be done: nothing is read or decoded here."""
+"""What to do with a video, from what is in it and what its owner asked for: nothing is read or decoded here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["MEASURING", "OWN_TAGS", "RATES", "Plan", "Shape", "is_short", "plann
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # The largest bitrate of MPEG-2.5 (as LAME has it) and MPEG-2; the rates up to which each is what is written.
-_LARGEST_BITRATE = ((12000, 64), (24000, 160), (48000, 320))
+_MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
-# Options that leave the samples as they are; any other one asks for MP3 frames to be made anew.
+# Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
     *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
@@ -136,7 +136,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
 
 
 def within(chapters: Iterable[Chapter], start: float | None, end: float | None) -> tuple[Chapter, ...]:
-    """The chapters of what lies between two times, counted from the first of them."""
+    """The chapters between two times, which then count from the first of the two."""
     first, last = start or 0.0, float("inf") if end is None else end
     return tuple(
         Chapter(max(chapter.start, first) - first, min(chapter.end, last) - first, chapter.title)
@@ -162,7 +162,7 @@ def _shape(track: Track, options: Mapping[str, Any]) -> Shape:
     channels = options.get("channels") or (1 if track.channels == 1 else 2)
     if "bitrate" not in options:
         return Shape(rate, channels, "vbr", options.get("quality", DEFAULT_QUALITY))
-    largest = next(bitrate for up_to, bitrate in _LARGEST_BITRATE if rate <= up_to)
+    largest = next(bitrate for up_to, bitrate in _MAX_BITRATES if rate <= up_to)
     return Shape(rate, channels, options.get("bitrate_mode", "cbr"), min(options["bitrate"], largest))
 
 

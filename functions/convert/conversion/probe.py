@@ -22,7 +22,7 @@ __all__ = ["opened", "probe"]
 _CODECS = frozenset(CODECS.split(","))
 # Only these demuxers and decoders, no protocol at all: nothing in a file can make FFmpeg read another one.
 _GUARDS = {"format_whitelist": FORMATS, "codec_whitelist": CODECS, "protocol_whitelist": "none"}
-# An MP4 names its streams in its index: what FFmpeg looks at beyond that would be pictures. (Its default is 5 MB.)
+# An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
 _HEAD = 1024
@@ -93,7 +93,7 @@ def _track(position: int, stream: AudioStream) -> Track:
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     context = stream.codec_context
     known = context is not None and context.codec.name in _CODECS
-    # First of all: whatever else asks for the layout must find a tame one.
+    # First of all: everything that asks for the layout later must find a tame one.
     layout = tame(context) if known else ""
     return Track(
         position,

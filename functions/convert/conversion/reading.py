@@ -28,15 +28,15 @@ Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
 LARGE_INDEX = 1_000_000
-# Before a decoder gives what it would have given, it must have decoded so many packets, or those of a second; they are
-# looked for so many seconds before.
+# A decoder gives the same samples again only after it has decoded this many packets, or those of a second; the demuxer
+# seeks this many seconds back for them.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
 class TrackReader:
     """Reads one track of a freshly opened container; other streams are discarded.
 
-    What it tells of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
+    What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
     """
 

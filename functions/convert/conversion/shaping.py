@@ -23,7 +23,7 @@ SAMPLE_BYTES = 4
 class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
-    `order` names the channels of frames that call them what is LIKELY; "" for what they say.
+    `order` names the channels of frames whose layout is only LIKELY; "" to believe the frames.
     `exact` says that all samples so far depend on nothing but themselves.
     """
 

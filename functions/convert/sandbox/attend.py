@@ -1,4 +1,4 @@
-"""The parent's side of one child: serves its ranges, hears its messages, and watches the clock."""
+"""The parent's side of one child: serves its ranges, receives its messages, and keeps the deadline."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def attend(
 ) -> None:
     """Serve the child at the other ends of these two sockets until it has closed both.
 
-    `tick` is called at the start and then every TICK_SECONDS, as far as `source` and `on_message` come back in time.
+    `tick` is called at the start and then every TICK_SECONDS, as far as `source` and `on_message` return in time.
     Raises: TimedOut at `deadline` (monotonic seconds), ProtocolViolation, and what `source`, `on_message` and `tick`
     raise.
     """

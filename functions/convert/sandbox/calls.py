@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ARCHITECTURES", "JUDGED", "NEEDED", "NEEDLESS", "UNKNOWN_FROM", "numbers"]
+__all__ = ["ARCHITECTURES", "BY_ARGUMENT", "NEEDED", "NEEDLESS", "UNKNOWN_FROM", "numbers"]
 
 # Machine → AUDIT_ARCH_… (linux/audit.h).
 ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
@@ -51,8 +51,8 @@ exit 60 93
 exit_group 231 94
 """
 
-# What depends on the arguments, or is used here.
-JUDGED = """
+# What is allowed by its arguments, and what the filters themselves use.
+BY_ARGUMENT = """
 clone 56 220
 mmap 9 222
 mprotect 10 226
@@ -63,8 +63,8 @@ seccomp 317 277
 prlimit64 302 261
 """
 
-# What no ffmpeg needs that turns one file into another: the network, other processes, and to change of files what
-# Landlock does not look at.
+# What no ffmpeg needs to turn one file into another: the network, other processes, and what changes files although
+# Landlock does not look at it.
 NEEDLESS = """
 socket 41 198
 socketpair 53 199

@@ -1,4 +1,4 @@
-"""The two wires between a conversion's child and its parent: ranges of the video in, messages out."""
+"""The two sockets between a conversion's child and its parent: ranges of the video in, messages out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from functions.convert.errors import ProtocolViolation
 
-__all__ = ["PAYLOAD_BYTES", "REPLY_BYTES", "RangeClient", "Sender", "message", "take_message", "take_request"]
+__all__ = ["MAX_PAYLOAD_BYTES", "MAX_REPLY_BYTES", "RangeClient", "Sender", "message", "take_message", "take_request"]
 
 # The caps of one message, in bytes. What is longer is sent in several.
-HEADER_BYTES, PAYLOAD_BYTES = 64 * 1024, 4 * 1024 * 1024
+MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES = 64 * 1024, 4 * 1024 * 1024
 # The caps of one request for ranges: how many, and how many bytes all of them have.
-RANGES, REPLY_BYTES = 4096, 64 * 1024 * 1024
+MAX_RANGES, MAX_REPLY_BYTES = 4096, 64 * 1024 * 1024
 
 _LENGTH = struct.Struct("!I")
 _RANGE = struct.Struct("!QQ")
@@ -25,15 +25,15 @@ _RANGE = struct.Struct("!QQ")
 def message(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """One message as bytes: length and header (JSON), length and payload. Raises: ValueError when it is too long."""
     head = json.dumps(header).encode()
-    if len(head) > HEADER_BYTES or len(payload) > PAYLOAD_BYTES:
+    if len(head) > MAX_HEADER_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a message of {len(head)} and {len(payload)} bytes is too long")
     return b"".join((_LENGTH.pack(len(head)), head, _LENGTH.pack(len(payload)), payload))
 
 
 def take_message(buffer: bytearray) -> tuple[dict[str, Any], bytes] | None:
     """Take the first message off the buffer, or give None while it is not whole. Raises: ProtocolViolation."""
-    head = _part(buffer, 0, HEADER_BYTES)
-    payload = None if head is None else _part(buffer, 4 + len(head), PAYLOAD_BYTES)
+    head = _part(buffer, 0, MAX_HEADER_BYTES)
+    payload = None if head is None else _part(buffer, 4 + len(head), MAX_PAYLOAD_BYTES)
     if head is None or payload is None:
         return None
     del buffer[: 8 + len(head) + len(payload)]
@@ -49,7 +49,7 @@ def take_request(buffer: bytearray, size: int) -> list[tuple[int, int]] | None:
         return None
     (count,) = _LENGTH.unpack_from(buffer)
     end = _LENGTH.size + count * _RANGE.size
-    if not 0 < count <= RANGES:
+    if not 0 < count <= MAX_RANGES:
         raise ProtocolViolation(f"a request for {count} ranges")
     if len(buffer) < end:
         return None
@@ -68,7 +68,7 @@ class RangeClient:
         self._lock = threading.Lock()
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """The bytes of these (start, length) ranges, joined; at most REPLY_BYTES.
+        """The bytes of these (start, length) ranges, joined; at most MAX_REPLY_BYTES.
 
         Raises: EOFError when the parent is gone.
         """
@@ -82,7 +82,7 @@ class RangeClient:
 
 
 class Sender:
-    """What the child says. Any thread may send; it waits while the parent does not listen."""
+    """Sends the child's messages. Any thread may send; it waits while the parent does not read."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -118,7 +118,7 @@ def _header(head: bytes) -> dict[str, Any]:
 def _check(ranges: list[tuple[int, int]], size: int) -> None:
     if any(start + length > size for start, length in ranges):
         raise ProtocolViolation("a request for bytes outside of the file")
-    if not 0 < sum(length for _, length in ranges) <= REPLY_BYTES:
+    if not 0 < sum(length for _, length in ranges) <= MAX_REPLY_BYTES:
         raise ProtocolViolation("a request for too much, or for nothing")
 
 

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterator
 
 from functions.convert.errors import Unconfined
-from functions.convert.sandbox.calls import ARCHITECTURES, JUDGED, NEEDED, NEEDLESS, UNKNOWN_FROM, numbers
+from functions.convert.sandbox.calls import ARCHITECTURES, BY_ARGUMENT, NEEDED, NEEDLESS, UNKNOWN_FROM, numbers
 
 __all__ = ["confine", "is_supported", "restrain"]
 
@@ -41,7 +41,7 @@ def is_supported() -> bool:
     if machine not in ARCHITECTURES:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall(numbers(JUDGED, machine)["seccomp"], _SET_MODE_FILTER, 0, None)
+    libc.syscall(numbers(BY_ARGUMENT, machine)["seccomp"], _SET_MODE_FILTER, 0, None)
     # Where there are filters, the kernel looks for one at the address that it was given (seccomp(2), "EFAULT").
     return ctypes.get_errno() == errno.EFAULT
 
@@ -52,14 +52,14 @@ def confine() -> None:
     Nothing undoes it. Raises: Unconfined when the kernel or the machine has no such filter; then nothing is refused.
     """
     machine = _machine()
-    judged = numbers(JUDGED, machine)
+    by_argument = numbers(BY_ARGUMENT, machine)
     rules = [
         *_each(numbers(NEEDED, machine), _ALLOW),
-        *_only(judged["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
-        *_only(judged["mmap"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
-        *_only(judged["mprotect"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
-        *_only(judged["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
-        *_only(judged["prctl"], 0, _EQUAL, PR_SET_NAME, _ALLOW, _EPERM),
+        *_only(by_argument["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(by_argument["mmap"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
+        *_only(by_argument["mprotect"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
+        *_only(by_argument["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
+        *_only(by_argument["prctl"], 0, _EQUAL, PR_SET_NAME, _ALLOW, _EPERM),
     ]
     _install(machine, rules, _EPERM)
 
@@ -71,15 +71,15 @@ def restrain() -> None:
     Raises: Unconfined, as `confine`.
     """
     machine = _machine()
-    judged = numbers(JUDGED, machine)
+    by_argument = numbers(BY_ARGUMENT, machine)
     rules = [
         (_AT_LEAST, 0, 1, UNKNOWN_FROM),
         (_RETURN, 0, 0, _ENOSYS),
         *_each(numbers(NEEDLESS, machine), _EPERM),
-        *_only(judged["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
-        *_only(judged["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
+        *_only(by_argument["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(by_argument["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
         # Its own limits; 0 stands for the process itself.
-        *_only(judged["prlimit64"], 0, _EQUAL, 0, _ALLOW, _EPERM),
+        *_only(by_argument["prlimit64"], 0, _EQUAL, 0, _ALLOW, _EPERM),
     ]
     _install(machine, rules, _ALLOW)
 
@@ -108,7 +108,7 @@ def _only(call: int, argument: int, test: int, value: int, if_true: int, if_fals
 
 
 def _install(machine: str, rules: list[_Instruction], otherwise: int) -> None:
-    judged = numbers(JUDGED, machine)
+    by_argument = numbers(BY_ARGUMENT, machine)
     program = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, ARCHITECTURES[machine]),
@@ -117,11 +117,11 @@ def _install(machine: str, rules: list[_Instruction], otherwise: int) -> None:
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _KILL),
         # glibc makes threads by clone where there is no clone3, whose flags a filter cannot see.
-        *_each({"clone3": judged["clone3"]}, _ENOSYS),
+        *_each({"clone3": by_argument["clone3"]}, _ENOSYS),
         *rules,
         (_RETURN, 0, 0, otherwise),
     ]
-    if not _set(judged["seccomp"], program):
+    if not _set(by_argument["seccomp"], program):
         raise Unconfined("the kernel has no system call filters (seccomp)")
 
 

@@ -41,10 +41,10 @@ def is_supported() -> bool:
 
 
 def allow_only(*, run: Iterable[str] = (), read: Iterable[str] = (), write: Iterable[str] = ()) -> None:
-    """From now on this process, and the program that it becomes, opens nothing but these files and what lies below
-    these directories: programs to run, what is read, and directories in which it may also make and remove files.
+    """Let this process, and the program that it becomes, open nothing but these files and directories with all in them.
 
-    Nothing undoes it. What is not there is left out. Raises: Unconfined.
+    `run` are programs, `read` is what may be read, `write` are directories in which files may be made and removed too.
+    Nothing undoes it. A path that does not exist is left out. Raises: Unconfined.
     """
     version = _version()
     if version < 1:

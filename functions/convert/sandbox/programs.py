@@ -42,7 +42,7 @@ def program(path: str) -> Program:
 def _loader(path: str) -> str | None:
     with open(path, "rb") as file:
         head = file.read(_HEADER.size)
-        # What is no such file, the kernel itself refuses or runs.
+        # Whatever else it is, the kernel runs it or refuses to.
         if head[:6] != b"\x7fELF\x02\x01":
             return None
         offset, size, count = _HEADER.unpack(head)

@@ -20,17 +20,17 @@ from functions.convert.errors import NoWorker, ProtocolViolation, TimedOut
 from functions.convert.sandbox import cores, policy
 from functions.convert.sandbox.attend import OnMessage, attend
 from functions.convert.sandbox.channel import message
-from functions.convert.sandbox.zygote import OUT_OF_MEMORY, PACKET_BYTES, WORDS_KEPT
+from functions.convert.sandbox.zygote import MAX_PACKET_BYTES, MAX_WORDS_LENGTH, OUT_OF_MEMORY
 
 __all__ = ["Ended", "Worker"]
 
-# What one conversion gets: address space, and more of it for each thread's stack and arena; and of that, what it may
-# fill, which with the function itself has to fit into the memory of its container.
-MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
-DATA_BYTES = 1536 * 1024**2
+# What one conversion gets: address space, and more of it for each thread's stack and arena; and how much of it may be
+# data, which must fit into the memory of the container together with the function itself.
+MAX_MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
+MAX_DATA_BYTES = 1536 * 1024**2
 # Standard input, output and error, and the two sockets: there is no number left for another.
-OPEN_FILES = 5
-# A child that has closed its sockets has ended, or does nothing good.
+MAX_OPEN_FILES = 5
+# A child that has closed its sockets has ended, or is up to no good.
 GRACE_SECONDS = 5.0
 
 # Of mallopt(3): memory of a segment's size is used again instead of being asked for anew from the kernel.
@@ -138,7 +138,7 @@ class Worker:
             with its_ranges, its_messages:
                 self._fork({"limits": _limits(deadline), "required": policy.is_required()}, its_ranges, its_messages)
             messages.settimeout(max(0.1, deadline - time.monotonic()))
-            # What is wrong with a child that does not even take its order is told by its ending.
+            # Why a child does not even take its order shows in how it ends.
             with suppress(ConnectionError, TimeoutError):
                 messages.sendall(order)
             attend(ranges, messages, source, receive, tick, deadline)
@@ -155,7 +155,7 @@ class Worker:
             self._control.send(b"?")
             ending = self._control_reply()
         except TimeoutError:
-            raise ProtocolViolation("silence: it has closed its sockets, and goes on") from None
+            raise ProtocolViolation("silence: it has closed its sockets, and still runs") from None
         except ConnectionError:
             ending = self._control_reply()
         if "status" not in ending:
@@ -163,10 +163,10 @@ class Worker:
         return ending
 
     def _control_reply(self) -> dict[str, Any]:
-        # A socket tells first that the other side is gone, and then what it had said before.
+        # A socket reports first that the other side is gone, and only then what that side had sent before.
         for _ in range(2):
             with suppress(ConnectionError):
-                packet = self._control.recv(PACKET_BYTES)
+                packet = self._control.recv(MAX_PACKET_BYTES)
                 if packet:
                     return dict(json.loads(packet))
         return {"error": "the process that conversions are forked from has died"}
@@ -197,7 +197,7 @@ class _Receiver:
     def __call__(self, header: dict[str, Any], payload: bytes) -> None:
         if header["kind"] == "raised":
             words = header.get("words")
-            if not isinstance(words, str) or len(words) > WORDS_KEPT:
+            if not isinstance(words, str) or len(words) > MAX_WORDS_LENGTH:
                 raise ProtocolViolation("last words that are none, or too long")
             self.words = words
         else:
@@ -210,9 +210,9 @@ def _limits(deadline: float) -> dict[str, int]:
     return {
         # A quota may be a part of a core more; the clock is what ends most.
         "RLIMIT_CPU": max(1, int(deadline - time.monotonic())) * (count + 1),
-        "RLIMIT_AS": MEMORY_BYTES + count * THREAD_BYTES,
-        "RLIMIT_DATA": DATA_BYTES,
+        "RLIMIT_AS": MAX_MEMORY_BYTES + count * THREAD_BYTES,
+        "RLIMIT_DATA": MAX_DATA_BYTES,
         "RLIMIT_FSIZE": 0,
-        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_NOFILE": MAX_OPEN_FILES,
         "RLIMIT_CORE": 0,
     }
