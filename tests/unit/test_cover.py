@@ -35,10 +35,13 @@ import av
 import av.subtitles.stream
 
 from functions.convert.conversion.cover import cover
+from functions.convert.errors import Unconfined
 from functions.convert.sandbox.confine import confine
 
 content = BytesIO(open(sys.argv[1], "rb").read())
-if not confine():
+try:
+    confine()
+except Unconfined:
     sys.exit(77)
 with av.open(content) as container:
     print(bool(cover(container, 1)))
