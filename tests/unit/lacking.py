@@ -14,7 +14,7 @@ from pathlib import Path
 from functions.convert.sandbox import confine
 from functions.convert.sandbox.calls import BY_ARGUMENT, numbers
 
-__all__ = ["run_lacking"]
+__all__ = ["ROOT", "run_lacking"]
 
 ROOT = Path(__file__).parents[2]
 CALLS = {
