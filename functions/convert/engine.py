@@ -15,7 +15,7 @@ from typing import Any
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, State
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -114,8 +114,8 @@ class _Conversion:
                 self._result.add(data)
             case Progress(share):
                 self._progress = min(share, 0.99)
-            case State() as state:
-                self._save_when_due(state)
+            case Snapshot() as snapshot:
+                self._save_when_due(snapshot)
             case File() as file:
                 self._result.end(file.head, file.tail, file.seconds)
                 if file.title is not None:
@@ -136,13 +136,13 @@ class _Conversion:
         if not ended.well or not self._result.whole:
             raise Crash(f"the engine ended with {ended.status}", converter="engine", **_facts(ended))
 
-    def _save_when_due(self, state: State) -> None:
+    def _save_when_due(self, snapshot: Snapshot) -> None:
         now = time.monotonic()
         if now < min(self._next_save, self._last_save):
             return
         self._next_save = now + self._save_every
         try:
-            checkpoints.save(self._claim, Checkpoint(self._result.save(), state.parsed()), self._progress)
+            checkpoints.save(self._claim, Checkpoint(self._result.save(), snapshot.parsed()), self._progress)
             self._keep.written(self._progress)
             self._has_saved = True
         except Unavailable:

@@ -11,7 +11,7 @@ from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import ProtocolViolation
 from functions.shared.reasons import REASONS
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "State"]
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class State:
+class Snapshot:
     """What the next delivery needs to resume after the frames so far."""
 
     json: bytes
@@ -65,7 +65,7 @@ class Failed:
     code: str
 
 
-Message = Frames | Progress | State | File | Failed
+Message = Frames | Progress | Snapshot | File | Failed
 
 
 class Dialogue:
@@ -91,7 +91,7 @@ class Dialogue:
             case {"kind": "progress", "share": share, **rest} if not rest and not payload:
                 return Progress(_number(share, 1))
             case {"kind": "checkpoint", **rest} if not rest and not self._split:
-                return State(payload)
+                return Snapshot(payload)
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
             case {"kind": "failed", "code": str(code), **rest} if not rest and not payload and code in REASONS:

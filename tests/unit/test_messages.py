@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from functions.convert import engine
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, State
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
 from functions.convert.sandbox import nursery
 from functions.shared import jobs
 from functions.shared.blobs import Blobs
@@ -59,7 +59,7 @@ def test_what_the_engine_says_is_understood() -> None:
         Progress(1.0),
     ]
     state = dialogue.take({"kind": "checkpoint"}, b'{"segment": 1}')
-    assert isinstance(state, State)
+    assert isinstance(state, Snapshot)
     assert state.parsed() == {"segment": 1}
     assert dialogue.take(WHOLE, b"abc") == File(b"ab", b"c", 4.5, None, 1)
     assert Dialogue(split=True, max_seconds=1).take({"kind": "failed", "code": "empty"}, b"") == Failed("empty")
@@ -109,7 +109,7 @@ def test_all_files_together_are_not_longer_than_a_recording_may_be() -> None:
 )
 def test_a_state_is_json_that_a_database_takes(state: bytes) -> None:
     with pytest.raises(ProtocolViolation):
-        State(state).parsed()
+        Snapshot(state).parsed()
 
 
 JSON = st.recursive(

@@ -34,9 +34,9 @@ from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
 from functions.shared.reasons import Failure
 
-__all__ = ["Message", "converted", "run", "warm"]
+__all__ = ["RawMessage", "converted", "run", "warm"]
 
-Message = tuple[dict[str, Any], bytes]
+RawMessage = tuple[dict[str, Any], bytes]
 # What the first of two passes finds, and how often it reports progress, in seconds of sound.
 FOUND = ("gain", "start", "end", "seconds")
 PROGRESS_SECONDS = 10.0
@@ -73,7 +73,7 @@ def run(source: RangeSource, job: Mapping[str, Any], send: Callable[[dict[str, A
         send(header, payload)
 
 
-def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[Message]:
+def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessage]:
     """The messages of one conversion.
 
     `job`: `options` (as options.py gives them), `threads`, `max_seconds` (of sound), `state` (of a checkpoint, or
@@ -102,7 +102,7 @@ class _Work:
         stream = media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
 
-    def encoded(self) -> Iterator[Message]:
+    def encoded(self) -> Iterator[RawMessage]:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
@@ -115,7 +115,7 @@ class _Work:
                 yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.resume, "mp3": mp3.state()})
         yield self._file_message(mp3, None)
 
-    def split(self) -> Iterator[Message]:
+    def split(self) -> Iterator[RawMessage]:
         """An MP3 for each chapter."""
         yield from self._measured()
         cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
@@ -130,7 +130,7 @@ class _Work:
             if mp3.samples:
                 yield self._file_message(mp3, title, len(files))
 
-    def copied(self) -> Iterator[Message]:
+    def copied(self) -> Iterator[RawMessage]:
         """MP3 frames as they are, with a header of their own."""
         mp3 = Copy(self.plan)
         for frames in mp3.frames(decode.packets(self._container, self.plan)):
@@ -138,7 +138,7 @@ class _Work:
             yield self._reached(mp3.samples)
         yield self._file_message(mp3, None)
 
-    def _measured(self) -> Iterator[Message]:
+    def _measured(self) -> Iterator[RawMessage]:
         """The first of two passes, where it takes two; a checkpoint knows what it found."""
         if self.plan.loudness is None and not self.plan.trim_silence:
             return
@@ -152,7 +152,7 @@ class _Work:
         self.plan = replace(self.plan, **found | {"chapters": chapters, "trim_silence": False})
         self._before = MEASURING
 
-    def _measure(self) -> Generator[Message, None, dict[str, Any]]:
+    def _measure(self) -> Generator[RawMessage, None, dict[str, Any]]:
         measuring, next_progress = loudness.measured(self._container, self.plan), 0.0
         while True:
             try:
@@ -169,7 +169,7 @@ class _Work:
         segments = encode.segments(blocks, self.plan.shape, first, sample)
         return encode.encoded(segments, self.plan.shape, self._job["threads"])
 
-    def _reached(self, samples: int) -> Message:
+    def _reached(self, samples: int) -> RawMessage:
         share = self._share(samples / self.plan.shape.sample_rate)
         return _progress(self._before + (1 - self._before) * share)
 
@@ -183,21 +183,21 @@ class _Work:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
 
-    def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> Message:
+    def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:
         head, tail = mp3.ends(self._cover)
         seconds = mp3.samples / self.plan.shape.sample_rate
         told = {"title": title and title[:MAX_TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
         return {"kind": "file", **told}, head + tail
 
 
-def _audio(frames: bytes) -> Message:
+def _audio(frames: bytes) -> RawMessage:
     return {"kind": "audio"}, frames
 
 
-def _progress(share: float) -> Message:
+def _progress(share: float) -> RawMessage:
     return {"kind": "progress", "share": share}, b""
 
 
-def _checkpoint(state: dict[str, Any]) -> Message:
+def _checkpoint(state: dict[str, Any]) -> RawMessage:
     point = state["place"] and astuple(state["place"])
     return {"kind": "checkpoint"}, json.dumps(state | {"place": point}).encode()
