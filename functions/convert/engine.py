@@ -142,7 +142,8 @@ class _Conversion:
             return
         self._next_save = now + self._save_every
         try:
-            checkpoints.save(self._claim, Checkpoint(self._result.save(), snapshot.parsed()), self._progress)
+            state = snapshot.parsed()
+            checkpoints.save(self._claim, Checkpoint(self._result.save(), state), self._progress)
             self._keep.written(self._progress)
             self._has_saved = True
         except Unavailable:

@@ -174,4 +174,4 @@ def test_a_child_that_breaks_the_protocol_is_killed_and_the_conversion_tried_aga
         engine.convert(claim)
     assert "must not send" in caught.value.facts["words"]
     assert caught.value.facts["status"] == -9
-    assert [blob.name for blob in store.all() if blob.name.startswith("audio")] == []
+    assert [blob.name for blob in store.all()] == [claim.video]
