@@ -1,4 +1,4 @@
-"""What a conversion that was broken off had done: finished parts of the MP3, and where to go on."""
+"""What an interrupted conversion has done: finished parts of the MP3, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from functions.shared.tables import checkpoints, now
 
 __all__ = ["Checkpoint", "forget", "load", "save"]
 
+# Of the state. During a rollout, a release may meet checkpoints of the next one.
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -23,12 +26,12 @@ class Checkpoint:
 
 
 def load(job_id: str) -> Checkpoint | None:
-    """The newest checkpoint of a job, or None when there is none, or one of its parts is gone."""
+    """The newest checkpoint of a job; None when there is none that is whole, and of a version that is known."""
     with database.reading() as connection:
         row = connection.execute(checkpoints.select().where(checkpoints.c.job_id == job_id)).one_or_none()
-    if row is None or not all(_is_there(part) for part in row.parts):
+    if row is None or row.state.get("version", 1) != VERSION or not all(_is_there(part) for part in row.parts):
         return None
-    return Checkpoint(tuple(row.parts), row.state)
+    return Checkpoint(tuple(row.parts), {name: value for name, value in row.state.items() if name != "version"})
 
 
 @database.transactional
@@ -39,7 +42,7 @@ def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint, p
     """
     leases.extend(connection, claim, progress, attempts=0)
     connection.execute(checkpoints.delete().where(checkpoints.c.job_id == claim.job_id))
-    values = {"parts": list(checkpoint.parts), "state": checkpoint.state, "saved_at": now()}
+    values = {"parts": list(checkpoint.parts), "state": checkpoint.state | {"version": VERSION}, "saved_at": now()}
     connection.execute(checkpoints.insert().values(job_id=claim.job_id, **values))
 
 

@@ -1,65 +1,65 @@
 """One conversion as the function sees it: the video is a blob, the engine runs in its sandbox, the MP3 becomes a blob.
 
-What is finished is saved every second, so that neither a deadline nor a death costs more than that.
+What is finished is saved every second, so that neither a deadline nor a crash costs more than that.
 """
 
 from __future__ import annotations
 
-import json
+import signal
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
-from functions.convert.process import Crash
-from functions.convert.result import Result, pieces
-from functions.convert.sandbox import cores, nursery
-from functions.convert.sandbox.worker import Broken, Ended
+from functions.convert.errors import Crash, NoWorker, Unfinished
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
+from functions.convert.result import Converted, Result, pieces
+from functions.convert.sandbox import cores, nursery, policy
+from functions.convert.sandbox.worker import Ended
 from functions.shared import blobs, leases, settings
 from functions.shared.jobs import Audio, Claim
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["Unfinished", "convert"]
+__all__ = ["convert"]
 
-# How often finished frames are saved, and how long before the deadline for the last time: seconds, and at most which
-# share of the time that a conversion has.
+# How often finished frames are saved, and how long before the deadline for the last time: in seconds, and at most as
+# a share of the time that a conversion has.
 SAVE_SECONDS, SAVE_SHARE = 1.0, 0.2
 MARGIN_SECONDS, MARGIN_SHARE = 15.0, 0.1
-# After so many tries that died, the plain way is tried: it is slower, and another program.
+# After so many attempts that crashed, the ffmpeg command is tried: it is slower, and another program.
 ENGINE_TRIES = 2
 
 
-class Unfinished(Exception):
-    """The time is up, and there is a checkpoint for the next delivery to go on from."""
-
-
-def convert(claim: Claim) -> Audio:
+def convert(claim: Claim) -> Converted:
     """Make the MP3 of the claim's video, and store it under the claim's name.
 
     Raises: Failure when the file is to blame, Crash when it may not be, Unfinished, Lost, Unavailable.
     """
-    return _by_engine(claim) if claim.attempts <= ENGINE_TRIES else _plainly(claim)
+    if claim.attempts <= ENGINE_TRIES or not policy.allows_ffmpeg():
+        return Converted(_by_engine(claim))
+    return Converted(_by_ffmpeg(claim), ("by-ffmpeg",))
 
 
 def _by_engine(claim: Claim) -> Audio:
-    # Nobody has saved anything before a job's first token.
+    # Before a job's first token nothing can have been saved.
     saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
     with Result(claim, saved.parts if saved else ()) as result:
         conversion = _Conversion(claim, result)
         with blobs.store().reading(claim.video) as video, nursery.worker() as worker:
             try:
                 job = _job(claim, saved)
-                ended = worker.run(job, video, conversion.hear, conversion.tick, conversion.work_until)
-            except Broken as error:
-                raise Crash("the engine died") from error
-        conversion.judge(ended)
+                ended = worker.run(job, video, conversion.on_message, conversion.tick, conversion.work_until)
+            except NoWorker as error:
+                raise Crash("no engine", converter="engine", words=str(error)) from error
+        conversion.check_outcome(ended)
         return result.store()
 
 
-def _plainly(claim: Claim) -> Audio:
+def _by_ffmpeg(claim: Claim) -> Audio:
     keep = leases.Keeper(claim)
     with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
         with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
@@ -67,10 +67,14 @@ def _plainly(claim: Claim) -> Audio:
         with mp3.open("rb") as file:
             for piece in pieces(file):
                 result.add(piece)
-        result.end(b"", 0, seconds)
-        if claim.options.get("chapters") == "split":
+        result.end(b"", b"", seconds)
+        if _splits(claim):
             result.archive(claim.filename, 1)
         return result.store()
+
+
+def _splits(claim: Claim) -> bool:
+    return claim.options.get("chapters") == "split"
 
 
 def _job(claim: Claim, saved: Checkpoint | None) -> dict[str, Any]:
@@ -80,6 +84,11 @@ def _job(claim: Claim, saved: Checkpoint | None) -> dict[str, Any]:
         "max_seconds": settings.number("MAX_DURATION_SECONDS"),
         "state": saved.state if saved else None,
     }
+
+
+def _facts(ended: Ended) -> dict[str, Any]:
+    """For the log: how a child ended, and the name of the signal that killed it."""
+    return asdict(ended) | {"signal": signal.Signals(-ended.status).name if ended.status < 0 else None}
 
 
 class _Conversion:
@@ -94,48 +103,47 @@ class _Conversion:
         self._claim, self._result = claim, result
         self._keep = leases.Keeper(claim)
         self._progress = 0.0
+        self._dialogue = Dialogue(_splits(claim), settings.number("MAX_DURATION_SECONDS"))
         self._failure = ""
         self._has_saved = False
 
-    def hear(self, message: dict[str, Any], payload: bytes) -> None:
-        """Take what the child says: what pipeline.py lists, or `failed` and a code.
-
-        Raises: Failure, Unfinished, Lost, Unavailable.
-        """
-        match message["kind"]:
-            case "audio":
-                self._result.add(payload)
-            case "progress":
-                self._progress = min(float(message["share"]), 0.99)
-            case "checkpoint":
-                self._save_when_due(payload)
-            case "file":
-                self._result.end(payload, message["head"], message["seconds"])
-                if message["title"] is not None:
-                    self._result.archive(message["title"], message["files"])
-            case "failed":
-                self._failure = message["code"]
+    def on_message(self, header: dict[str, Any], payload: bytes) -> None:
+        """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, Lost, Unavailable."""
+        match self._dialogue.take(header, payload):
+            case Frames(data):
+                self._result.add(data)
+            case Progress(share):
+                self._progress = min(share, 0.99)
+            case Snapshot() as snapshot:
+                self._save_when_due(snapshot)
+            case File() as file:
+                self._result.end(file.head, file.tail, file.seconds)
+                if file.title is not None:
+                    self._result.archive(file.title, file.files)
+            case Failed(code):
+                self._failure = code
 
     def tick(self) -> None:
         """Keep the lease. Raises: Lost."""
         self._keep(self._progress)
 
-    def judge(self, ended: Ended) -> None:
+    def check_outcome(self, ended: Ended) -> None:
         """Raises: Failure, Unfinished or Crash unless the MP3 is whole."""
         if self._failure:
             raise Failure(self._failure)
         if ended.timed_out or ended.out_of_cpu:
             raise Unfinished if self._has_saved else Failure("timed-out")
         if not ended.well or not self._result.whole:
-            raise Crash(f"the engine ended with {ended.status}: {ended.words}")
+            raise Crash(f"the engine ended with {ended.status}", converter="engine", **_facts(ended))
 
-    def _save_when_due(self, state: bytes) -> None:
+    def _save_when_due(self, snapshot: Snapshot) -> None:
         now = time.monotonic()
         if now < min(self._next_save, self._last_save):
             return
         self._next_save = now + self._save_every
         try:
-            checkpoints.save(self._claim, Checkpoint(self._result.save(), json.loads(state)), self._progress)
+            state = snapshot.parsed()
+            checkpoints.save(self._claim, Checkpoint(self._result.save(), state), self._progress)
             self._keep.written(self._progress)
             self._has_saved = True
         except Unavailable:

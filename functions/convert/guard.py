@@ -1,4 +1,4 @@
-"""Runs a program that parses a stranger's bytes within limits: `python -I -S guard.py <limits, JSON> <program> …`.
+"""Runs a program that parses a stranger's bytes, confined: `python -I -S guard.py <confinement, JSON> <program> …`.
 
 A script of its own, so that the limits are set between fork and exec without running Python in a forked copy of a
 threaded server.
@@ -12,22 +12,50 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
+from typing import Any
 
 __all__ = ["die_with_parent", "limit", "main"]
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP = 1, 24
+# More than any kernel has (linux/capability.h).
+CAPABILITIES = 64
 
 
 def main() -> None:
-    """Set the limits ({"RLIMIT_CPU": seconds, …}), give up sockets and processes, and become the program."""
-    # As a script it is not found in a package, and this must be found from it.
-    sys.path.insert(0, os.path.abspath(f"{__file__}/../../.."))
-    from functions.convert.sandbox.confine import restrain
+    """Take on the confinement, and become the program.
 
+    The confinement: `limits` ({"RLIMIT_CPU": seconds, …}); `files`, all that it may open, as landlock.allow_only takes
+    them; `required`, whether to end with Unconfined when the kernel lacks something. It has no sockets, no other
+    processes, and no capabilities.
+    """
+    # As a script it is not found in a package, and what it imports must be found from it.
+    sys.path.insert(0, os.path.abspath(f"{__file__}/../../.."))
+    confinement = json.loads(sys.argv[1])
     die_with_parent()
-    limit(json.loads(sys.argv[1]))
-    restrain()
+    limit(confinement["limits"])
+    _give_up_capabilities()
+    _confine(confinement["files"], confinement["required"])
     os.execv(sys.argv[2], sys.argv[2:])
+
+
+def _confine(files: dict[str, Any], required: bool) -> None:
+    from functions.convert.errors import Unconfined
+    from functions.convert.sandbox.confine import restrain
+    from functions.convert.sandbox.landlock import allow_only
+
+    lacking = () if required else (Unconfined,)
+    with suppress(*lacking):
+        restrain()
+    with suppress(*lacking):
+        allow_only(**files)
+
+
+def _give_up_capabilities() -> None:
+    """Root has none either in the program that this process becomes (capabilities(7)). Others have none to give up."""
+    prctl = ctypes.CDLL(None).prctl
+    for capability in range(CAPABILITIES):
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def die_with_parent() -> None:

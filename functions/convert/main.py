@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 
 from events.catalogue import VideoUploaded
-from functions.convert import checkpoints, engine
-from functions.convert.sandbox import nursery
+from functions.convert import checkpoints, crashes, engine
+from functions.convert.errors import Crash, Unconfined, Unfinished
+from functions.convert.sandbox import nursery, policy
 from functions.shared import blobs, database, jobs, leases, outbox
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
@@ -15,6 +17,11 @@ from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
 
 log = logging.getLogger(__name__)
+
+try:
+    policy.check()
+except Unconfined as error:
+    sys.exit(f"convert does not start: {error}")
 
 
 @once
@@ -37,6 +44,8 @@ def convert(event: VideoUploaded) -> None:
     except jobs.Lost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
     except BaseException as error:
+        if isinstance(error, Crash):
+            crashes.record(claim, error)
         jobs.release(claim, counts=not isinstance(error, Unavailable))
         raise
     else:
@@ -45,13 +54,15 @@ def convert(event: VideoUploaded) -> None:
 
 def _finish(claim: jobs.Claim) -> str:
     try:
-        audio = engine.convert(claim)
-    except engine.Unfinished:
-        log.info("job %s is gone on with by the next delivery", claim.job_id)
+        converted = engine.convert(claim)
+    except Unfinished:
+        log.info("job %s is resumed by the next delivery", claim.job_id)
         return jobs.postpone(claim)
     except Failure as failure:
         return jobs.fail_claimed(claim, failure)
-    result = jobs.finish(claim, audio)
+    result = jobs.finish(claim, converted.audio)
+    for code in converted.warnings:
+        log.warning("job %s is done with a warning: %s", claim.job_id, code)
     # What is left when a store is away, sweep deletes.
     with suppress(Unavailable):
         checkpoints.forget(claim.job_id)

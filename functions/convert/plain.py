@@ -1,8 +1,7 @@
-"""One video to one MP3 by a single ffmpeg command: where the engine has crashed, and what it is compared with."""
+"""One video to one MP3 by a single ffmpeg command: for where the engine crashes, and to compare the engine with."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import time
@@ -13,23 +12,14 @@ from typing import Any
 
 import ffmpeg
 
-from functions.convert import media
-from functions.convert.conversion import tag
+from functions.convert import plain_probe
+from functions.convert.conversion import filters, tag
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
-from functions.convert.process import Crash, Outcome, run
+from functions.convert.process import Outcome, run
 from functions.shared import settings
 from functions.shared.reasons import Failure
 
 __all__ = ["command", "convert"]
-
-# Below this, in LUFS, is silence (ITU-R BS.1770-4, annex 1). The peak to keep free, in dBTP (EBU R 128).
-SILENCE, LARGEST_PEAK = -70.0, -1.0
-
-_INTEGRATED, _PEAK = (
-    re.compile(rf"    {name}: +(-?\d+\.\d+) {unit}") for name, unit in (("I", "LUFS"), ("Peak", "dBFS"))
-)
-# What says nothing about the file: no memory, and an ffmpeg that does not start.
-_NOT_ITS_FAULT = ("Cannot allocate memory", "error while loading shared libraries", "Traceback (most recent call last)")
 
 Watch = Callable[[float], None]
 
@@ -39,22 +29,22 @@ def convert(
 ) -> tuple[Path, float]:
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
-    No cover is taken over, silence is not trimmed, and chapters are not split: it shall work, first of all.
+    No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
     `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    plan = planned(media.probe(video, directory, deadline, lambda _: report(0.0)), options)
+    plan = planned(plain_probe.probe(video, directory, deadline, lambda _: report(0.0)), options)
     if (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
-    before = 0.0
-    if plan.loudness is not None:
-        plan, before = replace(plan, gain=_gain(video, directory, plan, deadline, report)), MEASURING
+    before, stated = 0.0, plan.seconds
+    if plan.loudness is not None or plan.fade_out:
+        plan, before = _measured(video, directory, plan, deadline, report), MEASURING
     frames = directory / "frames.mp3"
     watch = _watch(plan, before, 1.0, report)
-    outcome = run(command(video, frames, plan), directory, deadline, watch)
-    _judge(outcome, plan)
+    outcome = run(command(video, frames, plan), directory, deadline, watch, [video])
+    _check_outcome(outcome, plan, stated)
     return _tagged(frames, plan), outcome.seconds
 
 
@@ -63,35 +53,37 @@ def command(video: Path, target: Path, plan: Plan) -> list[str]:
     encoding = {"acodec": "copy"} if plan.copy else {"acodec": "libmp3lame", **_quality(plan.shape)}
     bare = {"id3v2_version": 0, "map_metadata": -1, "map_chapters": -1}
     sound = _input(video, plan) if plan.copy else _faded(_trimmed(_shaped(_input(video, plan), plan), plan), plan)
-    # Warnings and errors only: what it says is judged, and a title may read like one of them.
+    # Warnings and errors only: they decide the outcome, and a title may read like one of them.
     return _words(sound.output(str(target), format="mp3", **encoding, **bare), "warning")
 
 
 def _input(video: Path, plan: Plan) -> Any:
-    return ffmpeg.input(f"file:{video}", **media.INPUT_GUARDS)[f"a:{plan.track.position}"]
+    return ffmpeg.input(f"file:{video}", **plain_probe.INPUT_GUARDS)[f"a:{plan.track.position}"]
+
+
+def _filtered(sound: Any, *chain: filters.Filter) -> Any:
+    for name, options in chain:
+        sound = sound.filter(name, **options)
+    return sound
 
 
 def _shaped(sound: Any, plan: Plan) -> Any:
-    """Several channels become fewer, and quieter by so much that nothing can clip."""
-    layout = "mono" if plan.shape.channels == 1 else "stereo"
-    mixed = sound.filter("aresample", rematrix_maxval=1)
-    shaped = mixed.filter("aformat", f="fltp", r=plan.shape.sample_rate, cl=layout)
-    return shaped.filter("volume", volume=f"{plan.gain}dB", precision="float") if plan.gain else shaped
+    return _filtered(sound, *filters.shaping(plan.shape, plan.gain))
 
 
 def _trimmed(sound: Any, plan: Plan) -> Any:
-    ends = {"start_sample": plan.start, "end_sample": plan.end}
-    places = {name: round(seconds * plan.shape.sample_rate) for name, seconds in ends.items() if seconds is not None}
-    return sound.filter("atrim", **places).filter("asetpts", "N/SR/TB") if places else sound
+    if plan.start is None and plan.end is None:
+        return sound
+    end = {} if plan.end_sample is None else {"end_sample": plan.end_sample}
+    return sound.filter("atrim", start_sample=plan.first_sample, **end).filter("asetpts", "N/SR/TB")
 
 
 def _faded(sound: Any, plan: Plan) -> Any:
-    rate = plan.shape.sample_rate
     if plan.fade_in:
-        sound = sound.filter("afade", t="in", ss=0, ns=round(plan.fade_in * rate))
-    if plan.fade_out and plan.seconds is not None:
-        starts = max(plan.seconds - plan.fade_out, 0.0)
-        sound = sound.filter("afade", t="out", st=starts, d=plan.fade_out)
+        sound = _filtered(sound, filters.fade_in(plan.shape.samples(plan.fade_in)))
+    if plan.fade_out:
+        total = plan.shape.samples(plan.seconds or 0.0)
+        sound = _filtered(sound, filters.fade_out(plan.shape.samples(plan.fade_out), total))
     return sound
 
 
@@ -103,23 +95,24 @@ def _quality(shape: Shape) -> dict[str, Any]:
 
 def _words(output: Any, level: str) -> list[str]:
     whole = output.global_args("-hide_banner", "-v", level, "-nostdin", "-nostats", "-progress", "pipe:1")
-    return [str(word) for word in whole.compile(cmd=media.ffmpeg())]
+    return [str(word) for word in whole.compile(cmd=plain_probe.ffmpeg())]
 
 
-def _gain(video: Path, directory: Path, plan: Plan, deadline: float, report: Callable[[float], None]) -> float:
-    """What makes the sound as loud as wanted, in dB: less where a peak would not fit."""
-    shaped = _trimmed(_shaped(_input(video, plan), plan), plan)
-    measured = shaped.filter("ebur128", peak="true", framelog="verbose").output("-", format="null")
-    # It is not judged by what it says, as titles are a part of that; what is wrong shows again when it is encoded.
-    outcome = run(_words(measured, "info"), directory, deadline, _watch(plan, 0.0, MEASURING, report))
-    # The summary is the last thing that it says.
-    integrated, peak = (
-        next((float(match[1]) for line in reversed(outcome.lines) if (match := form.match(line))), None)
-        for form in (_INTEGRATED, _PEAK)
-    )
-    if integrated is None or peak is None or integrated <= SILENCE:
-        return 0.0
-    return min((plan.loudness or 0.0) - integrated, LARGEST_PEAK - peak)
+def _measured(video: Path, directory: Path, plan: Plan, deadline: float, report: Callable[[float], None]) -> Plan:
+    """The plan with its gain, and with the length that the sound really has: a file may state another one."""
+    sound = _trimmed(_shaped(_input(video, plan), plan), plan)
+    if plan.loudness is not None:
+        sound = _filtered(sound, filters.LOUDNESS, *map(_told, (filters.INTEGRATED, filters.TRUE_PEAK)))
+    measuring = _words(sound.output("-", format="null"), "warning")
+    # What is wrong shows again when it is encoded.
+    outcome = run(measuring, directory, deadline, _watch(plan, 0.0, MEASURING, report), [video])
+    gain = None if plan.loudness is None else filters.gain(plan.loudness, outcome.told)
+    return replace(plan, gain=gain, seconds=outcome.seconds or plan.seconds)
+
+
+def _told(name: str) -> filters.Filter:
+    """Has ffmpeg print the metadata of that name where it prints its progress, a line at a time."""
+    return "ametadata", {"mode": "print", "key": name, "file": "pipe:1", "direct": 1}
 
 
 def _watch(plan: Plan, start: float, end: float, report: Callable[[float], None]) -> Watch:
@@ -134,17 +127,14 @@ def _watch(plan: Plan, start: float, end: float, report: Callable[[float], None]
     return watch
 
 
-def _judge(outcome: Outcome, plan: Plan) -> None:
-    short = is_short(outcome.seconds, plan.seconds)
+def _check_outcome(outcome: Outcome, plan: Plan, stated: float | None) -> None:
+    short = is_short(outcome.seconds, stated)
     cut = outcome.said("partial file", "File ended prematurely") or (short and outcome.said("corrupt"))
     if cut and not (plan.whole and outcome.seconds > 0):
         raise Failure("truncated")
     if outcome.said("File too large") or outcome.status == -signal.SIGXFSZ:
         raise Failure("too-large")
-    if outcome.status == -signal.SIGXCPU:
-        raise Failure("timed-out")
-    if outcome.status < 0 or (outcome.status > 0 and outcome.said(*_NOT_ITS_FAULT)):
-        raise Crash(f"ffmpeg ended with {outcome.status}: {outcome.last_words()}")
+    outcome.check_ran()
     if outcome.status > 0 and outcome.said("not on whitelist", "no decoder found", "Decoder not found"):
         raise Failure("unsupported-codec")
     if outcome.status > 0 or outcome.seconds <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import IO
 
 from functions.convert.conversion.archive import Zip
@@ -11,15 +12,28 @@ from functions.shared import blobs, leases, settings
 from functions.shared.jobs import Audio, Claim
 from functions.shared.reasons import Failure
 
-__all__ = ["Result", "pieces"]
+__all__ = ["WARNINGS", "Converted", "Result", "pieces"]
 
 PIECE = 256 * 1024
+# What its owner has to know about an MP3 that is not quite what they asked for: code → text.
+WARNINGS = {
+    "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
+    "silence at the ends was not trimmed, and chapters were not made separate files."
+}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The MP3 of a job, and the codes of WARNINGS that go with it."""
+
+    audio: Audio
+    warnings: tuple[str, ...] = ()
 
 
 class Result:
-    """The frames of one MP3 after the other.
+    """The frames of one MP3 after another.
 
-    The first ones may be `parts`, blobs that an earlier conversion of the job left; the others wait in a file without
+    The first ones may be `parts`, blobs that an earlier conversion of the job left; the others are in a file without
     a name. An MP3 is whole when its first and last bytes are known.
     """
 
@@ -55,10 +69,10 @@ class Result:
         self._parts.append(name)
         return tuple(self._parts)
 
-    def end(self, ends: bytes, head: int, seconds: float) -> None:
-        """An MP3 is whole: its first `head` bytes of `ends`, the frames, the rest of `ends`."""
-        self._grow(len(ends))
-        self._head, self._tail = ends[:head], ends[head:]
+    def end(self, head: bytes, tail: bytes, seconds: float) -> None:
+        """An MP3 is whole: its head, the frames, its tail. Raises: Failure (too-large)."""
+        self._grow(len(head) + len(tail))
+        self._head, self._tail = head, tail
         self._seconds += seconds
         self.whole = True
 

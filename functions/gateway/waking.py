@@ -15,9 +15,10 @@ __all__ = ["EVERY_SECONDS", "NEXT", "expect"]
 
 log = logging.getLogger(__name__)
 
-# What comes after a request, by its route. All but signing in is known to be somebody's own by then.
+# What comes after a request, by its route. Only signing in is asked for by strangers too: it wakes what a stranger can
+# wake anyhow, by the address of a file.
 NEXT = {
-    ("POST", "/v1/token"): ("download", "upload"),
+    ("POST", "/v1/token"): ("download",),
     ("GET", "/v1/jobs"): ("upload",),
     ("POST", "/v1/jobs"): ("convert", "download"),
     ("POST", "/v1/jobs/<job_id>/retry"): ("convert",),

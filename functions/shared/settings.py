@@ -80,6 +80,12 @@ SETTINGS = (
     Setting("MAX_DURATION_SECONDS", 180_000, "Longest audio that is converted, in seconds."),
     Setting("MAX_AUDIO_BYTES", 4_294_967_296, "Largest MP3 that a conversion may write, in bytes."),
     Setting("CONVERT_TIMEOUT_SECONDS", 570, "Wall clock that one conversion gets; below the Service's timeoutSeconds."),
+    Setting(
+        "SANDBOX",
+        "on",
+        "off converts even where the kernel cannot confine what parses videos: only for videos that you trust.",
+        choices=("on", "off"),
+    ),
     Setting("LEASE_SECONDS", 20, "How long a conversion that gives no sign of life keeps its job."),
     Setting("MAX_ATTEMPTS", 5, "How often a job is tried when its conversions die, before it is failed."),
     Setting(

@@ -79,6 +79,19 @@ def _keep_log() -> None:
     """Send what the runner and the functions say to a file: the steps alone are on the terminal."""
     DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
     logging.basicConfig(filename=LOG, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s")
+    # A function that does not start says what to do; without it, nothing would tell why the demo waits.
+    shown: set[str] = set()
+    on_terminal = logging.StreamHandler()
+    on_terminal.setLevel(logging.ERROR)
+    on_terminal.addFilter(lambda record: not _seen(shown, record.getMessage()))
+    logging.getLogger("knative.local.revision").addHandler(on_terminal)
+
+
+def _seen(before: set[str], message: str) -> bool:
+    """Whether it was there before; from now on it is."""
+    found = message in before
+    before.add(message)
+    return found
 
 
 async def _demonstrate(video: Path) -> None:

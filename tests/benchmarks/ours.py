@@ -20,8 +20,8 @@ from typing import Any
 from unittest import mock
 
 from functions.convert import engine
-from functions.convert.conversion.source import Source
-from functions.convert.process import Crash
+from functions.convert.conversion.source import RangeSource
+from functions.convert.errors import Crash
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Ended, Worker
 from functions.shared import blobs, jobs
@@ -124,7 +124,7 @@ def _finished(claim: jobs.Claim) -> bool:
 class _Counted:
     """Counts the bytes that are fetched."""
 
-    source: Source
+    source: RangeSource
     count: Callable[[int], None]
     size: int = field(init=False)
 
@@ -146,7 +146,7 @@ class _Watch:
         self._run = Worker.run
 
     def run(
-        self, worker: Worker, job: Any, source: Source, on_message: Any, tick: Callable[[], None], deadline: float
+        self, worker: Worker, job: Any, source: RangeSource, on_message: Any, tick: Callable[[], None], deadline: float
     ) -> Ended:
         """In place of Worker.run."""
         zygote = worker._process.pid

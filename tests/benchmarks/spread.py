@@ -27,7 +27,7 @@ from typing import NamedTuple
 from av.container import InputContainer
 
 from functions.convert.conversion import decode, encode
-from functions.convert.conversion.decode import Place
+from functions.convert.conversion.decode import ResumePoint
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import Plan, planned
@@ -44,7 +44,7 @@ class Share(NamedTuple):
 
     first: int
     stop: int | None
-    place: Place | None
+    resume: ResumePoint | None
 
 
 class Work(NamedTuple):
@@ -57,7 +57,7 @@ class Work(NamedTuple):
 
 
 class _File:
-    """A video on disk as a Source."""
+    """A video on disk as a RangeSource."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY)
@@ -84,7 +84,7 @@ def spread(video: Path, quality: int, processes: Executor, count: int, way: str)
         first.append(looking)
         wanted = shares(found, count)
     else:
-        wanted = [share._replace(place=None) for share in shares(_guessed(video, quality), count)]
+        wanted = [share._replace(resume=None) for share in shares(_guessed(video, quality), count)]
     running = [
         processes.submit(encode_share, video, quality, share, f"share {number}")
         for number, share in enumerate(wanted, 1)
@@ -94,14 +94,14 @@ def spread(video: Path, quality: int, processes: Executor, count: int, way: str)
     return mp3, [*first, *works, joining]
 
 
-def places(video: Path, quality: int) -> tuple[list[Place | None], Work]:
+def places(video: Path, quality: int) -> tuple[list[ResumePoint | None], Work]:
     """For each segment, where decoding goes on for it: by decoding everything once, and encoding nothing."""
     clock = _Clock()
-    found = [part.place for part in _segments(video, quality, Share(0, None, None)) if not part.last]
+    found = [part.resume for part in _segments(video, quality, Share(0, None, None)) if not part.last]
     return [None, *found], clock.work("find places", [])
 
 
-def shares(places: Sequence[Place | None], count: int) -> list[Share]:
+def shares(places: Sequence[ResumePoint | None], count: int) -> list[Share]:
     """As many segments for each, as far as that goes; there are as many segments as places."""
     firsts = sorted({len(places) * number // count for number in range(count)})
     stops = [*firsts[1:], None]
@@ -145,8 +145,8 @@ def _opened(video: Path, quality: int) -> tuple[InputContainer, Plan]:
 
 def _segments(video: Path, quality: int, share: Share) -> Iterator[encode.Segment]:
     container, plan = _opened(video, quality)
-    blocks = decode.blocks(container, plan, share.place)
-    parts = encode.segments(blocks, plan.shape, share.first, share.place.sample if share.place else 0)
+    blocks = decode.blocks(container, plan, share.resume)
+    parts = encode.segments(blocks, plan.shape, share.first, share.resume.sample if share.resume else 0)
     return islice(parts, None if share.stop is None else share.stop - share.first)
 
 

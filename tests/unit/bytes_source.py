@@ -1,4 +1,4 @@
-"""A Source over bytes in memory, which remembers what was asked for."""
+"""A RangeSource over bytes in memory, which remembers what was asked for."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import Block, Place, blocks
+from functions.convert.conversion.decode import Block, ResumePoint, blocks
+from functions.convert.conversion.media import Media
 from functions.convert.conversion.plan import Plan, planned
-from functions.convert.conversion.probe import Media, opened, probe
+from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import file_of
 
@@ -38,7 +39,7 @@ def plan_of(path: Path, **options: Any) -> Plan:
     return replace(planned(probed(path), options), copy=False)
 
 
-def decoded(path: Path, plan: Plan | None = None, at: Place | None = None) -> tuple[list[Block], RangeFile]:
+def decoded(path: Path, plan: Plan | None = None, at: ResumePoint | None = None) -> tuple[list[Block], RangeFile]:
     """The blocks of a file, and the file that they were read from."""
     file = file_of(path)
     return list(blocks(opened(file), plan or plan_of(path), at)), file

@@ -16,28 +16,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from functions.convert.sandbox.calls import JUDGED, NEEDLESS, numbers
-from functions.convert.sandbox.channel import Ranges, Sender
+from functions.convert.sandbox.calls import BY_ARGUMENT, NEEDLESS, numbers
+from functions.convert.sandbox.channel import RangeClient, Sender
 from functions.shared.reasons import Failure
 
 __all__ = ["ATTEMPTS", "run"]
 
 
-def run(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def run(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     """Do what the job says, and send what came of it."""
     ACTS[job["act"]](source, job, send)
 
 
-def read(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def read(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     for ranges in job["requests"]:
         send({"kind": "audio"}, source.fetch([(start, length) for start, length in ranges]))
 
 
-def tell(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def tell(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     send({"kind": "told", "environment": dict(os.environ), "group": os.getpid() != os.getppid(), "arguments": sys.argv})
 
 
-def attempt(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def attempt(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     """Try what must not work: the number of the error, or None if it worked."""
     try:
         ATTEMPTS[job["what"]](job)
@@ -50,7 +50,7 @@ def attempt(source: Ranges, job: dict[str, Any], send: Sender) -> None:
         send({"kind": "worked"})
 
 
-def many_threads(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def many_threads(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     def work(number: int) -> None:
         for start in range(50):
             send({"kind": "audio", "thread": number, "start": start}, source.fetch([(start, 1000), (start + 5000, 1)]))
@@ -62,69 +62,69 @@ def many_threads(source: Ranges, job: dict[str, Any], send: Sender) -> None:
         thread.join()
 
 
-def memory(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def memory(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     kept = []
     while True:
         kept.append(bytearray(64 * 1024 * 1024))
 
 
-def spin(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def spin(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     send({"kind": "spinning", "pid": os.getpid(), "group": os.getppid()})
     while True:
         pass
 
 
-def wait(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def wait(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     send({"kind": "waiting", "pid": os.getpid()})
     time.sleep(600)
 
 
-def burn(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def burn(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     while time.process_time() < 100:
         pass
 
 
-def flood(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def flood(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     while True:
         send({"kind": "audio"}, bytes(1024 * 1024))
 
 
-def rubbish(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def rubbish(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     os.write(job["descriptor"], bytes.fromhex(job["bytes"]))
     time.sleep(600)
 
 
-def deaf(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def deaf(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     """Ask for much, and never take it."""
     os.write(3, bytes.fromhex("00000001" + "00" * 8) + (32 * 1024 * 1024).to_bytes(8, "big"))
     time.sleep(600)
 
 
-def silent(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def silent(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     os.close(3)
     os.close(4)
     time.sleep(600)
 
 
-def fail(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def fail(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     raise Failure("no-audio")
 
 
-def stumble(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def stumble(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     raise KeyError("a bug")
 
 
-def end(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def end(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     os._exit(job["status"])
 
 
-def die(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def die(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     if job["how"] == "abort":
         os.abort()
     ctypes.string_at(0)
 
 
-def unimported(source: Ranges, job: dict[str, Any], send: Sender) -> None:
+def unimported(source: RangeClient, job: dict[str, Any], send: Sender) -> None:
     import wave
 
     send({"kind": "worked", "name": wave.__name__})
@@ -132,7 +132,7 @@ def unimported(source: Ranges, job: dict[str, Any], send: Sender) -> None:
 
 def _syscall(name: str, *arguments: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(numbers(JUDGED + NEEDLESS, platform.machine())[name], *arguments) < 0:
+    if libc.syscall(numbers(BY_ARGUMENT + NEEDLESS, platform.machine())[name], *arguments) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 
 
@@ -146,7 +146,7 @@ def _fork(_: dict[str, Any]) -> None:
         os._exit(0)
 
 
-ACTS: dict[str, Callable[[Ranges, dict[str, Any], Sender], None]] = {
+ACTS: dict[str, Callable[[RangeClient, dict[str, Any], Sender], None]] = {
     act.__name__: act
     for act in (
         read, tell, attempt, many_threads, memory, spin, wait, burn, flood, rubbish, deaf, silent, fail, stumble, end,

@@ -1,4 +1,4 @@
-"""functions/convert/checkpoints.py: what a conversion that was broken off had done."""
+"""functions/convert/checkpoints.py: what an interrupted conversion has done."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 
 from functions.convert import checkpoints
 from functions.convert.checkpoints import Checkpoint
-from functions.shared import jobs
+from functions.shared import database, jobs, tables
 from functions.shared.blobs import Blobs
+from functions.shared.tables import now
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -42,6 +43,25 @@ def test_a_checkpoint_with_a_part_gone_is_none(store: Blobs) -> None:
     checkpoints.save(rows.claim_of(job), saved, 0.5)
     store.delete(saved.parts[0])
     assert checkpoints.load(job) is None
+
+
+def test_a_checkpoint_of_another_release_is_none(store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    monkeypatch.setattr("functions.convert.checkpoints.VERSION", 2)
+    checkpoints.save(rows.claim_of(job), checkpoint(store, job, 2), 0.5)
+    assert checkpoints.load(job)
+    monkeypatch.setattr("functions.convert.checkpoints.VERSION", 1)
+    assert checkpoints.load(job) is None
+
+
+def test_a_checkpoint_without_a_version_is_of_the_first(store: Blobs) -> None:
+    """As those of the releases before there was one."""
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    saved = checkpoint(store, job, 2)
+    with database.transaction() as connection:
+        values = {"job_id": job, "parts": list(saved.parts), "state": saved.state, "saved_at": now()}
+        connection.execute(tables.checkpoints.insert().values(**values))
+    assert checkpoints.load(job) == saved
 
 
 def test_what_is_forgotten_is_gone_with_its_parts(store: Blobs) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from functions.convert.conversion.cutting import Cutter, cuts
 from functions.convert.conversion.decode import Block
+from functions.convert.conversion.media import Chapter, Track
 from functions.convert.conversion.plan import Plan, Shape
-from functions.convert.conversion.probe import Chapter, Track
 
 RATE = 8000
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import Place, blocks, packets
+from functions.convert.conversion.decode import ResumePoint, blocks, packets
 from functions.convert.conversion.plan import planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
@@ -69,23 +69,23 @@ def test_one_can_go_on_from_a_place(directory: Path, name: str, share: float) ->
     path = made(directory, name)
     whole, file = decoded(path)
     number = int(len(whole) * share)
-    place = whole[number].place
+    place = whole[number].resume
     assert place
     assert place.sample == sum(block.samples for block in whole[:number])
 
     rest, again = decoded(path, at=place)
 
     assert_same(joined(rest), joined(whole[number:]))
-    assert rest[0].place == place
+    assert rest[0].resume == place
     assert again.bytes_read <= 1.1 * file.bytes_read + 2**18
 
 
 def test_a_place_that_the_index_does_not_lead_to_is_found_from_the_start(directory: Path) -> None:
     path = made(directory, "aac.mp4")
     whole, _ = decoded(path)
-    place = whole[500].place
+    place = whole[500].resume
     assert place
-    rest, _ = decoded(path, at=Place(place.packet, place.pts and place.pts + 1, place.sample))
+    rest, _ = decoded(path, at=ResumePoint(place.packet, place.pts and place.pts + 1, place.sample))
     assert_same(joined(rest), joined(whole[500:]))
 
 
@@ -133,9 +133,9 @@ def test_a_stream_may_change_its_rate_and_channels(tmp_path: Path) -> None:
     found, _ = decoded(path)
     assert joined(found).shape[0] == 2
     assert joined(found).shape[1] == pytest.approx(9 * 44100, abs=8 * 1024)
-    changed = next(at for at, block in enumerate(found) if block.place is None)
+    changed = next(at for at, block in enumerate(found) if block.resume is None)
     assert 2.5 < changed * 1024 / 44100 < 3.5
-    assert all(block.place is None for block in found[changed:])
+    assert all(block.resume is None for block in found[changed:])
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -195,7 +195,7 @@ def test_a_trim_is_exact_to_the_sample(directory: Path) -> None:
     found, _ = decoded(path, plan_of(path, start=1.234, end=3.5))
     assert np.array_equal(joined(found), whole[:, round(1.234 * 44100) : round(3.5 * 44100)])
 
-    place = found[10].place
+    place = found[10].resume
     assert place
     assert place.sample == sum(block.samples for block in found[:10])
     rest, _ = decoded(path, plan_of(path, start=1.234, end=3.5), place)
@@ -232,7 +232,7 @@ def test_a_gain_is_in_decibels(directory: Path) -> None:
     plan = plan_of(path)
     found = list(blocks(opened(file_of(path)), plan, gain=-6.0206))
     assert np.abs(joined(found) - joined(decoded(path)[0]) / 2).max() < 1e-5
-    assert found[5].place
+    assert found[5].resume
 
 
 def test_a_few_broken_packets_are_borne(directory: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import mutagen.mp3
 import pytest
 
 from functions.convert import engine
-from functions.convert.process import Crash
+from functions.convert.errors import Crash, Unfinished
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
 from functions.shared import jobs
@@ -58,7 +58,7 @@ def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_video_becomes_an_mp3(store: Blobs, talk: Path) -> None:
-    audio = engine.convert(claimed(store, talk))
+    audio = converted(claimed(store, talk))
     content = stored(store, audio)
     assert audio.duration_seconds == pytest.approx(media.SECONDS, abs=0.05)
     assert media.tone(content) == pytest.approx(440, abs=2)
@@ -68,7 +68,7 @@ def test_a_video_becomes_an_mp3(store: Blobs, talk: Path) -> None:
 def test_a_file_without_media_is_told(store: Blobs, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello, world" * 1000)
     with pytest.raises(Failure, match="not a video"):
-        engine.convert(claimed(store, tmp_path / "text"))
+        converted(claimed(store, tmp_path / "text"))
 
 
 @each_limit
@@ -77,7 +77,7 @@ def test_limits_are_kept(
 ) -> None:
     monkeypatch.setenv(setting, value)
     with pytest.raises(Failure) as caught:
-        engine.convert(claimed(store, talk))
+        converted(claimed(store, talk))
     assert caught.value.code == code
     assert [blob.name.partition("/")[0] for blob in store.all()] == ["video"]
 
@@ -92,7 +92,7 @@ def test_chapters_become_files_in_a_zip(store: Blobs, tmp_path: Path) -> None:
     plain = media.make(tmp_path / "mp4-aac.mp4")
     words = ("-i", str(plain), "-i", str(tmp_path / "chapters"), "-map_chapters", "1", "-c", "copy")
     video = written(tmp_path / "book.mp4", *words)
-    audio = engine.convert(claimed(store, video, {"chapters": "split"}))
+    audio = converted(claimed(store, video, {"chapters": "split"}))
     with zipfile.ZipFile(io.BytesIO(stored(store, audio))) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["01 One.mp3", "02 Zwei 2.mp3", "03 三.mp3"]
@@ -102,8 +102,17 @@ def test_chapters_become_files_in_a_zip(store: Blobs, tmp_path: Path) -> None:
     assert [file.info.length for file in files] == pytest.approx([1.3, 1.3, media.SECONDS - 2.6], abs=0.06)
 
 
+def test_a_title_that_is_longer_than_a_message_is_cut(store: Blobs, tmp_path: Path, talk: Path) -> None:
+    title = "x" * 70_000
+    (tmp_path / "chapters").write_text(f";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=4000\ntitle={title}\n")
+    words = ("-i", str(talk), "-i", str(tmp_path / "chapters"), "-map", "0:a", "-map_chapters", "1", "-c", "copy")
+    audio = converted(claimed(store, written(tmp_path / "book.mkv", *words), {"chapters": "split"}))
+    with zipfile.ZipFile(io.BytesIO(stored(store, audio))) as archive:
+        assert len(archive.namelist()) == 1
+
+
 def test_a_video_without_chapters_that_are_split_is_a_zip_of_one(store: Blobs, talk: Path) -> None:
-    audio = engine.convert(claimed(store, talk, {"chapters": "split", "title": "Talk"}))
+    audio = converted(claimed(store, talk, {"chapters": "split", "title": "Talk"}))
     with zipfile.ZipFile(io.BytesIO(stored(store, audio))) as archive:
         assert archive.namelist() == ["01 Talk.mp3"]
 
@@ -111,7 +120,7 @@ def test_a_video_without_chapters_that_are_split_is_a_zip_of_one(store: Blobs, t
 def test_what_one_delivery_does_not_finish_the_next_ones_do(
     store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    whole = stored(store, converted(claimed(store, long_talk, LONG)))
     monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("functions.convert.engine.MARGIN_SECONDS", 1e9)
     monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 1.0)
@@ -120,9 +129,9 @@ def test_what_one_delivery_does_not_finish_the_next_ones_do(
     while True:
         deliveries += 1
         try:
-            audio = engine.convert(claim)
+            audio = converted(claim)
             break
-        except engine.Unfinished:
+        except Unfinished:
             jobs.postpone(claim)
             claim = again(claim)
     assert deliveries > LONG_SECONDS / 56
@@ -133,25 +142,25 @@ def test_what_one_delivery_does_not_finish_the_next_ones_do(
 def test_a_conversion_that_is_killed_costs_what_was_not_saved(
     store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch, victim: str
 ) -> None:
-    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    whole = stored(store, converted(claimed(store, long_talk, LONG)))
     monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
     claim = claimed(store, long_talk, LONG)
     run = Worker.run
     killed = spied(monkeypatch, killer(victim))
     with pytest.raises(Crash):
-        engine.convert(claim)
+        converted(claim)
     assert killed
     jobs.release(claim, counts=True)
     monkeypatch.setattr(Worker, "run", run)
     segments = spied(monkeypatch, lambda _worker, header: header["kind"] == "audio")
-    assert stored(store, engine.convert(again(claim))) == whole
+    assert stored(store, converted(again(claim))) == whole
     assert 0 < len(segments) <= 4
 
 
 def test_stores_that_are_away_for_a_while_cost_no_work(
     store: Blobs, long_talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = stored(store, engine.convert(claimed(store, long_talk, LONG)))
+    whole = stored(store, converted(claimed(store, long_talk, LONG)))
     monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
     real, tries = type(store).writing, itertools.count(1)
 
@@ -161,7 +170,7 @@ def test_stores_that_are_away_for_a_while_cost_no_work(
         return real(self, name)
 
     monkeypatch.setattr(type(store), "writing", writing)
-    assert stored(store, engine.convert(claimed(store, long_talk, LONG))) == whole
+    assert stored(store, converted(claimed(store, long_talk, LONG))) == whole
 
 
 def test_a_part_that_is_gone_costs_time_and_no_more(
@@ -170,12 +179,12 @@ def test_a_part_that_is_gone_costs_time_and_no_more(
     monkeypatch.setattr("functions.convert.engine.MARGIN_SECONDS", 1e9)
     monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 1.0)
     claim = claimed(store, long_talk, LONG)
-    with pytest.raises(engine.Unfinished):
-        engine.convert(claim)
+    with pytest.raises(Unfinished):
+        converted(claim)
     jobs.postpone(claim)
     store.delete(f"part/{claim.job_id}.{claim.token}.0")
     monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 0.0)
-    audio = engine.convert(again(claim))
+    audio = converted(again(claim))
     assert audio.duration_seconds == pytest.approx(LONG_SECONDS, abs=0.1)
 
 
@@ -185,7 +194,7 @@ def test_a_job_that_is_cancelled_is_left_soon_and_nothing_stays(store: Blobs, lo
     timer = threading.Timer(0.5, jobs.cancel, [claim.job_id])
     timer.start()
     with pytest.raises(jobs.Lost):
-        engine.convert(claim)
+        converted(claim)
     timer.join()
     assert children() <= before
     assert [blob.name for blob in store.all() if blob.name.startswith("audio")] == []
@@ -203,7 +212,7 @@ def test_where_the_engine_died_the_plain_way_is_tried(
         jobs.release(claim, counts=True)
         claim = again(claim)
     assert claim.attempts == 3
-    audio = engine.convert(claim)
+    audio = converted(claim)
     assert media.tone(stored(store, audio)) == pytest.approx(440, abs=2)
     assert audio.duration_seconds == pytest.approx(media.SECONDS, abs=0.1)
 
@@ -213,7 +222,7 @@ def test_progress_only_grows_and_says_how_much_is_done(
 ) -> None:
     told: list[float] = []
     spied(monkeypatch, lambda _worker, header: told.append(header["share"]) if header["kind"] == "progress" else False)
-    engine.convert(claimed(store, long_talk, LONG | {"loudness": -16}))
+    converted(claimed(store, long_talk, LONG | {"loudness": -16}))
     assert told == sorted(told)
     assert told[0] < 0.2
     assert told[-1] == 1.0
@@ -224,6 +233,11 @@ def written(path: Path, *words: str) -> Path:
     """A file that ffmpeg makes."""
     subprocess.run([media.ffmpeg(), "-v", "error", "-nostdin", *words, str(path)], check=True)
     return path
+
+
+def converted(claim: jobs.Claim) -> jobs.Audio:
+    """The MP3 of a claim, without the warnings that go with it."""
+    return engine.convert(claim).audio
 
 
 def claimed(store: Blobs, video: Path, options: dict[str, Any] | None = None) -> jobs.Claim:

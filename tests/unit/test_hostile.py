@@ -13,7 +13,7 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 
-from functions.convert import media, plain
+from functions.convert import plain, plain_probe
 from functions.convert.sandbox.nursery import Nursery
 from functions.shared.reasons import REASONS, Failure
 from tests import media as samples
@@ -119,7 +119,7 @@ def test_plain_ffmpeg_never_brings_the_sound_of_another_file(
 def test_nor_does_the_one_that_is_carried(
     tmp_path: Path, room: Path, secret: Path, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "ffmpeg", imageio_ffmpeg.get_ffmpeg_exe)
+    monkeypatch.setattr(plain_probe, "ffmpeg", imageio_ffmpeg.get_ffmpeg_exe)
     refused_by_ffmpeg(tmp_path / "talk.mp4", room, content.replace("{target}", str(secret)))
 
 
@@ -178,7 +178,7 @@ def test_a_broken_file_ends_in_a_verdict(nursery: Nursery, tmp_path: Path, name:
 def refused_by_ffmpeg(video: Path, room: Path, content: str) -> None:
     video.write_bytes(content.encode())
     with pytest.raises(Failure) as caught:
-        media.probe(video, room, time.monotonic() + 60, quiet)
+        plain_probe.probe(video, room, time.monotonic() + 60, quiet)
     assert caught.value.code in ("refused-format", "not-media", "no-audio")
     assert list(room.iterdir()) == []
 

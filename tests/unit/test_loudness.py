@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from functions.convert.conversion.loudness import measured
+from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.probe import Chapter, opened
+from functions.convert.conversion.probe import opened
 from tests.media import ffmpeg
 from tests.unit.bytes_source import file_of
 from tests.unit.conversions import Array, decoded, joined, plan_of

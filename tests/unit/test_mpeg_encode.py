@@ -9,8 +9,8 @@ import pytest
 
 from functions.convert.conversion import encode, frames
 from functions.convert.conversion.encode import Segment
-from functions.convert.conversion.lame import LameError
 from functions.convert.conversion.plan import Shape
+from functions.convert.errors import LameError
 from tests.unit.mpeg import Sound, blocks, parallel, serial, sound
 
 STEREO = Shape(44100, 2, "vbr", 2)
@@ -47,8 +47,8 @@ def test_segments_can_be_had_from_each_place_on(shape: Shape) -> None:
     samples = sound("noise", shape, 5)
     parts = list(encode.segments(blocks(samples), shape))
     for done in parts[:-1]:
-        assert done.place
-        again = encode.segments(blocks(samples, done.place.sample), shape, done.index + 1, done.place.sample)
+        assert done.resume
+        again = encode.segments(blocks(samples, done.resume.sample), shape, done.index + 1, done.resume.sample)
         assert [part.planes for part in again] == [part.planes for part in parts[done.index + 1 :]]
 
 

@@ -12,6 +12,7 @@ from mutagen.mp3 import MPEGInfo
 
 from functions.convert.conversion import frames
 from functions.convert.conversion.plan import Shape
+from functions.convert.errors import FrameError
 from tests.unit.mpeg import main_data, serial, sound
 
 SHAPES = [
@@ -69,19 +70,19 @@ def test_sharp_attacks_are_encoded_with_short_windows() -> None:
     "word", ["fffb", "00fb9064", "fff99064", "fffd9064", "ffeb9064", "fffb0064", "fffbf064", "fffb9c64", ""]
 )
 def test_what_is_no_frame_is_refused(word: str) -> None:
-    with pytest.raises(frames.FrameError):
+    with pytest.raises(FrameError):
         frames.header(bytes.fromhex(word))
 
 
 def test_a_stream_that_ends_in_a_frame_is_refused() -> None:
     stream = serial(sound("noise", SHAPES[0], 1), SHAPES[0])
-    with pytest.raises(frames.FrameError):
+    with pytest.raises(FrameError):
         frames.split(stream[:-1])
 
 
 @given(st.binary(max_size=4000))
 def test_any_bytes_are_frames_or_refused(data: bytes) -> None:
-    with suppress(frames.FrameError):
+    with suppress(FrameError):
         assert b"".join(frames.split(data)) == data
 
 
@@ -90,7 +91,7 @@ def test_another_main_data_begin_changes_nothing_else(shape: Shape, begin: int) 
     frame = _frame(shape)
     side = frames.side_info(frame)
     if begin > frames.header(frame[:4]).reach:
-        with pytest.raises(frames.FrameError):
+        with pytest.raises(FrameError):
             frames.with_main_data_begin(frame, begin)
         return
     changed = frames.with_main_data_begin(frame, begin)

@@ -17,6 +17,7 @@ from functions.convert.conversion import encode, frames, join
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.join import Joiner
 from functions.convert.conversion.plan import Shape
+from functions.convert.errors import JoinError
 from tests.media import ffmpeg
 from tests.unit.mpeg import Sound, blocks, decoded, main_data, parallel, serial, sound, whole
 
@@ -100,7 +101,7 @@ def test_going_on_after_any_segment_gives_the_same_bytes(shape: Shape) -> None:
     joiner, done = Joiner(), b""
     for part in encode.encoded(encode.segments(blocks(samples), shape), shape, 2):
         done += joiner.add(part)
-        if part.place:
+        if part.resume:
             state = json.dumps(joiner.state())
             assert len(state) < 64 * 1024
             assert done + _rest(samples, shape, part, state) == uninterrupted
@@ -126,9 +127,9 @@ def _heard_both(samples: Sound, shape: Shape) -> tuple[Sound, Sound]:
 
 
 def _rest(samples: Sound, shape: Shape, part: Encoded, state: str) -> bytes:
-    assert part.place
+    assert part.resume
     joiner = Joiner(json.loads(state))
-    parts = encode.segments(blocks(samples, part.place.sample), shape, part.index + 1, part.place.sample)
+    parts = encode.segments(blocks(samples, part.resume.sample), shape, part.index + 1, part.resume.sample)
     return b"".join([*map(joiner.add, encode.encoded(parts, shape, 2)), joiner.finish()])
 
 
@@ -206,7 +207,7 @@ def test_where_there_is_no_room_at_all_the_end_of_one_frame_is_given_up() -> Non
 
 def test_two_that_cannot_be_joined_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(join, "without_last_channel", lambda frame: frame)
-    with pytest.raises(join.JoinError):
+    with pytest.raises(JoinError):
         _joined(*_full_and_reserved())
 
 

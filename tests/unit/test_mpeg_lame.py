@@ -12,6 +12,7 @@ import pytest
 
 from functions.convert.conversion import frames, lame
 from functions.convert.conversion.plan import Shape
+from functions.convert.errors import LameError
 from tests.media import ffmpeg
 from tests.unit.mpeg import serial, sound
 
@@ -55,7 +56,7 @@ def test_tame_samples_are_left_alone() -> None:
 
 @pytest.mark.parametrize("shape", [Shape(12345, 2, "vbr", 2), Shape(44100, 0, "vbr", 2)], ids=str)
 def test_what_it_cannot_do_is_an_error(shape: Shape) -> None:
-    with pytest.raises(lame.LameError):
+    with pytest.raises(LameError):
         lame.Encoder(shape)
 
 

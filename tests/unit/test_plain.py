@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,9 @@ import mutagen.id3
 import mutagen.mp3
 import pytest
 
-from functions.convert import media, plain
+from functions.convert import plain, plain_probe
 from functions.convert import process as runner
-from functions.convert.process import Crash
+from functions.convert.errors import Crash
 from functions.shared.reasons import Failure
 from tests import media as samples
 from tests.provision import need
@@ -33,9 +33,9 @@ def ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         need("ffmpeg")
     else:
         monkeypatch.setenv("PATH", "")
-    media.ffmpeg.cache_clear()
-    yield media.ffmpeg()
-    media.ffmpeg.cache_clear()
+    plain_probe.ffmpeg.cache_clear()
+    yield plain_probe.ffmpeg()
+    plain_probe.ffmpeg.cache_clear()
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_what_a_title_says_is_no_verdict(tmp_path: Path, room: Path, talk: Path,
 
 def test_a_title_cannot_forge_length_or_tracks(tmp_path: Path, room: Path, talk: Path) -> None:
     forged = "x\n  Duration: 99:00:00.00, start: 0\n  Stream #0:0: Audio: mp3\r  Stream #0:0: Audio: mp3"
-    seen = media.probe(tagged(talk, tmp_path / "forged.mp4", forged), room, time.monotonic() + 60, quiet)
+    seen = plain_probe.probe(tagged(talk, tmp_path / "forged.mp4", forged), room, time.monotonic() + 60, quiet)
     assert seen.seconds == pytest.approx(samples.SECONDS, abs=0.2)
     assert [track.codec for track in seen.tracks] == ["aac"]
 
@@ -110,22 +110,26 @@ def test_limits_are_kept(
     assert sum(path.stat().st_size for path in room.iterdir()) <= 8000
 
 
-def test_an_ffmpeg_that_is_killed_blames_nobody(
-    talk: Path, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ffmpeg: str
-) -> None:
-    stand_in = tmp_path / "ffmpeg"
-    dying = f'exec {sys.executable} -c "import os; os.abort()"'
-    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *-progress*) {dying};; esac\nexec {ffmpeg} "$@"\n')
-    stand_in.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    media.ffmpeg.cache_clear()
+def test_an_ffmpeg_that_is_killed_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = plain_probe.probe(talk, room, soon(), quiet)
+    monkeypatch.setattr(plain_probe, "probe", lambda *_: seen)
+    endless = [plain_probe.ffmpeg(), "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"]
+    monkeypatch.setattr("functions.convert.plain.command", lambda *_: endless)
     with pytest.raises(Crash, match="ended with -6"):
-        plain.convert(talk, room, {}, quiet)
+        plain.convert(talk, room, {}, kill)
+
+
+def test_an_ffmpeg_that_dies_while_it_looks_blames_nobody(
+    talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 32 * 1024**2)
+    with pytest.raises(Crash):
+        plain_probe.probe(talk, room, soon(), quiet)
 
 
 def test_an_ffmpeg_that_does_not_start_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.convert.plain.command", lambda *_: ["/no-such-program"])
-    with pytest.raises(Crash, match="No such file"):
+    with pytest.raises(Crash, match="cannot be run"):
         plain.convert(talk, room, {}, quiet)
 
 
@@ -143,7 +147,7 @@ def test_what_a_file_says_of_its_tracks_tags_and_chapters_is_read(tmp_path: Path
     named = ["-map_metadata", "1", "-metadata:s:a:1", "language=ger", "-disposition:a:1", "default"]
     command = [samples.ffmpeg(), "-v", "error", *sound, "-i", str(tags), *shape, *named, str(tmp_path / "x.mkv")]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    seen = media.probe(tmp_path / "x.mkv", room, soon(), quiet)
+    seen = plain_probe.probe(tmp_path / "x.mkv", room, soon(), quiet)
     assert (seen.tags["title"], seen.tags["artist"]) == (title, "Ö")
     assert [(each.start, each.end, each.title) for each in seen.chapters] == [(0.0, 0.5, "Für 0"), (0.5, 1.0, "Für 50")]
     assert [(each.codec, each.sample_rate, each.channels, each.language, each.default) for each in seen.tracks] == [
@@ -230,15 +234,22 @@ def test_sound_that_is_mp3_already_is_encoded_anew_when_the_owner_wants_it_other
 def test_who_asks_for_too_much_memory_is_not_blamed_on_the_file(
     talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = media.probe(talk, room, soon(), quiet)
-    monkeypatch.setattr(media, "probe", lambda *_: seen)
-    monkeypatch.setattr(runner, "MEMORY_BYTES", 128 * 1024**2)
+    seen = plain_probe.probe(talk, room, soon(), quiet)
+    monkeypatch.setattr(plain_probe, "probe", lambda *_: seen)
+    monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 128 * 1024**2)
     with pytest.raises(Crash):
         plain.convert(talk, room, {}, quiet)
 
 
 def quiet(_: float) -> None:
     """Watch without a word."""
+
+
+def kill(_: float) -> None:
+    """Watch, and have whoever is watched die."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGABRT)
 
 
 def soon() -> float:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.probe import Chapter, opened, probe
+from functions.convert.conversion.media import Chapter
+from functions.convert.conversion.probe import opened, probe
 from functions.shared.reasons import Failure
 from tests.media import KINDS, SECONDS, chirp, ffmpeg, make, recorded
 from tests.unit.bytes_source import file_of

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,9 +18,10 @@ import pytest
 
 from functions.convert import guard
 from functions.convert import process as runner
-from functions.convert.process import Outcome, run
+from functions.convert.process import Outcome
 from functions.shared.reasons import Failure
 from tests.patience import PATIENCE
+from tests.unit.python_stand_in import INPUTS, python
 
 by_the_filter = pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
 
@@ -85,8 +87,8 @@ def test_a_flood_of_words_does_not_fill_the_memory(room: Path, flood: str) -> No
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8_000_000
-    assert len(outcome.lines) <= runner.LINES_KEPT
-    assert max(map(len, outcome.lines)) <= runner.LINE_LENGTH
+    assert len(outcome.lines) <= runner.MAX_LINES
+    assert max(map(len, outcome.lines)) <= runner.MAX_LINE_LENGTH
     assert outcome.status == 0
     assert "last words" in outcome.last_words()
 
@@ -100,8 +102,7 @@ def test_ffmpeg_gets_an_empty_environment_and_its_own_directory(room: Path, monk
 
 
 def test_who_uses_up_the_processor_is_told_apart_from_who_is_killed() -> None:
-    limits = json.dumps({"RLIMIT_CPU": 1})
-    command = [sys.executable, "-I", "-S", guard.__file__, limits, "/bin/sh", "-c", "while :; do :; done"]
+    command = [*guarded({"RLIMIT_CPU": 1}), "/bin/sh", "-c", "while :; do :; done"]
     assert subprocess.run(command, check=False).returncode == -signal.SIGXCPU
 
 
@@ -112,9 +113,14 @@ def test_limits_of_the_operator_that_are_lower_stay(room: Path) -> None:
     lower = (
         "import os, resource as of, sys; of.setrlimit(of.RLIMIT_NOFILE, (9, 25)); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    limits = json.dumps({"RLIMIT_NOFILE": 32, "RLIMIT_CPU": 60})
-    command = [*python(lower), sys.executable, "-I", "-S", guard.__file__, limits, *python(tell)]
+    command = [*python(lower), *guarded({"RLIMIT_NOFILE": 32, "RLIMIT_CPU": 60}), *python(tell)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "25 25 60 61\n"
+
+
+def guarded(limits: dict[str, int]) -> list[str]:
+    """The beginning of a command that runs within these limits, and may open any file."""
+    confinement = {"limits": limits, "files": {"run": ["/"], "read": ["/"]}, "required": True}
+    return [sys.executable, "-I", "-S", guard.__file__, json.dumps(confinement)]
 
 
 def test_the_last_words_are_the_last() -> None:
@@ -123,12 +129,12 @@ def test_the_last_words_are_the_last() -> None:
     assert outcome.last_words() == "2995 | 2996 | 2997 | 2998 | 2999"
 
 
+def run(command: list[str], room: Path, deadline: float, watch: Callable[[float], None]) -> Outcome:
+    return runner.run(command, room, deadline, watch, INPUTS)
+
+
 def quiet(_: float) -> None:
     """Watch without a word."""
-
-
-def python(code: str) -> list[str]:
-    return [sys.executable, "-I", "-S", "-c", code]
 
 
 def soon() -> float:

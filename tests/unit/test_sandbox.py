@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
+from functions.convert.errors import NoWorker
 from functions.convert.sandbox import worker as worker_module
 from functions.convert.sandbox.nursery import Nursery
-from functions.convert.sandbox.worker import Broken, Ended, Worker
+from functions.convert.sandbox.worker import Ended, Worker
 from functions.shared.problems import Unavailable
 from tests.patience import PATIENCE
 from tests.unit import sandbox_entries as entries
@@ -300,7 +301,7 @@ def test_ranges_outside_of_the_file_or_too_large_are_refused(job: Job, requests:
 def test_who_sends_rubbish_is_killed(job: Job, descriptor: int, sent: str) -> None:
     ended = job.run("rubbish", descriptor=descriptor, bytes=sent)
     assert not ended.well
-    assert ended.words.startswith("killed for a ")
+    assert ended.words.startswith("killed: The child sent what it must not send: a ")
     assert not job.worker.alive
 
 
@@ -325,14 +326,14 @@ def test_what_a_child_used_is_told(job: Job) -> None:
 @pytest.mark.parametrize("entry", ["tests.unit.sandbox_entries:no_such", "tests.no_such_module:run", "nothing"])
 def test_an_entry_that_is_not_there_is_told(entry: str) -> None:
     nursery = Nursery(entry)
-    with pytest.raises(Broken, match="Error"), nursery.worker() as worker:
+    with pytest.raises(NoWorker, match="Error"), nursery.worker() as worker:
         Job(worker).run("read", requests=[])
     nursery.close()
 
 
 def test_an_entry_that_leaves_a_thread_behind_is_told() -> None:
     nursery = Nursery("tests.unit.sandbox_threads:run")
-    with pytest.raises(Broken, match="a thread goes on"), nursery.worker() as worker:
+    with pytest.raises(NoWorker, match="a thread still runs"), nursery.worker() as worker:
         Job(worker).run("read", requests=[])
     nursery.close()
 
@@ -354,7 +355,7 @@ def test_a_warm_worker_that_dies_under_its_job_is_told(job: Job) -> None:
         # The child alone is left, and dies with it.
         os.kill(job.worker._process.pid, signal.SIGKILL)
 
-    with pytest.raises(Broken, match="has died"):
+    with pytest.raises(NoWorker, match="has died"):
         job.worker.run({"act": "wait"}, Bytes(), hear, job.tick, time.monotonic() + 60)
 
 

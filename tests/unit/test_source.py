@@ -53,9 +53,9 @@ def test_what_is_not_kept_is_zeros_and_never_fetched(
 
 def only(spans: list[tuple[int, int]]) -> bytes:
     """DATA, with zeros where no span is, but for the small gaps that are cheaper to fetch."""
-    kept, end = bytearray(len(DATA)), -source.SMALLEST_GAP
+    kept, end = bytearray(len(DATA)), -source.MIN_GAP
     for start, stop in sorted(span for span in spans if span[0] < min(span[1], len(DATA))):
-        begin = end if start - end < source.SMALLEST_GAP else start
+        begin = end if start - end < source.MIN_GAP else start
         kept[begin:stop] = DATA[begin:stop]
         end = max(end, stop)
     return bytes(kept)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from functions.convert.conversion import pipeline
-from functions.convert.conversion.decode import Place
+from functions.convert.conversion.decode import ResumePoint
 from tests import media
 from tests.benchmarks import spread
 from tests.unit.bytes_source import Bytes
@@ -65,8 +65,8 @@ def test_a_share_that_begins_one_sample_late_is_noticed(video: Path, whole: byte
     """The identity is no accident: it needs each place to be right to the sample."""
     found, _ = spread.places(video, QUALITY)
     first, second = spread.shares(found, 2)
-    assert second.place
-    late = second._replace(place=Place(second.place.packet, second.place.pts, second.place.sample + 1))
+    assert second.resume
+    late = second._replace(resume=ResumePoint(second.resume.packet, second.resume.pts, second.resume.sample + 1))
     works = [spread.encode_share(video, QUALITY, share, "") for share in (first, late)]
     assert spread.joined(video, QUALITY, works)[0] != whole
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mutagen.id3 import ID3, ParseID3v1
 
 from functions.convert.conversion import tag
-from functions.convert.conversion.probe import Chapter
+from functions.convert.conversion.media import Chapter
 
 # MPEG-1 layer III, 128 kbit/s, 44.1 kHz, silent: all of its side information is zero.
 FRAME = b"\xff\xfb\x90\x64" + bytes(413)

@@ -68,8 +68,13 @@ def test_a_video_on_its_way_wakes_what_converts_it(functions: Functions) -> None
 
 
 def test_signing_in_wakes_what_a_person_who_has_signed_in_uses(functions: Functions) -> None:
-    expect(("POST", "/v1/token"))
+    expect(("POST", "/v1/token"), ("GET", "/v1/jobs"))
     assert sorted(functions.asked) == ["/download/healthz", "/upload/healthz"]
+
+
+def test_a_stranger_wakes_nothing_that_the_address_of_a_file_would_not(functions: Functions) -> None:
+    expect(("POST", "/v1/token"))
+    assert functions.asked == ["/download/healthz"]
 
 
 def test_each_function_is_woken_once_in_a_while(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:

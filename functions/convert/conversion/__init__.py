@@ -1,1 +1,1 @@
-"""The conversion itself, pure: bytes come from a Source, messages go out; no file, socket or database of its own."""
+"""The conversion itself, pure: bytes come from a RangeSource, messages go out; it has no file, socket or database."""

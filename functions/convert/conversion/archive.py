@@ -12,7 +12,7 @@ from functions.convert.conversion.tag import cleaned
 
 __all__ = ["Sink", "Zip"]
 
-NAME_LENGTH = 100
+MAX_NAME_LENGTH = 100
 
 # What Windows, macOS or a shell's user would stumble over in a name, and what turns the reading direction around, by
 # which a name can show a false ending.
@@ -29,8 +29,8 @@ class Sink(Protocol):
 class Zip:
     """A zip of stored MP3 files, in constant memory; the sink is never sought. Close it after the last file.
 
-    Of more than 99 files their number is to be told: it says how many digits make names sort in their order.
-    Sizes and checksums follow each file (APPNOTE 4.3.9), in 64 bits, since nobody knows before how long it becomes.
+    More than 99 files need their number in advance: it decides how many digits make the names sort in order.
+    Sizes and checksums follow each file (APPNOTE 4.3.9), in 64 bits, since its length is not known before.
     """
 
     def __init__(self, sink: Sink, files: int = 99) -> None:
@@ -42,7 +42,7 @@ class Zip:
     def file(self, title: str) -> Iterator[IO[bytes]]:
         """A new file, to be written within the `with`, named by its number and title: "01 Title.mp3"."""
         self._count += 1
-        # The number makes it unique. No time is told: the same chapters make the same zip.
+        # The number makes it unique. It has no time: the same chapters make the same zip.
         entry = zipfile.ZipInfo(_name(f"{self._count:0{self._digits}}", title))
         entry.external_attr = 0o644 << 16
         with self._zip.open(entry, "w", force_zip64=True) as file:
@@ -72,6 +72,6 @@ class _Unseekable:
 
 def _name(number: str, title: str) -> str:
     """At most 100 characters and 255 bytes, which is what file systems take."""
-    safe = _UNSAFE.sub(" ", cleaned(title, 10 * NAME_LENGTH))
-    stem = f"{number} {' '.join(safe.split())}"[: NAME_LENGTH - len(".mp3")]
+    safe = _UNSAFE.sub(" ", cleaned(title, 10 * MAX_NAME_LENGTH))
+    stem = f"{number} {' '.join(safe.split())}"[: MAX_NAME_LENGTH - len(".mp3")]
     return stem.encode()[: 255 - len(".mp3")].decode(errors="ignore").rstrip(" .") + ".mp3"

@@ -1,4 +1,4 @@
-"""MP3 frames that are taken as they are, under a header that says anew what makes them gapless."""
+"""MP3 frames that are copied as they are, under a new header that makes them gapless."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from collections.abc import Iterable, Iterator
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import FrameError, header
+from functions.convert.conversion.frames import header
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
+from functions.convert.errors import FrameError
 
 __all__ = ["Copy"]
 
 # Frames go out in pieces of about this size.
 PIECE = 256 * 1024
-# What every decoder is late by, and FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
+# The delay of every decoder, which FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
 DECODER_DELAY = 529
-# AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet are to be thrown away at its start, and at its end.
+# AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet to discard at its start, and at its end.
 _SKIP = struct.Struct("<II")
 
 
 class Copy:
-    """Takes the packets of a track of MP3. `samples` counts what is to be heard of them so far."""
+    """Takes the packets of an MP3 track. `samples` counts the audible samples so far."""
 
     def __init__(self, plan: Plan) -> None:
         self.samples = 0
@@ -44,7 +45,7 @@ class Copy:
                 first, last = first or packet, packet
             if len(piece) >= PIECE:
                 yield self._counted(piece)
-        # Only these can have anything to throw away, and asking takes long.
+        # Only these can have samples to discard, and asking every packet takes long.
         for end in {first, last}:
             self._skip(end)
         yield self._counted(piece)
@@ -58,7 +59,7 @@ class Copy:
         if packet is not None and packet.has_sidedata("skip_samples"):
             start, end = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
             self._skipped += start
-            self.samples -= start + end
+            self.samples = max(0, self.samples - start - end)
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)

@@ -1,4 +1,4 @@
-"""The picture that a video carries, made anew as a small JPEG: nothing of the stranger's bytes goes into the MP3."""
+"""The picture that a video carries, encoded again as a small JPEG: no byte of the original goes into the MP3."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["PICTURE_CODECS", "cover"]
 # FFmpeg's decoders of pictures that are accepted, and how their files begin.
 PICTURE_CODECS = {"mjpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "webp": b"RIFF", "gif": b"GIF8", "bmp": b"BM"}
 
-LONGEST_SIDE = 1000
-LARGEST_BYTES = 512 * 1024
-SOURCE_BYTES, SOURCE_PIXELS = 20_000_000, 40_000_000
+MAX_SIDE = 1000
+MAX_BYTES = 512 * 1024
+MAX_SOURCE_BYTES, MAX_SOURCE_PIXELS = 20_000_000, 40_000_000
 # Of the JPEG encoder, from 2 (best) to 31: the first that makes it small enough is taken. 3 shows no difference.
 _QUANTISERS = (3, 6, 12, 31)
 
@@ -43,12 +43,12 @@ def _data(container: InputContainer, stream_index: int) -> bytes | None:
     """The file that the picture was, if it is not too large."""
     stream = container.streams[stream_index]
     if isinstance(stream, AttachmentStream):
-        return stream.data if len(stream.data) <= SOURCE_BYTES else None
+        return stream.data if len(stream.data) <= MAX_SOURCE_BYTES else None
     if not stream.disposition & Disposition.attached_pic:
         return None
     for packet in container.demux():
         if packet.stream_index == stream_index:
-            return bytes(packet) if packet.size <= SOURCE_BYTES else None
+            return bytes(packet) if packet.size <= MAX_SOURCE_BYTES else None
         if not packet.stream.disposition & Disposition.attached_pic:
             break
     return None
@@ -61,7 +61,7 @@ def _decoded(data: bytes) -> VideoFrame:
         raise ValueError("no picture of a kind that is accepted")
     decoder = _context(codec, "r")
     # Checked by FFmpeg before it takes memory for the pixels. "explode": a part of a picture is none.
-    decoder.options = {"max_pixels": str(SOURCE_PIXELS), "err_detect": "explode"}
+    decoder.options = {"max_pixels": str(MAX_SOURCE_PIXELS), "err_detect": "explode"}
     return next(_frames(decoder, data))
 
 
@@ -73,14 +73,14 @@ def _frames(decoder: VideoCodecContext, data: bytes) -> Iterator[VideoFrame]:
 
 def _fitted(frame: VideoFrame) -> VideoFrame:
     """The picture as JPEG has it, shrunk if need be, its sides in proportion."""
-    scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
+    scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     return frame.reformat(width, height, "yuvj420p", interpolation="AREA", threads=1)
 
 
 def _jpeg(frame: VideoFrame) -> bytes | None:
     made = (_encoded(frame, quantiser) for quantiser in _QUANTISERS)
-    return next((jpeg for jpeg in made if len(jpeg) <= LARGEST_BYTES), None)
+    return next((jpeg for jpeg in made if len(jpeg) <= MAX_BYTES), None)
 
 
 def _encoded(frame: VideoFrame, quantiser: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functions.convert.conversion.decode import Block
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.shaping import sliced
-from functions.convert.conversion.tag import CHAPTERS
+from functions.convert.conversion.tag import MAX_CHAPTERS
 
 __all__ = ["Cutter", "cuts"]
 
@@ -15,11 +15,11 @@ __all__ = ["Cutter", "cuts"]
 def cuts(plan: Plan) -> list[tuple[str, int | None]]:
     """Title and end (the number of a sample, None for that of the track) of each file, in order.
 
-    A file goes on until the next chapter starts, so that nothing is lost; a chapter without a length makes none, and
-    those after the first 1000 belong to that. Without chapters there is one file.
+    A file lasts until the next chapter starts, so that nothing is lost. A chapter without a length makes no file, and
+    chapters after the first 1000 belong to the last file. Without chapters there is one file.
     """
     starts = sorted({round(chapter.start * plan.shape.sample_rate): chapter.title for chapter in plan.chapters}.items())
-    starts = starts[:CHAPTERS] or [(0, plan.tags.get("title", ""))]
+    starts = starts[:MAX_CHAPTERS] or [(0, plan.tags.get("title", ""))]
     ends = [*(start for start, _ in starts[1:]), None]
     return [(title, end) for (_, title), end in zip(starts, ends, strict=True)]
 

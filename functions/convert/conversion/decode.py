@@ -1,4 +1,4 @@
-"""The samples of a track as its decoder gives them, trimmed and faded, in blocks that one can go on from later."""
+"""The samples of a track as its decoder gives them, trimmed and faded, in blocks at which decoding can resume later."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
-from functions.convert.conversion.reading import Reader
+from functions.convert.conversion.reading import TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.shared.reasons import Failure
 
-__all__ = ["Block", "Place", "blocks", "packets"]
+__all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 
 @dataclass(frozen=True)
-class Place:
+class ResumePoint:
     """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out."""
 
     packet: int
@@ -29,70 +30,69 @@ class Place:
 
 @dataclass(frozen=True)
 class Block:
-    """Samples: native floats, one plane per channel. `place` is where to go on so that this block is the next one."""
+    """Samples: native floats, one plane per channel. `resume` is where to resume decoding to have this block next."""
 
     planes: Planes
     samples: int
-    place: Place | None
+    resume: ResumePoint | None
 
 
 def blocks(
-    container: InputContainer, plan: Plan, at: Place | None = None, gain: float | None = None
+    container: InputContainer, plan: Plan, at: ResumePoint | None = None, gain: float | None = None
 ) -> Iterator[Block]:
     """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
 
     `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
     Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
     """
-    reader = Reader(container, plan.track)
+    reader = TrackReader(container, plan.track)
     shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
     samples = 0
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
-    _judge(reader, plan)
+    _check_outcome(reader, plan)
     if not samples:
         raise Failure("nothing-left")
 
 
 def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStream]]:
     """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
-    reader = Reader(container, plan.track)
+    reader = TrackReader(container, plan.track)
     ticks, base = 0, Fraction(0)
     for _, packet in reader.packets():
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
         yield packet
     reader.seconds = float(ticks * base)
-    _judge(reader, plan)
+    _check_outcome(reader, plan)
 
 
-def _shaped(reader: Reader, plan: Plan, at: Place | None, gain: float | None) -> Iterator[Block]:
-    """All samples in the shape of the MP3; the places count from the first one of the track."""
+def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
+    """All samples in the shape of the MP3; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
     shaper = Shaper(plan.shape, order, gain)
-    sample = at.sample + _skipped(plan) if at else 0
+    sample = at.sample + plan.first_sample if at else 0
     reader.seconds = sample / plan.shape.sample_rate
     for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
         parts = [planes for frame in frames for planes in shaper.feed(frame)]
         if parts:
-            place = Place(number, pts, sample) if shaper.exact and number >= 0 else None
-            block = _block(parts, place)
+            point = ResumePoint(number, pts, sample) if shaper.exact and number >= 0 else None
+            block = _block(parts, point)
             sample += block.samples
             yield block
     if rest := shaper.flush():
         yield _block(rest, None)
 
 
-def _block(parts: list[Planes], place: Place | None) -> Block:
+def _block(parts: list[Planes], point: ResumePoint | None) -> Block:
     planes = parts[0] if len(parts) == 1 else tuple(map(b"".join, zip(*parts, strict=True)))
-    return Block(planes, len(planes[0]) // SAMPLE_BYTES, place)
+    return Block(planes, len(planes[0]) // SAMPLE_BYTES, point)
 
 
-def _trimmed(blocks: Iterator[Block], plan: Plan, at: Place | None) -> Iterator[Block]:
-    """What lies between the plan's start and end, to the sample; the places count from the first one of these."""
-    first = _skipped(plan)
-    last = None if plan.end is None else round(plan.end * plan.shape.sample_rate)
+def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Iterator[Block]:
+    """The samples from the plan's start to its end, exactly; resume points count from the first one of these."""
+    first, last = plan.first_sample, plan.end_sample
     sample = at.sample + first if at else 0
     for block in blocks:
         begin = max(first - sample, 0)
@@ -101,27 +101,22 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: Place | None) -> Iterator[
         if end <= 0:
             return
         if (begin, end) == (0, block.samples):
-            place = block.place and Place(block.place.packet, block.place.pts, block.place.sample - first)
-            yield Block(block.planes, block.samples, place)
+            point = block.resume and ResumePoint(block.resume.packet, block.resume.pts, block.resume.sample - first)
+            yield Block(block.planes, block.samples, point)
         elif begin < end:
             yield Block(sliced(block.planes, begin, end), end - begin, None)
 
 
-def _skipped(plan: Plan) -> int:
-    return round((plan.start or 0.0) * plan.shape.sample_rate)
-
-
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
-    rate = plan.shape.sample_rate
     if plan.fade_in:
         planes = (block.planes for block in blocks)
-        fade = ("afade", f"t=in:ss=0:ns={round(plan.fade_in * rate)}")
+        fade = fade_in(plan.shape.samples(plan.fade_in))
         blocks = (_block([faded], None) for faded in filtered(planes, plan.shape, fade))
-    return _faded_out(blocks, plan, round(plan.fade_out * rate)) if plan.fade_out else blocks
+    return _faded_out(blocks, plan, plan.shape.samples(plan.fade_out)) if plan.fade_out else blocks
 
 
 def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Block]:
-    """Holds back so much that the end is at hand when it comes: no file says exactly where that is."""
+    """Holds back the newest samples, so that the end can be faded when it comes: no file says exactly where it is."""
     held: list[Block] = []
     count = 0
     for block in blocks:
@@ -131,12 +126,11 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
             count -= held[0].samples
             yield held.pop(0)
     if held:
-        fade = ("afade", f"t=out:ss={max(count - samples, 0)}:ns={min(samples, count)}")
-        for planes in filtered((block.planes for block in held), plan.shape, fade):
+        for planes in filtered((block.planes for block in held), plan.shape, fade_out(samples, count)):
             yield _block([planes], None)
 
 
-def _judge(reader: Reader, plan: Plan) -> None:
+def _check_outcome(reader: TrackReader, plan: Plan) -> None:
     if not reader.seconds:
         nothing = "unsupported-codec" if reader.is_unknown else "damaged"
         raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)

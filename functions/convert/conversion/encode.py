@@ -12,7 +12,7 @@ from functions.convert.conversion import frames
 from functions.convert.conversion.lame import Encoder
 
 if TYPE_CHECKING:
-    from functions.convert.conversion.decode import Block, Place
+    from functions.convert.conversion.decode import Block, ResumePoint
     from functions.convert.conversion.plan import Shape
 
 __all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments"]
@@ -22,7 +22,7 @@ __all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "f
 SEGMENT = 768
 # A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
 OVERLAP = 6
-# Frames that an encoder makes first and nobody keeps, until it no longer shows that it was just started.
+# Frames that an encoder makes first, which are dropped: until then it shows that it was just started.
 WARM_UP = 8
 # Frames after the last one wanted, so that the silence which LAME appends when it is flushed reaches into none.
 LOOK_AHEAD = 3
@@ -32,7 +32,7 @@ LOOK_AHEAD = 3
 class Segment:
     """What one encoder gets: `samples` samples of each of the `planes`, of which frame number `start` is the first.
 
-    `place` is where decoding can be resumed so that the segment after this one has all its samples.
+    `resume` is where decoding can be resumed so that the segment after this one has all its samples.
     """
 
     index: int
@@ -40,7 +40,7 @@ class Segment:
     planes: tuple[bytes, ...]
     samples: int
     last: bool
-    place: Place | None
+    resume: ResumePoint | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Encoded:
     frames: tuple[bytes, ...]
     last: bool
     end: int
-    place: Place | None
+    resume: ResumePoint | None
 
 
 def frame_samples(shape: Shape) -> int:
@@ -72,7 +72,7 @@ def segments(blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int 
     """Cut decoded audio into segments. Samples stay in memory for one segment only.
 
     `index` is the first segment wanted, and `sample` the number of the sample that the first block begins with: the
-    `place.sample` that came with the segment before, or any sample before that.
+    `resume.sample` that came with the segment before, or any sample before that.
     """
     window = _Window(iter(blocks), shape, sample)
     while True:
@@ -81,8 +81,8 @@ def segments(blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int 
         stop = boundary(index + 1) + OVERLAP + LOOK_AHEAD
         last = not window.fill(stop)
         samples = window.samples if last else (stop - start) * frame_samples(shape)
-        place = None if last else window.place(_start(index + 1))
-        yield Segment(index, start, window.planes(samples), samples, last, place)
+        resume = None if last else window.resume_point(_start(index + 1))
+        yield Segment(index, start, window.planes(samples), samples, last, resume)
         if last:
             return
         index += 1
@@ -93,14 +93,14 @@ def _start(index: int) -> int:
 
 
 class _Window:
-    """The decoded samples from one point on; places in it are given in frames."""
+    """The decoded samples from one point on; positions in it are given in frames."""
 
     def __init__(self, blocks: Iterator[Block], shape: Shape, sample: int) -> None:
         self._blocks = blocks
         self._frame = frame_samples(shape)
         self._first = self._next = sample
         self._planes = [bytearray() for _ in range(shape.channels)]
-        self._places: deque[Place] = deque()
+        self._resume_points: deque[ResumePoint] = deque()
 
     def fill(self, frame: int) -> bool:
         """Take blocks until all samples before `frame` are here. False when there are not that many."""
@@ -123,18 +123,18 @@ class _Window:
         block = next(self._blocks, None)
         if block is None:
             return False
-        if block.place is not None:
-            self._places.append(block.place)
+        if block.resume is not None:
+            self._resume_points.append(block.resume)
         for plane, more in zip(self._planes, block.planes, strict=True):
             plane += more
         self._next += block.samples
         return True
 
-    def place(self, frame: int) -> Place | None:
-        """The last place from which nothing of `frame` and what follows is missed."""
+    def resume_point(self, frame: int) -> ResumePoint | None:
+        """The last point from which nothing of `frame` and what follows is missed."""
         found = None
-        while self._places and self._places[0].sample <= frame * self._frame:
-            found = self._places.popleft()
+        while self._resume_points and self._resume_points[0].sample <= frame * self._frame:
+            found = self._resume_points.popleft()
         return found
 
     def planes(self, samples: int) -> tuple[bytes, ...]:
@@ -172,4 +172,4 @@ def _encoded(part: Segment, shape: Shape) -> Encoded:
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
         del made[boundary(part.index + 1) + OVERLAP - part.start :]
-    return Encoded(part.index, part.start, tuple(made), part.last, end, part.place)
+    return Encoded(part.index, part.start, tuple(made), part.last, end, part.resume)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from functions.convert.errors import FrameError
+
 __all__ = [
-    "FrameError",
     "Granule",
     "Header",
     "SideInfo",
@@ -30,10 +31,6 @@ _SAMPLE_RATES = {"1": (44100, 48000, 32000), "2": (22050, 24000, 16000), "2.5": 
 _VERSIONS = {0b00: "2.5", 0b10: "2", 0b11: "1"}
 _LAYER_III = 0b01
 _MONO = 0b11
-
-
-class FrameError(ValueError):
-    """These bytes are not layer III frames."""
 
 
 class Header(NamedTuple):
@@ -79,7 +76,7 @@ class SideInfo(NamedTuple):
 
     @property
     def main_data_length(self) -> int:
-        """How many bytes of main data the frame has, wherever they lie."""
+        """How many bytes of main data the frame has, in its own slot or before it."""
         return (sum(granule.part2_3_length for channels in self.granules for granule in channels) + 7) // 8
 
 

@@ -27,28 +27,25 @@ from functions.convert.conversion.frames import (
     with_slot,
     without_last_channel,
 )
+from functions.convert.errors import JoinError
 
-__all__ = ["JoinError", "Joiner"]
+__all__ = ["Joiner"]
 
 
 # A main_data_begin that no slot's gain moves out of reach.
 _NO_FRAME = -10_000
 
 
-class JoinError(Exception):
-    """Two segments cannot be joined: at no frame around their boundary is there room for the second one's data."""
-
-
 class Joiner:
     """Takes segments in order. A few frames are held back, in which the next one's data may yet have to be written."""
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
-        """`state` is what `state()` gave, to go on from there."""
+        """`state` is what `state()` gave, to resume from."""
         self._first = int(state["first"]) if state else 0
         self._held = split(base64.b64decode(state["held"])) if state else []
 
     def state(self) -> dict[str, Any]:
-        """What has to be known to go on after the segments so far, fit for JSON and below 64 KB."""
+        """What is needed to resume after the segments so far, fit for JSON and below 64 KB."""
         return {"first": self._first, "held": base64.b64encode(b"".join(self._held)).decode("ascii")}
 
     def add(self, part: Encoded) -> bytes:

@@ -13,10 +13,12 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from functions.convert.errors import LameError
+
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
 
-__all__ = ["DELAY", "Encoder", "LameError", "available", "tag"]
+__all__ = ["DELAY", "Encoder", "available", "tag"]
 
 # Samples that the encoder puts before the first one (ENCDELAY in LAME's encoder.h), as its tag counts them.
 DELAY = 576
@@ -29,15 +31,11 @@ _ROOM = 7200
 # LAME's function for floats takes 32767 for full scale; ffmpeg and every decoder take 32768.
 _SCALE = 32768 / 32767
 # LAME aborts the process on NaN and infinity, and on samples a million times beyond full scale. What reaches twice
-# full scale is told from the rest by one bit of each sample, and no loss to anybody.
+# full scale differs from the rest in one bit of each sample, and is no loss.
 _WILD = 2.0
 _TAMEST = math.nextafter(_WILD, 0.0) - 2.0**-23
 _TOP_BYTE = 3 if sys.byteorder == "little" else 0
 _TAME_BYTES = bytes(byte for byte in range(256) if byte & 0x7F < 0x40)
-
-
-class LameError(Exception):
-    """The MP3 encoder is missing, or refused what it was asked for."""
 
 
 def available() -> bool:
@@ -50,7 +48,7 @@ def available() -> bool:
 
 @cache
 def tag(shape: Shape) -> bytes:
-    """The frame with which LAME would begin an MP3 of this shape that has no sound in it: what it tells of itself."""
+    """The frame with which LAME begins an MP3 of this shape that has no sound: what it says about itself."""
     with Encoder(shape, tagged=True) as encoder:
         encoder.flush()
         found = encoder.tag()

@@ -7,11 +7,10 @@ import re
 
 from av.audio.codeccontext import AudioCodecContext
 
-__all__ = ["LIKELY", "MP3_LAYOUTS", "as_pan", "tame"]
+__all__ = ["LIKELY", "as_pan", "tame"]
 
-MP3_LAYOUTS = {1: "mono", 2: "stereo"}
 # What a number of channels without names most likely is, as FFmpeg guesses it.
-LIKELY = {**MP3_LAYOUTS, 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+LIKELY = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 # FFmpeg's own order of channels, in which alone it mixes them.
 _ORDER = (
     *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"),
@@ -49,5 +48,5 @@ def as_pan(layout: str, count: int) -> str | None:
         return "|".join(["+".join(sorted(names, key=_ORDER.index)), *moved])
     if count in LIKELY and "ambisonic" not in layout:
         return "|".join([LIKELY[count], *(f"c{at}=c{at}" for at in range(count))])
-    # Nobody knows what they are: the first two are what a player would play.
+    # What they are is not known: a player would play the first two.
     return "stereo|c0=c0|c1=c1"

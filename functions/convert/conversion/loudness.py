@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 from av.container import InputContainer
 
 from functions.convert.conversion.decode import Block, blocks
+from functions.convert.conversion.filters import LOUDNESS, Filter, gain
 from functions.convert.conversion.plan import Plan, Shape, within
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Chain, Planes
 
@@ -17,10 +17,10 @@ __all__ = ["SILENCE_DB", "measured"]
 
 # What is nowhere louder than this is silence, in dB of full scale.
 SILENCE_DB = -60.0
-# The peak that R128 allows, in dB; and the loudness up to which there is nothing to measure (BS.1770's absolute gate).
-_HIGHEST_PEAK, _NOTHING = -1.0, -70.0
-# FFmpeg tells the peak to three decimals: it may be so much higher.
-_PEAK_ERROR = 0.0005
+_PEAK_OF_BLOCK: Filter = (
+    "astats",
+    {"metadata": 1, "reset": 1, "measure_perchannel": "none", "measure_overall": "Peak_level"},
+)
 _FLOAT = "f"
 
 
@@ -55,10 +55,10 @@ def _cut(plan: Plan, edges: _Edges) -> Plan:
 
 
 class _Meter:
-    """Integrated loudness and true peak, by FFmpeg's ebur128: a tenth of what its loudnorm takes for the same."""
+    """Integrated loudness and true peak."""
 
     def __init__(self, shape: Shape) -> None:
-        self._chain = Chain(shape, ("ebur128", "metadata=1:peak=true:framelog=quiet"))
+        self._chain = Chain(shape, LOUDNESS)
         self._shape = shape
         self._told: dict[str, str] = {}
         self._silent: int | None = None
@@ -75,12 +75,7 @@ class _Meter:
     def gain(self, target: float) -> float:
         for tags, _ in self._chain.flush():
             self._told |= tags
-        loudness = float(self._told.get("lavfi.r128.I", "-inf"))
-        peak = float(self._told.get("lavfi.r128.true_peak", "0"))
-        # A broken file may hold what is no number at all.
-        if not (math.isfinite(loudness) and math.isfinite(peak)) or loudness <= _NOTHING:
-            return 0.0
-        return min(target - loudness, _HIGHEST_PEAK - 20 * math.log10(peak + _PEAK_ERROR))
+        return gain(target, self._told)
 
     def _measure_silence(self) -> None:
         while self._silent:
@@ -97,7 +92,7 @@ class _Edges:
     """Where the first and the last sample are that are no silence."""
 
     def __init__(self, shape: Shape) -> None:
-        self._chain = Chain(shape, ("astats", "metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"))
+        self._chain = Chain(shape, _PEAK_OF_BLOCK)
         self._done = 0
         self._first: int | None = None
         self._newest: tuple[int, Planes] | None = None

@@ -17,14 +17,14 @@ class Mp3:
     """Takes segments that were encoded. `samples` counts what they were made of, once the last one is there."""
 
     def __init__(self, plan: Plan, state: dict[str, Any] | None = None) -> None:
-        """`state` is what `state()` gave, to go on from there."""
+        """`state` is what `state()` gave, to resume from."""
         self._plan = plan
         self._joiner = Joiner(state and state["joiner"])
         self._tally = Tally(plan.shape, state and state["tally"])
         self.samples = 0
 
     def state(self) -> dict[str, Any]:
-        """What has to be known to go on after the segments so far, fit for JSON."""
+        """What is needed to resume after the segments so far, fit for JSON."""
         return {"joiner": self._joiner.state(), "tally": self._tally.state()}
 
     def add(self, part: Encoded) -> bytes:

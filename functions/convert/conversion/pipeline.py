@@ -4,7 +4,7 @@ Each message is a header, which names its kind, and a payload:
 
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
-    checkpoint  payload: the state (JSON) from which a later conversion goes on after the frames so far
+    checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
 
@@ -24,20 +24,22 @@ from typing import Any
 from functions.convert.conversion import cover, decode, encode, loudness
 from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.cutting import Cutter, cuts
-from functions.convert.conversion.decode import Block, Place
+from functions.convert.conversion.decode import Block, ResumePoint
 from functions.convert.conversion.encode import Encoded
+from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
-from functions.convert.conversion.probe import Chapter, opened, probe
-from functions.convert.conversion.source import RangeFile, Source
+from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.source import RangeFile, RangeSource
+from functions.convert.conversion.tag import MAX_TEXT_LENGTH
 from functions.shared.reasons import Failure
 
-__all__ = ["Message", "converted", "run", "warm"]
+__all__ = ["RawMessage", "converted", "run", "warm"]
 
-Message = tuple[dict[str, Any], bytes]
-# What the first of two passes finds, and how often it tells how far it got.
+RawMessage = tuple[dict[str, Any], bytes]
+# What the first of two passes finds, and how often it reports progress, in seconds of sound.
 FOUND = ("gain", "start", "end", "seconds")
-TOLD_SECONDS = 10.0
+PROGRESS_SECONDS = 10.0
 
 
 def warm() -> None:
@@ -61,17 +63,17 @@ class _Silence:
         self.size = len(self._data)
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """As in source.Source."""
+        """As in source.RangeSource."""
         return b"".join(self._data[start : start + length] for start, length in ranges)
 
 
-def run(source: Source, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
-    """Convert, and send the messages. Raises: Failure, which the process that it runs in makes a message of."""
+def run(source: RangeSource, job: Mapping[str, Any], send: Callable[[dict[str, Any], bytes], None]) -> None:
+    """Convert, and send the messages. Raises: Failure, which zygote.py makes a message of."""
     for header, payload in converted(source, job):
         send(header, payload)
 
 
-def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:
+def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessage]:
     """The messages of one conversion.
 
     `job`: `options` (as options.py gives them), `threads`, `max_seconds` (of sound), `state` (of a checkpoint, or
@@ -89,7 +91,7 @@ def converted(source: Source, job: Mapping[str, Any]) -> Iterator[Message]:
 class _Work:
     """What the ways to convert have in common: the open video, the plan, and how far it got."""
 
-    def __init__(self, source: Source, job: Mapping[str, Any]) -> None:
+    def __init__(self, source: RangeSource, job: Mapping[str, Any]) -> None:
         self._file = RangeFile(source)
         self._container = opened(self._file)
         media = probe(self._container)
@@ -100,20 +102,20 @@ class _Work:
         stream = media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
 
-    def encoded(self) -> Iterator[Message]:
+    def encoded(self) -> Iterator[RawMessage]:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
-        place = Place(*self._state["place"]) if self._state.get("place") else None
-        blocks = decode.blocks(self._container, self.plan, place)
-        for part in self._parts(blocks, first, place.sample if place else 0):
+        point = ResumePoint(*self._state["place"]) if self._state.get("place") else None
+        blocks = decode.blocks(self._container, self.plan, point)
+        for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
-                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.place, "mp3": mp3.state()})
+                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.resume, "mp3": mp3.state()})
         yield self._file_message(mp3, None)
 
-    def split(self) -> Iterator[Message]:
+    def split(self) -> Iterator[RawMessage]:
         """An MP3 for each chapter."""
         yield from self._measured()
         cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
@@ -128,7 +130,7 @@ class _Work:
             if mp3.samples:
                 yield self._file_message(mp3, title, len(files))
 
-    def copied(self) -> Iterator[Message]:
+    def copied(self) -> Iterator[RawMessage]:
         """MP3 frames as they are, with a header of their own."""
         mp3 = Copy(self.plan)
         for frames in mp3.frames(decode.packets(self._container, self.plan)):
@@ -136,7 +138,7 @@ class _Work:
             yield self._reached(mp3.samples)
         yield self._file_message(mp3, None)
 
-    def _measured(self) -> Iterator[Message]:
+    def _measured(self) -> Iterator[RawMessage]:
         """The first of two passes, where it takes two; a checkpoint knows what it found."""
         if self.plan.loudness is None and not self.plan.trim_silence:
             return
@@ -150,8 +152,8 @@ class _Work:
         self.plan = replace(self.plan, **found | {"chapters": chapters, "trim_silence": False})
         self._before = MEASURING
 
-    def _measure(self) -> Generator[Message, None, dict[str, Any]]:
-        measuring, next_told = loudness.measured(self._container, self.plan), 0.0
+    def _measure(self) -> Generator[RawMessage, None, dict[str, Any]]:
+        measuring, next_progress = loudness.measured(self._container, self.plan), 0.0
         while True:
             try:
                 seconds = next(measuring)
@@ -159,15 +161,15 @@ class _Work:
                 plan: Plan = end.value
                 chapters = [astuple(chapter) for chapter in plan.chapters]
                 return {name: getattr(plan, name) for name in FOUND} | {"chapters": chapters}
-            if seconds >= next_told:
+            if seconds >= next_progress:
                 yield _progress(MEASURING * self._share(seconds))
-                next_told = seconds + TOLD_SECONDS
+                next_progress = seconds + PROGRESS_SECONDS
 
     def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
         segments = encode.segments(blocks, self.plan.shape, first, sample)
         return encode.encoded(segments, self.plan.shape, self._job["threads"])
 
-    def _reached(self, samples: int) -> Message:
+    def _reached(self, samples: int) -> RawMessage:
         share = self._share(samples / self.plan.shape.sample_rate)
         return _progress(self._before + (1 - self._before) * share)
 
@@ -175,26 +177,27 @@ class _Work:
         """How much of the sound this is; of the bytes, where nobody knows how long it will be."""
         self._check_length(seconds)
         share = seconds / self.plan.seconds if self.plan.seconds else self._file.tell() / self._file.size
-        return min(share, 1.0)
+        return max(0.0, min(share, 1.0))
 
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
 
-    def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> Message:
+    def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:
         head, tail = mp3.ends(self._cover)
         seconds = mp3.samples / self.plan.shape.sample_rate
-        return {"kind": "file", "title": title, "files": files, "head": len(head), "seconds": seconds}, head + tail
+        told = {"title": title and title[:MAX_TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
+        return {"kind": "file", **told}, head + tail
 
 
-def _audio(frames: bytes) -> Message:
+def _audio(frames: bytes) -> RawMessage:
     return {"kind": "audio"}, frames
 
 
-def _progress(share: float) -> Message:
+def _progress(share: float) -> RawMessage:
     return {"kind": "progress", "share": share}, b""
 
 
-def _checkpoint(state: dict[str, Any]) -> Message:
-    place = state["place"] and astuple(state["place"])
-    return {"kind": "checkpoint"}, json.dumps(state | {"place": place}).encode()
+def _checkpoint(state: dict[str, Any]) -> RawMessage:
+    point = state["place"] and astuple(state["place"])
+    return {"kind": "checkpoint"}, json.dumps(state | {"place": point}).encode()

@@ -1,4 +1,4 @@
-"""From what is in a video and what its owner asked for to what is to be done: nothing is read or decoded here."""
+"""What to do with a video, from what is in it and what its owner asked for: nothing is read or decoded here."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from functions.convert.conversion.languages import same_language, three_letters
-from functions.convert.conversion.probe import Chapter, Media, Track
+from functions.convert.conversion.media import Chapter, Media, Track
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
-__all__ = ["MEASURING", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
+__all__ = ["MEASURING", "OWN_TAGS", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
 
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # The largest bitrate of MPEG-2.5 (as LAME has it) and MPEG-2; the rates up to which each is what is written.
-_LARGEST_BITRATE = ((12000, 64), (24000, 160), (48000, 320))
+_MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
-# Options that leave the samples as they are; any other one asks for MP3 frames to be made anew.
+# Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
     *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
@@ -27,7 +27,7 @@ _TAGS = (
     *("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc"),
     *("comment", "copyright", "publisher", "description"),
 )
-_OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
+OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
 
 
 # What measuring, the first of two passes, is of the whole work.
@@ -44,6 +44,15 @@ class Shape:
     channels: int
     mode: Literal["vbr", "cbr", "abr"]
     value: int
+
+    @property
+    def layout(self) -> str:
+        """FFmpeg's name of the channels."""
+        return "mono" if self.channels == 1 else "stereo"
+
+    def samples(self, seconds: float) -> int:
+        """How many samples come before that time, or last so long."""
+        return round(seconds * self.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,18 @@ class Plan:
     seconds: float | None = None
 
     @property
+    def first_sample(self) -> int:
+        """The number of the track's first sample that is kept, at the sample rate of the MP3."""
+        return self.shape.samples(self.start or 0.0)
+
+    @property
+    def end_sample(self) -> int | None:
+        """The number of the sample after the last one that is kept; None for all that there are."""
+        return None if self.end is None else self.shape.samples(self.end)
+
+    @property
     def resumable(self) -> bool:
-        """Whether decoding can go on from a Place: nothing remembers what came long before."""
+        """Whether decoding can resume at a ResumePoint: nothing remembers what came long before."""
         resampled = self.track.sample_rate != self.shape.sample_rate
         return not (resampled or self.fade_in or self.fade_out)
 
@@ -117,7 +136,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
 
 
 def within(chapters: Iterable[Chapter], start: float | None, end: float | None) -> tuple[Chapter, ...]:
-    """The chapters of what lies between two times, counted from the first of them."""
+    """The chapters between two times, which then count from the first of the two."""
     first, last = start or 0.0, float("inf") if end is None else end
     return tuple(
         Chapter(max(chapter.start, first) - first, min(chapter.end, last) - first, chapter.title)
@@ -143,7 +162,7 @@ def _shape(track: Track, options: Mapping[str, Any]) -> Shape:
     channels = options.get("channels") or (1 if track.channels == 1 else 2)
     if "bitrate" not in options:
         return Shape(rate, channels, "vbr", options.get("quality", DEFAULT_QUALITY))
-    largest = next(bitrate for up_to, bitrate in _LARGEST_BITRATE if rate <= up_to)
+    largest = next(bitrate for up_to, bitrate in _MAX_BITRATES if rate <= up_to)
     return Shape(rate, channels, options.get("bitrate_mode", "cbr"), min(options["bitrate"], largest))
 
 
@@ -158,7 +177,7 @@ def _tags(media: Media, track: Track, options: Mapping[str, Any]) -> dict[str, s
     kept = {} if options.get("tags") == "drop" else {name: media.tags[name] for name in _TAGS if name in media.tags}
     if track.language:
         kept["language"] = three_letters(track.language)
-    return kept | {name: options[name] for name in _OWN_TAGS if name in options}
+    return kept | {name: options[name] for name in OWN_TAGS if name in options}
 
 
 def _seconds(stated: float | None, start: float | None, end: float | None) -> float | None:

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from functions.convert.conversion import holes
+from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
+from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
-__all__ = ["CODECS", "FORMATS", "Chapter", "Media", "Track", "opened", "probe"]
+__all__ = ["opened", "probe"]
 
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,rm,nut,dv,"
-    "wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,ape,wv,tta"
-)
-CODECS = (
-    "aac,aac_latm,alac,mp3float,mp3,mp2float,mp2,mp1float,mp1,ac3,eac3,dca,truehd,mlp,opus,libopus,vorbis,libvorbis,flac,"
-    "wmav1,wmav2,wmapro,wmalossless,wmavoice,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,ape,tta,wavpack,cook,ra_144,ra_288,"
-    "qdm2,qdmc,nellymoser,speex,libspeex,gsm,gsm_ms,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,adpcm_yamaha,"
-    "pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,"
-    "pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd"
-)
 _CODECS = frozenset(CODECS.split(","))
 # Only these demuxers and decoders, no protocol at all: nothing in a file can make FFmpeg read another one.
 _GUARDS = {"format_whitelist": FORMATS, "codec_whitelist": CODECS, "protocol_whitelist": "none"}
-# An MP4 names its streams in its index: what FFmpeg looks at beyond that would be pictures. (Its default is 5 MB.)
+# An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
 _HEAD = 1024
@@ -41,50 +31,6 @@ _HEAD = 1024
 _TEXTS = (b"ffconcat", b"#extm3u", b"v=0", b"<smil", b"<mpd", b"<asx", b"<playlist", b"<smoothstreamingmedia")
 _LISTS = (b"[playlist]", b"[reference]", b"rtsptext", b"smiltext", b"data:", b"http://", b"https://", b"file:")
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")
-
-# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
-_RIFF_UNKNOWN_FROM = 0x7FFF_0000
-
-
-@dataclass(frozen=True)
-class Track:
-    """An audio track: `position` counts audio tracks from 0, `codec` and `layout` are FFmpeg's names."""
-
-    position: int
-    stream_index: int
-    codec: str
-    sample_rate: int
-    channels: int
-    layout: str
-    language: str = ""
-    title: str = ""
-    default: bool = False
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter, in seconds from the start of the file."""
-
-    start: float
-    end: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Media:
-    """A file with sound. `seconds` is the length that it states, if any; the names of `tags` are in lower case.
-
-    `cut_off` says that the file is shorter than it states.
-    """
-
-    format: str
-    seconds: float | None
-    tracks: tuple[Track, ...]
-    tags: dict[str, str]
-    chapters: tuple[Chapter, ...]
-    cover_stream: int | None
-    cut_off: bool = False
 
 
 def opened(file: RangeFile) -> InputContainer:
@@ -113,7 +59,7 @@ def opened(file: RangeFile) -> InputContainer:
         # What FFmpeg knows, and the white list does not.
         raise Failure("refused-format") from error
     except av.error.FFmpegError as error:
-        raise Failure("truncated" if holes.is_cut_off(file) else "not-media") from error
+        raise Failure("truncated" if is_cut_off(file) else "not-media") from error
 
 
 def _open(file: RangeFile, options: dict[str, str]) -> InputContainer:
@@ -136,7 +82,9 @@ def probe(container: InputContainer) -> Media:
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     chapters, cover = tuple(_chapters(container)), _cover(container)
-    return Media(container.format.name, seconds, tracks, tags, chapters, cover, _is_cut_off(container))
+    # Typed as what av keeps: it wraps the file that it was given.
+    file: RangeFile = container.file.file
+    return Media(container.format.name, seconds, tracks, tags, chapters, cover, is_cut_off(file))
 
 
 def _track(position: int, stream: AudioStream) -> Track:
@@ -145,7 +93,7 @@ def _track(position: int, stream: AudioStream) -> Track:
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     context = stream.codec_context
     known = context is not None and context.codec.name in _CODECS
-    # First of all: whatever else asks for the layout must find a tame one.
+    # First of all: everything that asks for the layout later must find a tame one.
     layout = tame(context) if known else ""
     return Track(
         position,
@@ -175,8 +123,8 @@ def _tag(stream: Stream) -> str:
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
     for chapter in container.chapters():
-        base = chapter["time_base"] or 1
-        yield Chapter(float(chapter["start"] * base), float(chapter["end"] * base), _title(chapter["metadata"]))
+        tick = Fraction(chapter["time_base"] or 1)
+        yield Chapter.of_ticks(chapter["start"], chapter["end"], tick, _title(chapter["metadata"]))
 
 
 def _title(tags: Mapping[str, str]) -> str:
@@ -198,30 +146,3 @@ def _is_list(head: bytes) -> bool:
 
 def _is_picture(head: bytes) -> bool:
     return head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-
-
-def _is_cut_off(container: InputContainer) -> bool:
-    # Typed as what av keeps: it wraps the file that it was given.
-    file: RangeFile = container.file.file
-    head = file.peek(0, _HEAD)
-    stated = _riff_size(head) or _segment_size(head)
-    return file.size < stated or ("mp4" in container.format.name and holes.is_cut_off(file))
-
-
-def _riff_size(head: bytes) -> int:
-    """The length that an AVI or WAV states, or 0: FFmpeg does not hold it against the file's own size."""
-    if head[:4] != b"RIFF" or head[8:12] not in (b"AVI ", b"WAVE"):
-        return 0
-    # Some writers count the eight bytes before the length in, some do not.
-    stated = int.from_bytes(head[4:8], "little")
-    return stated if stated < _RIFF_UNKNOWN_FROM else 0
-
-
-def _segment_size(head: bytes) -> int:
-    """Where a Matroska's segment ends, or 0 when it does not say (RFC 8794, 6.2 and RFC 9559, 5.1)."""
-    at = head.find(b"\x18\x53\x80\x67", 4) + 4
-    if head[:4] != b"\x1a\x45\xdf\xa3" or at < 8 or at >= len(head) or not head[at]:
-        return 0
-    length = 9 - head[at].bit_length()
-    size = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
-    return 0 if size == (1 << 7 * length) - 1 else at + length + size

@@ -14,28 +14,29 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from functions.convert.conversion import holes
 from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.probe import Track, opened
+from functions.convert.conversion.media import Track
+from functions.convert.conversion.needed_ranges import needed_ranges
+from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
-__all__ = ["Reader"]
+__all__ = ["TrackReader"]
 
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
 LARGE_INDEX = 1_000_000
-# Before a decoder gives what it would have given, it must have decoded so many packets, or those of a second; they are
-# looked for so many seconds before.
+# A decoder gives the same samples again only after it has decoded this many packets, or those of a second; the demuxer
+# seeks this many seconds back for them.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
-class Reader:
+class TrackReader:
     """Reads one track of a freshly opened container; other streams are discarded.
 
-    What it tells of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
+    What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
     """
 
@@ -172,6 +173,6 @@ class Reader:
         stream.codec_context.thread_count = 1
         tame(stream.codec_context)
         file: RangeFile = self._container.file.file
-        if (wanted := holes.sound(file, stream)) is not None:
+        if (wanted := needed_ranges(file, stream)) is not None:
             file.keep_only(wanted)
         return stream

@@ -9,7 +9,8 @@ import av
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-from functions.convert.conversion.layouts import LIKELY, MP3_LAYOUTS, as_pan
+from functions.convert.conversion.filters import Filter, arguments, shaping
+from functions.convert.conversion.layouts import LIKELY, as_pan
 from functions.convert.conversion.plan import Shape
 from functions.shared.reasons import Failure
 
@@ -22,8 +23,7 @@ SAMPLE_BYTES = 4
 class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
-    Several channels become fewer as ITU-R BS.775 has it (centre and surround at -3 dB, no LFE), and quieter by so much
-    that nothing can clip. `order` names the channels of frames that call them what is LIKELY; "" for what they say.
+    `order` names the channels of frames whose layout is only LIKELY; "" to believe the frames.
     `exact` says that all samples so far depend on nothing but themselves.
     """
 
@@ -54,7 +54,7 @@ class Shaper:
         rest = self.flush()
         self._kind = kind
         self.exact &= frame.sample_rate == self._shape.sample_rate
-        wanted = ("fltp", self._shape.sample_rate, MP3_LAYOUTS[self._shape.channels])
+        wanted = ("fltp", self._shape.sample_rate, self._shape.layout)
         usual = as_pan(self._order, frame.layout.nb_channels) is None
         try:
             self._graph = None if kind == wanted and usual and not self._gain else self._built(frame)
@@ -66,15 +66,10 @@ class Shaper:
 
     def _built(self, frame: AudioFrame) -> Graph:
         count, name = frame.layout.nb_channels, frame.layout.name
-        chain = [
-            ("aresample", "rematrix_maxval=1"),
-            ("aformat", f"f=fltp:r={self._shape.sample_rate}:cl={MP3_LAYOUTS[self._shape.channels]}"),
-        ]
-        if self._gain:
-            chain.append(("volume", f"{self._gain}dB:precision=float"))
+        chain = shaping(self._shape, self._gain)
         own = self._order if self._order and name == LIKELY.get(count) else name
         if (pan := as_pan(own, count)) is not None:
-            chain.insert(0, ("pan", pan))
+            chain.insert(0, ("pan", {"args": pan}))
         return _graph(frame.sample_rate, frame.format.name, name, chain)
 
 
@@ -89,8 +84,8 @@ def sliced(planes: Planes, start: int, stop: int) -> Planes:
     return tuple(plane[start * SAMPLE_BYTES : stop * SAMPLE_BYTES] for plane in planes)
 
 
-def filtered(blocks: Iterable[Planes], shape: Shape, *filters: tuple[str, str]) -> Iterator[Planes]:
-    """What filters (name, arguments) make of samples in that shape."""
+def filtered(blocks: Iterable[Planes], shape: Shape, *filters: Filter) -> Iterator[Planes]:
+    """What filters make of samples in that shape."""
     chain = Chain(shape, *filters)
     for planes in blocks:
         yield from (made for _, made in chain.feed(planes))
@@ -98,10 +93,10 @@ def filtered(blocks: Iterable[Planes], shape: Shape, *filters: tuple[str, str]) 
 
 
 class Chain:
-    """Filters (name, arguments) for samples in one shape: what comes out are FFmpeg's metadata and the samples."""
+    """Filters for samples in one shape: what comes out are FFmpeg's metadata and the samples."""
 
-    def __init__(self, shape: Shape, *filters: tuple[str, str]) -> None:
-        self._rate, self._layout = shape.sample_rate, MP3_LAYOUTS[shape.channels]
+    def __init__(self, shape: Shape, *filters: Filter) -> None:
+        self._rate, self._layout = shape.sample_rate, shape.layout
         self._graph = _graph(self._rate, "fltp", self._layout, list(filters))
         self._done = 0
 
@@ -123,11 +118,11 @@ class Chain:
         return ((made.metadata, planes_of(made)) for made in _pulled(self._graph))
 
 
-def _graph(rate: int, kind: str, layout: str, filters: list[tuple[str, str]]) -> Graph:
+def _graph(rate: int, kind: str, layout: str, filters: list[Filter]) -> Graph:
     graph = Graph()
     graph.threads = 1
     source = graph.add_abuffer(sample_rate=rate, format=kind, layout=layout)
-    nodes = [graph.add(name, arguments) for name, arguments in filters]
+    nodes = [graph.add(name, arguments(options)) for name, options in filters]
     graph.link_nodes(source, *nodes, graph.add("abuffersink")).configure()
     return graph
 

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["SMALLEST_GAP", "RangeFile", "Source"]
+__all__ = ["MIN_GAP", "RangeFile", "RangeSource"]
 
-FIRST_WINDOW, LARGEST_WINDOW = 32 * 1024, 1024 * 1024
-CACHE_BYTES, CACHED_WINDOWS = 3 * LARGEST_WINDOW, 16
+FIRST_WINDOW, MAX_WINDOW = 32 * 1024, 1024 * 1024
+MAX_CACHE_BYTES, MAX_WINDOWS = 3 * MAX_WINDOW, 16
 # As many ranges as one request asks for at most, and the gap below which two are cheaper as one.
-RANGES_AT_ONCE, SMALLEST_GAP = 1024, 512
+MAX_RANGES, MIN_GAP = 1024, 512
 
 
-class Source(Protocol):
+class RangeSource(Protocol):
     """A video that can be read in ranges."""
 
     size: int
@@ -27,7 +27,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class _Window:
-    """A part of the file: `pieces` begin at `starts`, and what lies between them is zeros."""
+    """A part of the file: `pieces` begin at `starts`, with zeros between them."""
 
     start: int
     stop: int
@@ -54,7 +54,7 @@ class RangeFile:
     What is read in order is fetched in ever larger windows, what is jumped to in small ones; at most 4 MiB are kept.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RangeSource) -> None:
         self.size = source.size
         self.bytes_read = 0
         self.requests = 0
@@ -86,7 +86,7 @@ class RangeFile:
         return self._position
 
     def peek(self, position: int, size: int) -> bytes:
-        """The bytes from a position on, fewer only at the end of the file; nobody who reads notices."""
+        """The bytes from a position on, fewer only at the end of the file; the position stays."""
         parts, stop = bytearray(), min(position + size, self.size)
         while position + len(parts) < stop:
             parts += self._window_at(position + len(parts)).read(position + len(parts), stop)
@@ -108,12 +108,12 @@ class RangeFile:
     def _fetch(self, position: int) -> _Window:
         last = self._windows[-1] if self._windows else None
         in_order = last is not None and 0 <= position - last.stop <= FIRST_WINDOW
-        self._next_window = min(self._next_window * 2, LARGEST_WINDOW) if in_order else FIRST_WINDOW
+        self._next_window = min(self._next_window * 2, MAX_WINDOW) if in_order else FIRST_WINDOW
         wanted, stop = self._next_ranges(position, self._next_window)
         pieces = self._fetched(wanted)
         window = _Window(position, stop, [start for start, _ in wanted], pieces)
         self._windows.append(window)
-        while len(self._windows) > CACHED_WINDOWS or sum(map(_weight, self._windows)) > CACHE_BYTES:
+        while len(self._windows) > MAX_WINDOWS or sum(map(_weight, self._windows)) > MAX_CACHE_BYTES:
             del self._windows[0]
         return window
 
@@ -123,7 +123,7 @@ class RangeFile:
         at = max(bisect_right(self._wanted, (position, self.size)) - 1, 0)
         for start, stop in self._wanted[at:]:
             begin = max(start, position)
-            if size <= 0 or len(found) >= RANGES_AT_ONCE:
+            if size <= 0 or len(found) >= MAX_RANGES:
                 return found, begin
             if stop > begin:
                 length = min(stop - begin, size)
@@ -158,7 +158,7 @@ def _cut(data: bytes, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
-        if merged and start - merged[-1][1] < SMALLEST_GAP:
+        if merged and start - merged[-1][1] < MIN_GAP:
             merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
         elif stop > start:
             merged.append((start, stop))

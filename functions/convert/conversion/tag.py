@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from functions.convert.conversion.probe import Chapter
+    from functions.convert.conversion.media import Chapter
 
-__all__ = ["CHAPTERS", "cleaned", "id3v1", "id3v2"]
+__all__ = ["MAX_CHAPTERS", "MAX_TEXT_LENGTH", "cleaned", "id3v1", "id3v2"]
 
 # So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 13 × (4 × 1000 + 20) bytes.
-TEXT_LENGTH, CHAPTER_LENGTH, CHAPTERS = 1000, 200, 1000
+MAX_TEXT_LENGTH, MAX_CHAPTER_LENGTH, MAX_CHAPTERS = 1000, 200, 1000
 
 # ffmpeg's generic names of tags → the text frames (ID3v2.4 frames, section 4.2). Everything else is dropped.
 FRAMES = {
@@ -53,7 +53,7 @@ _UTF8, _LATIN1 = b"\x03", b"\x00"
 _FRONT_COVER = b"\x03"
 _TOP_LEVEL, _ORDERED = 2, 1
 _NO_OFFSET = 0xFFFFFFFF
-_LAST_MILLISECOND = 0xFFFFFFFE
+_MAX_MILLISECONDS = 0xFFFFFFFE
 
 
 def id3v2(tags: Mapping[str, str], chapters: Sequence[Chapter], cover: bytes | None) -> bytes:
@@ -92,7 +92,7 @@ def _texts(tags: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def _text(tags: Mapping[str, str], name: str) -> str:
-    text = cleaned(tags.get(name, ""), TEXT_LENGTH)
+    text = cleaned(tags.get(name, ""), MAX_TEXT_LENGTH)
     if name not in _FORMS:
         return text
     found = _FORMS[name].search(text.lower())
@@ -101,12 +101,12 @@ def _text(tags: Mapping[str, str], name: str) -> str:
 
 def _lines(text: str) -> str:
     """A comment alone has lines."""
-    return "\n".join(cleaned(line, TEXT_LENGTH) for line in text.splitlines()).strip()[:TEXT_LENGTH]
+    return "\n".join(cleaned(line, MAX_TEXT_LENGTH) for line in text.splitlines()).strip()[:MAX_TEXT_LENGTH]
 
 
 def _chapters(chapters: Sequence[Chapter]) -> Iterator[bytes]:
     """ID3v2 Chapter Frame Addendum 1.0: a table of contents (CTOC), and a CHAP for each entry."""
-    sound = sorted(filter(_is_sound, chapters[:CHAPTERS]), key=lambda chapter: chapter.start)
+    sound = sorted(filter(_is_sound, chapters[:MAX_CHAPTERS]), key=lambda chapter: chapter.start)
     if sound:
         yield from _contents([f"ch{index}" for index in range(len(sound))])
     for index, chapter in enumerate(sound):
@@ -134,7 +134,7 @@ def _table(name: str, flags: int, entries: Sequence[str]) -> bytes:
 
 def _chapter(name: str, chapter: Chapter) -> bytes:
     times = struct.pack(">4I", _milliseconds(chapter.start), _milliseconds(chapter.end), _NO_OFFSET, _NO_OFFSET)
-    title = cleaned(chapter.title, CHAPTER_LENGTH)
+    title = cleaned(chapter.title, MAX_CHAPTER_LENGTH)
     return _frame("CHAP", _ended(name) + times + (_text_frame("TIT2", title) if title else b""))
 
 
@@ -161,7 +161,7 @@ def _ended(name: str) -> bytes:
 
 
 def _milliseconds(seconds: float) -> int:
-    return round(min(max(seconds, 0.0) * 1000, _LAST_MILLISECOND))
+    return round(min(max(seconds, 0.0) * 1000, _MAX_MILLISECONDS))
 
 
 def _field(text: str, length: int) -> bytes:

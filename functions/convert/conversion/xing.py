@@ -30,7 +30,7 @@ _BITRATES = {"1": 128, "2": 64, "2.5": 32}
 # How many frames' places are remembered: as in LAME, every other one is forgotten when there are more.
 _POINTS = 400
 # The delay and the padding have 12 bits each, lengths 32.
-_MOST_SAMPLES, _MOST_BYTES = 0xFFF, 0xFFFF_FFFF
+_MAX_SAMPLES, _MAX_BYTES = 0xFFF, 0xFFFF_FFFF
 # Where LAME's tag has the quality and what follows it up to the delay, and what follows that up to the length.
 _ABOUT, _MORE = slice(116, 141), slice(144, 148)
 # What is said of frames that somebody else encoded: nothing, but ffmpeg and Firefox do not look at the delay unless
@@ -57,7 +57,7 @@ class Tally:
     """Counts the frames of an MP3, and makes the one that goes before them. Memory does not grow with their number."""
 
     def __init__(self, shape: Shape | None, state: dict[str, Any] | None = None) -> None:
-        """`shape` is what LAME encodes, None when frames are copied; `state` is what `state()` gave, to go on."""
+        """`shape` is what LAME encodes, None when frames are copied; `state` is what `state()` gave, to resume from."""
         self._shape = shape
         self._counts = _Counts(**state) if state else _Counts()
         self._counts.points = [*self._counts.points]
@@ -96,12 +96,10 @@ class Tally:
         frame = self._frame()
         head = header(frame)
         padding = self._counts.frames * head.samples - (delay or 0) - samples
-        gapless = 0 if delay is None else min(delay, _MOST_SAMPLES) << 12 | min(max(0, padding), _MOST_SAMPLES)
+        gapless = 0 if delay is None else min(delay, _MAX_SAMPLES) << 12 | min(max(0, padding), _MAX_SAMPLES)
         about = lame.tag(self._shape)[head.overhead :] if self._shape else _UNKNOWN if delay is not None else _NOBODY
         body = self._xing(head.size) + about[_ABOUT] + gapless.to_bytes(3, "big") + about[_MORE]
-        body += min(self._counts.bytes + head.size, _MOST_BYTES).to_bytes(4, "big") + self._counts.crc.to_bytes(
-            2, "big"
-        )
+        body += min(self._counts.bytes + head.size, _MAX_BYTES).to_bytes(4, "big") + self._counts.crc.to_bytes(2, "big")
         before = frame + bytes(head.overhead - 4) + body
         return (before + _crc(before, 0).to_bytes(2, "big")).ljust(head.size, b"\0")
 
@@ -119,7 +117,7 @@ class Tally:
         """All up to the places; a number of bytes that is too large for its field is left out with the places."""
         counts = self._counts
         total = counts.bytes + size
-        known = total <= _MOST_BYTES
+        known = total <= _MAX_BYTES
         flags = _FRAMES | _QUALITY | (_BYTES | _PLACES if known else 0)
         numbers = [flags, counts.frames, *([total] if known else [])]
         places = bytes(min(255, (size + self._place(percent)) * 256 // total) for percent in range(100))
@@ -137,7 +135,7 @@ class Tally:
 
 @cache
 def _libavutil() -> tuple[Any, int]:
-    # A look-up in PyAV's own library goes on to those that it is linked with.
+    # A look-up in PyAV's own library continues in those that it is linked with.
     library = ctypes.CDLL(av.codec.codec.__file__)
     library.av_crc_get_table.restype = ctypes.c_void_p
     library.av_crc.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t]

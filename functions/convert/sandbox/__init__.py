@@ -1,4 +1,4 @@
-"""Runs what parses a stranger's bytes in a child that can do nothing but compute, read ranges and send messages."""
+"""Runs what parses the videos of strangers in a child that can only compute, read ranges and send messages."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The parent's side of one child: serves its ranges, hears its messages, and watches the clock."""
+"""The parent's side of one child: serves its ranges, receives its messages, and keeps the deadline."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from functions.convert.conversion.source import Source
-from functions.convert.sandbox.channel import Rubbish, take_message, take_request
+from functions.convert.conversion.source import RangeSource
+from functions.convert.errors import ProtocolViolation, TimedOut
+from functions.convert.sandbox.channel import take_message, take_request
 
-__all__ = ["TICK_SECONDS", "OnMessage", "TimedOut", "attend"]
+__all__ = ["TICK_SECONDS", "OnMessage", "attend"]
 
 TICK_SECONDS = 0.5
 _READ_BYTES = 256 * 1024
@@ -19,26 +20,23 @@ _READ_BYTES = 256 * 1024
 OnMessage = Callable[[dict[str, Any], bytes], None]
 
 
-class TimedOut(Exception):
-    """The deadline has passed, and the child is still there."""
-
-
 def attend(
     ranges: socket.socket,
     messages: socket.socket,
-    source: Source,
+    source: RangeSource,
     on_message: OnMessage,
     tick: Callable[[], None],
     deadline: float,
 ) -> None:
     """Serve the child at the other ends of these two sockets until it has closed both.
 
-    `tick` is called at the start and then every TICK_SECONDS, as far as `source` and `on_message` come back in time.
-    Raises: TimedOut at `deadline` (monotonic seconds), Rubbish, and what `source`, `on_message` and `tick` raise.
+    `tick` is called at the start and then every TICK_SECONDS, as far as `source` and `on_message` return in time.
+    Raises: TimedOut at `deadline` (monotonic seconds), ProtocolViolation, and what `source`, `on_message` and `tick`
+    raise.
     """
     next_tick = 0.0
     with selectors.DefaultSelector() as selector:
-        for side in (_Ranges(ranges, source), _Messages(messages, on_message)):
+        for side in (_RangeServer(ranges, source), _MessageReceiver(messages, on_message)):
             side.socket.setblocking(False)
             selector.register(side.socket, selectors.EVENT_READ, side)
         while selector.get_map():
@@ -65,50 +63,50 @@ def _serve_ready(selector: selectors.BaseSelector, timeout: float) -> None:
             selector.modify(key.fileobj, wanted, key.data)
 
 
-class _Ranges:
-    """Answers one request after the other: while an answer is not sent, it reads no further one."""
+class _RangeServer:
+    """Answers one request after the other: while a reply is not sent, it reads no further request."""
 
-    def __init__(self, socket: socket.socket, source: Source) -> None:
+    def __init__(self, socket: socket.socket, source: RangeSource) -> None:
         self.socket = socket
         self._source = source
         self._asked = bytearray()
-        self._answer = memoryview(b"")
+        self._reply = memoryview(b"")
 
     def serve(self) -> int:
         """Read or write what is possible now. Returns: what to wait for next (EVENT_…), 0 at the end."""
-        if not self._answer:
+        if not self._reply:
             data = self.socket.recv(_READ_BYTES)
             if not data:
                 return 0
             self._asked += data
             self._take()
-        if self._answer:
-            self._answer = self._answer[self.socket.send(self._answer) :]
-        return selectors.EVENT_WRITE if self._answer else selectors.EVENT_READ
+        if self._reply:
+            self._reply = self._reply[self.socket.send(self._reply) :]
+        return selectors.EVENT_WRITE if self._reply else selectors.EVENT_READ
 
     def _take(self) -> None:
         request = take_request(self._asked, self._source.size)
         if request is None:
             return
-        # The child asks anew when it has its answer.
+        # The child asks anew when it has its reply.
         if self._asked:
-            raise Rubbish("a request before the last one was answered")
-        answer = self._source.fetch(request)
-        if len(answer) != sum(length for _, length in request):
-            raise ValueError(f"the source gave {len(answer)} bytes for {request[:3]}…")
-        self._answer = memoryview(answer)
+            raise ProtocolViolation("a request before the reply to the last one")
+        reply = self._source.fetch(request)
+        if len(reply) != sum(length for _, length in request):
+            raise ValueError(f"the source gave {len(reply)} bytes for {request[:3]}…")
+        self._reply = memoryview(reply)
 
 
-class _Messages:
+class _MessageReceiver:
     def __init__(self, socket: socket.socket, on_message: OnMessage) -> None:
         self.socket = socket
         self._on_message = on_message
-        self._heard = bytearray()
+        self._received = bytearray()
 
     def serve(self) -> int:
-        """Read what is there and pass whole messages on. Returns: as `_Ranges.serve`."""
+        """Read what is there and pass whole messages on. Returns: as `_RangeServer.serve`."""
         data = self.socket.recv(_READ_BYTES)
-        self._heard += data
-        while (whole := take_message(self._heard)) is not None:
+        self._received += data
+        while (whole := take_message(self._received)) is not None:
             self._on_message(*whole)
         return selectors.EVENT_READ if data else 0

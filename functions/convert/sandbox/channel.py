@@ -1,4 +1,4 @@
-"""The two wires between a conversion's child and its parent: ranges of the video in, messages out."""
+"""The two sockets between a conversion's child and its parent: ranges of the video in, messages out."""
 
 from __future__ import annotations
 
@@ -9,33 +9,31 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["PAYLOAD_BYTES", "REPLY_BYTES", "Ranges", "Rubbish", "Sender", "message", "take_message", "take_request"]
+from functions.convert.errors import ProtocolViolation
+
+__all__ = ["MAX_PAYLOAD_BYTES", "MAX_REPLY_BYTES", "RangeClient", "Sender", "message", "take_message", "take_request"]
 
 # The caps of one message, in bytes. What is longer is sent in several.
-HEADER_BYTES, PAYLOAD_BYTES = 64 * 1024, 4 * 1024 * 1024
+MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES = 64 * 1024, 4 * 1024 * 1024
 # The caps of one request for ranges: how many, and how many bytes all of them have.
-RANGES, REPLY_BYTES = 4096, 64 * 1024 * 1024
+MAX_RANGES, MAX_REPLY_BYTES = 4096, 64 * 1024 * 1024
 
 _LENGTH = struct.Struct("!I")
 _RANGE = struct.Struct("!QQ")
 
 
-class Rubbish(Exception):
-    """The other side sent what no message is: it was taken over, or has a bug."""
-
-
 def message(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """One message as bytes: length and header (JSON), length and payload. Raises: ValueError when it is too long."""
     head = json.dumps(header).encode()
-    if len(head) > HEADER_BYTES or len(payload) > PAYLOAD_BYTES:
+    if len(head) > MAX_HEADER_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a message of {len(head)} and {len(payload)} bytes is too long")
     return b"".join((_LENGTH.pack(len(head)), head, _LENGTH.pack(len(payload)), payload))
 
 
 def take_message(buffer: bytearray) -> tuple[dict[str, Any], bytes] | None:
-    """Take the first message off the buffer, or give None while it is not whole. Raises: Rubbish."""
-    head = _part(buffer, 0, HEADER_BYTES)
-    payload = None if head is None else _part(buffer, 4 + len(head), PAYLOAD_BYTES)
+    """Take the first message off the buffer, or give None while it is not whole. Raises: ProtocolViolation."""
+    head = _part(buffer, 0, MAX_HEADER_BYTES)
+    payload = None if head is None else _part(buffer, 4 + len(head), MAX_PAYLOAD_BYTES)
     if head is None or payload is None:
         return None
     del buffer[: 8 + len(head) + len(payload)]
@@ -45,14 +43,14 @@ def take_message(buffer: bytearray) -> tuple[dict[str, Any], bytes] | None:
 def take_request(buffer: bytearray, size: int) -> list[tuple[int, int]] | None:
     """Take the first request off the buffer: (start, length) pairs in a file of `size` bytes; None while not whole.
 
-    Raises: Rubbish, also for ranges that reach out of the file, for none at all, and for too many.
+    Raises: ProtocolViolation, also for ranges that reach out of the file, for none at all, and for too many.
     """
     if len(buffer) < _LENGTH.size:
         return None
     (count,) = _LENGTH.unpack_from(buffer)
     end = _LENGTH.size + count * _RANGE.size
-    if not 0 < count <= RANGES:
-        raise Rubbish(f"a request for {count} ranges")
+    if not 0 < count <= MAX_RANGES:
+        raise ProtocolViolation(f"a request for {count} ranges")
     if len(buffer) < end:
         return None
     ranges = list(_RANGE.iter_unpack(bytes(buffer[_LENGTH.size : end])))
@@ -61,8 +59,8 @@ def take_request(buffer: bytearray, size: int) -> list[tuple[int, int]] | None:
     return ranges
 
 
-class Ranges:
-    """The video as the child sees it: a Source whose bytes the parent sends. Any thread may fetch."""
+class RangeClient:
+    """The video as the child sees it: a RangeSource whose bytes the parent sends. Any thread may fetch."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.size = size
@@ -70,7 +68,7 @@ class Ranges:
         self._lock = threading.Lock()
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """The bytes of these (start, length) ranges, joined; at most REPLY_BYTES.
+        """The bytes of these (start, length) ranges, joined; at most MAX_REPLY_BYTES.
 
         Raises: EOFError when the parent is gone.
         """
@@ -84,7 +82,7 @@ class Ranges:
 
 
 class Sender:
-    """What the child says. Any thread may send; it waits while the parent does not listen."""
+    """Sends the child's messages. Any thread may send; it waits while the parent does not read."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -103,7 +101,7 @@ def _part(buffer: bytearray, at: int, most: int) -> bytes | None:
         return None
     (length,) = _LENGTH.unpack_from(buffer, at)
     if length > most:
-        raise Rubbish(f"a message with a part of {length} bytes")
+        raise ProtocolViolation(f"a message with a part of {length} bytes")
     return bytes(buffer[start : start + length]) if len(buffer) >= start + length else None
 
 
@@ -111,17 +109,17 @@ def _header(head: bytes) -> dict[str, Any]:
     try:
         header = json.loads(head)
     except (ValueError, RecursionError) as error:
-        raise Rubbish("a header that is no JSON") from error
+        raise ProtocolViolation("a header that is no JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
-        raise Rubbish("a header that names no kind")
+        raise ProtocolViolation("a header that names no kind")
     return header
 
 
 def _check(ranges: list[tuple[int, int]], size: int) -> None:
     if any(start + length > size for start, length in ranges):
-        raise Rubbish("a request for bytes outside of the file")
-    if not 0 < sum(length for _, length in ranges) <= REPLY_BYTES:
-        raise Rubbish("a request for too much, or for nothing")
+        raise ProtocolViolation("a request for bytes outside of the file")
+    if not 0 < sum(length for _, length in ranges) <= MAX_REPLY_BYTES:
+        raise ProtocolViolation("a request for too much, or for nothing")
 
 
 def _write(descriptor: int, data: bytes) -> None:

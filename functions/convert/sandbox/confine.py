@@ -8,9 +8,10 @@ import os
 import platform
 from collections.abc import Iterator
 
-from functions.convert.sandbox.calls import ARCHITECTURES, JUDGED, NEEDED, NEEDLESS, numbers
+from functions.convert.errors import Unconfined
+from functions.convert.sandbox.calls import ARCHITECTURES, BY_ARGUMENT, NEEDED, NEEDLESS, UNKNOWN_FROM, numbers
 
-__all__ = ["confine", "restrain"]
+__all__ = ["confine", "is_supported", "restrain"]
 
 PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 15, 38
 _SET_MODE_FILTER, _SPEC_ALLOW = 1, 4
@@ -34,41 +35,60 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
 
-def confine() -> bool:
+def is_supported() -> bool:
+    """Whether there are filters for this machine, and its kernel lets this process set one; none is set."""
+    machine = platform.machine()
+    if machine not in ARCHITECTURES:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(numbers(BY_ARGUMENT, machine)["seccomp"], _SET_MODE_FILTER, 0, None)
+    # Where there are filters, the kernel looks for one at the address that it was given (seccomp(2), "EFAULT").
+    return ctypes.get_errno() == errno.EFAULT
+
+
+def confine() -> None:
     """From now on this process can compute, make threads, and use the descriptors that it has; all else is EPERM.
 
-    Nothing undoes it. Returns: False when the kernel or the machine has no such filter, and nothing is refused.
+    Nothing undoes it. Raises: Unconfined when the kernel or the machine has no such filter; then nothing is refused.
     """
-    machine = platform.machine()
-    if machine not in ARCHITECTURES:
-        return False
-    judged = numbers(JUDGED, machine)
+    machine = _machine()
+    by_argument = numbers(BY_ARGUMENT, machine)
     rules = [
         *_each(numbers(NEEDED, machine), _ALLOW),
-        *_only(judged["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
-        *_only(judged["mmap"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
-        *_only(judged["mprotect"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
-        *_only(judged["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
-        *_only(judged["prctl"], 0, _EQUAL, PR_SET_NAME, _ALLOW, _EPERM),
+        *_only(by_argument["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(by_argument["mmap"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
+        *_only(by_argument["mprotect"], 2, _ANY_BIT, _PROT_EXEC, _EPERM, _ALLOW),
+        *_only(by_argument["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
+        *_only(by_argument["prctl"], 0, _EQUAL, PR_SET_NAME, _ALLOW, _EPERM),
     ]
-    return _install(machine, rules, _EPERM)
+    _install(machine, rules, _EPERM)
 
 
-def restrain() -> bool:
+def restrain() -> None:
     """From now on this process and what it starts has no sockets, no second process, and no hold on other processes.
 
-    It still opens files and becomes another program: for ffmpeg as a command. Returns: as `confine`.
+    It still opens files (landlock.py says which) and becomes another program: for ffmpeg as a command.
+    Raises: Unconfined, as `confine`.
     """
+    machine = _machine()
+    by_argument = numbers(BY_ARGUMENT, machine)
+    rules = [
+        (_AT_LEAST, 0, 1, UNKNOWN_FROM),
+        (_RETURN, 0, 0, _ENOSYS),
+        *_each(numbers(NEEDLESS, machine), _EPERM),
+        *_only(by_argument["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
+        *_only(by_argument["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
+        # Its own limits; 0 stands for the process itself.
+        *_only(by_argument["prlimit64"], 0, _EQUAL, 0, _ALLOW, _EPERM),
+    ]
+    _install(machine, rules, _ALLOW)
+
+
+def _machine() -> str:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
-        return False
-    judged = numbers(JUDGED, machine)
-    rules = [
-        *_each(numbers(NEEDLESS, machine), _EPERM),
-        *_only(judged["clone"], 0, _ANY_BIT, _CLONE_THREAD, _ALLOW, _EPERM),
-        *_only(judged["tgkill"], 0, _EQUAL, os.getpid(), _ALLOW, _EPERM),
-    ]
-    return _install(machine, rules, _ALLOW)
+        raise Unconfined(f"there is no system call filter (seccomp) for {machine}")
+    return machine
 
 
 def _each(calls: dict[str, int], answer: int) -> Iterator[_Instruction]:
@@ -87,8 +107,8 @@ def _only(call: int, argument: int, test: int, value: int, if_true: int, if_fals
     )
 
 
-def _install(machine: str, rules: list[_Instruction], otherwise: int) -> bool:
-    judged = numbers(JUDGED, machine)
+def _install(machine: str, rules: list[_Instruction], otherwise: int) -> None:
+    by_argument = numbers(BY_ARGUMENT, machine)
     program = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, ARCHITECTURES[machine]),
@@ -97,11 +117,12 @@ def _install(machine: str, rules: list[_Instruction], otherwise: int) -> bool:
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _KILL),
         # glibc makes threads by clone where there is no clone3, whose flags a filter cannot see.
-        *_each({"clone3": judged["clone3"]}, _ENOSYS),
+        *_each({"clone3": by_argument["clone3"]}, _ENOSYS),
         *rules,
         (_RETURN, 0, 0, otherwise),
     ]
-    return _set(judged["seccomp"], program)
+    if not _set(by_argument["seccomp"], program):
+        raise Unconfined("the kernel has no system call filters (seccomp)")
 
 
 def _set(call: int, program: list[_Instruction]) -> bool:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from functions.convert.sandbox.worker import Broken, Worker
+from functions.convert.errors import NoWorker
+from functions.convert.sandbox.worker import Worker
 
 __all__ = ["ENTRY", "Nursery", "close", "warm", "worker"]
 
@@ -24,7 +25,7 @@ class Nursery:
     def warm(self) -> None:
         """Start a worker if there is none, so that the next job finds it ready. Does not wait for it."""
         if not self._idle:
-            with suppress(Broken):
+            with suppress(NoWorker):
                 self._idle.append(Worker(self._entry))
 
     @contextmanager

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from functions.convert.conversion.source import Source
-from functions.convert.sandbox import cores
-from functions.convert.sandbox.attend import OnMessage, TimedOut, attend
-from functions.convert.sandbox.channel import Rubbish, message
-from functions.convert.sandbox.zygote import OUT_OF_MEMORY, PACKET_BYTES, WORDS_KEPT
+from functions.convert.conversion.source import RangeSource
+from functions.convert.errors import NoWorker, ProtocolViolation, TimedOut
+from functions.convert.sandbox import cores, policy
+from functions.convert.sandbox.attend import OnMessage, attend
+from functions.convert.sandbox.channel import message
+from functions.convert.sandbox.zygote import MAX_PACKET_BYTES, MAX_WORDS_LENGTH, OUT_OF_MEMORY
 
-__all__ = ["Broken", "Ended", "Worker"]
+__all__ = ["Ended", "Worker"]
 
-log = logging.getLogger(__name__)
-
-# What one conversion gets: address space, and more of it for each thread's stack and arena; and of that, what it may
-# fill, which with the function itself has to fit into the memory of its container.
-MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
-DATA_BYTES = 1536 * 1024**2
+# What one conversion gets: address space, and more of it for each thread's stack and arena; and how much of it may be
+# data, which must fit into the memory of the container together with the function itself.
+MAX_MEMORY_BYTES, THREAD_BYTES = 2 * 1024**3, 128 * 1024**2
+MAX_DATA_BYTES = 1536 * 1024**2
 # Standard input, output and error, and the two sockets: there is no number left for another.
-OPEN_FILES = 5
-# A child that has closed its sockets has ended, or does nothing good.
+MAX_OPEN_FILES = 5
+# A child that has closed its sockets has ended, or is up to no good.
 GRACE_SECONDS = 5.0
 
 # Of mallopt(3): memory of a segment's size is used again instead of being asked for anew from the kernel.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(1024**3)}
 _START = "import sys; sys.path[:] = sys.argv[2:]; from functions.convert.sandbox.zygote import main; main(sys.argv[1])"
-
-
-class Broken(Exception):
-    """No child can be had: the warm process does not start, or has died."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ class Worker:
                 self._process = _started(entry, inner)
             except OSError as error:
                 self._control.close()
-                raise Broken(f"no process can be started: {error}") from error
+                raise NoWorker(str(error)) from error
 
     @property
     def alive(self) -> bool:
@@ -94,7 +87,7 @@ class Worker:
     def run(
         self,
         job: dict[str, Any],
-        source: Source,
+        source: RangeSource,
         on_message: OnMessage,
         tick: Callable[[], None],
         deadline: float,
@@ -102,23 +95,23 @@ class Worker:
         """Run the entry in a child on `source`, at the latest until `deadline` (monotonic seconds).
 
         `on_message` gets the header and the payload of each message; `tick` is called every half second. What they and
-        `source` raise goes through, and so does Broken; in all these cases, and when the time is up or the child sends
-        rubbish, this worker and its child are killed first.
+        `source` raise goes through, and so does NoWorker; then, when the time is up, and when the child sends what it
+        must not (on_message raises ProtocolViolation), this worker and its child are killed first.
         """
-        hear = _Hearing(on_message)
+        receive = _Receiver(on_message)
         try:
-            self._attended(job, source, hear, tick, deadline)
+            self._attended(job, source, receive, tick, deadline)
             ending = self._ending()
         except TimedOut:
             self.kill()
             return Ended(-signal.SIGKILL, "killed at the deadline", timed_out=True)
-        except Rubbish as rubbish:
+        except ProtocolViolation as violation:
             self.kill()
-            return Ended(-signal.SIGKILL, f"killed for {rubbish}")
+            return Ended(-signal.SIGKILL, f"killed: {violation}")
         except BaseException:
             self.kill()
             raise
-        return Ended(words=hear.words, **ending)
+        return Ended(words=receive.words, **ending)
 
     def kill(self) -> None:
         """Kill the process and its child at once."""
@@ -135,7 +128,7 @@ class Worker:
         self._process.returncode = 0
 
     def _attended(
-        self, job: dict[str, Any], source: Source, hear: OnMessage, tick: Callable[[], None], deadline: float
+        self, job: dict[str, Any], source: RangeSource, receive: OnMessage, tick: Callable[[], None], deadline: float
     ) -> None:
         order = message({"kind": "job", "size": source.size}, json.dumps(job).encode())
         with ExitStack() as stack:
@@ -143,37 +136,37 @@ class Worker:
             for end in (ranges, messages):
                 stack.enter_context(end)
             with its_ranges, its_messages:
-                self._fork(_limits(deadline), its_ranges, its_messages)
+                self._fork({"limits": _limits(deadline), "required": policy.is_required()}, its_ranges, its_messages)
             messages.settimeout(max(0.1, deadline - time.monotonic()))
-            # What is wrong with a child that does not even take its order is told by its ending.
+            # Why a child does not even take its order shows in how it ends.
             with suppress(ConnectionError, TimeoutError):
                 messages.sendall(order)
-            attend(ranges, messages, source, hear, tick, deadline)
+            attend(ranges, messages, source, receive, tick, deadline)
 
-    def _fork(self, limits: dict[str, int], *ends: socket.socket) -> None:
+    def _fork(self, confinement: dict[str, Any], *ends: socket.socket) -> None:
         try:
-            socket.send_fds(self._control, [json.dumps(limits).encode()], [end.fileno() for end in ends])
+            socket.send_fds(self._control, [json.dumps(confinement).encode()], [end.fileno() for end in ends])
         except ConnectionError:
-            raise Broken(self._heard()["error"]) from None
+            raise NoWorker(self._control_reply()["error"]) from None
 
     def _ending(self) -> dict[str, Any]:
         self._control.settimeout(GRACE_SECONDS)
         try:
             self._control.send(b"?")
-            ending = self._heard()
+            ending = self._control_reply()
         except TimeoutError:
-            raise Rubbish("silence: it has closed its sockets, and goes on") from None
+            raise ProtocolViolation("silence: it has closed its sockets, and still runs") from None
         except ConnectionError:
-            ending = self._heard()
+            ending = self._control_reply()
         if "status" not in ending:
-            raise Broken(ending["error"])
+            raise NoWorker(ending["error"])
         return ending
 
-    def _heard(self) -> dict[str, Any]:
-        # A socket tells first that the other side is gone, and then what it had said before.
+    def _control_reply(self) -> dict[str, Any]:
+        # A socket reports first that the other side is gone, and only then what that side had sent before.
         for _ in range(2):
             with suppress(ConnectionError):
-                packet = self._control.recv(PACKET_BYTES)
+                packet = self._control.recv(MAX_PACKET_BYTES)
                 if packet:
                     return dict(json.loads(packet))
         return {"error": "the process that conversions are forked from has died"}
@@ -194,8 +187,8 @@ def _started(entry: str, control: socket.socket) -> subprocess.Popen[bytes]:
         )
 
 
-class _Hearing:
-    """Keeps what is meant for the parent alone, and passes on the rest."""
+class _Receiver:
+    """Keeps the last words of a child that failed, and passes on all else."""
 
     def __init__(self, on_message: OnMessage) -> None:
         self.words = ""
@@ -203,9 +196,10 @@ class _Hearing:
 
     def __call__(self, header: dict[str, Any], payload: bytes) -> None:
         if header["kind"] == "raised":
-            self.words = str(header.get("words"))[:WORDS_KEPT]
-        elif header["kind"] == "started":
-            _warn_unless(header.get("confined"))
+            words = header.get("words")
+            if not isinstance(words, str) or len(words) > MAX_WORDS_LENGTH:
+                raise ProtocolViolation("last words that are none, or too long")
+            self.words = words
         else:
             self._on_message(header, payload)
 
@@ -216,18 +210,9 @@ def _limits(deadline: float) -> dict[str, int]:
     return {
         # A quota may be a part of a core more; the clock is what ends most.
         "RLIMIT_CPU": max(1, int(deadline - time.monotonic())) * (count + 1),
-        "RLIMIT_AS": MEMORY_BYTES + count * THREAD_BYTES,
-        "RLIMIT_DATA": DATA_BYTES,
+        "RLIMIT_AS": MAX_MEMORY_BYTES + count * THREAD_BYTES,
+        "RLIMIT_DATA": MAX_DATA_BYTES,
         "RLIMIT_FSIZE": 0,
-        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_NOFILE": MAX_OPEN_FILES,
         "RLIMIT_CORE": 0,
     }
-
-
-_warned = threading.Event()
-
-
-def _warn_unless(confined: Any) -> None:
-    if not confined and not _warned.is_set():
-        _warned.set()
-        log.warning("this kernel has no system call filters (seccomp): conversions run within resource limits only")

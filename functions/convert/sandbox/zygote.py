@@ -9,41 +9,43 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
+from functions.convert.errors import Unconfined
 from functions.convert.guard import die_with_parent, limit
-from functions.convert.sandbox.channel import Ranges, Sender, take_message
+from functions.convert.sandbox.channel import RangeClient, Sender, take_message
 from functions.convert.sandbox.confine import confine
 from functions.shared.reasons import Failure
 
-__all__ = ["OUT_OF_MEMORY", "PACKET_BYTES", "WORDS_KEPT", "Entry", "main"]
+__all__ = ["MAX_PACKET_BYTES", "MAX_WORDS_LENGTH", "OUT_OF_MEMORY", "Entry", "main"]
 
-# The control socket is the zygote's standard input. A packet with two descriptors is a job; one without asks how the
-# job ended; the end of the stream ends everything.
-CONTROL, PACKET_BYTES = 0, 64 * 1024
-# How a child ends that did not come to its end: any exception, and the one for which the file may not be to blame.
+# The control socket is the zygote's standard input. A packet with two descriptors is a job: its `limits`, and whether
+# confinement is `required`. One without asks how the job ended; the end of the stream ends everything.
+CONTROL, MAX_PACKET_BYTES = 0, 64 * 1024
+# The exit statuses of a child that failed: by any exception, and by the one for which the file may not be to blame.
 RAISED, OUT_OF_MEMORY = 1, 77
-WORDS_KEPT = 4000
+MAX_WORDS_LENGTH = 4000
 THREADS_SECONDS = 2.0
 
 
 class Entry(Protocol):
-    """What a child runs: it reads the source, does the job, and sends what comes of it."""
+    """What a child runs: it reads the source, does the job, and sends the results."""
 
-    def __call__(self, source: Ranges, job: dict[str, Any], send: Sender) -> None: ...
+    def __call__(self, source: RangeClient, job: dict[str, Any], send: Sender) -> None: ...
 
 
 def main(entry: str) -> None:
     """Import `entry` ("module:function"), and fork a child for each job until the parent closes the control socket.
 
-    The module's `warm()`, if it has one, runs first: for what is loaded on first use, as a child can open no file.
+    The module's `warm()`, if it has one, runs first: what is otherwise loaded on first use, a child cannot load.
     """
     control = socket.socket(fileno=CONTROL)
     try:
         run = _loaded(entry)
     except BaseException:
-        control.send(_packet({"error": traceback.format_exc()[-WORDS_KEPT:]}))
+        control.send(_packet({"error": traceback.format_exc()[-MAX_WORDS_LENGTH:]}))
         raise
     # What is alive now stays alive: collecting it would copy the pages that children share.
     gc.collect()
@@ -66,17 +68,17 @@ def _loaded(entry: str) -> Entry:
 
 
 def _await_threads() -> None:
-    """A fork has none of the other threads, and what they held. One that was joined may need a moment to be gone."""
+    """A fork lacks the other threads, but has the locks that they held. A joined thread may need a moment to end."""
     ends = time.monotonic() + THREADS_SECONDS
     while len(os.listdir("/proc/self/task")) > 1:
         if time.monotonic() > ends:
-            raise RuntimeError("a thread goes on after the entry was imported and warmed")
+            raise RuntimeError("a thread still runs after the entry was imported and warmed")
         time.sleep(0.001)
 
 
 def _packets(control: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
     while True:
-        packet, descriptors, _, _ = socket.recv_fds(control, PACKET_BYTES, 2)
+        packet, descriptors, _, _ = socket.recv_fds(control, MAX_PACKET_BYTES, 2)
         if not packet:
             return
         yield packet, descriptors
@@ -86,11 +88,11 @@ def _packet(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode()
 
 
-def _forked(run: Entry, limits: dict[str, int], descriptors: list[int]) -> int:
+def _forked(run: Entry, confinement: dict[str, Any], descriptors: list[int]) -> int:
     zygote = os.getpid()
     child = os.fork()
     if child == 0:
-        _child(run, limits, descriptors, zygote)
+        _child(run, confinement, descriptors, zygote)
     for descriptor in descriptors:
         os.close(descriptor)
     return child
@@ -105,13 +107,13 @@ def _ending(child: int) -> dict[str, Any]:
     }
 
 
-def _child(run: Entry, limits: dict[str, int], descriptors: list[int], zygote: int) -> NoReturn:
+def _child(run: Entry, confinement: dict[str, Any], descriptors: list[int], zygote: int) -> NoReturn:
     status = RAISED
     try:
         die_with_parent()
         # The zygote may have died before that.
         if os.getppid() == zygote:
-            status = _job(run, limits, *_only(descriptors))
+            status = _job(run, confinement, *_only(descriptors))
     finally:
         os._exit(status)
 
@@ -126,19 +128,20 @@ def _only(descriptors: list[int]) -> tuple[int, int]:
     return 3, 4
 
 
-def _job(run: Entry, limits: dict[str, int], ranges: int, messages: int) -> int:
+def _job(run: Entry, confinement: dict[str, Any], ranges: int, messages: int) -> int:
     send = Sender(messages)
     try:
-        limit(limits)
-        send({"kind": "started", "confined": confine()})
+        limit(confinement["limits"])
+        with suppress(*(() if confinement["required"] else (Unconfined,))):
+            confine()
         size, job = _order(messages)
-        run(Ranges(ranges, size), job, send)
+        run(RangeClient(ranges, size), job, send)
     except Failure as failure:
         send({"kind": "failed", "code": failure.code})
     except MemoryError:
         return OUT_OF_MEMORY
     except BaseException:
-        send({"kind": "raised", "words": traceback.format_exc()[-WORDS_KEPT:]})
+        send({"kind": "raised", "words": traceback.format_exc()[-MAX_WORDS_LENGTH:]})
         return RAISED
     return 0
 
@@ -146,7 +149,7 @@ def _job(run: Entry, limits: dict[str, int], ranges: int, messages: int) -> int:
 def _order(messages: int) -> tuple[int, dict[str, Any]]:
     buffer = bytearray()
     while (order := take_message(buffer)) is None:
-        piece = os.read(messages, PACKET_BYTES)
+        piece = os.read(messages, MAX_PACKET_BYTES)
         if not piece:
             raise EOFError("the parent is gone")
         buffer += piece

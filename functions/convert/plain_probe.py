@@ -1,14 +1,18 @@
-"""What is in a file, as ffmpeg's command tells it from the outside: for when looking at it in the sandbox crashes."""
+"""What is in a file, read from what the ffmpeg command prints: for plain.py."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from functions.convert.conversion.probe import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.cut_off import is_cut_off
+from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.source import RangeFile
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
 
@@ -25,17 +29,27 @@ INPUT_GUARDS: dict[str, str | None] = {
     "dn": None,
 }
 
-# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
-_RIFF_UNKNOWN_FROM = 0x7FFF_0000
-# Of what a file says about itself.
+# Of tags, and of chapters.
 _TAGS_BYTES = 1024 * 1024
 
 _FORMAT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AUDIO = re.compile(r"  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w*)\))?: Audio: (\w+)[^,]*(?:, (\d+) Hz, ([^,]+))?")
 _COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
-# A line of an ffmetadata file goes on where a backslash is before its end.
+# A line of an ffmetadata file continues after a backslash before its end.
 _LINE = re.compile(r"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
+
+
+class _Local:
+    """A RangeSource over an open file."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.size = size
+        self._descriptor = descriptor
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in RangeSource."""
+        return b"".join(os.pread(self._descriptor, length, start) for start, length in ranges)
 
 
 @cache
@@ -56,15 +70,17 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     """
     if video.stat().st_size == 0:
         raise Failure("empty")
-    cut_off = _is_cut_off(video)
+    with video.open("rb") as file:
+        cut_off = is_cut_off(RangeFile(_Local(file.fileno(), video.stat().st_size)))
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
     command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
-    seen = run(command, directory, deadline, watch)
+    seen = run(command, directory, deadline, watch, [video])
+    seen.check_ran()
     texts = _read(tags)
     tracks = tuple(_tracks(seen.lines))
     if not tracks:
-        raise Failure(_why_nothing(seen))
+        raise Failure(_why_nothing(seen, cut_off))
     return Media(
         _format(seen.lines), _stated_seconds(seen.lines), tracks, *_told(texts), cover_stream=None, cut_off=cut_off
     )
@@ -95,9 +111,8 @@ def _told(text: str) -> tuple[dict[str, str], tuple[Chapter, ...]]:
 
 def _chapters(sections: Iterable[dict[str, str]]) -> Iterator[Chapter]:
     for fields in sections:
-        base, _, unit = fields.get("timebase", "1/1000").partition("/")
-        tick = int(base) / int(unit)
-        yield Chapter(int(fields["start"]) * tick, int(fields["end"]) * tick, fields.get("title", ""))
+        tick = Fraction(fields.get("timebase", "1/1000"))
+        yield Chapter.of_ticks(int(fields["start"]), int(fields["end"]), tick, fields.get("title", ""))
 
 
 def _tracks(lines: Iterable[str]) -> Iterator[Track]:
@@ -124,17 +139,6 @@ def _channels(layout: str) -> int:
     return _COUNTS.get(layout) or (sum(int(digit) for digit in digits[0].split(".") if digit) if digits else 2)
 
 
-def _is_cut_off(video: Path) -> bool:
-    """An AVI or WAV states its length (bytes 4 to 8), which ffmpeg does not hold against the file's own size."""
-    with video.open("rb") as file:
-        head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] not in (b"AVI ", b"WAVE"):
-        return False
-    stated = int.from_bytes(head[4:8], "little")
-    # Some writers count the eight bytes before the length in, some do not.
-    return video.stat().st_size < stated < _RIFF_UNKNOWN_FROM
-
-
 def _format(lines: Iterable[str]) -> str:
     return next((match[1] for line in lines if (match := _FORMAT.match(line))), "")
 
@@ -147,11 +151,9 @@ def _stated_seconds(lines: Iterable[str]) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _why_nothing(seen: Outcome) -> str:
+def _why_nothing(seen: Outcome, cut_off: bool) -> str:
     if seen.said("Input #0"):
         return "no-audio"
     if seen.said("not on whitelist", "not in whitelist", "Not detecting m3u8/hls"):
         return "refused-format"
-    if seen.said("moov atom not found") and not seen.said("misdetection possible"):
-        return "truncated"
-    return "not-media"
+    return "truncated" if cut_off else "not-media"

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/holes.py: what of an MP4 holds sound, read from its boxes and its index."""
+"""functions/convert/conversion: what of an MP4 holds sound, by its boxes and its index, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion import holes
+from functions.convert.conversion.boxes import boxes
+from functions.convert.conversion.cut_off import is_cut_off
+from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
 from tests.media import chirp, samples
@@ -32,17 +34,17 @@ def box(kind: bytes, content: bytes, *, large: bool = False) -> bytes:
 
 def parts(data: bytes) -> dict[bytes, bytes]:
     file = RangeFile(Bytes(data))
-    return {each.kind: data[each.content : each.stop] for each in holes.boxes(file, 0, file.size)}
+    return {each.kind: data[each.content : each.stop] for each in boxes(file, 0, file.size)}
 
 
 def kept(path: Path) -> list[tuple[int, int]] | None:
     file = file_of(path)
-    return holes.sound(file, opened(file).streams.audio[0])
+    return needed_ranges(file, opened(file).streams.audio[0])
 
 
 def test_boxes_are_found_by_their_headers_alone(mp4: Path) -> None:
     source = Bytes(mp4.read_bytes())
-    found = list(holes.boxes(RangeFile(source), 0, source.size))
+    found = list(boxes(RangeFile(source), 0, source.size))
     assert [each.kind for each in found] == [b"ftyp", b"free", b"mdat", b"moov"]
     assert [each.start for each in found[1:]] == [each.stop for each in found[:-1]]
     assert found[-1].stop == source.size
@@ -62,8 +64,8 @@ def test_boxes_are_found_by_their_headers_alone(mp4: Path) -> None:
     ids=["nothing", "no header", "too small", "64 bits", "up to the end", "past the end", "too small, 64 bits"],
 )
 def test_headers_of_every_kind(data: bytes, found: list[tuple[bytes, int, int, int]]) -> None:
-    boxes = holes.boxes(RangeFile(Bytes(data)), 0, len(data))
-    assert [(each.kind, each.start, each.content, each.stop) for each in boxes] == found
+    seen = boxes(RangeFile(Bytes(data)), 0, len(data))
+    assert [(each.kind, each.start, each.content, each.stop) for each in seen] == found
 
 
 def with_large_mdat(data: bytes) -> bytes:
@@ -111,10 +113,10 @@ def test_files_in_fragments_are_left_whole(mp4: Path, tmp_path: Path, flags: str
 def test_other_files_are_left_whole(tmp_path: Path, name: str) -> None:
     path = chirp(tmp_path / name, *(["-vn"] if name == "a.wav" else ["-c:v", "mpeg4"]), seconds=1)
     assert kept(path) is None
-    assert not holes.is_cut_off(file_of(path))
+    assert not is_cut_off(file_of(path))
 
 
 def test_an_end_that_is_missing_is_noticed_and_rubbish_behind_the_end_is_not(mp4: Path) -> None:
     whole = mp4.read_bytes()
     for data, cut in ((whole, False), (whole[:-1], True), (whole[:2000], True), (whole + b"x" * 99, False)):
-        assert holes.is_cut_off(RangeFile(Bytes(data))) == cut
+        assert is_cut_off(RangeFile(Bytes(data))) == cut

@@ -1,0 +1,49 @@
+"""The boxes that an MP4 or MOV is made of (ISO/IEC 14496-12, 4.2, and the QuickTime File Format)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from functions.convert.conversion.source import RangeFile
+
+__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes"]
+
+# Boxes of a fragmented file (ISO/IEC 14496-12, 8.8), whose index is spread over it.
+FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
+# Files begin with one of these; others are not looked at.
+FIRST = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+# No real file has more boxes at the top, or in its moov.
+_MAX_BOXES = 4096
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box: its four letters, and where it starts, its content starts, and it ends (in bytes)."""
+
+    kind: bytes
+    start: int
+    content: int
+    stop: int
+
+
+def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
+    """The boxes between two positions; the last one may reach past `stop`."""
+    for _ in range(_MAX_BOXES):
+        box = _box(file, start, stop)
+        if box is None:
+            break
+        yield box
+        start = box.stop
+
+
+def _box(file: RangeFile, start: int, stop: int) -> Box | None:
+    head = file.peek(start, 16)
+    if start + 8 > stop or len(head) < 8:
+        return None
+    size, content = int.from_bytes(head[:4], "big"), start + 8
+    if size == 1:
+        size, content = int.from_bytes(head[8:16], "big"), start + 16
+    elif size == 0:
+        size = stop - start
+    return Box(head[4:8], start, content, start + size) if size >= content - start else None

@@ -1,0 +1,53 @@
+"""Which ranges of an MP4 or MOV are needed to read its sound: what its index says. The others are not fetched.
+
+Only a file whose whole index is in one `moov` box says so. In a fragmented one (ISO/IEC 14496-12, 8.8) the index is
+spread over the file, and the demuxer must be able to read everything.
+"""
+
+from __future__ import annotations
+
+from av.audio.stream import AudioStream
+
+from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
+from functions.convert.conversion.source import MIN_GAP, RangeFile
+
+__all__ = ["needed_ranges"]
+
+
+def needed_ranges(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]] | None:
+    """The (start, stop) that reading `stream` needs: its samples, and all that is no `mdat`. None: everything."""
+    top: list[Box] = []
+    for box in boxes(file, 0, file.size):
+        if (not top and box.kind not in FIRST) or box.kind in FRAGMENTS:
+            return None
+        top.append(box)
+    index = [box for box in top if box.kind == b"moov"]
+    if len(index) != 1 or _has_fragments(file, index[0]):
+        return None
+    samples = _runs(stream)
+    if not samples:
+        return None
+    return samples + _around(file, [box for box in top if box.kind == b"mdat"])
+
+
+def _runs(stream: AudioStream) -> list[tuple[int, int]]:
+    """The samples of a stream; neighbours are merged, since a day of sound has millions of them."""
+    runs: list[tuple[int, int]] = []
+    start = stop = 0
+    for entry in stream.index_entries:
+        position, size = entry.pos, entry.size
+        if 0 <= position - stop < MIN_GAP and stop:
+            stop = position + size
+        else:
+            runs.append((start, stop))
+            start, stop = position, position + size
+    return [*runs[1:], (start, stop)] if stop else []
+
+
+def _around(file: RangeFile, data: list[Box]) -> list[tuple[int, int]]:
+    edges = [0, *(edge for box in data for edge in (box.content, min(box.stop, file.size))), file.size]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _has_fragments(file: RangeFile, moov: Box) -> bool:
+    return any(box.kind in FRAGMENTS for box in boxes(file, moov.content, moov.stop))

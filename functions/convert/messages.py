@@ -1,0 +1,140 @@
+"""What a child may say while it converts, checked before anything is done with it; pipeline.py says what each means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
+from functions.convert.errors import ProtocolViolation
+from functions.shared.reasons import REASONS
+
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The next frames of the MP3."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much is done, 0 to 1."""
+
+    share: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the next delivery needs to resume after the frames so far."""
+
+    json: bytes
+
+    def parsed(self) -> dict[str, Any]:
+        """The state, fit for a database. Raises: ProtocolViolation."""
+        try:
+            state = json.loads(self.json)
+            # No NaN, and no half of a surrogate pair.
+            json.dumps(state, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise ProtocolViolation("a state that is no JSON") from error
+        if not isinstance(state, dict):
+            raise ProtocolViolation("a state that is no object")
+        return state
+
+
+@dataclass(frozen=True)
+class File:
+    """An MP3 is whole: its first and last bytes, its length in seconds; its title, if it is one of `files` in a zip."""
+
+    head: bytes
+    tail: bytes
+    seconds: float
+    title: str | None
+    files: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The conversion failed for good, for a reason of REASONS."""
+
+    code: str
+
+
+Message = Frames | Progress | Snapshot | File | Failed
+
+
+class Dialogue:
+    """All messages of one conversion, in order. `split` says whether each chapter becomes a file of its own.
+
+    `max_seconds` is how much sound they may have altogether.
+    """
+
+    def __init__(self, split: bool, max_seconds: float) -> None:
+        self._split = split
+        self._seconds_left = max_seconds
+        self._files = 0
+        self._files_stated: int | None = None
+        self._is_over = False
+
+    def take(self, header: Mapping[str, Any], payload: bytes) -> Message:
+        """The message. Raises: ProtocolViolation for whatever makes no sense, here and now."""
+        if self._is_over:
+            raise ProtocolViolation("a message after the last one")
+        match header:
+            case {"kind": "audio", **rest} if not rest:
+                return Frames(payload)
+            case {"kind": "progress", "share": share, **rest} if not rest and not payload:
+                return Progress(_number(share, 1))
+            case {"kind": "checkpoint", **rest} if not rest and not self._split:
+                return Snapshot(payload)
+            case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
+                return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
+            case {"kind": "failed", "code": str(code), **rest} if not rest and not payload and code in REASONS:
+                self._is_over = True
+                return Failed(code)
+        raise ProtocolViolation("a message that is not known, or not here")
+
+    def _file(self, file: File) -> File:
+        self._files += 1
+        stated = self._files_stated or file.files
+        if (file.title is not None) != self._split or file.files != stated or self._files > stated:
+            raise ProtocolViolation("a file that was not asked for")
+        self._files_stated = stated
+        self._is_over = not self._split
+        return file
+
+    def _length(self, seconds: Any) -> float:
+        # Sums of many fractions may be off by a little.
+        length = _number(seconds, self._seconds_left + 1)
+        self._seconds_left -= length
+        return length
+
+
+def _number(value: Any, most: float) -> float:
+    # The comparison is false for NaN.
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise ProtocolViolation("a number that cannot be")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_CHAPTERS:
+        raise ProtocolViolation("a number of files that cannot be")
+    return value
+
+
+def _title(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH):
+        raise ProtocolViolation("a title that is none, or too long")
+    return value
+
+
+def _ends(payload: bytes, head: Any) -> tuple[bytes, bytes]:
+    if type(head) is not int or not 0 <= head <= len(payload):
+        raise ProtocolViolation("a head that is not in the payload")
+    return payload[:head], payload[head:]

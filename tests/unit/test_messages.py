@@ -1,0 +1,177 @@
+"""functions/convert/messages.py: what a child may say, and that nothing else gets by."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.convert import engine
+from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
+from functions.convert.errors import Crash, ProtocolViolation
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
+from functions.convert.sandbox import nursery
+from functions.shared import jobs
+from functions.shared.blobs import Blobs
+from tests.unit import rows
+
+WHOLE: dict[str, Any] = {"kind": "file", "title": None, "files": 1, "head": 2, "seconds": 4.5}
+CHAPTER = WHOLE | {"title": "One", "files": 2}
+# Whatever a number may be that is none of the kind that is asked for.
+NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -0.001, 1e300, 10**40, True, None, "1", [1], {"a": 1}]
+NO_CODES: list[Any] = ["no such reason", "", None, 1, ["empty"], {}]
+VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
+    *(({"kind": "progress", "share": share}, b"") for share in [*NO_NUMBERS, 1.01]),
+    ({"kind": "progress", "share": 0.5}, b"x"),
+    ({"kind": "progress"}, b""),
+    *((WHOLE | {"seconds": seconds}, b"abc") for seconds in [*NO_NUMBERS, 3602]),
+    *((WHOLE | {"head": head}, b"abc") for head in [*NO_NUMBERS, 4, 1.0]),
+    *((WHOLE | {"files": files}, b"abc") for files in [*NO_NUMBERS, 0, MAX_CHAPTERS + 1, 1.0]),
+    (WHOLE | {"title": "One"}, b"abc"),
+    (WHOLE | {"more": 1}, b"abc"),
+    ({"kind": "file"}, b""),
+    ({"kind": "audio", "title": "x"}, b""),
+    ({"kind": "checkpoint", "head": 1}, b"{}"),
+    *(({"kind": "failed", "code": code}, b"") for code in NO_CODES),
+    ({"kind": "failed", "code": "empty"}, b"x"),
+    ({"kind": "started"}, b""),
+    ({"kind": "exec"}, b""),
+    ({"kind": ""}, b""),
+]
+SPLIT_VIOLATIONS: list[dict[str, Any]] = [
+    *(CHAPTER | {"title": title} for title in (None, "x" * (MAX_TEXT_LENGTH + 1), 1, ["x"])),
+    {"kind": "checkpoint"},
+]
+
+
+def test_what_the_engine_says_is_understood() -> None:
+    dialogue = Dialogue(split=False, max_seconds=3600)
+    assert dialogue.take({"kind": "audio"}, b"frames") == Frames(b"frames")
+    assert dialogue.take({"kind": "audio"}, b"") == Frames(b"")
+    assert [dialogue.take({"kind": "progress", "share": share}, b"") for share in (0, 0.5, 1.0)] == [
+        Progress(0.0),
+        Progress(0.5),
+        Progress(1.0),
+    ]
+    state = dialogue.take({"kind": "checkpoint"}, b'{"segment": 1}')
+    assert isinstance(state, Snapshot)
+    assert state.parsed() == {"segment": 1}
+    assert dialogue.take(WHOLE, b"abc") == File(b"ab", b"c", 4.5, None, 1)
+    assert Dialogue(split=True, max_seconds=1).take({"kind": "failed", "code": "empty"}, b"") == Failed("empty")
+
+
+@pytest.mark.parametrize(("header", "payload"), VIOLATIONS, ids=str)
+def test_whatever_makes_no_sense_is_a_violation(header: dict[str, Any], payload: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=3600).take(header, payload)
+
+
+@pytest.mark.parametrize("header", SPLIT_VIOLATIONS, ids=str)
+def test_what_makes_no_sense_where_chapters_are_split_is_a_violation(header: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=True, max_seconds=3600).take(header, b"abc")
+
+
+@pytest.mark.parametrize("last", [(WHOLE, b"abc"), ({"kind": "failed", "code": "empty"}, b"")], ids=str)
+def test_nothing_comes_after_the_last_message(last: tuple[dict[str, Any], bytes]) -> None:
+    dialogue = Dialogue(split=False, max_seconds=3600)
+    dialogue.take(*last)
+    with pytest.raises(ProtocolViolation):
+        dialogue.take({"kind": "audio"}, b"more")
+
+
+def test_there_are_no_more_files_than_were_told_and_their_number_does_not_change() -> None:
+    dialogue = Dialogue(split=True, max_seconds=3600)
+    with pytest.raises(ProtocolViolation):
+        [dialogue.take(CHAPTER, b"abc") for _ in range(3)]
+    dialogue = Dialogue(split=True, max_seconds=3600)
+    dialogue.take(CHAPTER, b"abc")
+    with pytest.raises(ProtocolViolation):
+        dialogue.take(CHAPTER | {"files": 3}, b"abc")
+
+
+def test_all_files_together_are_not_longer_than_a_recording_may_be() -> None:
+    dialogue = Dialogue(split=True, max_seconds=100)
+    dialogue.take(CHAPTER | {"seconds": 60}, b"abc")
+    with pytest.raises(ProtocolViolation):
+        dialogue.take(CHAPTER | {"seconds": 60}, b"abc")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [b"", b"x", b"[]", b"1", b"null", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\ud800"}', b"\xff", b"[" * 100_000],
+    ids=lambda state: str(state[:20]),
+)
+def test_a_state_is_json_that_a_database_takes(state: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        Snapshot(state).parsed()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
+)
+
+
+@given(
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["title", "files", "head", "seconds", "share", "code", "more"]), JSON),
+    st.sampled_from(["audio", "progress", "checkpoint", "file", "failed", "other"]),
+    st.binary(max_size=20),
+)
+def test_every_message_is_understood_or_a_violation(
+    split: bool, fields: dict[str, Any], kind: str, payload: bytes
+) -> None:
+    try:
+        understood = Dialogue(split, 3600).take({**fields, "kind": kind}, payload)
+    except ProtocolViolation:
+        return
+    if isinstance(understood, Progress):
+        assert 0 <= understood.share <= 1
+    if isinstance(understood, File):
+        assert 0 <= understood.seconds <= 3601
+        assert understood.head + understood.tail == payload
+
+
+@pytest.fixture
+def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The engine says what it is told to."""
+    nursery.close()
+    monkeypatch.setattr("functions.convert.sandbox.nursery._nursery._entry", "tests.unit.engine_entries:speak")
+    yield
+    nursery.close()
+
+
+@pytest.mark.usefixtures("tables", "taken_over")
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [({"kind": "progress", "share": math.nan}, "")],
+        [({"kind": "file", "title": None, "files": 1, "head": 0, "seconds": math.inf}, "")],
+        [({"kind": "file", "title": None, "files": 1, "head": -1, "seconds": 1}, "00")],
+        [({"kind": "audio"}, "00"), ({"kind": "checkpoint"}, b'{"a": NaN}'.hex())],
+        [({"kind": "failed", "code": "no such reason"}, "")],
+        [({"kind": "raised", "words": 1}, "")],
+        [({"kind": "raised", "words": "x" * 5000}, "")],
+        [({"kind": "exec"}, "")],
+    ],
+    ids=str,
+)
+def test_a_child_that_breaks_the_protocol_is_killed_and_the_conversion_tried_again(
+    store: Blobs, monkeypatch: pytest.MonkeyPatch, messages: list[Any]
+) -> None:
+    monkeypatch.setattr("functions.convert.engine.SAVE_SECONDS", 0.0)
+    job = rows.job("queued", options={"comment": json.dumps(messages)})
+    with store.writing(f"video/{job}") as writer:
+        writer.write(b"x")
+    claim = jobs.claim(job)
+    assert claim
+    with pytest.raises(Crash) as caught:
+        engine.convert(claim)
+    assert "must not send" in caught.value.facts["words"]
+    assert caught.value.facts["status"] == -9
+    assert [blob.name for blob in store.all()] == [claim.video]
