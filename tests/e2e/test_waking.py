@@ -42,8 +42,10 @@ def is_warm_engine(pid: int) -> bool:
     return b"sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_upload_starts_while_somebody_signs_in(cold: Audiolift) -> None:
-    cold.user()
+def test_download_starts_while_somebody_signs_in_and_upload_while_they_look_at_their_jobs(cold: Audiolift) -> None:
+    user = cold.user()
+    eventually(lambda: function_processes(cold, "download"), "download starts")
+    user.http.get("/v1/jobs").raise_for_status()
     eventually(lambda: function_processes(cold, "upload"), "upload starts")
 
 
@@ -53,7 +55,7 @@ def test_whoever_has_no_token_wakes_neither_upload_nor_convert(cold: Audiolift) 
             f"{cold.url}/v1/jobs", content=b"no video", headers={"Content-Type": "video/mp4", **headers}
         )
         assert answer.status_code == 401
-    # Signing in wakes the others after it, and so tells that there was time for it.
-    cold.user()
+    # Looking at jobs wakes upload after it, and so tells that there was time for it.
+    cold.user().http.get("/v1/jobs").raise_for_status()
     eventually(lambda: function_processes(cold, "upload"), "upload starts")
     assert function_processes(cold, "convert") == []
