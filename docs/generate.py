@@ -48,6 +48,7 @@ ADVICE = {
     "internal": "Try again later. The operator finds the error in the log of the function.",
     "bad-gateway": "Try again in a moment.",
     "unavailable": "Try again after `Retry-After` seconds.",
+    "loop-detected": "The operator corrects the address (`LOGIN_URL` and the like) that leads back to the gateway.",
 }
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from functions.gateway.checks import check_size, protected
+from functions.gateway.hop import refuse_loop
 from functions.gateway.table import TABLE
 from functions.shared import settings, tokens
 from functions.shared.aio import answer, json_response
@@ -58,6 +59,7 @@ async def reference(_request: Request) -> Response:
 
 async def forward(request: Request, service: str, signed_in: bool) -> Response:
     """Check what can be told from the headers, then pass the request on."""
+    refuse_loop(request.scope["headers"])
     if signed_in:
         tokens.bearer(request.headers.get("Authorization"))
     check_size(request.headers)

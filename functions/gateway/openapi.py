@@ -23,7 +23,7 @@ MULTIPART, STREAM = "multipart/form-data", "text/event-stream"
 # The zip is for chapters=split.
 MP3 = ("audio/mpeg", "application/zip")
 # What the gateway itself may answer to any request.
-ALWAYS = ("internal", "bad-gateway", "unavailable")
+ALWAYS = ("internal", "bad-gateway", "unavailable", "loop-detected")
 
 
 @dataclass(frozen=True)

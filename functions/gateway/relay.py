@@ -1,4 +1,4 @@
-"""A response that another function gives: request and answer are passed on as they come, both at once."""
+"""A response that another function gives: the bodies of request and answer are passed on as they come, both at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from functions.gateway.checks import SECURITY_HEADERS
+from functions.gateway.hop import homeward, onward
 from functions.shared.aio import problem_response
 from functions.shared.problems import Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
@@ -55,7 +56,7 @@ class Relay(Response):
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         forwarder, begun = await _forwarder(), False
         try:
-            async with forwarder.send(self._method, self._url, scope["headers"], self._body(scope, receive)) as answer:
+            async with forwarder.send(self._method, self._url, onward(scope), self._body(scope, receive)) as answer:
                 if _no_function(answer):
                     raise NoAnswer(f"{self._url}: {answer.status}")
                 begun = True
@@ -70,7 +71,8 @@ class Relay(Response):
 
     async def _pass_back(self, answer: Answer, send: Send) -> None:
         ours = {name.lower().encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
-        theirs = [(name, value) for name, value in answer.headers if name.lower() not in {*ours, *_SET_BY_OUR_SERVER}]
+        headers = homeward(answer.headers)
+        theirs = [(name, value) for name, value in headers if name not in {*ours, *_SET_BY_OUR_SERVER}]
         await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours.items()]})
         async for chunk in answer.body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -108,6 +110,10 @@ def _target(request: Request) -> str:
 
 
 def _no_function(answer: Answer) -> bool:
-    """Whether the answer is not the function's but of what stands in front of it: queue full, timeout, crash."""
-    content_type = dict(answer.headers).get(b"Content-Type", b"")
-    return answer.status in (502, 503, 504) and not content_type.startswith(b"application/problem+json")
+    """Whether the answer is not the function's but of what stands in front of it: no such host, queue full, crash.
+
+    A function tells of every error by problem details.
+    """
+    content_type = dict(answer.headers).get(b"content-type", b"")
+    failed = answer.status == 404 or answer.status >= 500
+    return failed and not content_type.startswith(b"application/problem+json")

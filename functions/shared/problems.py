@@ -32,6 +32,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "internal": (500, "Something went wrong on our side"),
     "bad-gateway": (502, "A part of audiolift did not answer"),
     "unavailable": (503, "audiolift is not available right now"),
+    "loop-detected": (508, "The request goes round in a circle"),
 }
 
 

@@ -1,7 +1,7 @@
-"""Forwards HTTP requests as a reverse proxy does: streaming both ways at once, nothing buffered, nothing changed.
+"""Forwards HTTP requests as a reverse proxy does: streaming both ways at once, nothing buffered, no value changed.
 
 No server framework is known here. The caller brings method, URL, headers and body chunks, and gets the answer likewise.
-Headers are pairs of bytes, as ASGI has them, so that they leave as they came.
+Headers are pairs of bytes, as ASGI has them; those of an answer have lower-case names, in whatever case they came.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _HOP_BY_HOP = {
     b"upgrade",
 }
 _CHUNK = 256 * 1024
+# As much as Envoy takes of an answer's headers together (max_response_headers_kb).
+_HEADER_BYTES = 60 * 1024
 _CONNECT_SECONDS = 5
 
 
@@ -45,7 +47,7 @@ class Unreachable(NoAnswer):
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer's status and end-to-end headers, and its body. Reading the body can raise NoAnswer."""
+    """The answer's status and end-to-end headers (names in lower case), and its body, which can raise NoAnswer."""
 
     status: int
     headers: Headers
@@ -86,6 +88,8 @@ class Forwarder:
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             auto_decompress=False,
             read_bufsize=_CHUNK,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
             middlewares=(_once,),
         )
         return self
@@ -101,9 +105,10 @@ class Forwarder:
     ) -> AsyncIterator[Answer]:
         """Send a request, and give its answer as soon as that begins, even while the body is still being sent.
 
-        `url` is sent as it stands; `headers` lose what is for one hop. With `Expect: 100-continue` the first chunk of
-        `body` is asked for only when the other side says 100: that is when to say 100 to your own client. `body` is
-        None when the request has none. Leaving the context ends the request, complete or not.
+        `url` is sent as it stands; `headers` lose what is for one hop, and get the Host of `url` if they have none.
+        With `Expect: 100-continue` the first chunk of `body` is asked for only when the other side says 100: that is
+        when to say 100 to your own client. `body` is None when the request has none. Leaving the context ends the
+        request, complete or not.
         Raises: NoAnswer; Unreachable, which is one, before the first chunk of `body` is asked for.
         """
         pairs = [(name.decode("ascii"), header_text(value)) for name, value in end_to_end(headers)]
@@ -111,7 +116,8 @@ class Forwarder:
         data = body and _headers_first(body)
         response = await self._session.request(method, target, headers=pairs, data=data, allow_redirects=False)
         try:
-            yield Answer(response.status, end_to_end(response.raw_headers), _chunks(response))
+            headers = [(name.lower(), value) for name, value in end_to_end(response.raw_headers)]
+            yield Answer(response.status, headers, _chunks(response))
         finally:
             response.close()
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.e2e.alone import command, run, serving
 from tests.e2e.inside import check_problem, eventually
 from tests.system import PASSWORD, ROOT
 
@@ -170,39 +168,6 @@ def test_a_function_that_is_told_nonsense_says_so_and_does_not_start(
     assert said in process.stderr
     assert "Traceback" not in process.stderr
     assert "tiger" not in process.stderr
-
-
-def run(module: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
-    )
-
-
-def command(name: str) -> list[str]:
-    return [sys.executable, "-m", "functions.shared.server", name]
-
-
-@contextmanager
-def serving(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """A function that answers, and a client of it. The process is killed at the end, should it still run."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (
-        subprocess.Popen(command(name), cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
-    ):
-        try:
-            eventually(lambda: process.poll() is not None or not refuses(client), f"{name} answers")
-            yield process, client
-        finally:
-            process.kill()
-
-
-def refuses(client: httpx.Client) -> bool:
-    """Whether nobody takes connections where the client's function listens."""
-    with socket.socket() as probe:
-        return probe.connect_ex((client.base_url.host, client.base_url.port)) != 0
 
 
 def sign_up(login: httpx.Client) -> dict[str, str]:
