@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge import topology
+
 from knative.local.cluster import Broker, Cluster, Delivery, RabbitmqSource, Sink, Trigger
 from tests.knative.network import Network, Pod, Program
 
@@ -32,6 +33,7 @@ class Eventing:
     def __init__(self, network: Network, binaries: Path, cluster: Cluster, rabbitmq: str) -> None:
         self._network, self._binaries, self._cluster, self._rabbitmq = network, binaries, cluster, rabbitmq
         self._pods: list[Pod] = []
+        self._programs: list[Program] = []
         self._names = topology.Names(cluster)
         self.ingresses = {broker.name: self._ingress(broker) for broker in cluster.brokers.values()}
         self.dispatchers = {trigger.name: self._dispatcher(trigger) for trigger in cluster.triggers}
@@ -41,6 +43,12 @@ class Eventing:
             if trigger.delivery.dead_letter_sink
         }
         self.adapters = {source.name: self._adapter(source) for source in cluster.rabbitmq_sources}
+
+    def revive(self) -> None:
+        """Start again what has ended, as a kubelet does."""
+        for program in self._programs:
+            if not program.running():
+                program.start()
 
     def delete(self) -> None:
         """Kill all of it."""
@@ -107,7 +115,8 @@ class Eventing:
 
     def _started(self, pod: Pod, binary: str, variables: Mapping[str, str]) -> Program:
         common = {**_COMMON, "POD_NAME": pod.name, "CONTAINER_NAME": binary}
-        return pod.program(pod.name, [str(self._binaries / binary)], {**common, **variables})
+        self._programs.append(pod.program(pod.name, [str(self._binaries / binary)], {**common, **variables}))
+        return self._programs[-1]
 
 
 def _of_delivery(delivery: Delivery) -> dict[str, str]:

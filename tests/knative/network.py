@@ -1,7 +1,7 @@
 """A network of pods on this machine: each has a network namespace and an address of its own, joined by a bridge.
 
-queue-proxy and the receive adapter listen on fixed ports at every address: without it, one of each is all there could be.
-Needs root and iproute2. Nothing of it can be reached from outside the machine.
+queue-proxy and the receive adapter listen on fixed ports at every address: without it there could be but one of
+each. Needs root and iproute2. Nothing of it can be reached from outside the machine.
 """
 
 from __future__ import annotations

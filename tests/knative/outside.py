@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import policy
 from email.message import EmailMessage
@@ -20,7 +20,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.servers.programs import port
 
-__all__ = ["Mailbox", "ToFront", "publish", "video_server"]
+__all__ = ["Mailbox", "ToFront", "publish", "tapped", "video_server"]
 
 
 class Mailbox:
@@ -90,5 +90,24 @@ def publish(url: str, exchange: str, *messages: tuple[bytes, dict[str, Any]]) ->
         channel.confirm_delivery()
         for body, properties in messages:
             channel.basic_publish(exchange, "", body, pika.BasicProperties(delivery_mode=2, **properties))
+    finally:
+        connection.close()
+
+
+@contextmanager
+def tapped(url: str, exchange: str, event_type: str) -> Iterator[Callable[[], Iterator[tuple[dict[str, Any], bytes]]]]:
+    """Gives what returns the events of a type that an exchange had since: the headers of each, and its data."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        channel = connection.channel()
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, exchange, "", {"x-match": "all", "type": event_type})
+
+        def told() -> Iterator[tuple[dict[str, Any], bytes]]:
+            for _, properties, body in iter(lambda: channel.basic_get(queue, auto_ack=True), (None, None, None)):
+                assert properties
+                yield properties.headers or {}, body or b""
+
+        yield told
     finally:
         connection.close()

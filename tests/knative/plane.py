@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 import pymysql
 import yaml
+from bridge import topology
 
 from events import wire
 from knative.local import kustomize, manifests, pingsource
 from knative.local.cluster import Container, Sink
+from knative.local.process import LOCALHOST
 from knative.local.secrets import Environment, load_secrets
 from tests.knative.eventing import Eventing
 from tests.knative.network import Network, Pod
@@ -38,7 +40,7 @@ _QUEUE = "/apis/v1/namespaces/audiolift/rabbitmqsources/video-submitted#audiolif
 class Plane:
     """The overlay `kind`, one pod for each function. Use it as a context manager; it ends with all its processes.
 
-    `pods` has the pods of each function, those of the front's choice.
+    `pods` has the pod of each function that gets the requests.
     """
 
     def __init__(self, directory: Path, binaries: Path, mariadb: MariaDB, rabbitmq: RabbitMQ, mongo: Mongo) -> None:
@@ -60,21 +62,18 @@ class Plane:
         self._users.append(User(self.url, ToFront(self._front.address), email))
         return self._users[-1]
 
-    def add(self, name: str) -> FunctionPod:
-        """Start one more pod of a function, and have requests go to it too once it is ready."""
+    def begin(self, name: str, **variables: str) -> FunctionPod:
+        """Start one more pod of a function. It gets no requests yet."""
         (manifest,) = (each for each in self.objects if each["kind"] == "Service" and self._is(each, name))
-        pod = FunctionPod(self.network, self.binaries, manifest, self._variables(name))
+        pod = FunctionPod(self.network, self.binaries, manifest, {**self._variables(name), **variables})
         self._stack.callback(pod.delete)
-        pod.wait()
-        self.pods.setdefault(name, []).append(pod)
-        self._route()
         return pod
 
-    def replace(self, name: str) -> FunctionPod:
-        """Have a new pod take all that comes. Returns: the old one, which still has what it had."""
-        old = self.pods[name][0]
-        self.add(name)
-        self.pods[name].remove(old)
+    def replace(self, name: str, **variables: str) -> FunctionPod | None:
+        """Have a new pod take all that comes, once it is ready. Returns: the old one, which still has what it had."""
+        new, old = self.begin(name, **variables), self.pods.get(name)
+        new.wait()
+        self.pods[name] = new
         self._route()
         return old
 
@@ -92,10 +91,10 @@ class Plane:
         """What a query finds in the database."""
         port, name = self.mariadb.port, self._database
         dicts = pymysql.cursors.DictCursor
-        with pymysql.connect(host="127.0.0.1", port=port, user="root", database=name, cursorclass=dicts) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(query, parameters)
-                return list(cursor.fetchall())
+        connected = pymysql.connect(host=LOCALHOST, port=port, user="root", database=name, cursorclass=dicts)
+        with connected as connection, connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return list(cursor.fetchall())
 
     def _begin(self, stack: ExitStack) -> None:
         self.network = stack.enter_context(Network(self.directory))
@@ -111,10 +110,13 @@ class Plane:
         stack.callback(self.eventing.delete)
         (broker,) = self.eventing.ingresses
         self.ingress = self.eventing.ingresses[broker]
-        self.ingress_url = f"http://{self.ingress.address}/"
+        self.ingress_url, self.exchange = (
+            f"http://{self.ingress.address}/",
+            topology.Names(self.cluster).exchange(broker),
+        )
         self._stack = stack
         for name in self.cluster.services:
-            self.add(name)
+            self.replace(name)
 
     def _reach(self, stack: ExitStack) -> None:
         """The ways from the pods to the stores, to RabbitMQ and to the mail server."""
@@ -173,7 +175,7 @@ class Plane:
     def _open(self, stack: ExitStack) -> None:
         pod = Pod(self.network, "front")
         stack.callback(pod.delete)
-        self._front, self._routes, self.pods = pod, self.directory / "routes.json", dict[str, list[FunctionPod]]()
+        self._front, self._routes, self.pods = pod, self.directory / "routes.json", dict[str, FunctionPod]()
         self._route()
         command = [sys.executable, "-m", "tests.knative.front", str(self._routes)]
         pod.program("front", command, {"PYTHONPATH": str(ROOT)})
@@ -182,7 +184,8 @@ class Plane:
         self.http = stack.enter_context(httpx.Client(transport=ToFront(pod.address), timeout=PATIENCE))
 
     def _route(self) -> None:
-        table = {self._host(name): [pod.address for pod in self.pods.get(name, ())] for name in self.cluster.services}
+        table = {self._host(name): "" for name in self.cluster.services}
+        table |= {self._host(name): pod.address for name, pod in self.pods.items()}
         table[urlsplit(self.url).hostname or ""] = table[self._host("gateway")]
         draft = self._routes.with_suffix(".new")
         draft.write_text(json.dumps(table))
@@ -206,7 +209,8 @@ class Plane:
         return self.cluster.url(Sink("Service", name)).removeprefix("http://")
 
     def _is(self, manifest: Mapping[str, Any], name: str) -> bool:
-        return manifest["apiVersion"].startswith("serving.knative.dev/") and manifest["metadata"]["name"] == name
+        of_serving: bool = manifest["apiVersion"].startswith("serving.knative.dev/")
+        return of_serving and manifest["metadata"]["name"] == name
 
     def _leave(self) -> None:
         for user in self._users:

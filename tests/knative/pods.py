@@ -36,7 +36,7 @@ class FunctionPod:
         (container,) = spec["containers"]
         words = [*container["command"], *container.get("args", ())]
         command = [sys.executable if words[0] == "python" else words[0], *words[1:]]
-        self.grace = spec["timeoutSeconds"]
+        self._grace = spec["timeoutSeconds"]
         self.function = self._pod.program(self.name, command, {**environment, "PORT": str(_USER_PORT)})
         variables = {**_of_revision(spec), **self._identity(manifest), "SERVING_READINESS_PROBE": _probe(container)}
         self.queue_proxy: Program = self._pod.program(
@@ -59,14 +59,16 @@ class FunctionPod:
         self.function.kill()
         self.function.start()
 
-    def drain(self) -> None:
-        """End it as a kubelet does: SIGTERM to queue-proxy; to the function once its preStop hook has returned."""
+    def begin_to_end(self) -> None:
+        """As a kubelet does: SIGTERM to queue-proxy; to the function once its preStop hook has returned."""
         self.queue_proxy.send(signal.SIGTERM)
-        httpx.get(f"http://{self.address}:{_ADMIN_PORT}/wait-for-drain", timeout=self.grace)
+        httpx.get(f"http://{self.address}:{_ADMIN_PORT}/wait-for-drain", timeout=self._grace)
         self.function.send(signal.SIGTERM)
+
+    def end(self) -> None:
+        """Wait until both have ended by themselves, as long as a kubelet would."""
         for program in (self.function, self.queue_proxy):
-            program.wait(self.grace)
-        self.delete()
+            program.wait(self._grace)
 
     def delete(self) -> None:
         """Kill all of it."""

@@ -66,7 +66,8 @@ class Relay:
         peer = writer.get_extra_info("peername")[0]
         self.open[peer] += 1
         try:
-            with suppress(OSError):
+            # asyncio logs a handler that is cancelled as an error.
+            with suppress(OSError, asyncio.CancelledError):
                 await self._join(reader, writer)
         finally:
             self.open[peer] -= 1
