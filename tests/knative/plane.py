@@ -85,7 +85,7 @@ class Plane:
 
     def send(self, headers: Mapping[str, str], body: bytes = b"{}") -> httpx.Response:
         """An event of another system, to the Broker's ingress."""
-        return self.http.post(self.ingress_url, headers=dict(headers), content=body)
+        return httpx.post(self._ingress_url, headers=dict(headers), content=body, timeout=PATIENCE)
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         """What a query finds in the database."""
