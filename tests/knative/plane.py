@@ -110,10 +110,8 @@ class Plane:
         stack.callback(self.eventing.delete)
         (broker,) = self.eventing.ingresses
         self.ingress = self.eventing.ingresses[broker]
-        self.ingress_url, self.exchange = (
-            f"http://{self.ingress.address}/",
-            topology.Names(self.cluster).exchange(broker),
-        )
+        self._ingress_url = f"http://{self.ingress.address}/"
+        self.exchange = topology.Names(self.cluster).exchange(broker)
         self._stack = stack
         for name in self.cluster.services:
             self.replace(name)

@@ -82,7 +82,7 @@ def test_what_takes_longer_than_its_time_ends_with_504_and_a_problem_for_the_cli
 
 
 def test_a_gateway_that_is_sent_to_itself_says_so(plane: Plane) -> None:
-    plane.replace("gateway", LOGIN_URL=plane.url)
+    plane.replace("gateway", LOGIN_URL=plane.cluster.url(Sink("Service", "gateway")))
     try:
         answer = plane.http.get(f"{plane.url}/.well-known/jwks.json")
     finally:
