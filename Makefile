@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 OVERLAY ?= kind
-export VIDEO ID REGISTRY TAG NAMES BASE BUILD_FLAGS
+export VIDEO ID SHOW SETTLE REGISTRY TAG NAMES BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
@@ -53,8 +53,8 @@ lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays un
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate
 
-replay: ## Send dead letters again (ID=… for one of them)
-	@$(run) functions.sweep.replay $$ID
+replay: ## List dead letters (ID=… sends one again, SHOW=… prints one, SETTLE=… takes one off the list)
+	@$(run) functions.sweep.replay $(if $(SHOW),--show $$SHOW,$(if $(SETTLE),--settle $$SETTLE,$$ID))
 
 events: ## Write schemas, examples and AsyncAPI document of the events anew
 	@$(run) events.generate

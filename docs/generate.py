@@ -45,6 +45,7 @@ ADVICE = {
     "range-not-satisfiable": "`Content-Range` has the size of the file; ask for bytes inside it.",
     "invalid-account": "Correct the member that `detail` names.",
     "key-reused": "Use a new `Idempotency-Key` for a new upload.",
+    "headers-too-large": "Send fewer or shorter headers; cookies are not needed.",
     "internal": "Try again later. The operator finds the error in the log of the function.",
     "bad-gateway": "Try again in a moment.",
     "unavailable": "Try again after `Retry-After` seconds.",
@@ -121,10 +122,10 @@ def _routes() -> str:
 
 def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
     responses = operation["responses"]
-    # The three that any route may answer are named once, in the text.
+    # Those that any route may answer are named once, in the text.
     return (
         ", ".join(status for status in responses if status < "400"),
-        ", ".join(status for status in sorted(responses) if "400" <= status < "500"),
+        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status != "431"),
     )
 
 

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from tests import media
 from tests.servers import MariaDB, Missing, Mongo, RabbitMQ, Server
 from tests.system import Audiolift, User
+
+# An example may take as long as a busy machine needs for it.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 

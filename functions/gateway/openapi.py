@@ -22,8 +22,8 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MULTIPART, STREAM = "multipart/form-data", "text/event-stream"
 # The zip is for chapters=split.
 MP3 = ("audio/mpeg", "application/zip")
-# What the gateway itself may answer to any request.
-ALWAYS = ("internal", "bad-gateway", "unavailable", "loop-detected")
+# What any request may be answered with.
+ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
 
 
 @dataclass(frozen=True)

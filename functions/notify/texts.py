@@ -8,8 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from functions.shared import settings, tokens
-from functions.shared.reasons import REASONS
+from functions.shared import reasons, settings, tokens
 
 __all__ = ["write"]
 
@@ -30,7 +29,7 @@ def _templates() -> Environment:
 
 def _about(job: Any) -> dict[str, str]:
     if job.state == "failed":
-        return {"title": REASONS[job.error_code][0]}
+        return {"title": reasons.title(job.error_code)}
     return {
         "length": _clock(job.duration_seconds),
         "size": _size(job.audio_bytes),

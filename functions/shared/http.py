@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Request, Response
 
+from functions.shared import trace
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import Routes
 
@@ -16,14 +17,26 @@ __all__ = ["answer", "json_body", "json_response"]
 log = logging.getLogger(__name__)
 
 MAX_JSON_BYTES = 64 * 1024
+# What proxies commonly take. The server takes more, for events: see server.py.
+MAX_HEADER_BYTES, MAX_HEADERS = 64 * 1024, 100
 
 
 def answer(routes: Routes, request: Request) -> Response:
-    """The response to any request: the handler's, the function's health, or problem details. Never raises."""
+    """The response to any request: the handler's, the function's health, or problem details. Never raises.
+
+    The request's trace is the current one meanwhile.
+    """
+    with trace.following(trace.parse(request.headers.get("traceparent"), request.headers.get("tracestate"))):
+        return _answer(routes, request)
+
+
+def _answer(routes: Routes, request: Request) -> Response:
     try:
         if request.path in ("/healthz", "/readyz"):
             return _health(routes, request)
         handler, parts = routes.find(request.method, request.path)
+        if request.path != "/":
+            _check_headers(request)
         response: Response = handler(request, **parts)
         return response
     except Problem as problem:
@@ -62,6 +75,12 @@ def _health(routes: Routes, request: Request) -> Response:
     for check in routes.ready if request.path == "/readyz" else ():
         check()
     return json_response({"status": "ok"})
+
+
+def _check_headers(request: Request) -> None:
+    sizes = [len(name) + len(value) for name, value in request.headers]
+    if len(sizes) > MAX_HEADERS or sum(sizes) > MAX_HEADER_BYTES:
+        raise Problem("headers-too-large", f"Send at most {MAX_HEADERS} headers, of 64 KiB together.")
 
 
 def _problem(problem: Problem) -> Response:

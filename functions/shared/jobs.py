@@ -7,6 +7,7 @@ https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,9 +38,10 @@ __all__ = [
     "receiving",
     "release",
     "retry",
+    "submitted_id",
 ]
 
-
+_NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
 _BY_URL = sa.and_(jobs.c.state == "receiving", jobs.c.source_url.is_not(None))
 _OPEN = sa.or_(jobs.c.state.in_(("queued", "converting")), _BY_URL)
 
@@ -209,15 +211,23 @@ def cancel(connection: sa.Connection, job_id: str) -> bool:
 
 
 @database.transactional
-def retry(connection: sa.Connection, job_id: str) -> str | None:
-    """failed or cancelled → queued again, or receiving if its video never came. Returns: the event's id, or None."""
+def retry(connection: sa.Connection, job_id: str, *states: str) -> str | None:
+    """failed or cancelled → queued again, or receiving if its video never came; with `states`, only from these.
+
+    Returns: the event's id, or None.
+    """
     state = sa.case((jobs.c.video_bytes.is_(None), "receiving"), else_="queued")
     again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
-    ended = jobs.c.state.in_(("failed", "cancelled"))
+    ended = jobs.c.state.in_(states or ("failed", "cancelled"))
     if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
     return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+
+
+def submitted_id(source: str, event_id: str) -> str:
+    """The id of the job that another system's event becomes: the same event again is the same job."""
+    return uuid.uuid5(_NAMESPACE, f"{source}\n{event_id}").hex
 
 
 def _asking_for(row: Any) -> EventType:

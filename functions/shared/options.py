@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ __all__ = ["DEFAULT_QUALITY", "OPTIONS", "Option", "parse"]
 DEFAULT_QUALITY = 2
 # As long as any audio, in seconds; and the longest fade.
 _LONGEST, _LONGEST_FADE = 360_000, 60
+# Of a name that is no option, so much is repeated, in characters.
+_LONGEST_NAME = 40
 # Control characters, the separators of lines and paragraphs, and halves of characters are no text.
 _TEXT = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]{1,200}$"
 _LANGUAGE = r"^[A-Za-z]{2,3}$"
@@ -34,10 +37,14 @@ class Option:
 
 
 def parse(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options among `given`, as numbers, texts and truth values; other names are not options and are passed over.
+    """The options in `given` that have a value, as numbers, texts and truth values.
 
-    Raises: Problem (400) for a value that an option cannot have, and for options that contradict each other.
+    Raises: Problem (400) for a name that is no option, for a value that an option cannot have, and for options that
+    contradict each other.
     """
+    for name in given:
+        if name not in OPTIONS:
+            raise Problem("bad-option", _no_option(name))
     options = {name: _read(name, given[name]) for name in OPTIONS if given.get(name) not in (None, "")}
     for one, other in (("quality", "bitrate"), ("track", "language")):
         if one in options and other in options:
@@ -47,6 +54,12 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("end", _LONGEST + 1) <= options.get("start", 0):
         raise Problem("bad-option", "`end` must be after `start`.")
     return options
+
+
+def _no_option(name: str) -> str:
+    near = difflib.get_close_matches(name, OPTIONS, n=1)
+    hint = f"Perhaps `{near[0]}` is meant." if near else "The options are listed in docs/api.md."
+    return f"`{name[:_LONGEST_NAME]}` is no option. {hint}"
 
 
 def _read(name: str, value: Any) -> Any:

@@ -29,6 +29,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "range-not-satisfiable": (416, "The file has no such range"),
     "invalid-account": (422, "The account cannot be created"),
     "key-reused": (422, "This Idempotency-Key was used for another request"),
+    "headers-too-large": (431, "The request has too many headers, or too large ones"),
     "internal": (500, "Something went wrong on our side"),
     "bad-gateway": (502, "A part of audiolift did not answer"),
     "unavailable": (503, "audiolift is not available right now"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["REASONS", "Failure"]
+__all__ = ["REASONS", "Failure", "title"]
 
 REASONS: dict[str, tuple[str, str]] = {
     "empty": ("The file is empty", "Check the file on your side and upload it again."),
@@ -51,6 +51,11 @@ REASONS: dict[str, tuple[str, str]] = {
         "Retry the job later. If it fails again, tell the operator its id.",
     ),
 }
+
+
+def title(code: str) -> str:
+    """What is wrong, in a few words. A code of a newer release, which is not known here, stands for itself."""
+    return REASONS[code][0] if code in REASONS else code
 
 
 class Failure(Exception):

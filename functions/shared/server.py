@@ -33,6 +33,10 @@ NEEDED = {
     "download": ("JWKS", "LINK_SECRET"),
 }
 PR_SET_PDEATHSIG = 1
+# What the broker's ingress and the queue-proxy let through (Go's net/http: 1 MiB for all headers), and what is added on
+# the way. A server that refuses it does so by a 4xx of its own, on which the dispatcher drops the event.
+MAX_HEAD_BYTES = 2 * 1024 * 1024
+MAX_HEADERS = 32_768
 
 
 def main() -> None:
@@ -70,6 +74,8 @@ def _serve_wsgi(app: Flask) -> None:
         "timeout": 0,
         "graceful_timeout": settings.number("TIMEOUT_SECONDS"),
         "keepalive": 75,
+        "limit_request_fields": MAX_HEADERS,
+        "limit_request_field_size": MAX_HEAD_BYTES,
         "control_socket_disable": True,
         "loglevel": "warning",
         "post_fork": _die_with_parent,
@@ -83,7 +89,22 @@ def _serve_wsgi(app: Flask) -> None:
         def load(self) -> WSGIApp:
             return lingering_wsgi(app)
 
+    _limit_heads()
     Application().run()
+
+
+def _limit_heads() -> None:
+    """Have gunicorn refuse heads of more than MAX_HEAD_BYTES; its own bound is the product of its two limits."""
+    from gunicorn.http.message import Request
+    from gunicorn.http.parser import RequestParser
+
+    class BoundedRequest(Request):  # type: ignore[misc]
+        def parse(self, unreader: Any) -> bytes:
+            self.max_buffer_headers = MAX_HEAD_BYTES
+            unused: bytes = super().parse(unreader)
+            return unused
+
+    RequestParser.mesg_class = BoundedRequest
 
 
 def _serve_asgi(app: Any) -> None:

@@ -16,7 +16,8 @@ class SettingError(ValueError):
 class Setting:
     """One setting: its environment variable, its default (an int makes it a whole number), and what it is for.
 
-    `schemes` are what its value may begin with, when it is a URL; `choices` all that it may be.
+    `schemes` are what its value may begin with, when it is a URL; `choices` all that it may be; `min_bytes` how long it
+    must be at least, unless it is empty.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Setting:
     help: str
     schemes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    min_bytes: int = 0
 
 
 SETTINGS = (
@@ -70,7 +72,7 @@ SETTINGS = (
         "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",
     ),
     Setting("JWKS", "", "Public JWK set that access tokens are checked with."),
-    Setting("LINK_SECRET", "", "Secret behind the signed download links in mails: 32 bytes or more."),
+    Setting("LINK_SECRET", "", "Secret behind the signed download links in mails: 32 bytes or more.", min_bytes=32),
     Setting("TOKEN_ISSUER", "audiolift", "Issuer and audience of the access tokens."),
     Setting("ACCESS_TOKEN_SECONDS", 900, "How long an access token is good for."),
     Setting("REFRESH_TOKEN_SECONDS", 2_592_000, "How long a refresh token is good for."),
@@ -129,7 +131,8 @@ def required(name: str) -> str:
 def check(*needed: str) -> None:
     """Fail at a function's start, not at 3 a.m. `needed` are the settings without which it cannot work.
 
-    Raises: SettingError for the first that is unset, for a number that is none, and for an unknown kind of URL.
+    Raises: SettingError for the first that is unset, for a number that is none, for a secret that is too short, and for
+    an unknown kind of URL.
     """
     for name in needed:
         required(name)
@@ -138,6 +141,8 @@ def check(*needed: str) -> None:
             number(setting.name)
         if setting.choices and text(setting.name) not in setting.choices:
             raise SettingError(f"{setting.name} must be one of {', '.join(setting.choices)}")
+        if 0 < len(text(setting.name).encode()) < setting.min_bytes:
+            raise SettingError(f"{setting.name} must have {setting.min_bytes} bytes or more: {setting.help}")
         # Not the whole value: it may hold a password.
         if setting.schemes and text(setting.name).partition(":")[0] not in setting.schemes:
             raise SettingError(f"{setting.name} must begin with {': or '.join(setting.schemes)}: {setting.help}")

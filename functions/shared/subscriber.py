@@ -17,6 +17,7 @@ from events.catalogue import EventType
 from events.codec import decode
 from events.errors import EventError
 from events.wire import Envelope, read
+from functions.shared import trace
 from functions.shared.http import answer
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
@@ -60,16 +61,23 @@ def on_event(*types: type[Payload]) -> Callable[[Callable[[Payload], None]], Cal
     return decorate
 
 
-def deliver(request: Request, handle: Callable[[Envelope], None], cut_at: int | None = None) -> Response:
+def deliver(
+    request: Request,
+    handle: Callable[[Envelope], None],
+    cut_at: int | None = None,
+    unreadable: Callable[[dict[str, str], bytes, str], None] | None = None,
+) -> Response:
     """Hand the event in a request to `handle`; one of more than 1 MiB is refused, or cut at so many bytes of data.
 
-    Returns: 204; 503 when `handle` raises Unavailable, 500 for all else.
+    The event's own trace is the current one meanwhile, if it has one.
+    Args: `unreadable(headers, body, why)` gets what is no event; without it, that is an error.
+    Returns: 204; 503 when the handler raises Unavailable, 500 for all else.
     """
     try:
         body = request.stream.read(cut_at or MAX_EVENT_BYTES + 1)
         if not cut_at and len(body) > MAX_EVENT_BYTES:
             raise EventError("the event is larger than 1 MiB")
-        handle(read(dict(request.headers), body))
+        _hand_over(dict(request.headers), body, handle, unreadable)
         return Response(status=204)
     except Unavailable as error:
         log.warning("event put off: %s", error)
@@ -80,3 +88,19 @@ def deliver(request: Request, handle: Callable[[Envelope], None], cut_at: int | 
     except Exception:
         log.exception("event failed")
         return Response("the subscriber failed; its log says why", 500, {"Content-Type": "text/plain"})
+
+
+def _hand_over(
+    headers: dict[str, str],
+    body: bytes,
+    handle: Callable[[Envelope], None],
+    unreadable: Callable[[dict[str, str], bytes, str], None] | None,
+) -> None:
+    try:
+        envelope = read(headers, body)
+    except EventError as error:
+        if unreadable is None:
+            raise
+        return unreadable(headers, body, str(error))
+    with trace.following(trace.of(envelope.attributes) or trace.current()):
+        return handle(envelope)

@@ -139,6 +139,10 @@ outbox = _table(
     sa.Column("sent_at", Instant),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("settled_at", Instant, index=True),
+    sa.Column("traceparent", sa.String(55)),
+    sa.Column("tracestate", sa.String(512)),
+    sa.Column("tried_at", Instant),
+    sa.Column("refusal", sa.String(500)),
 )
 
 notifications = _table(
@@ -162,4 +166,12 @@ dead_letters = _table(
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("replays", sa.Integer, nullable=False),
+    sa.Column("headers", sa.JSON(none_as_null=True)),
+    sa.Column("event_id", sa.String(255)),
+    sa.Column("source", sa.String(255)),
+    sa.Column("type", sa.String(255)),
+    sa.Column("job_id", _ID),
+    sa.Column("note", sa.String(500)),
+    sa.Column("tried_at", Instant),
+    sa.Column("healed_at", Instant),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from functions.shared.reasons import REASONS
+from functions.shared import reasons
 
 __all__ = ["job_view", "rfc3339"]
 
@@ -36,7 +36,7 @@ def job_view(job: Any) -> dict[str, Any]:
 def _error(job: Any) -> dict[str, str] | None:
     if job.error_code is None:
         return None
-    return {"code": job.error_code, "title": REASONS[job.error_code][0], "detail": job.error_detail}
+    return {"code": job.error_code, "title": reasons.title(job.error_code), "detail": job.error_detail}
 
 
 def _links(job: Any) -> dict[str, str]:

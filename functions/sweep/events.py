@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database, outbox, settings
+from functions.shared.publisher import Answer, Outcome
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as rows
+from functions.sweep import giving_up
 
 __all__ = ["send_again"]
 
@@ -23,35 +25,58 @@ MOST_DOUBLINGS = 7
 
 
 def send_again() -> None:
-    """Send every event that is due; stops at the first that the sink does not take, and goes on at the next tick."""
+    """Send every event that is due.
+
+    At a sink that is away the next tick goes on; an event that the sink refuses is set aside, and the others are sent.
+    """
     with database.reading() as connection:
-        due: list[str] = list(connection.execute(_due()).scalars())
-    for event_id in due:
-        log.info("sending event %s again", event_id)
-        if not outbox.send(event_id):
-            return
+        due = connection.execute(_due()).all()
+    for row in due:
+        log.info("sending event %s again", row.event_id)
+        answer = outbox.send(row.event_id)
+        if answer.outcome is Outcome.AWAY:
+            return _note(row.event_id)
+        if answer.outcome is Outcome.REFUSED:
+            _set_aside(row, answer)
+    return None
+
+
+def _set_aside(row: Any, answer: Answer) -> None:
+    log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id, answer.reason)
+    _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1)
+    if answer.for_good:
+        giving_up.fail_job(row.job_id, row.type)
+
+
+@database.transactional
+def _note(connection: sa.Connection, /, event_id: str, **values: Any) -> None:
+    connection.execute(rows.update().where(rows.c.event_id == event_id).values(tried_at=now(), **values))
 
 
 def _due() -> sa.Select[Any]:
-    """The ids of events that are not settled, whose job is not being worked on right now, and that either
+    """Events that are not settled, whose job is not being worked on right now, and that either
 
     - were never sent, or
     - had somebody begin to work on the job, whose lease has run out since, or
     - had no effect since they were sent; each time, the wait before the next try doubles.
+
+    One that was refused waits as long before it is tried again.
     """
     moment = now()
     idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
     died = rows.c.sent_at < jobs.c.lease_until
-    joined = sa.select(rows.c.event_id).join(jobs, jobs.c.id == rows.c.job_id)
-    wanted = joined.where(rows.c.settled_at.is_(None), idle, sa.or_(unsent, died, _without_effect(moment)))
-    return wanted.order_by(rows.c.created_at).limit(BATCH)
+    rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
+    joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
+    lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment))
+    # One that was tried comes last: should the sink be away for that one only, the others get their turn.
+    tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
+    return joined.where(rows.c.settled_at.is_(None), idle, lost, rested).order_by(tried_last).limit(BATCH)
 
 
-def _without_effect(moment: datetime) -> sa.ColumnElement[bool]:
-    def sent_before(doublings: int) -> sa.ColumnElement[bool]:
-        wait = timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
-        return sa.and_(rows.c.sent_at < moment - wait)
+def _waited(since: sa.ColumnElement[Any], moment: datetime) -> sa.ColumnElement[bool]:
+    def before(doublings: int) -> sa.ColumnElement[bool]:
+        return since < moment - timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
 
-    steps = (sa.and_(rows.c.attempts == tries, sent_before(tries - 1)) for tries in range(1, MOST_DOUBLINGS + 1))
-    return sa.or_(*steps, sent_before(MOST_DOUBLINGS))
+    steps = (sa.and_(rows.c.attempts == tries, before(tries - 1)) for tries in range(1, MOST_DOUBLINGS + 1))
+    return sa.or_(*steps, before(MOST_DOUBLINGS))

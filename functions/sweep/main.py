@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 
 import functions_framework
 from flask import Request, Response
 
 from events.wire import Envelope
-from functions.shared import blobs, database, tables
+from functions.shared import blobs, database, tables, trace
 from functions.shared.http import answer
+from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.sweep import dead_letters, events, files, rows
+from functions.sweep import dead_letters, events, files, healing, letters, replays, rows
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,8 @@ def sweep(request: Request) -> Response:
 
 @routes.add("POST", "/")
 def on_event(request: Request) -> Response:
-    """A tick, or anything else that the broker gave up on."""
-    return deliver(request, _handle, cut_at=dead_letters.MOST_BYTES)
+    """A tick, or anything else that the broker gave up on, readable or not."""
+    return deliver(request, _handle, letters.MOST_BYTES, dead_letters.record_unreadable)
 
 
 def _handle(event: Envelope) -> None:
@@ -41,12 +43,35 @@ def _handle(event: Envelope) -> None:
     return dead_letters.record(event)
 
 
+# What time makes due goes on in the trace of its job, not in the tick's.
+@trace.following(None)
 def tick() -> None:
-    """Everything that time alone makes due. Two at once do no harm."""
-    dead_letters.replay_wanted()
-    events.send_again()
-    files.expire()
-    files.forget_unfinished()
-    rows.forget()
+    """Everything that time alone makes due, each step on its own. Two at once do no harm.
+
+    Raises: Unavailable, at the end, when a store was away for one of them.
+    """
+    failed, away = 0, None
+    for step in _steps():
+        try:
+            step()
+        except Unavailable as error:
+            away = error
+        except Exception:
+            failed += 1
+            log.exception("a step of this tick failed; the others are taken all the same")
+    if failed:
+        log.error("steps of this tick that failed: %d", failed)
+    if away:
+        raise away
+
+
+def _steps() -> Iterator[Callable[[], None]]:
+    yield replays.replay_wanted
+    yield events.send_again
+    yield healing.heal
+    yield files.expire
+    yield files.forget_unfinished
+    yield rows.forget
+    yield healing.forget
     if tables.now().minute == HOURLY_AT:
-        files.delete_orphans()
+        yield files.delete_orphans

@@ -1,14 +1,18 @@
-"""Replays dead letters: `python -m functions.sweep.replay [ID …]`, or lists them. Sweep does it at its next tick."""
+"""Lists dead letters: `python -m functions.sweep.replay`; or shows, settles or has sweep's next tick replay them."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from typing import Any
 
 from functions.shared.tables import dead_letters
-from functions.sweep.dead_letters import listed, want_replay
+from functions.sweep.replays import closed, cut_off, found, listed, settle, want_replay
 
 __all__ = ["main"]
+
+NONE = "There is no such dead letter; without arguments this lists them."
 
 
 def main() -> None:
@@ -16,20 +20,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m functions.sweep.replay", description=__doc__)
     parser.add_argument("id", nargs="*", help="the dead letters to replay")
     parser.add_argument("--all", action="store_true", help="replay every dead letter that was not replayed yet")
+    parser.add_argument("--show", metavar="ID", help="print one dead letter whole")
+    parser.add_argument("--settle", metavar="ID", nargs="+", help="take dead letters off the list: they are dealt with")
     chosen = parser.parse_args()
+    if chosen.show:
+        return _show(found(chosen.show))
+    if chosen.settle:
+        return _settle(dead_letters.c.id.in_(chosen.settle))
     if chosen.all:
-        return _say(want_replay(dead_letters.c.state == "recorded"))
+        return _replay(dead_letters.c.state.in_(("recorded", "unreadable")))
     if chosen.id:
-        return _say(want_replay(dead_letters.c.id.in_(chosen.id)))
+        return _replay(dead_letters.c.id.in_(chosen.id))
+    return _list()
+
+
+def _list() -> None:
     for letter in listed():
-        print(letter.id, letter.state, letter.attributes["type"], letter.attributes.get("subject", "-"), letter.reason)
-    return None
+        about = f"{letter.attributes['type'] or '-'} {letter.attributes.get('subject') or '-'}"
+        why = f"{letter.reason}{f' [{letter.note}]' if letter.note else ''}"
+        print(_printable(f"{letter.id} {letter.state}, replays: {letter.replays}, {about} {why}"))
+    if hidden := closed():
+        print(f"{hidden} that have healed or were settled are not listed.")
 
 
-def _say(count: int) -> None:
-    if not count:
-        sys.exit("There is no such dead letter; without arguments this lists them.")
-    print(f"{count} to be replayed at sweep's next tick, within a minute.")
+def _settle(*which: Any) -> None:
+    if not (count := settle(*which)):
+        sys.exit(NONE)
+    print(f"{count} settled.")
+
+
+def _show(letter: Any) -> None:
+    if letter is None:
+        sys.exit(NONE)
+    kept = {"attributes": letter.attributes, "headers": letter.headers, "reason": letter.reason, "note": letter.note}
+    # ASCII: nothing in it can steer a terminal.
+    print(json.dumps({"id": letter.id, "state": letter.state, "replays": letter.replays, **kept}, indent=2))
+    print(repr(letter.data)[2:-1])
+
+
+def _replay(*which: Any) -> None:
+    wanted, cut = want_replay(*which), cut_off(*which)
+    if cut:
+        print(f"{cut} cannot be replayed: too large to be kept whole.")
+    if wanted:
+        print(f"{wanted} to be replayed at sweep's next tick, within a minute.")
+    elif not cut:
+        sys.exit(NONE)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 if __name__ == "__main__":

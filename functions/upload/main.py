@@ -36,7 +36,7 @@ def create(request: Request) -> Response:
     """The video as the body or in a form → 202 and the job, which is safe from then on."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
     check_head(request)
-    head = Received(name_in_head(request), options.parse(request.args))
+    head = Received(name_in_head(request), options.parse(_options(request)))
     job_id, new = intake.open_job(user_id, head.filename, head.options, _key(request), _fingerprint(request))
     if not new:
         return _accepted(user_id, job_id)
@@ -59,6 +59,10 @@ def retry(request: Request, job_id: str) -> Response:
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
     return _accepted(user_id, job_id, event_id)
+
+
+def _options(request: Request) -> dict[str, str]:
+    return {name: value for name, value in request.args.items() if name != "filename"}
 
 
 def _store(request: Request, job_id: str, head: Received) -> str:

@@ -7,7 +7,6 @@ outbox; that event has the URL fetched, and comes again until it was.
 from __future__ import annotations
 
 import json
-import uuid
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -33,8 +32,6 @@ __all__ = ["fetch_for", "on_submitted", "open_submitted"]
 
 LONGEST_URL = 2000
 
-_NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
-
 
 def on_submitted(envelope: Envelope) -> None:
     """Take the event of another system in, or fetch the video that an event of our own is about.
@@ -44,7 +41,7 @@ def on_submitted(envelope: Envelope) -> None:
     event = decode(envelope, VideoSubmitted)
     if envelope.source == VideoSubmitted.SOURCE:
         return fetch_for(envelope.subject)
-    job_id = uuid.uuid5(_NAMESPACE, f"{envelope.source}\n{envelope.id}").hex
+    job_id = jobs.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
     with suppress(IntegrityError):
         outbox.send(open_submitted(_owner(envelope.source), job_id, event))

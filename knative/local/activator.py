@@ -7,72 +7,121 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 
 from aiohttp import web
-from multidict import CIMultiDict
 
-from functions.shared.proxy import Answer, Forwarder, Headers, NoAnswer, Unreachable, header_text
+from functions.shared.proxy import Answer, Forwarder, NoAnswer, Unreachable
+from knative.local.cluster import Service
+from knative.local.front import inward, outward, refusal, said, target
 from knative.local.revision import Overloaded, Revision, Unavailable
 
 __all__ = ["Activator"]
 
-_FORWARDED = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TIMED_OUT = "request timeout"
+_LAST_WORDS_SECONDS = 3
 
 
 class Activator:
-    """Handles the requests of a listener. `edge` is for the one that the outside world talks to: it says who called."""
+    """Handles the requests of a listener, which are for one of `hosts`; None means any, at the edge to the outside."""
 
-    def __init__(self, revision: Revision, forwarder: Forwarder, *, edge: bool) -> None:
+    def __init__(self, revision: Revision, forwarder: Forwarder, hosts: frozenset[str] | None) -> None:
         self._revision = revision
         self._forwarder = forwarder
-        self._edge = edge
+        self._hosts = hosts
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Forward one request; answers like queue-proxy: 502 no answer, 503 queue full, 504 over timeoutSeconds.
+        """Forward one request; answers like queue-proxy: 502 no answer, 503 queue full, 504 over a time limit.
 
-        Waiting for a process counts against the timeout. The slot is free as soon as the client has its answer or is
+        Waiting for a process counts against the limits. The slot is free as soon as the client has its answer or is
         gone, even if the process still works on the request.
         """
         try:
-            return await self._forward(request)
+            return refusal(request, self._hosts) or await self._forward(request)
         except (Overloaded, Unavailable) as error:
-            return web.Response(status=503, text=f"{error}\n", headers={"Retry-After": "1"})
+            return said(503, f"{error}\n")
         except NoAnswer:
-            return web.Response(status=502, text=f"{self._revision.service.name} broke off without an answer\n")
+            return said(502, f"{self._revision.service.name} broke off without an answer\n")
         except TimeoutError:
-            return web.Response(status=504, text=f"{self._revision.service.name} did not answer in time\n")
+            return said(504, _TIMED_OUT)
 
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
-        service = self._revision.service
-        end = asyncio.get_running_loop().time() + service.timeout
-        async with asyncio.timeout(service.response_start_timeout) as deadline:
-            while True:
-                # A process that nobody reaches is taken out by its revision: the next slot is in another.
-                with suppress(Unreachable):
-                    async with self._revision.slot() as process, self._send(request, process.url) as answer:
-                        deadline.reschedule(end)
-                        return await _relay(request, answer)
+        relay = _Relay(request)
+        try:
+            async with asyncio.timeout(None) as deadline:
+                limits = _Limits(self._revision.service, deadline)
+                while True:
+                    # A process that nobody reaches is taken out by its revision: the next slot is in another.
+                    with suppress(Unreachable):
+                        async with self._revision.slot() as process, self._send(request, process.url) as answer:
+                            return await relay.pass_back(answer, limits)
+        except TimeoutError:
+            if not relay.response:
+                raise
+            return await relay.cut()
 
     def _send(self, request: web.BaseRequest, base: str) -> AbstractAsyncContextManager[Answer]:
-        url = base + _target(request)
-        return self._forwarder.send(request.method, url, self._headers(request), _body(request))
-
-    def _headers(self, request: web.BaseRequest) -> Headers:
-        headers = list(request.raw_headers)
-        if not self._edge:
-            return headers
-        known = [(name, value) for name, value in headers if name.lower() not in _FORWARDED]
-        return [
-            *known,
-            (b"X-Forwarded-For", (request.remote or "").encode()),
-            (b"X-Forwarded-Host", next((value for name, value in headers if name.lower() == b"host"), b"")),
-            (b"X-Forwarded-Proto", request.scheme.encode()),
-        ]
+        headers = inward(request, edge=self._hosts is None)
+        return self._forwarder.send(request.method, base + target(request), headers, _body(request))
 
 
-def _target(request: web.BaseRequest) -> str:
-    """Path and query as they came, also from the absolute form (RFC 9112, section 3.2.2)."""
-    path = request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
-    return path if path.startswith("/") else f"/{path}"
+class _Limits:
+    """The time limits of one request, as queue-proxy keeps them; `deadline` is moved to the nearest."""
+
+    def __init__(self, service: Service, deadline: asyncio.Timeout) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._idle = service.idle_timeout
+        self._deadline = deadline
+        self._end = self._clock() + service.timeout
+        self._move(min(self._end, self._clock() + service.response_start_timeout))
+
+    def written(self) -> None:
+        """The answer has begun, or gone on."""
+        self._move(self._end)
+
+    def _move(self, limit: float) -> None:
+        self._deadline.reschedule(min(limit, self._clock() + self._idle) if self._idle else limit)
+
+
+class _Relay:
+    """The answer's way back. `response` is there once it has begun."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self.response: web.StreamResponse | None = None
+
+    async def pass_back(self, answer: Answer, limits: _Limits) -> web.StreamResponse:
+        """Give the client all of it. When it breaks off, so does the connection: a status has gone out already."""
+        limits.written()
+        self.response = web.StreamResponse(status=answer.status, headers=outward(answer.headers))
+        await self.response.prepare(self._request)
+        try:
+            async for chunk in answer.body:
+                await self.response.write(chunk)
+                limits.written()
+            await self.response.write_eof()
+        except ConnectionResetError:
+            pass  # the client has gone: there is nobody to tell
+        except Exception:
+            self._abort()
+            raise
+        return self.response
+
+    async def cut(self) -> web.StreamResponse:
+        """End an answer that took too long. As queue-proxy does it, one without a stated length ends in order."""
+        assert self.response
+        if self.response.content_length is not None:
+            self._abort()
+            return self.response
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self.response.write(_TIMED_OUT.encode())
+                await self.response.write_eof()
+        except (TimeoutError, ConnectionResetError):
+            self._abort()
+        return self.response
+
+    def _abort(self) -> None:
+        if self._request.transport:
+            self._request.transport.abort()
 
 
 def _body(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
@@ -85,21 +134,3 @@ async def _chunks(request: web.BaseRequest) -> AsyncIterator[bytes]:
         request.transport.write(_CONTINUE)
     async for chunk in request.content.iter_any():
         yield chunk
-
-
-async def _relay(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    headers = CIMultiDict((name.decode("ascii"), header_text(value)) for name, value in answer.headers)
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(request)
-    try:
-        async for chunk in answer.body:
-            await response.write(chunk)
-        await response.write_eof()
-    except ConnectionResetError:
-        return response  # the client has gone: there is nobody to tell
-    except BaseException:
-        # A status has gone out: only a connection that breaks tells the client that the body is not whole.
-        if request.transport:
-            request.transport.abort()
-        raise
-    return response

@@ -196,14 +196,22 @@ def _has_ensurepip() -> bool:
     """
     if _is_there("venv", "ensurepip"):
         return True
-    if INTERPRETER.startswith("/usr/bin/") and can_install_debian_packages():
-        _say("installing python3-venv, which Debian packages apart from python3 ...")
+    if INTERPRETER.startswith("/usr/bin/") and can_install_debian_packages() and _may_install("python3-venv"):
         refresh_debian_package_lists()
         install_debian_packages("python3-venv")
         return _is_there("venv", "ensurepip")
     if not _is_there("venv") or not _outer_pip_serves():
         raise SetupFailed(NO_VENV)
     return False
+
+
+def _may_install(package: str) -> bool:
+    """Asks whoever sits at the terminal; where nobody does, as in a container's build, it says so and goes on."""
+    if not sys.stdin.isatty():
+        _say("installing {}, which Debian packages apart from python3 ...".format(package))
+        return True
+    answer = input("{} is missing, which Debian packages apart from python3. Install it now? [Y/n] ".format(package))
+    return answer.strip().lower() in ("", "y", "yes")
 
 
 def _is_there(*modules: str) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "Job",
     "KeyRef",
     "PingSource",
+    "Probe",
     "Queue",
     "RabbitmqSource",
     "Service",
@@ -52,16 +53,38 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """How a process is asked whether it is ready, or alive: GET `path`, or only a connection when that is None.
+
+    Times in seconds. A `period` of 0, which only readiness can have, leaves the rhythm to queue-proxy. `failures` and
+    `successes` in a row turn the verdict.
+    """
+
+    path: str | None
+    delay: float
+    period: float
+    timeout: float
+    failures: int
+    successes: int
+
+
+@dataclass(frozen=True)
 class Service:
-    """A Knative Service. Times in seconds; `concurrency` is what one process takes at a time."""
+    """A Knative Service. Times in seconds; `concurrency` is what one process takes at a time.
+
+    An answer takes `timeout` at most, begins within `response_start_timeout`, and pauses no longer than `idle_timeout`
+    (None: as long as it likes).
+    """
 
     name: str
     labels: Mapping[str, str]
     container: Container
-    readiness_path: str
+    readiness: Probe
+    liveness: Probe | None
     concurrency: int
     timeout: float
     response_start_timeout: float
+    idle_timeout: float | None
     min_scale: int
     max_scale: int
     idle_seconds: float

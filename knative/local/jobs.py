@@ -23,4 +23,4 @@ async def run(job: Job, environment: Environment) -> None:
     if late:
         raise StartError(f"the Job {job.name} was not done after {job.deadline:g} seconds{process.last_lines}")
     if process.exited.result():
-        raise StartError(f"the Job {job.name} failed: {process.how_it_ended()}{process.last_lines}")
+        raise StartError(f"the Job {job.name} failed: {await process.how_it_ended()}")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Any
 
 from aiohttp import web
 
@@ -22,6 +23,15 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _VISIBILITY = "networking.knative.dev/visibility"
 _CHUNK = 256 * 1024
 _BACKLOG = 1024
+# Headers may be larger than a cluster lets through: it is for the handler to refuse those as the cluster does.
+_SETTINGS: dict[str, Any] = {
+    "handler_cancellation": True,
+    "auto_decompress": False,
+    "read_bufsize": _CHUNK,
+    "max_line_size": 1024 * 1024,
+    "max_field_size": 1024 * 1024,
+    "max_headers": 10_000,
+}
 _SHUTDOWN_SECONDS = 3
 _ANY_ADDRESS = {"127.0.0.1", "0.0.0.0", "::", "::1", "localhost"}
 
@@ -55,9 +65,7 @@ class Listeners:
     async def serve(self, handlers: Mapping[str, Handler]) -> None:
         """Begin to answer: `handlers` has one for each host name. A client that disconnects cancels its handler."""
         for host, handler in handlers.items():
-            server = web.Server(
-                handler, handler_cancellation=True, auto_decompress=False, read_bufsize=_CHUNK, access_log=None
-            )
+            server = web.Server(handler, access_log=None, **_SETTINGS)
             runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
             await runner.setup()
             await web.SockSite(runner, self._sockets[host]).start()

@@ -6,35 +6,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from knative.local import messaging
+from knative.local import messaging, workloads
 from knative.local.cluster import (
     Broker,
     Cluster,
     Container,
     Delivery,
-    EnvVar,
     Job,
     KeyRef,
     PingSource,
     RabbitmqSource,
-    Service,
     Sink,
     Trigger,
 )
-from knative.local.durations import go_duration, iso_duration
+from knative.local.durations import iso_duration
 from knative.local.errors import ManifestError
 from knative.local.kustomize import Manifest
 
 __all__ = ["read"]
 
-_AUTOSCALING = "autoscaling.knative.dev/"
 _PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
-# The defaults of Knative: config-defaults and config-autoscaler.
-_TIMEOUT = 300
-_WINDOW = "60s"
-_TARGET = 100
-# Knative's "no limit" still needs one on a single machine.
-_MOST_PROCESSES = 4
 # Objects that say something only to a real cluster, as group/kind.
 _WITHOUT_EFFECT = {
     "/Namespace",
@@ -149,46 +140,6 @@ def _check_config(cluster: Cluster, container: Container) -> None:
         raise ManifestError(f"{' '.join(container.command)} needs the ConfigMap {missing[0]}, which is not there")
 
 
-def _service(manifest: Manifest) -> Service:
-    template = manifest["spec"]["template"]
-    spec, notes = template["spec"], template.get("metadata", {}).get("annotations", {})
-    (container,) = spec["containers"]
-    concurrency = int(spec.get("containerConcurrency", 0))
-    timeout = float(spec.get("timeoutSeconds", _TIMEOUT))
-    idle = notes.get(_AUTOSCALING + "window", _WINDOW), notes.get(_AUTOSCALING + "scale-down-delay", "0s")
-    return Service(
-        name=manifest["metadata"]["name"],
-        labels=manifest["metadata"].get("labels", {}),
-        container=_container(container),
-        readiness_path=container.get("readinessProbe", {}).get("httpGet", {}).get("path", ""),
-        concurrency=concurrency or int(notes.get(_AUTOSCALING + "target", _TARGET)),
-        timeout=timeout,
-        response_start_timeout=float(spec.get("responseStartTimeoutSeconds", min(timeout, _TIMEOUT))),
-        min_scale=int(notes.get(_AUTOSCALING + "min-scale", 0)),
-        max_scale=int(notes.get(_AUTOSCALING + "max-scale", 0)) or _MOST_PROCESSES,
-        idle_seconds=sum(go_duration(text) for text in idle),
-    )
-
-
-def _container(container: Mapping[str, Any]) -> Container:
-    command = (*container["command"], *container.get("args", ()))
-    return Container(
-        command=tuple(str(part) for part in command),
-        env=tuple(_env_var(entry) for entry in container.get("env", ())),
-        config_maps=tuple(entry["configMapRef"]["name"] for entry in container.get("envFrom", ())),
-    )
-
-
-def _env_var(entry: Mapping[str, Any]) -> EnvVar:
-    if "valueFrom" not in entry:
-        return EnvVar(entry["name"], str(entry.get("value", "")))
-    ((source, ref),) = entry["valueFrom"].items()
-    kinds = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
-    if source not in kinds:
-        raise ValueError(f"{entry['name']} comes from a {source}, which the local runner does not know")
-    return EnvVar(entry["name"], KeyRef(kinds[source], ref["name"], ref["key"]))
-
-
 def _sink(destination: Mapping[str, Any]) -> Sink:
     ref = destination["ref"]
     if ref["kind"] not in ("Service", "Broker"):
@@ -267,11 +218,11 @@ def _sink_binding(manifest: Manifest) -> tuple[Mapping[str, str], Sink]:
 def _job(manifest: Manifest) -> Job:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     deadline = float(manifest["spec"].get("activeDeadlineSeconds", 600))
-    return Job(manifest["metadata"]["name"], _container(container), deadline)
+    return Job(manifest["metadata"]["name"], workloads.container(container), deadline)
 
 
 _READERS: dict[str, Callable[[Manifest], Any]] = {
-    "Service": _service,
+    "Service": workloads.service,
     "Broker": _broker,
     "RabbitmqBrokerConfig": lambda manifest: (
         manifest["metadata"]["name"],

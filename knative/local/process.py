@@ -1,4 +1,4 @@
-"""One process of a function: started on a free port, seen to be ready, its output shown, stopped for good."""
+"""One process of a function: started on a free port, its output shown, stopped for good."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from functions.shared.proxy import Forwarder, NoAnswer
-from knative.local.errors import ProcessError
 from knative.local.secrets import ROOT
 
 __all__ = ["LOCALHOST", "Process", "free_port", "spawn"]
@@ -23,8 +21,6 @@ log = logging.getLogger(__name__)
 
 LOCALHOST = "127.0.0.1"
 _LAUNCHER = Path(__file__).with_name("child.py")
-_PROBE_SECONDS = 0.02
-_START_SECONDS = 60
 _REMEMBERED_LINES = 15
 _LONGEST_LINE = 64 * 1024
 # What a hostile file name in a log line must not send to somebody's terminal.
@@ -59,11 +55,12 @@ async def spawn(name: str, command: Sequence[str], env: Mapping[str, str]) -> Pr
 
 
 class Process:
-    """A running process. `url` is where it listens, `exited` is done (with its exit status) when it has died."""
+    """A running process, listening at `port` and `url`. `exited` is done, with its exit status, when it has died."""
 
     def __init__(self, name: str, child: asyncio.subprocess.Process, port: int) -> None:
         self.name = name
         self.pid = child.pid
+        self.port = port
         self.url = f"http://{LOCALHOST}:{port}"
         self.exited = asyncio.create_task(child.wait())
         self._child = child
@@ -75,33 +72,13 @@ class Process:
         """The end of what the process printed, indented, for a message about its death."""
         return "".join(f"\n    {line}" for line in self._lines)
 
-    async def ready(self, probe: Forwarder, path: str) -> None:
-        """Wait until GET `path` answers 2xx or 3xx, as a readiness probe does.
-
-        Raises: ProcessError when the process dies, or is not ready within a minute.
-        """
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                while not await self._answers(probe, path):  # noqa: ASYNC110 - another process cannot set an event
-                    await asyncio.sleep(_PROBE_SECONDS)
-        except TimeoutError:
-            reason = f"{path} did not answer within {_START_SECONDS} seconds"
-            raise ProcessError(f"does not get ready: {reason}{self.last_lines}") from None
-
-    async def _answers(self, probe: Forwarder, path: str) -> bool:
-        answered = False
-        with suppress(NoAnswer, TimeoutError):
-            async with asyncio.timeout(1), probe.send("GET", self.url + path, []) as answer:
-                answered = 200 <= answer.status < 400
-        if self.exited.done():
-            await self._output
-            raise ProcessError(f"does not start: {self.how_it_ended()}{self.last_lines}")
-        return answered
-
-    def how_it_ended(self) -> str:
-        """In words, for a process that has exited."""
+    async def how_it_ended(self) -> str:
+        """In words, for a process that has exited, with the end of what it printed."""
+        # A grandchild that left the session may hold the pipe: its words are not waited for.
+        await asyncio.wait({self._output}, timeout=1)
         status = self.exited.result()
-        return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+        how = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+        return f"{how}{self.last_lines}"
 
     async def stop(self, seconds: float) -> None:
         """SIGTERM, which lets what is in flight finish; after `seconds` SIGKILL to it and all its children."""

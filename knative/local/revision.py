@@ -18,6 +18,8 @@ from typing import Any
 from functions.shared.proxy import NoAnswer, Unreachable
 from knative.local.cluster import Service
 from knative.local.errors import ProcessError
+from knative.local.health import Health
+from knative.local.prober import Prober
 from knative.local.process import Process
 
 __all__ = ["Overloaded", "Revision", "Unavailable"]
@@ -41,6 +43,7 @@ class Unavailable(Exception):
 @dataclass(eq=False)
 class _Instance:
     process: Process
+    health: Health
     in_flight: int = 0
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -48,15 +51,17 @@ class _Instance:
 class Revision:
     """Starts, shares out and stops the processes of `service`.
 
-    `launch` gives a process that is ready, or raises ProcessError; when it is cancelled, it leaves none behind.
+    `launch` starts a process; it is used as soon as `prober` finds it ready.
     """
 
-    def __init__(self, service: Service, launch: Callable[[], Awaitable[Process]]) -> None:
+    def __init__(self, service: Service, launch: Callable[[], Awaitable[Process]], prober: Prober) -> None:
         self.service = service
         self._launch = launch
+        self._prober = prober
         self._instances: list[_Instance] = []
         self._waiting: deque[asyncio.Future[_Instance]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
+        self._restarting = 0
         self._background: set[asyncio.Task[None]] = set()
         self._deaths = 0
         self._start_again_at = 0.0
@@ -84,6 +89,7 @@ class Revision:
         idle = [each for each in self._instances if not each.in_flight and each.idle_since < oldest]
         for instance in idle[: max(0, len(self._instances) - self.service.min_scale)]:
             self._instances.remove(instance)
+            instance.health.close()
             log.info("%s: idle, process %d is stopped", self.service.name, instance.process.pid)
             self._in_background(instance.process.stop(self.service.timeout))
 
@@ -91,14 +97,17 @@ class Revision:
         """Stop all processes, those with requests in flight too: SIGTERM, and SIGKILL after `seconds`."""
         self._refuse_waiting("audiolift is being stopped")
         stopped, self._instances = self._instances, []
+        for instance in stopped:
+            instance.health.close()
         for task in (*self._starting, *self._background):
             task.cancel()
         await asyncio.gather(*self._starting, *self._background, return_exceptions=True)
         await asyncio.gather(*(instance.process.stop(seconds) for instance in stopped))
 
     def _claim(self) -> _Instance | None:
-        # The first that has room, so that the last ones fall idle when there is less to do.
-        for instance in self._instances:
+        # The first that has room, so that the last ones fall idle when there is less to do. One that was ready once is
+        # used when no other is: so does the activator.
+        for instance in sorted(self._instances, key=lambda each: not each.health.ready):
             if instance.in_flight < self.service.concurrency:
                 instance.in_flight += 1
                 return instance
@@ -126,7 +135,7 @@ class Revision:
 
     def _refuse_when_hopeless(self) -> None:
         if len(self._waiting) >= _WAITING_PER_SLOT * self.service.concurrency * self.service.max_scale:
-            raise Overloaded(f"{self.service.name}: pending request queue full")
+            raise Overloaded("pending request queue full")
         if not self._instances and time.monotonic() < self._start_again_at:
             raise Unavailable(f"{self.service.name} does not start; its log says why")
 
@@ -149,7 +158,8 @@ class Revision:
             return
         load = len(self._waiting) + sum(instance.in_flight for instance in self._instances)
         wanted = max(self.service.min_scale, math.ceil(load / self.service.concurrency))
-        for _ in range(min(wanted, self.service.max_scale) - len(self._instances) - len(self._starting)):
+        there = len(self._instances) + len(self._starting) + self._restarting
+        for _ in range(min(wanted, self.service.max_scale) - there):
             task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._started)
@@ -163,11 +173,10 @@ class Revision:
     async def _start(self) -> None:
         began = time.monotonic()
         try:
-            process = await self._launch()
+            instance = await self._ready_instance()
         except (ProcessError, OSError) as error:  # OSError: no memory or no disk to start one
             self._died(f"{self.service.name}: {error}")
             return
-        instance = _Instance(process)
         self._instances.append(instance)
         log.info(
             "%s: process %d of at most %d is ready after %.1f s",
@@ -176,25 +185,54 @@ class Revision:
         self._hand_out()
         self._in_background(self._watch(instance))
 
+    async def _ready_instance(self) -> _Instance:
+        """Raises: ProcessError, OSError; the process is gone then, as when this is cancelled."""
+        process = await self._launch()
+        health = Health(process, self.service, self._prober)
+        try:
+            await health.until_ready()
+        except BaseException:
+            health.close()
+            await process.stop(0)
+            raise
+        return _Instance(process, health)
+
     async def _watch(self, instance: _Instance) -> None:
-        await asyncio.wait({instance.process.exited})
-        self._lost(instance)
+        await asyncio.wait({instance.health.ended})
+        await (self._restart(instance) if instance.health.unwell else self._lost(instance))
+
+    async def _restart(self, instance: _Instance) -> None:
+        """As kubelet does with a container whose liveness probe fails: what is in flight has its grace period."""
+        if instance not in self._instances:
+            return
+        message = f"{self.service.name}: process {instance.process.pid} failed its liveness probe"
+        log.error("%s; it is stopped, and another takes its place", message)
+        self._instances.remove(instance)
+        instance.health.close()
+        self._restarting += 1
+        try:
+            await instance.process.stop(self.service.timeout)
+        finally:
+            self._restarting -= 1
+        self._died(f"{message} and was stopped")
+        self._scale_up()
 
     async def _examine(self, instance: _Instance, error: NoAnswer) -> None:
         """Most often its process is dying: see that before the next request is sent there."""
-        if isinstance(error, Unreachable):
+        if isinstance(error, Unreachable) and instance in self._instances:
             instance.process.kill()
         await asyncio.wait({instance.process.exited}, timeout=_DYING_SECONDS)
         if instance.process.exited.done():
-            self._lost(instance)
+            await self._lost(instance)
 
-    def _lost(self, instance: _Instance) -> None:
+    async def _lost(self, instance: _Instance) -> None:
         if instance not in self._instances:
             return
         process = instance.process
         self._instances.remove(instance)
+        instance.health.close()
         process.kill()
-        self._died(f"{self.service.name}: process {process.pid} died: {process.how_it_ended()}{process.last_lines}")
+        self._died(f"{self.service.name}: process {process.pid} died: {await process.how_it_ended()}")
         self._scale_up()
 
     def _died(self, message: str) -> None:

@@ -19,8 +19,10 @@ from knative.local import jobs, kustomize, manifests, pingsource
 from knative.local.activator import Activator
 from knative.local.cluster import Cluster, PingSource, Service, Sink
 from knative.local.eventing import BuiltIn, Eventing
+from knative.local.front import names
 from knative.local.listeners import Handler, Listeners
 from knative.local.lock import data_directory
+from knative.local.prober import Prober
 from knative.local.process import LOCALHOST, Process, free_port, spawn
 from knative.local.revision import Revision
 from knative.local.secrets import Environment, load_secrets
@@ -90,6 +92,9 @@ class _Machine:
     def address(self, sink: Sink) -> str:
         return self.listeners.addresses[self.cluster.host(sink)]
 
+    def hosts(self, service: str) -> frozenset[str]:
+        return names(service, self.cluster.namespace, self.address(Sink("Service", service)))
+
 
 async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
     """Start everything. It is stopped the other way round: first what brings work in, last the processes."""
@@ -99,7 +104,7 @@ async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
     listeners = await stack.enter_async_context(Forwarder())
     eventing = await stack.enter_async_context(_eventing(machine, listeners))
     revisions = [
-        Revision(service, partial(_launch, service, machine, processes, runtime))
+        Revision(service, partial(_launch, service, machine, runtime), Prober(processes))
         for service in cluster.services.values()
     ]
     stack.push_async_callback(_together, lambda: [revision.close(_GRACE_SECONDS) for revision in revisions])
@@ -129,7 +134,8 @@ def _handlers(
     cluster, handlers = machine.cluster, dict[str, Handler]()
     for revision in revisions:
         name = revision.service.name
-        handlers[name] = Activator(revision, processes, edge=name == machine.listeners.public).handle
+        hosts = None if name == machine.listeners.public else machine.hosts(name)
+        handlers[name] = Activator(revision, processes, hosts).handle
     for broker in cluster.brokers:
         handlers[cluster.host(Sink("Broker", broker))] = Ingress(eventing.publisher(broker)).handle
     return handlers
@@ -146,8 +152,8 @@ def _scratch(path: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-async def _launch(service: Service, machine: _Machine, probe: Forwarder, runtime: Path) -> Process:
-    """A process of the Service that is ready. Raises: ProcessError; the process is gone then."""
+async def _launch(service: Service, machine: _Machine, runtime: Path) -> Process:
+    """A process of the Service, just started. Raises: OSError."""
     # gunicorn and others keep sockets there, under names that two processes would share.
     own = tempfile.mkdtemp(prefix=f"{service.name}-", dir=runtime)
     injected = {
@@ -160,13 +166,7 @@ async def _launch(service: Service, machine: _Machine, probe: Forwarder, runtime
     if service.name in machine.cluster.sinks:
         injected["K_SINK"] = machine.address(machine.cluster.sinks[service.name])
     environment = machine.environment.of(service.container, **injected)
-    process = await spawn(service.name, service.container.command, environment)
-    try:
-        await process.ready(probe, service.readiness_path)
-    except BaseException:
-        await process.stop(0)
-        raise
-    return process
+    return await spawn(service.name, service.container.command, environment)
 
 
 async def _ping(machine: _Machine, source: PingSource, forwarder: Forwarder) -> None:

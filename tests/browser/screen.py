@@ -7,10 +7,11 @@ from pathlib import Path
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from tests.patience import PATIENCE
 from tests.system import PASSWORD
 
 # Functions that start from nothing on a busy machine.
-SLOW_MS = 60_000
+SLOW_MS = PATIENCE * 1000
 
 
 def sign_up(page: Page) -> str:

@@ -21,7 +21,6 @@ from tests.e2e.inside import (
     blobs,
     children,
     environment,
-    eventually,
     function_processes,
     job_row,
     mails,
@@ -31,7 +30,8 @@ from tests.e2e.inside import (
     tick,
     tree,
 )
-from tests.system import PATIENCE, ROOT, Audiolift, User
+from tests.patience import PATIENCE, eventually
+from tests.system import OVERLAY, ROOT, Audiolift, User
 
 JOBS = 20
 SECONDS = 300
@@ -45,6 +45,18 @@ VICTIMS += [("convert", 1), ("convert", 2), ("convert", 3), ("notify", 1)]
 def audiolift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audiolift]:
     """An audiolift of its own, which takes a conversion for dead after five seconds."""
     running = Audiolift(tmp_path_factory.mktemp("chaos") / "data", {"LEASE_SECONDS": "5"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def tickless(tmp_path: Path) -> Iterator[Audiolift]:
+    """An audiolift whose sweep never gets a tick."""
+    never = {"op": "replace", "path": "/spec/schedule", "value": "0 0 29 2 *"}
+    patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
+    overlay = {"resources": [str(OVERLAY)], "patches": [patch]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    running = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, overlay=tmp_path)
     yield running
     running.stop()
 
@@ -76,27 +88,21 @@ def test_twenty_jobs_survive_the_death_of_the_runner(audiolift: Audiolift, user:
 
     audiolift.stop(signal.SIGKILL)
 
-    eventually(lambda: not any(map(alive, processes)), "no process left", patience=10)
+    eventually(lambda: not any(map(alive, processes)), "no process left")
     audiolift.start()
     check_all(audiolift, user, names)
 
 
-def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tmp_path: Path, long_audio: Path) -> None:
-    """Without a tick of sweep: the delivery after the kill waits until the lease has run out."""
-    never = {"op": "replace", "path": "/spec/schedule", "value": "0 0 29 2 *"}
-    patch = {"target": {"kind": "PingSource"}, "patch": yaml.safe_dump([never])}
-    overlay = {"resources": [str(ROOT / "knative" / "overlays" / "local")], "patches": [patch]}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    audiolift = Audiolift(tmp_path / "data", {"LEASE_SECONDS": "10"}, [str(tmp_path)])
-    user = audiolift.user()
+def test_the_broker_alone_brings_the_job_of_a_killed_pod_to_another(tickless: Audiolift, long_audio: Path) -> None:
+    """The delivery after the kill waits until the lease has run out."""
+    user = tickless.user()
     job = user.upload(long_audio)["id"]
     user.wait(job, "converting")
 
-    assert killed(audiolift, "convert", 0)
+    assert killed(tickless, "convert", 0)
 
     assert user.wait(job)["state"] == "done"
-    assert job_row(audiolift, job)["fencing_token"] == 2
-    audiolift.stop()
+    assert job_row(tickless, job)["fencing_token"] == 2
 
 
 @pytest.mark.parametrize("function", ["convert", "notify"])
@@ -164,7 +170,7 @@ def check_all(audiolift: Audiolift, user: User, names: list[str]) -> None:
         print([tuple(row) for row in left])
         return not left
 
-    eventually(settled, "every job done, every event settled", patience=200)
+    eventually(settled, "every job done, every event settled")
     found = mails(audiolift, user.email)
     assert sorted(mail["Subject"] for mail in found) == sorted(f"Your MP3 is ready: {name}" for name in names)
     assert sorted(job["filename"] for job in rows(audiolift, query, user.email)) == sorted(names)

@@ -16,12 +16,12 @@ import pytest
 
 from tests import media
 from tests.e2e.inside import mails, tick
+from tests.patience import PATIENCE
 from tests.servers import MariaDB, Mongo, RabbitMQ, Server
 from tests.system import Audiolift, User
 
 JOBS = 12
 DOWN_SECONDS = 4
-PATIENCE = 240
 # So that what a minute heals in operation is healed in seconds here.
 HASTE = {"LEASE_SECONDS": "5", "RESEND_SECONDS": "5"}
 

@@ -27,6 +27,7 @@ from functions.gateway.openapi import OPERATIONS, document
 from functions.gateway.schemas import SCHEMAS
 from functions.gateway.table import TABLE
 from functions.login.accounts import LONGEST, SHORTEST
+from tests.patience import PATIENCE
 from tests.system import Audiolift, User
 
 API = schemathesis.openapi.from_dict(document())
@@ -89,7 +90,7 @@ def test_limits_and_states_are_those_of_the_functions() -> None:
 
 
 def test_the_gateway_serves_it(audiolift: Audiolift) -> None:
-    served = requests.get(f"{audiolift.url}/v1/openapi.json", timeout=60)
+    served = requests.get(f"{audiolift.url}/v1/openapi.json", timeout=PATIENCE)
     assert served.headers["Content-Type"] == "application/json"
     assert served.json() == document()
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from tests.e2e.inside import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import ROOT
 
 __all__ = ["command", "run", "serving"]
@@ -36,7 +36,7 @@ def serving(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subproc
         port = probe.getsockname()[1]
     with (
         subprocess.Popen(command(name), cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         try:
             eventually(lambda: process.poll() is not None or not refuses(client), f"{name} answers")

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from email import policy
 from email.message import EmailMessage
@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import jwt
 
-from tests.system import PATIENCE, ROOT, Audiolift
+from tests.patience import eventually
+from tests.system import ROOT, Audiolift
 
 __all__ = [
     "blobs",
@@ -27,7 +28,6 @@ __all__ = [
     "children",
     "engines",
     "environment",
-    "eventually",
     "forge",
     "function_processes",
     "job_row",
@@ -54,15 +54,6 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
     assert "Traceback" not in response.text
     assert ".py" not in response.text
     return problem
-
-
-def eventually(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The first true value that `condition` gives; fails when there is none in time."""
-    ends = time.monotonic() + patience
-    while not (value := condition()):
-        assert time.monotonic() < ends, f"not seen within {patience} s: {what}"
-        time.sleep(0.1)
-    return value
 
 
 def rows(audiolift: Audiolift, query: str, *parameters: Any) -> list[sqlite3.Row]:

@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from tests.e2e.inside import check_problem, forge, secrets
+from tests.patience import PATIENCE
 from tests.system import PASSWORD, Audiolift, User
 
 NOBODY = "0" * 32
@@ -19,7 +20,7 @@ NOBODY = "0" * 32
 @pytest.fixture
 def anyone(audiolift: Audiolift) -> Iterator[httpx.Client]:
     """A client without a token."""
-    with httpx.Client(base_url=audiolift.url, timeout=60) as client:
+    with httpx.Client(base_url=audiolift.url, timeout=PATIENCE) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ import mutagen.mp3
 import pytest
 
 from knative.local import demo, demo_video
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE_SECONDS = demo_video.SECONDS
@@ -88,7 +89,7 @@ def place(folder: Path, content: bytes) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     with start(folder, *arguments) as process:
-        said, _ = process.communicate(timeout=200)
+        said, _ = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, said)
 
 

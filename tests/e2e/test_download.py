@@ -14,8 +14,9 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.inside import blobs, check_problem, eventually, secrets, tick
-from tests.system import PATIENCE, Audiolift, User
+from tests.e2e.inside import blobs, check_problem, secrets, tick
+from tests.patience import PATIENCE, eventually
+from tests.system import Audiolift, User
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.e2e.alone import command, run, serving
-from tests.e2e.inside import check_problem, eventually
+from tests.e2e.inside import check_problem
+from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT
 
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
@@ -96,14 +97,14 @@ def test_functions_that_share_stores_do_the_work_of_all(environment: dict[str, s
         assert download.get(f"/v1/jobs/{job['id']}", headers=token).json() == job
 
 
-@pytest.mark.parametrize("name", ["upload", "convert", "notify", "sweep"])
-def test_a_subscriber_answers_what_is_no_event_so_that_the_broker_keeps_it(
-    environment: dict[str, str], name: str
+@pytest.mark.parametrize(("name", "status"), [("upload", 500), ("convert", 500), ("notify", 500), ("sweep", 204)])
+def test_a_subscriber_answers_what_is_no_event_so_that_the_broker_keeps_it_and_sweep_writes_it_down(
+    environment: dict[str, str], name: str, status: int
 ) -> None:
     with serving(name, environment) as (_, client):
         for headers in ({}, {"ce-id": "1"}, {"Content-Type": "application/cloudevents+json"}):
             response = client.post("/", headers=headers, content=b"[")
-            assert response.status_code == 500
+            assert response.status_code == status
             assert "Traceback" not in response.text
 
 
@@ -148,6 +149,7 @@ def test_a_live_stream_ends_in_order_when_the_process_is_told_to_stop(environmen
         ("login", {"SIGNING_KEY": ""}, "SIGNING_KEY is not set"),
         ("upload", {"JWKS": ""}, "JWKS is not set"),
         ("download", {"LINK_SECRET": ""}, "LINK_SECRET is not set"),
+        ("download", {"LINK_SECRET": "x"}, "LINK_SECRET must have 32 bytes or more"),
         ("convert", {"LEASE_SECONDS": "-1"}, "LEASE_SECONDS must be a whole number"),
         ("convert", {"BLOBS_URL": "s3://bucket"}, "BLOBS_URL must begin with file: or"),
         ("convert", {"DATABASE_URL": "oracle://scott:tiger@rows"}, "DATABASE_URL must begin with mysql+pymysql: or"),
@@ -161,7 +163,7 @@ def test_a_function_that_is_told_nonsense_says_so_and_does_not_start(
     environment: dict[str, str], name: str, wrong: dict[str, str], said: str
 ) -> None:
     process = subprocess.run(
-        command(name), cwd=ROOT, env={**environment, **wrong}, capture_output=True, text=True, timeout=30
+        command(name), cwd=ROOT, env={**environment, **wrong}, capture_output=True, text=True, timeout=PATIENCE
     )
 
     assert process.returncode > 0

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.inside import blobs, check_problem, engines, eventually, job_row, readers
+from tests.e2e.inside import blobs, check_problem, engines, job_row, readers
+from tests.patience import eventually
 from tests.system import Audiolift, User
 
 VIDEO = {"Content-Type": "video/mp4"}
@@ -39,6 +40,8 @@ def test_what_is_no_video_by_its_type_is_refused(user: User, kind: str) -> None:
         {"sample_rate": "1"},
         {"channels": "3"},
         {"track": "-vn"},
+        {"qualty": "2"},
+        {"acodec": "copy"},
     ],
     ids=str,
 )
@@ -153,9 +156,9 @@ def test_a_job_that_is_deleted_or_cancelled_stops_being_converted(
     assert user.http.delete(f"/v1/jobs/{deleted}").status_code == 204
     assert user.http.post(f"/v1/jobs/{cancelled}/cancel").json()["state"] == "cancelled"
 
-    eventually(lambda: not readers(deleted) and not readers(cancelled), "neither is converted", patience=10)
+    eventually(lambda: not readers(deleted) and not readers(cancelled), "neither is converted")
     assert not engines(audiolift.process.pid)
-    eventually(lambda: not [name for name in blobs(audiolift) if deleted in name], "no blob any more", patience=10)
+    eventually(lambda: not [name for name in blobs(audiolift) if deleted in name], "no blob any more")
     assert user.job(cancelled)["state"] == "cancelled"
     assert job_row(audiolift, cancelled)["lease_until"] is None
     assert user.mails() == []

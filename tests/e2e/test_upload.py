@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.conftest import LIMIT
-from tests.e2e.inside import blobs, check_problem, eventually, function_processes, job_row, peak_rss, rows, tree
+from tests.e2e.inside import blobs, check_problem, function_processes, job_row, peak_rss, rows, tree
+from tests.patience import PATIENCE, eventually
 from tests.system import Audiolift, User
 
 MEGABYTE = 1_000_000
@@ -260,7 +261,7 @@ def curl(user: User, *arguments: str) -> tuple[int, int]:
 def opened(user: User, headers: Mapping[str, str]) -> Iterator[http.client.HTTPConnection]:
     """A connection on which the headers of an upload have been sent; it is closed at the end, whatever is missing."""
     place = urlsplit(str(user.http.base_url))
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE)) as connection:
         connection.putrequest("POST", "/v1/jobs")
         for name, value in {"Authorization": user.http.headers["Authorization"], **headers}.items():
             connection.putheader(name, value)

@@ -25,6 +25,7 @@ from functions.shared.proxy import Forwarder
 from knative.ingress import Ingress
 from knative.local import manifests
 from knative.local.cluster import Cluster, Sink
+from tests.patience import PATIENCE
 
 MANIFESTS = """
 apiVersion: eventing.knative.dev/v1
@@ -86,7 +87,6 @@ kind: Service
 metadata: {name: %s}
 spec: {template: {spec: {containers: [{image: test, command: [none]}]}}}
 """
-PATIENCE = 60
 
 
 def objects(namespace: str) -> dict[str, dict[str, Any]]:
@@ -257,7 +257,7 @@ def amqp(url: str) -> Iterator[BlockingChannel]:
 
 
 async def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until the condition holds; an assertion error when it does not within a minute."""
+    """Wait until the condition holds; an assertion error when it does not in time."""
     for _ in range(PATIENCE * 50):
         if condition():
             return

@@ -15,13 +15,13 @@ from typing import Any
 
 from functions.login import keys
 from knative.images import tree
+from tests.patience import PATIENCE
 
 __all__ = ["FUNCTIONS", "ROOT", "answer", "check_bytecode", "check_configuration", "check_service", "check_sources"]
 __all__ += ["check_tools", "service"]
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = [name for name in tree.images(ROOT) if name != tree.MIGRATE]
-PATIENCE = 60
 NOT_ROOT = "65532:65532"
 # What has no place in an image that runs: nothing is installed or compiled in it.
 TOOLS = ("pip", "pip3", "gcc", "cc", "make", "git", "uv")

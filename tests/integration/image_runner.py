@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.image_workshop import Workshop
+from tests.patience import PATIENCE
 from tests.provision import need
 
-__all__ = ["PATIENCE", "Runner"]
+__all__ = ["Runner"]
 
-PATIENCE = 60
 # What stands behind `seccompProfile: RuntimeDefault` with podman and CRI-O; it comes with buildah.
 _PROFILE = Path("/usr/share/containers/seccomp.json")
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 
 from knative.local.runner import Local, Options, running
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "tests" / "integration" / "fixtures" / "local"
-_PATIENCE = 60
 
 
 class Place:
@@ -52,10 +52,24 @@ class Place:
         (self.directory / name).unlink()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[tuple[Local, aiohttp.ClientSession]]:
-        """The fixture cluster, in this process."""
-        async with running(Options(OVERLAY, self.data, port=0)) as local, aiohttp.ClientSession() as session:
+    async def serving(self, overlay: Path = OVERLAY) -> AsyncIterator[tuple[Local, aiohttp.ClientSession]]:
+        """The fixture cluster, or an overlay over it, in this process."""
+        async with running(Options(overlay, self.data, port=0)) as local, aiohttp.ClientSession() as session:
             yield local, session
+
+    def overlay(self, **fields: Any) -> Path:
+        """An overlay over the fixture cluster, with more fields in its kustomization; JSON is YAML."""
+        overlay = self.directory / "overlay"
+        overlay.mkdir()
+        fields = {"namespace": "audiolift", "resources": [str(OVERLAY)], **fields}
+        (overlay / "kustomization.yaml").write_text(json.dumps(fields))
+        return overlay
+
+    def with_service(self, name: str, **values: Any) -> Path:
+        """An overlay that changes a Service: a/b stands for the field b of the field a of its template."""
+        patch = [{"op": "add", "path": f"/spec/template/{path}", "value": value} for path, value in values.items()]
+        target = {"kind": "Service", "name": name}
+        return self.overlay(patches=[{"target": target, "patch": json.dumps(patch)}])
 
     @contextmanager
     def runner(self, *arguments: str) -> Iterator[Runner]:
@@ -108,12 +122,12 @@ def alive(pid: int) -> bool:
 
 
 async def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until the condition holds; fail when it does not within a minute."""
-    for _ in range(_PATIENCE * 50):
+    """Wait until the condition holds; fail when it does not in time."""
+    for _ in range(PATIENCE * 50):
         if condition():
             return
         await asyncio.sleep(0.02)
-    pytest.fail(f"after {_PATIENCE} seconds it still did not hold")
+    pytest.fail(f"after {PATIENCE} seconds it still did not hold")
 
 
 async def publish(session: aiohttp.ClientSession, url: str, statuses: list[int], kind: str = "numbers") -> str:

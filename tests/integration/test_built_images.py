@@ -27,8 +27,9 @@ from tests.integration.image_checks import (
     check_tools,
     service,
 )
-from tests.integration.image_runner import PATIENCE, Runner
+from tests.integration.image_runner import Runner
 from tests.integration.image_workshop import Workshop, why_not
+from tests.patience import PATIENCE
 from tests.system import PASSWORD
 
 pytestmark = pytest.mark.images

@@ -21,8 +21,9 @@ import httpx
 import pytest
 
 from tests import media
+from tests.patience import PATIENCE
 from tests.servers import RabbitMQ
-from tests.system import PASSWORD, PATIENCE, Audiolift
+from tests.system import PASSWORD, Audiolift
 
 TEXT = (Path(__file__).parents[2] / "docs" / "emit.md").read_text(encoding="utf-8")
 EXAMPLES = {
@@ -31,6 +32,7 @@ EXAMPLES = {
     for code in re.findall(r"^```(?:python|bash)\n(.*?)```", section, re.MULTILINE | re.DOTALL)
 }
 EMAIL = "videos@example.com"
+QUEUE = "/apis/v1/namespaces/audiolift/rabbitmqsources/video-submitted#audiolift.video-submitted"
 EXAMPLE_URL = "https://media.example.com/talk.mp4"
 Owner = tuple[httpx.Client, dict[str, str]]
 OPTIONS_OF_KN_EVENT_SEND = {"--type", "--source", "--id", "--field", "--to-url"}
@@ -41,7 +43,7 @@ def owner(
     rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     """A client of the account that jobs are submitted for, and the environment of the examples."""
-    trusted = json.dumps({"/example/cms": EMAIL})
+    trusted = json.dumps({"/example/cms": EMAIL, QUEUE: EMAIL})
     settings = {"RABBITMQ_URL": rabbitmq.url, "TRUSTED_SOURCES": trusted, "FETCH_ALLOWED_NETWORKS": "127.0.0.1/32"}
     audiolift = Audiolift(tmp_path_factory.mktemp("emit") / "data", settings, ("-v",))
     ingress = next(line.split()[-1] for line in audiolift.output if line.startswith("audiolift-broker-ingress is at"))
@@ -53,7 +55,11 @@ def owner(
     audiolift.stop()
 
 
-PROGRAMS = [("Python, to RabbitMQ", [sys.executable, "-c"]), ("HTTP, to the broker's ingress", ["bash", "-c"])]
+PROGRAMS = [
+    ("Python, to RabbitMQ", [sys.executable, "-c"]),
+    ("A plain message, to RabbitMQ", [sys.executable, "-c"]),
+    ("HTTP, to the broker's ingress", ["bash", "-c"]),
+]
 
 
 @pytest.mark.parametrize(("title", "program"), PROGRAMS)

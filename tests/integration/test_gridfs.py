@@ -21,6 +21,7 @@ from pymongo.monitoring import CommandListener
 from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
 from functions.shared.problems import Unavailable
+from tests.patience import PATIENCE
 from tests.servers import Mongo
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +177,7 @@ def test_what_was_acknowledged_survives_a_power_cut(mongo: Mongo, uri: str, stor
 
 
 def until_it_answers(store: GridFSBlobs) -> list[bytes]:
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + PATIENCE
     while True:
         try:
             return list(store.read(NAME, 0, store.size(NAME)))

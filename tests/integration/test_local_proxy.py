@@ -116,31 +116,22 @@ def test_headers_of_one_hop_stay_there(place: Place) -> None:
         "X-Kept: 2",
     ]
     names = {name.lower() for name, _ in _told(place, "GET /tell", *sent)["headers"]}
-    assert names == {"host", "x-kept", "connection", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+    of_serving = {"x-forwarded-for", "x-forwarded-proto", "forwarded", "x-request-id", "k-proxy-request"}
+    assert names == {"host", "x-kept", "connection", *of_serving}
 
 
 def test_nobody_lies_about_where_a_request_came_from(place: Place) -> None:
-    sent = ["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1", "X-Forwarded-Proto: https"]
+    sent = ["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: a"]
     headers = dict(_told(place, "GET /tell", *sent)["headers"])
     assert headers["X-Forwarded-For"] == "127.0.0.1"
     assert headers["X-Forwarded-Proto"] == "http"
-    assert headers["X-Forwarded-Host"] == headers["Host"] == "audiolift.test"
-    assert "Forwarded" not in headers
+    assert headers["Forwarded"] == "for=127.0.0.1;proto=http"
+    assert headers["Host"] == "audiolift.test"
+    assert "X-Forwarded-Host" not in headers
 
 
 def test_header_values_keep_their_bytes(place: Place) -> None:
     assert dict(_told(place, "GET /tell", "X-Name: é")["headers"])["X-Name"] == "é"
-
-
-def test_a_host_of_any_bytes_passes(place: Place) -> None:
-    async def scenario() -> None:
-        async with place.serving() as (local, _):
-            reader, writer = await _connected(local.url)
-            writer.write(b"GET /tell HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n")
-            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            writer.close()
-
-    asyncio.run(scenario())
 
 
 def test_no_request_leads_to_another_host(place: Place) -> None:

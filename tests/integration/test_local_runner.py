@@ -11,7 +11,6 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -19,8 +18,6 @@ import pytest
 from knative.local.errors import StartError
 from knative.local.runner import Options, running
 from tests.integration.local_cluster import OVERLAY, ROOT, Place, alive, eventually
-
-ANNOTATIONS = "/spec/template/metadata/annotations"
 
 
 @pytest.fixture
@@ -73,6 +70,9 @@ def test_a_full_queue_refuses(place: Place) -> None:
             waiting = [asyncio.create_task(_status(session, f"{url}/wait/go")) for _ in range(11)]
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             assert [task.result() for task in done] == [503]
+            async with session.get(f"{url}/tell") as refused:
+                # Word for word what queue-proxy says.
+                assert (refused.status, await refused.text()) == (503, "pending request queue full\n")
             place.make("go")
             await first
             assert sorted(await asyncio.gather(*waiting)) == [200] * 10 + [503]
@@ -111,8 +111,12 @@ def test_over_the_timeout_is_504_and_frees_the_slot(place: Place) -> None:
     async def scenario() -> None:
         async with place.serving() as (local, session):
             url = local.addresses["hasty"]
-            assert await _status(session, f"{url}/tell") == 200
-            assert await _status(session, f"{url}/wait/never") == 504
+            # A start that takes longer than the time limit is a 504 too.
+            while await _status(session, f"{url}/tell") != 200:
+                pass
+            async with session.get(f"{url}/wait/never") as late:
+                # Word for word what queue-proxy says.
+                assert (late.status, await late.text()) == (504, "request timeout")
             assert await _status(session, f"{url}/tell") == 200
 
     asyncio.run(scenario())
@@ -160,13 +164,11 @@ def test_an_idle_process_is_stopped_and_the_next_request_starts_another(place: P
     asyncio.run(scenario())
 
 
-def test_min_scale_keeps_a_process_that_is_idle(place: Place, tmp_path: Path) -> None:
-    patch = [{"op": "add", "path": f"{ANNOTATIONS}/autoscaling.knative.dev~1min-scale", "value": "1"}]
-    target = {"kind": "Service", "name": "brief"}
-    overlay = _overlay(tmp_path, patches=[{"target": target, "patch": json.dumps(patch)}])
+def test_min_scale_keeps_a_process_that_is_idle(place: Place) -> None:
+    overlay = place.with_service("brief", **{"metadata/annotations/autoscaling.knative.dev~1min-scale": "1"})
 
     async def scenario() -> None:
-        async with running(Options(overlay, place.data, port=0)) as local, aiohttp.ClientSession() as session:
+        async with place.serving(overlay) as (local, session):
             first = await _told_pid(session, local.addresses["brief"])
             # Its window is a second: by then an idle process would have been stopped.
             await asyncio.sleep(2.5)
@@ -233,7 +235,7 @@ def test_a_job_that_fails_stops_the_start(place: Place, tmp_path: Path) -> None:
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     }
     (tmp_path / "job.yaml").write_text(json.dumps(job))
-    overlay = _overlay(tmp_path, resources=[str(OVERLAY), "../job.yaml"])
+    overlay = place.overlay(resources=[str(OVERLAY), "../job.yaml"])
 
     async def scenario() -> None:
         async with running(Options(overlay, place.data, port=0)):
@@ -241,15 +243,6 @@ def test_a_job_that_fails_stops_the_start(place: Place, tmp_path: Path) -> None:
 
     with pytest.raises(StartError, match="the Job prepare failed: exit status 1\n    no tables"):
         asyncio.run(scenario())
-
-
-def _overlay(directory: Path, **fields: Any) -> Path:
-    """An overlay over the fixture cluster; JSON is YAML."""
-    overlay = directory / "overlay"
-    overlay.mkdir()
-    fields = {"namespace": "audiolift", "resources": [str(OVERLAY)], **fields}
-    (overlay / "kustomization.yaml").write_text(json.dumps(fields))
-    return overlay
 
 
 def _fails(place: Place, *arguments: str) -> str:

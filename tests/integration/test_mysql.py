@@ -16,6 +16,7 @@ from alembic import command
 from functions.shared import database, migrate
 from functions.shared.database import DatabaseUnavailable
 from functions.shared.tables import metadata, users
+from tests.patience import PATIENCE
 from tests.servers import MariaDB
 
 
@@ -157,7 +158,7 @@ def test_there_are_never_more_connections_than_the_function_handles_requests() -
     with ThreadPoolExecutor(5) as pool:
         running = [pool.submit(hold, number) for number in range(5)]
         for _ in range(3):
-            assert held.acquire(timeout=10)
+            assert held.acquire(timeout=PATIENCE)
         assert not held.acquire(timeout=0.3)
         release.set()
         assert len({each.result() for each in running}) <= 3

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.servers import MariaDB, Mongo, RabbitMQ
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120
 
 
 def test_the_demo_converts_a_video(tmp_path: Path, mariadb: MariaDB, rabbitmq: RabbitMQ, mongo: Mongo) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.patience import PATIENCE
 from tests.servers.programs import port, spawn
 
 __all__ = ["Server"]
 
-_START_SECONDS = 60
 _STOP_SECONDS = 30
 
 
@@ -53,7 +53,7 @@ class Server(ABC):
         """Start it, and wait until it answers. Raises: RuntimeError with the end of its log."""
         with (self.directory / "log").open("ab") as log:
             self._process = spawn(self._command(), self._environment(), self.directory, log.fileno())
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{type(self).__name__} does not start:\n{self._log()}")

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 __all__ = ["ROOT", "race", "start"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +30,6 @@ def race(count: int, prepare: str, act: str) -> list[str]:
         assert runner.stdin
         runner.stdin.write("go\n")
         runner.stdin.flush()
-    said = [runner.communicate(timeout=60)[0].strip() for runner in runners]
+    said = [runner.communicate(timeout=PATIENCE)[0].strip() for runner in runners]
     assert [runner.returncode for runner in runners] == [0] * count
     return said

@@ -7,17 +7,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from events.errors import EventError
 from events.wire import Envelope, read
 
 __all__ = ["Sink"]
 
 
 class Sink:
-    """Answers every POST with `status` once `hold` is set; `received` are the events that it answered with a 2xx."""
+    """Answers every POST with `status` once `hold` is set; `received` are the events that it answered with a 2xx.
+
+    `statuses` has the answer to events of a certain id, subject or type; `requests` is all that came, as it came.
+    """
 
     def __init__(self) -> None:
         self.status = 202
+        self.statuses: dict[str, int] = {}
         self.headers: dict[str, str] = {}
+        self.requests: list[tuple[dict[str, str], bytes]] = []
         self.received: list[Envelope] = []
         self.refused: list[Envelope] = []
         self.hold = threading.Event()
@@ -42,15 +48,25 @@ class Sink:
         """The types of the events that were taken, in order, without what all types share."""
         return [event.type.removeprefix("dev.audiolift.").removesuffix(".v1") for event in self.received]
 
+    def _take(self, headers: dict[str, str], body: bytes) -> int:
+        try:
+            event = read(headers, body)
+        except EventError:
+            return self.status
+        status = next((self.statuses[key] for key in (event.id, event.subject, event.type) if key in self.statuses), 0)
+        status = status or self.status
+        (self.received if status < 300 else self.refused).append(event)
+        return status
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                event = read(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                sink.requests.append((dict(self.headers), body))
                 sink.hold.wait(30)
-                (sink.received if sink.status < 300 else sink.refused).append(event)
-                self.send_response(sink.status)
+                self.send_response(sink._take(dict(self.headers), body))
                 for name, value in {**sink.headers, "Content-Length": "0"}.items():
                     self.send_header(name, value)
                 self.end_headers()

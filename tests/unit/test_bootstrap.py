@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import os
 import re
 import subprocess
@@ -118,6 +119,25 @@ def test_without_ensurepip_another_pip_fills_the_environment(checkout: Path, mon
     bootstrap.ensure(checkout, "requirements.lock")
     assert imports(checkout, "first")
     assert not imports(checkout, "pip")
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [("", True), ("y", True), ("Yes", True), ("n", False), ("what?", False)])
+def test_who_sits_at_the_terminal_is_asked_before_a_package_is_installed(
+    monkeypatch: pytest.MonkeyPatch, typed: str, wanted: bool
+) -> None:
+    ours, theirs = os.openpty()
+    os.write(ours, f"{typed}\n".encode())
+    with os.fdopen(ours), os.fdopen(theirs) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        assert bootstrap._may_install("python3-venv") is wanted
+
+
+def test_without_a_terminal_it_is_said_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert bootstrap._may_install("python3-venv")
+    assert capsys.readouterr().out.startswith("installing python3-venv")
 
 
 def test_without_any_pip_the_package_to_install_is_named(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

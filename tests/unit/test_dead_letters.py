@@ -14,7 +14,7 @@ from functions.shared import database, jobs, outbox
 from functions.shared.jobs import Audio
 from functions.shared.tables import dead_letters as table
 from functions.shared.tables import outbox as messages
-from functions.sweep import dead_letters, main
+from functions.sweep import dead_letters, letters, main, replays
 from tests.unit import rows
 from tests.unit.processes import ROOT
 from tests.unit.sink import Sink
@@ -29,7 +29,7 @@ FOREIGN = Envelope(
 
 def test_a_dead_letter_is_kept_whole() -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500", knativeerrordest="http://upload/"))
-    (letter,) = dead_letters.listed()
+    (letter,) = kept()
     assert (letter.data, letter.reason, letter.state) == (FOREIGN.data, "500 http://upload/", "recorded")
     assert letter.attributes == {**FOREIGN.attributes, "knativeerrorcode": "500", "knativeerrordest": "http://upload/"}
 
@@ -37,18 +37,18 @@ def test_a_dead_letter_is_kept_whole() -> None:
 def test_the_same_dead_letter_is_kept_once() -> None:
     for _ in range(3):
         dead_letters.record(FOREIGN)
-    assert len(dead_letters.listed()) == 1
+    assert len(kept()) == 1
 
 
 def test_letters_of_two_sources_with_one_id_are_two() -> None:
     dead_letters.record(FOREIGN)
     dead_letters.record(FOREIGN.with_attributes(source="/other"))
-    assert len(dead_letters.listed()) == 2
+    assert len(kept()) == 2
 
 
 def test_a_reason_without_end_does_not_keep_the_letter_out() -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrordest="http://upload/" + "x" * 5000))
-    assert len(dead_letters.listed()[0].reason) == 900
+    assert len(kept()[0].reason) == 900
 
 
 def test_a_job_that_cannot_be_converted_is_failed_and_its_owner_told(sink: Sink) -> None:
@@ -138,17 +138,17 @@ def test_a_letter_that_the_sink_does_not_take_stays_wanted(sink: Sink) -> None:
     dead_letters.record(FOREIGN)
     sink.status = 503
     replay()
-    assert dead_letters.listed()[0].state == "wanted"
+    assert kept()[0].state == "wanted"
     sink.status = 202
     main.tick()
-    assert dead_letters.listed()[0].state == "replayed"
+    assert kept()[0].state == "replayed"
 
 
 def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
     dead_letters.record(FOREIGN)
     dead_letters.record(FOREIGN.with_attributes(id="8"))
-    wanted = next(letter.id for letter in dead_letters.listed() if letter.attributes["id"] == "8")
-    assert dead_letters.want_replay(table.c.id == wanted) == 1
+    wanted = next(letter.id for letter in kept() if letter.attributes["id"] == "8")
+    assert replays.want_replay(table.c.id == wanted) == 1
     main.tick()
     assert [event.id for event in sink.received] == ["8"]
 
@@ -156,19 +156,58 @@ def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says", "status"),
     [
-        (lambda letter: [], "com.example.thing.v1", 0),
+        (lambda letter: [], "recorded, replays: 0, com.example.thing.v1 - 500", 0),
         (lambda letter: [letter], "1 to be replayed", 0),
         (lambda letter: ["--all"], "1 to be replayed", 0),
+        (lambda letter: ["--show", letter], '"source": "/cms"', 0),
+        (lambda letter: ["--show", letter], "\\x00\\xff{", 0),
+        (lambda letter: ["--settle", letter], "1 settled", 0),
         (lambda letter: ["nothing"], "There is no such dead letter", 1),
+        (lambda letter: ["--show", "nothing"], "There is no such dead letter", 1),
+        (lambda letter: ["--settle", "nothing"], "There is no such dead letter", 1),
     ],
 )
-def test_the_command_line_lists_and_replays(arguments: Callable[[str], list[str]], says: str, status: int) -> None:
-    dead_letters.record(FOREIGN)
-    (letter,) = dead_letters.listed()
-    command = [sys.executable, "-m", "functions.sweep.replay", *arguments(letter.id)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_command_line_lists_shows_replays_and_settles(
+    arguments: Callable[[str], list[str]], says: str, status: int
+) -> None:
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
+    (letter,) = kept()
+    done = asked(*arguments(letter.id))
     assert says in done.stdout + done.stderr
     assert done.returncode == status
+
+
+def test_the_list_has_the_open_ones_alone_and_says_how_many_it_leaves_out() -> None:
+    for number in "123":
+        dead_letters.record(FOREIGN.with_attributes(id=number, subject=f"article-{number}"))
+    rows.change(table, table.c.event_id == "1", state="healed")
+    asked("--settle", next(letter.id for letter in kept() if letter.attributes["id"] == "2"))
+    *listed, hidden = asked().stdout.splitlines()
+    assert (["article-3" in line for line in listed], hidden) == (
+        [True],
+        "2 that have healed or were settled are not listed.",
+    )
+
+
+def test_the_list_says_why_a_letter_was_not_replayed_and_lets_nothing_steer_the_terminal(sink: Sink) -> None:
+    dead_letters.record(FOREIGN.with_attributes(subject="\x9b31mred", knativeerrordest="\u202eliw"))
+    sink.status = 413
+    replay()
+    said = asked().stdout
+    assert "replays: 1, com.example.thing.v1 \ufffd31mred" in said
+    assert "[not replayed: the sink answers 413]" in said
+    assert not {"\x9b", "\u202e"} & set(said)
+
+
+def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replayed() -> None:
+    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES))
+    assert "1 cannot be replayed" in asked(kept()[0].id).stdout
+
+
+def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `make replay` runs."""
+    command = [sys.executable, "-m", "functions.sweep.replay", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
 def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tuple[str, Envelope]:
@@ -182,8 +221,14 @@ def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tup
     return job, outbox._envelope(row)
 
 
+def kept() -> list[Any]:
+    """All dead letters, whole, oldest first."""
+    with database.reading() as connection:
+        return list(connection.execute(table.select().order_by(table.c.recorded_at)).all())
+
+
 def replay() -> None:
-    dead_letters.want_replay(table.c.id.is_not(None))
+    replays.want_replay(table.c.id.is_not(None))
     main.tick()
 
 
@@ -202,12 +247,12 @@ def test_an_event_of_another_system_that_met_an_outage_is_replayed_by_itself_ten
         dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
         main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)] * 10
-    assert dead_letters.listed()[0].state == "recorded"
+    assert kept()[0].state == "recorded"
 
 
 def test_a_letter_that_comes_again_before_its_replay_is_replayed_all_the_same(sink: Sink) -> None:
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
-    assert dead_letters.want_replay(table.c.state == "recorded") == 1
+    assert replays.want_replay(table.c.state == "recorded") == 1
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
     main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
@@ -217,18 +262,18 @@ def test_a_replay_that_the_sink_does_not_take_waits_for_the_next_tick(sink: Sink
     dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="503"))
     sink.status = 503
     main.tick()
-    assert dead_letters.listed()[0].state == "wanted"
+    assert kept()[0].state == "wanted"
     sink.status = 202
     main.tick()
     assert arrived(sink) == [(FOREIGN.id, FOREIGN.data)]
 
 
 def test_a_letter_larger_than_what_is_kept_is_cut_and_says_so_and_is_not_replayed(sink: Sink) -> None:
-    large = Envelope(FOREIGN.attributes, b"x" * dead_letters.MOST_BYTES)
+    large = Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES)
     dead_letters.record(large.with_attributes(knativeerrorcode="503"))
-    (letter,) = dead_letters.listed()
+    (letter,) = kept()
     assert "too large" in letter.reason
-    assert dead_letters.want_replay(table.c.id == letter.id) == 0
+    assert replays.want_replay(table.c.id == letter.id) == 0
     main.tick()
     assert sink.received == []
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from functions.shared import database, jobs, leases
 from functions.shared.jobs import Lost
 from functions.shared.tables import jobs as table
-from tests.e2e.inside import eventually
+from tests.patience import eventually
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")

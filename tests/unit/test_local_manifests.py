@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from knative.local.cluster import Delivery
+from knative.local.cluster import Delivery, Probe
 from knative.local.durations import go_duration, iso_duration
 from knative.local.errors import ManifestError
 from knative.local.kustomize import Manifest, render
@@ -71,6 +71,49 @@ def test_knatives_defaults_hold_where_a_service_says_nothing() -> None:
     ).services["plain"]
     assert (service.timeout, service.response_start_timeout, service.idle_seconds) == (300, 300, 60)
     assert (service.concurrency, service.min_scale) == (100, 0)
+    # queue-proxy's own rhythm, and only a connection; nobody asks whether it is alive.
+    assert service.readiness == Probe(path=None, delay=0, period=0, timeout=1, failures=3, successes=1)
+    assert (service.liveness, service.idle_timeout) == (None, None)
+
+
+def test_a_probe_says_how_it_is_asked(objects: list[Manifest]) -> None:
+    (container,) = find(objects, "Service", "login")["spec"]["template"]["spec"]["containers"]
+    rhythm = {"periodSeconds": 7, "timeoutSeconds": 5, "failureThreshold": 4, "initialDelaySeconds": 3}
+    container["livenessProbe"] = {"httpGet": {"path": "/healthz", "port": 8080}, **rhythm}
+    container["readinessProbe"] = {"tcpSocket": {}, **rhythm, "successThreshold": 2}
+    login = read(objects).services["login"]
+    assert login.liveness == Probe(path="/healthz", delay=3, period=7, timeout=5, failures=4, successes=1)
+    assert login.readiness == Probe(path=None, delay=3, period=7, timeout=5, failures=4, successes=2)
+
+
+def test_liveness_has_the_rhythm_of_kubernetes_unless_said_otherwise(objects: list[Manifest]) -> None:
+    (container,) = find(objects, "Service", "login")["spec"]["template"]["spec"]["containers"]
+    container["livenessProbe"] = {"httpGet": {"path": "healthz"}}
+    liveness = read(objects).services["login"].liveness
+    assert liveness == Probe(path="/healthz", delay=0, period=10, timeout=1, failures=3, successes=1)
+
+
+@pytest.mark.parametrize(
+    ("probe", "value", "message"),
+    [
+        ("startupProbe", {"httpGet": {"path": "/"}}, "does not know startupProbe"),
+        ("livenessProbe", {"exec": {"command": ["true"]}}, "does not know exec of a livenessProbe"),
+        (
+            "livenessProbe",
+            {"httpGet": {"path": "/", "scheme": "HTTPS"}},
+            "does not know httpGet.scheme of a",
+        ),
+        ("readinessProbe", {"grpc": {"port": 1}}, "does not know grpc of a readinessProbe"),
+        ("readinessProbe", {"httpGet": {"path": "/"}, "timeoutSeconds": 5}, "needs periodSeconds too"),
+        ("readinessProbe", {"httpGet": {"path": "/"}, "failureThreshold": 5}, "needs periodSeconds too"),
+    ],
+)
+def test_a_probe_that_is_not_understood_is_an_error(
+    objects: list[Manifest], probe: str, value: dict[str, Any], message: str
+) -> None:
+    find(objects, "Service", "login")["spec"]["template"]["spec"]["containers"][0][probe] = value
+    with pytest.raises(ManifestError, match=f"Service login: .*{message}"):
+        read(objects)
 
 
 def test_the_answer_must_begin_within_300_seconds_unless_said_otherwise(objects: list[Manifest]) -> None:

@@ -24,6 +24,8 @@ from functions.shared import jobs
 from functions.shared.jobs import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
+from functions.shared.tables import jobs as table
+from functions.shared.views import job_view
 from tests.unit import rows
 
 HOSTILE = [
@@ -245,6 +247,15 @@ def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def composed(text: str = "Subject\n\nBody") -> Any:
     return mail.compose(mail.message_id("job", "k", 1), "anna@example.com", text)
+
+
+@pytest.mark.usefixtures("tables", "store")
+def test_a_reason_that_only_a_newer_release_knows_is_shown_as_it_is() -> None:
+    failed = ended(ConversionFailed.TYPE)
+    rows.change(table, table.c.id == failed.id, error_code="of-a-newer-release")
+    newer = rows.read(failed.id)
+    assert "of-a-newer-release" in texts.write(newer, ConversionFailed.TYPE)
+    assert job_view(newer)["error"]["title"] == "of-a-newer-release"
 
 
 def ended(kind: str, filename: str = "talk.mp4") -> Any:

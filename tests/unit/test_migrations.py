@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -52,6 +53,18 @@ def test_every_step_can_be_taken_back_and_forth() -> None:
     command.check(migrate.config())
 
 
+def test_the_release_before_goes_on_writing_while_the_new_tables_are_there() -> None:
+    """A migration runs before a rollout: the columns that it adds are none that an INSERT must name."""
+    migrate.upgrade()
+    command.downgrade(migrate.config(), "base")
+    script = ScriptDirectory.from_config(migrate.config())
+    for step in reversed(list(script.walk_revisions())):
+        before = columns()
+        command.upgrade(migrate.config(), step.revision)
+        added = {name: column for name, column in columns().items() if name not in before and name[0] in tables(before)}
+        assert [name for name, column in added.items() if not column["nullable"] and column["default"] is None] == []
+
+
 def test_there_is_one_line_of_revisions() -> None:
     assert len(ScriptDirectory.from_config(migrate.config()).get_heads()) == 1
 
@@ -62,6 +75,21 @@ def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(Unavailable):
         database.ping()
+
+
+def columns() -> dict[tuple[str, str], Any]:
+    """Every column, by table and name."""
+    with database.engine().connect() as connection:
+        looked = sa.inspect(connection)
+        return {
+            (table, column["name"]): column
+            for table in looked.get_table_names()
+            for column in looked.get_columns(table)
+        }
+
+
+def tables(found: Iterable[tuple[str, str]]) -> set[str]:
+    return {table for table, _ in found}
 
 
 def names() -> set[str]:

@@ -161,7 +161,7 @@ LAYOUTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from("12"), LAYOUTS, LAYOUTS)
 def test_all_main_data_is_there_whatever_the_reservoirs_are_like(
     version: str, first: dict[str, int], second: dict[str, int]
@@ -176,7 +176,7 @@ def test_all_main_data_is_there_whatever_the_reservoirs_are_like(
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from("12"), LAYOUTS, LAYOUTS)
 def test_no_more_than_some_frames_are_held_back(version: str, first: dict[str, int], second: dict[str, int]) -> None:
     joiner = Joiner()

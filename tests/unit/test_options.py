@@ -100,8 +100,20 @@ def test_an_option_that_is_left_empty_is_not_given(name: str, nothing: str | Non
     assert parse({name: nothing}) == {}
 
 
-def test_what_is_no_option_is_passed_over() -> None:
-    assert parse({"filename": "a.mp4", "-f": "concat", "acodec": "copy", "channels": "1"}) == {"channels": 1}
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("qualty", "Perhaps `quality` is meant."),
+        ("-f", "The options are listed in docs/api.md."),
+        ("filename", "The options are listed"),
+        ("x" * 1000, f"`{'x' * 40}` is no option."),
+    ],
+)
+def test_what_is_no_option_is_refused_with_a_hint(name: str, hint: str) -> None:
+    with pytest.raises(Problem) as caught:
+        parse({name: "1", "channels": "1"})
+    assert caught.value.code == "bad-option"
+    assert hint in caught.value.detail
 
 
 @pytest.mark.parametrize(

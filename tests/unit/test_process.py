@@ -19,6 +19,7 @@ from functions.convert import guard
 from functions.convert import process as runner
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
+from tests.patience import PATIENCE
 
 by_the_filter = pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
 
@@ -136,7 +137,7 @@ def soon() -> float:
 
 def assert_gone(mark: str) -> None:
     """Whoever was killed needs a moment to die."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + PATIENCE
     while left := running(mark):
         assert time.monotonic() < ends, left
         time.sleep(0.01)

@@ -23,6 +23,7 @@ from functions.convert.sandbox import worker as worker_module
 from functions.convert.sandbox.nursery import Nursery
 from functions.convert.sandbox.worker import Broken, Ended, Worker
 from functions.shared.problems import Unavailable
+from tests.patience import PATIENCE
 from tests.unit import sandbox_entries as entries
 from tests.unit.processes import start
 
@@ -423,7 +424,7 @@ def test_a_worker_leaves_no_descriptor_open(nursery: Nursery) -> None:
 
 def assert_gone(pid: int) -> None:
     """Whoever was killed needs a moment to die, and is a zombie until somebody looks."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + PATIENCE
     while is_running(pid):
         assert time.monotonic() < ends
         time.sleep(0.01)

@@ -1,0 +1,127 @@
+"""Dead letters as an operator sees them: listed, looked at, replayed, settled."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.wire import Envelope
+from functions.shared import database, jobs, outbox, publisher
+from functions.shared.publisher import Answer, Outcome
+from functions.shared.tables import dead_letters, now
+from functions.sweep.giving_up import WORK
+from functions.sweep.letters import CUT
+
+__all__ = ["OVER", "closed", "cut_off", "found", "listed", "replay_wanted", "settle", "want_replay"]
+
+log = logging.getLogger(__name__)
+
+OVER = ("healed", "settled")
+_CUT = dead_letters.c.reason.contains(CUT)
+# What of a request makes it an event; all else was for one hop.
+_SENT_AGAIN = ("content-type", "traceparent", "tracestate")
+_NEWEST_FIRST = dead_letters.c.recorded_at.desc()
+
+
+def listed() -> list[Any]:
+    """The dead letters that are neither healed nor settled, newest first; without their data."""
+    columns = (column for column in dead_letters.c if column.name != "data")
+    with database.reading() as connection:
+        query = sa.select(*columns).where(dead_letters.c.state.not_in(OVER))
+        return list(connection.execute(query.order_by(_NEWEST_FIRST)).all())
+
+
+def closed() -> int:
+    """How many dead letters are healed or settled, and not deleted yet."""
+    return _count(dead_letters.c.state.in_(OVER))
+
+
+def found(letter_id: str) -> Any:
+    """One dead letter, whole, or None."""
+    with database.reading() as connection:
+        return connection.execute(dead_letters.select().where(dead_letters.c.id == letter_id)).one_or_none()
+
+
+@database.transactional
+def want_replay(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
+    """Have sweep's next tick replay dead letters that are whole. Returns: how many."""
+    return connection.execute(dead_letters.update().where(~_CUT, *which).values(state="wanted")).rowcount
+
+
+def cut_off(*which: sa.ColumnElement[bool]) -> int:
+    """How many of these dead letters cannot be replayed, since not all of them was kept."""
+    return _count(_CUT, *which)
+
+
+@database.transactional
+def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
+    """Mark dead letters as dealt with by an operator. Returns: how many."""
+    settled = dead_letters.update().where(dead_letters.c.state.not_in(OVER), *which)
+    return connection.execute(settled.values(state="settled", healed_at=now())).rowcount
+
+
+def replay_wanted() -> None:
+    """Replay what an operator asked for. What has had its effect has no other: jobs and ledger see to that.
+
+    A letter that the sink refuses stays listed, with the reason; at a sink that is away, the next tick goes on.
+    """
+    for letter_id in _wanted():
+        letter = found(letter_id)
+        answer = _replay(letter) if letter else Answer(Outcome.SENT)
+        _note(letter_id, **_outcome(letter, answer))
+        if answer.outcome is Outcome.AWAY:
+            return
+
+
+def _count(*which: sa.ColumnElement[bool]) -> int:
+    with database.reading() as connection:
+        counted = sa.select(sa.func.count()).select_from(dead_letters).where(*which)
+        return int(connection.execute(counted).scalar_one())
+
+
+def _wanted() -> list[str]:
+    # One that was tried comes last: should the sink be away for that one only, the others get their turn.
+    tried_last = sa.func.coalesce(dead_letters.c.tried_at, dead_letters.c.recorded_at)
+    with database.reading() as connection:
+        query = sa.select(dead_letters.c.id).where(dead_letters.c.state == "wanted").order_by(tried_last)
+        return list(connection.execute(query).scalars())
+
+
+def _outcome(letter: Any, answer: Answer) -> dict[str, Any]:
+    if answer.outcome is Outcome.AWAY:
+        return {}
+    counted = {"replays": dead_letters.c.replays + 1}
+    if answer.outcome is Outcome.SENT:
+        return {"state": "replayed", "note": None, **counted}
+    log.error("dead letter %s is not replayed: %s", letter.id, answer.reason)
+    idle = "recorded" if letter.headers is None else "unreadable"
+    return {"state": idle, "note": f"not replayed: {answer.reason}"[:500], **counted}
+
+
+@database.transactional
+def _note(connection: sa.Connection, /, letter_id: str, **values: Any) -> None:
+    connection.execute(dead_letters.update().where(dead_letters.c.id == letter_id).values(tried_at=now(), **values))
+
+
+def _replay(letter: Any) -> Answer:
+    row = outbox.read(letter.attributes["id"])
+    if row is None:
+        return _sent_as_it_was(letter)
+    if row.type not in WORK:
+        return outbox.send(row.event_id)
+    # Not a job that its owner has cancelled meanwhile.
+    queued = jobs.retry(row.job_id, "failed")
+    return outbox.send(queued) if queued else Answer(Outcome.SENT)
+
+
+def _sent_as_it_was(letter: Any) -> Answer:
+    if letter.headers is None:
+        return publisher.publish(Envelope(_without_errors(letter.attributes), letter.data))
+    again = {name: value for name, value in letter.headers.items() if name.startswith("ce-") or name in _SENT_AGAIN}
+    return publisher.post(_without_errors(again), letter.data)
+
+
+def _without_errors(named: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in named.items() if not name.removeprefix("ce-").startswith("knativeerror")}
