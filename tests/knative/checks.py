@@ -11,11 +11,11 @@ from typing import Any
 
 from events.catalogue import VideoSubmitted
 from tests.knative.plane import Plane
+from tests.patience import PATIENCE
 from tests.system import User
 
 __all__ = ["attributes", "check_told_once", "jobs", "names", "upload_all"]
 
-PATIENCE = 300
 _PAUSE = 2
 
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.e2e.inside import eventually, tree
+from tests.e2e.inside import tree
+from tests.patience import PATIENCE, eventually
 from tests.servers.programs import run, spawn
 
 __all__ = ["Network", "Pod", "Program"]
@@ -146,7 +147,7 @@ class Program:
         self._signal_all(signal.SIGKILL)
         self.wait()
 
-    def wait(self, patience: float = 120) -> None:
+    def wait(self, patience: float = PATIENCE) -> None:
         """Wait until it has ended."""
         assert self._process
         self._process.wait(patience)

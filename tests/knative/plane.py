@@ -27,8 +27,9 @@ from tests.knative.network import Network, Pod
 from tests.knative.outside import Mailbox, ToFront
 from tests.knative.pods import FunctionPod
 from tests.knative.relay import Relay
+from tests.patience import PATIENCE
 from tests.servers import MariaDB, Mongo, RabbitMQ
-from tests.system import PATIENCE, ROOT, User
+from tests.system import ROOT, User
 
 __all__ = ["CMS", "QUEUE_OWNER", "Plane"]
 

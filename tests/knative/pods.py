@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 
 from knative.local.kustomize import Manifest
-from tests.e2e.inside import eventually
 from tests.knative.network import Network, Pod, Program
+from tests.patience import eventually
 
 __all__ = ["FunctionPod"]
 

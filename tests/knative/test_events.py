@@ -13,10 +13,10 @@ import pytest
 
 from events.catalogue import AudioCreated
 from tests import media
-from tests.e2e.inside import eventually
 from tests.knative.checks import attributes, check_told_once, jobs, names
 from tests.knative.outside import publish, tapped, video_server
 from tests.knative.plane import CMS, QUEUE_OWNER, Plane
+from tests.patience import eventually
 from tests.system import User
 
 EXCHANGE = "audiolift.video-submitted"
@@ -101,7 +101,7 @@ def test_what_the_subscriber_cannot_parse_is_recorded_by_sweep(plane: Plane) -> 
     event = {**attributes(mark), "subject": "a\tb", "data": {"url": f"http://example.com/{mark}"}}
     answer = plane.send({"content-type": "application/cloudevents+json"}, json.dumps(event).encode())
     assert answer.status_code == 202
-    eventually(lambda: letters(plane, mark), "a record", patience=300)
+    eventually(lambda: letters(plane, mark), "a record")
 
 
 @pytest.mark.parametrize(

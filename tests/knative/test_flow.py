@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests import media
-from tests.e2e.inside import eventually
 from tests.knative.plane import Plane
+from tests.patience import eventually
 from tests.system import User
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from knative.local.cluster import Sink
 from tests import media
-from tests.e2e.inside import check_problem, eventually, peak_rss, tree
+from tests.e2e.inside import check_problem, peak_rss, tree
 from tests.knative.plane import Plane
+from tests.patience import eventually
 from tests.system import User
 
 LARGE = 500_000_000
