@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 __all__ = [
     "CATALOGUE",
     "FROM_OTHERS",
+    "FROM_RABBITMQ",
     "AudioCreated",
     "ConversionFailed",
     "EventType",
@@ -112,6 +113,8 @@ class ConversionFailed(JobEvent):
     title: str = _described("The reason in a few words, for a person.")
 
 
+# What Knative's RabbitmqSource makes of a message that is no event. Its data is the message, its source the queue.
+FROM_RABBITMQ = "dev.knative.rabbitmq.event"
 # What other systems may emit too.
 FROM_OTHERS = (VideoSubmitted,)
 CATALOGUE: tuple[type[EventType], ...] = (VideoSubmitted, VideoUploaded, AudioCreated, ConversionFailed)

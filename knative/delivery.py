@@ -17,7 +17,18 @@ from events import wire
 from events.errors import Malformed
 from functions.shared.proxy import Answer, Forwarder, NoAnswer, header_text
 
-__all__ = ["LARGEST_EVENT", "NO_ANSWER", "TRACE", "Reply", "Verdict", "checked", "dead_letter", "post", "verdict"]
+__all__ = [
+    "LARGEST_EVENT",
+    "NO_ANSWER",
+    "TRACE",
+    "Reply",
+    "Verdict",
+    "checked",
+    "dead_letter",
+    "post",
+    "sound",
+    "verdict",
+]
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +92,17 @@ def verdict(status: int) -> Verdict:
     return Verdict.DROPPED
 
 
-def checked(envelope: wire.Envelope) -> wire.Envelope:
-    """The same event, when it can travel as an HTTP message in binary mode. Raises: Malformed."""
+def sound(envelope: wire.Envelope) -> wire.Envelope:
+    """The same event, when its attributes are such as CloudEvents allows. Raises: Malformed."""
     for name, value in envelope.attributes.items():
         if not _NAME.fullmatch(name) or _CONTROL.search(value):
             raise Malformed(f"the attribute {name!r} has a name or a value that CloudEvents does not allow")
+    return envelope
+
+
+def checked(envelope: wire.Envelope) -> wire.Envelope:
+    """The same event, when it can travel as an HTTP message in binary mode. Raises: Malformed."""
+    for name, value in sound(envelope).attributes.items():
         if len(value) > _LONGEST_VALUE:
             raise Malformed(f"the attribute {name!r} is longer than {_LONGEST_VALUE} characters")
     if len(envelope.attributes) > _MOST_ATTRIBUTES:

@@ -17,7 +17,6 @@ __all__ = ["CannotKeep", "Ingress"]
 log = logging.getLogger(__name__)
 
 _BODY_SECONDS = 10
-_RETRY_AFTER_SECONDS = 2
 
 
 class CannotKeep(Exception):
@@ -31,10 +30,7 @@ class Ingress:
         self._publish = publish
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
-        """202 once the event is safe; 4xx for what is no event; 503 when it cannot be kept.
-
-        One difference to Knative's: that says 500 while its RabbitMQ is away.
-        """
+        """202 once the event is safe; 4xx for what is no event; 500 when it cannot be kept, which may pass."""
         if request.method != "POST":
             return _refuse(405, "events are sent by POST")
         if request.raw_path != "/":
@@ -49,7 +45,7 @@ class Ingress:
             return _refuse(400, str(error))
         except CannotKeep as error:
             log.error("the broker cannot keep an event: %s", error)
-            return _refuse(503, "the event cannot be kept now")
+            return _refuse(500, "the event cannot be kept now; send it again, with the same id")
         return web.Response(status=202)
 
 
@@ -71,5 +67,4 @@ async def _body(request: web.BaseRequest) -> bytes:
 
 
 def _refuse(status: int, reason: str) -> web.Response:
-    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if status == 503 else {}
-    return web.Response(status=status, text=f"{reason}\n", headers=headers)
+    return web.Response(status=status, text=f"{reason}\n")

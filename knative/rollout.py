@@ -70,6 +70,7 @@ _READY = {
     "RabbitmqCluster.rabbitmq.com": ("AllReplicasReady", "10m"),
     "Broker.eventing.knative.dev": ("Ready", "5m"),
     "Queue.rabbitmq.com": ("Ready", "2m"),
+    "Policy.rabbitmq.com": ("Ready", "2m"),
     "Job.batch": ("Complete", "11m"),
     "Service.serving.knative.dev": ("Ready", "10m"),
     "Trigger.eventing.knative.dev": ("Ready", "5m"),

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from events.catalogue import CATALOGUE
 from events.wire import Envelope
 from functions.shared import jobs
+from functions.sweep import parked
 
 __all__ = ["CUT", "MOST_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request"]
 
@@ -46,9 +47,10 @@ class Letter:
 
 def of_event(event: Envelope) -> Letter:
     """The letter of an event. Its id is made from source and id: the same event again is the same letter."""
+    event = parked.attributed(event)
     letter_id = _id(f"{event.source}\n{event.id}")
     whole = len(event.data) < MOST_BYTES
-    reason, code = _reason(event.attributes), event.attributes.get("knativeerrorcode", "")
+    reason, code = _reason(event.attributes) or parked.REASON, event.attributes.get("knativeerrorcode", parked.CODE)
     return Letter(letter_id, dict(event.attributes), event.data, _noted(reason, whole), code, whole)
 
 

@@ -1,4 +1,4 @@
-"""video.submitted → a job whose video is fetched from a URL.
+"""video.submitted, or its data in a message that is no event → a job whose video is fetched from a URL.
 
 In two steps, so that nothing is lost in between: another system's event becomes a job and an event of our own in the
 outbox; that event has the URL fetched, and comes again until it was.
@@ -14,9 +14,10 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from events.catalogue import VideoSubmitted
+from events import wire
+from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
-from events.errors import EventError
+from events.errors import EventError, Malformed
 from events.wire import Envelope
 from functions.shared import blobs, database, jobs, leases, options, outbox, settings
 from functions.shared.jobs import Claim, Lost
@@ -38,8 +39,8 @@ def on_submitted(envelope: Envelope) -> None:
 
     Raises: EventError when the source is not trusted or the event is not sound: it ends among the dead letters.
     """
-    event = decode(envelope, VideoSubmitted)
-    if envelope.source == VideoSubmitted.SOURCE:
+    event = decode(_submission(envelope), VideoSubmitted)
+    if (envelope.type, envelope.source) == (VideoSubmitted.TYPE, VideoSubmitted.SOURCE):
         return fetch_for(envelope.subject)
     job_id = jobs.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
@@ -70,6 +71,19 @@ def fetch_for(job_id: str) -> None:
         raise
     outbox.send(result)
     return None
+
+
+def _submission(envelope: Envelope) -> Envelope:
+    """The event, or the one that a message from RabbitMQ stands for: its data, or a whole event in JSON format.
+
+    Source and id are not taken from what is in the message: who sent it is said by its queue alone.
+    """
+    if envelope.type != FROM_RABBITMQ:
+        return envelope
+    try:
+        return wire.read({"content-type": "application/cloudevents+json"}, envelope.data)
+    except Malformed:
+        return envelope.with_attributes(type=VideoSubmitted.TYPE)
 
 
 def _fetch(claim: Claim) -> str:

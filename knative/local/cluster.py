@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Job",
     "KeyRef",
     "PingSource",
+    "Policy",
     "Probe",
     "Queue",
     "RabbitmqSource",
@@ -157,6 +158,7 @@ class Exchange:
 
     name: str
     kind: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,16 @@ class Binding:
     queue: str
     routing_key: str
     arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Settings of RabbitMQ for all whose name has `pattern` in it; `applies_to` is queues, exchanges or all."""
+
+    pattern: str
+    applies_to: str
+    priority: int
+    definition: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -212,6 +224,7 @@ class Cluster:
     ping_sources: tuple[PingSource, ...]
     rabbitmq_sources: tuple[RabbitmqSource, ...]
     topology: tuple[Exchange | Queue | Binding, ...]
+    policies: tuple[Policy, ...]
     sinks: Mapping[str, Sink]
     jobs: tuple[Job, ...]
     config_maps: Mapping[str, Mapping[str, str]]

@@ -38,7 +38,6 @@ _WITHOUT_EFFECT = {
     "networking.k8s.io/NetworkPolicy",
     "policy/PodDisruptionBudget",
     "rabbitmq.com/Permission",
-    "rabbitmq.com/Policy",
     "rabbitmq.com/RabbitmqCluster",
     "rabbitmq.com/User",
     "scheduling.k8s.io/PriorityClass",
@@ -82,6 +81,7 @@ def _assemble(namespace: str, found: Mapping[str, list[Any]]) -> Cluster:
         ping_sources=tuple(found["PingSource"]),
         rabbitmq_sources=tuple(found["RabbitmqSource"]),
         topology=tuple(each for kind in messaging.READERS for each in found[kind]),
+        policies=tuple(found["Policy"]),
         sinks={
             service.name: sink
             for service in services.values()
@@ -230,6 +230,7 @@ _READERS: dict[str, Callable[[Manifest], Any]] = {
     ),
     "RabbitmqSource": _rabbitmq_source,
     **messaging.READERS,
+    "Policy": messaging.policy,
     "Trigger": _trigger,
     "PingSource": _ping_source,
     "SinkBinding": _sink_binding,

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from knative.local.cluster import Binding, Exchange, Queue
+from knative.local.cluster import Binding, Exchange, Policy, Queue
 from knative.local.kustomize import Manifest
 
-__all__ = ["READERS"]
+__all__ = ["READERS", "policy"]
+
+_PLACES = ("queues", "exchanges", "all")
+
+
+def policy(manifest: Manifest) -> Policy:
+    """A Policy. Raises: KeyError or ValueError for what is missing or not understood."""
+    spec = manifest["spec"]
+    applies_to = spec.get("applyTo", "all")
+    if applies_to not in _PLACES:
+        raise ValueError(f"applyTo must be one of {', '.join(_PLACES)}, not {applies_to}")
+    return Policy(spec["pattern"], applies_to, spec.get("priority", 0), spec["definition"])
 
 
 def _exchange(manifest: Manifest) -> Exchange:

@@ -24,7 +24,7 @@ __all__ = ["OverRabbitMQ"]
 class OverRabbitMQ:
     """Ingresses, dispatchers and sources over the RabbitMQ at `url`. Raises: StartError for what is no such URL.
 
-    A RabbitMQ that is away is waited for: the ingress says 503 meanwhile.
+    A RabbitMQ that is away is waited for: the ingress says 500 meanwhile.
     """
 
     def __init__(self, cluster: Cluster, url: str, forwarder: Forwarder, resolve: Callable[[Sink], str]) -> None:

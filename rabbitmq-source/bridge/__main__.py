@@ -114,7 +114,7 @@ async def _listen(ingress: Ingress, stack: AsyncExitStack) -> None:
 
 async def _declare(cluster: Cluster, url: str) -> None:
     wanted = [
-        *cluster.topology,
+        *topology.of_overlay(cluster),
         *(each for broker in cluster.brokers.values() for each in topology.of_broker(cluster, broker)),
     ]
     async with connected(url, "declare") as connection:

@@ -61,7 +61,8 @@ class Bridge:
 
     def ingress(self, broker: manifests.Broker) -> Publisher:
         """Publish for a Broker; for its ingress."""
-        wanted = topology.of_broker(self._cluster, broker)
+        # The overlay's too: what no Trigger wants may have to go there.
+        wanted = [*topology.of_overlay(self._cluster), *topology.of_broker(self._cluster, broker)]
 
         async def prepare(connection: Connection) -> None:
             await topology.declare(connection, wanted)
@@ -90,7 +91,7 @@ class Bridge:
 
     def source(self, source: manifests.RabbitmqSource) -> None:
         """Deliver the messages of a RabbitmqSource's queue to its sink."""
-        prepare = partial(topology.declare, wanted=self._cluster.topology)
+        prepare = partial(topology.declare, wanted=topology.of_overlay(self._cluster))
         worker = Source(source, self._cluster.namespace, self._resolve(source.sink), self._forwarder)
         self._consume(Consumer(source.queue, source.parallelism, prepare, worker.deliver), source.name)
 

@@ -47,11 +47,11 @@ class Channel:
         if prefetch:
             await self._ask(self._raw.basic_qos, prefetch_count=prefetch)
 
-    async def declare_exchange(self, name: str, kind: str, *, passive: bool) -> None:
+    async def declare_exchange(self, name: str, kind: str, arguments: Mapping[str, Any], *, passive: bool) -> None:
         """A durable exchange; `passive` only asks whether it is there (Refused with code 404 when it is not)."""
-        await self._ask(
-            self._raw.exchange_declare, exchange=name, exchange_type=kind, durable=not passive, passive=passive
-        )
+        given = None if passive else dict(arguments)
+        about = {"exchange": name, "exchange_type": kind, "arguments": given}
+        await self._ask(self._raw.exchange_declare, durable=not passive, passive=passive, **about)
 
     async def declare_queue(self, name: str, arguments: Mapping[str, Any], *, passive: bool) -> None:
         """A durable queue; `passive` only asks whether it is there (Refused with code 404 when it is not)."""

@@ -15,7 +15,7 @@ from bridge.consumer import Message
 from events.errors import Malformed
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
-from knative.delivery import LARGEST_EVENT, NO_ANSWER, Reply, Verdict, dead_letter, post, verdict
+from knative.delivery import LARGEST_EVENT, NO_ANSWER, Reply, Verdict, checked, dead_letter, post, verdict
 from knative.local.cluster import Delivery
 
 __all__ = ["DeadLetters", "Route", "Trigger"]
@@ -141,12 +141,15 @@ def _event(item: Message, route: Route) -> Envelope:
     envelope = message.from_message(item.properties, item.body, source=_source(route))
     if envelope is None:
         raise Malformed("the message is no CloudEvent")
-    return envelope
+    if envelope.attributes["specversion"] != "1.0":
+        raise Malformed(f"CloudEvents {envelope.attributes['specversion']} is not spoken here, only 1.0")
+    return checked(envelope)
 
 
 def _wrapped(item: Message, route: Route) -> Envelope:
     """What is no event, as one, so that it can be recorded."""
-    return message.from_plain(item.properties, item.body, source=_source(route), queue=route.queue)
+    event_id = message.lasting_id(route.queue, item.properties, item.body)
+    return message.from_plain(item.properties, item.body, source=_source(route), id=event_id)
 
 
 def _source(route: Route) -> str:

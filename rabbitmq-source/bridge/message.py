@@ -15,21 +15,24 @@ from typing import Any
 from pika.spec import BasicProperties
 
 from events import wire
+from events.catalogue import FROM_RABBITMQ
 from events.errors import Malformed
 from events.wire import Envelope
-from knative.delivery import checked
+from knative.delivery import sound
 
-__all__ = ["from_message", "from_plain", "to_message"]
+__all__ = ["from_message", "from_plain", "lasting_id", "to_message"]
 
-PLAIN_TYPE = "dev.knative.rabbitmq.event"
 _PERSISTENT = 2
 # Go's zero time: what Knative writes for an event without one.
 _NO_TIME = "0001-01-01T00:00:00Z"
 _EPOCH, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), 253_402_300_799
 _REQUIRED = ("id", "source", "type")
-# Unprefixed and ce- is what Knative understands; the others are the AMQP protocol binding's (section 3.1.3.1).
-_PREFIX = re.compile(r"^(?:ce-|cloudevents[:_])")
-_ATTRIBUTE = re.compile(r"[a-z0-9]+")
+_VERSIONS = ("1.0", "0.3")
+_FORMATS = ("application/cloudevents+json", "application/cloudevents-batch+json")
+# What Knative understands; the prefixes of the AMQP protocol binding (section 3.1.3.1) are not among it.
+_PREFIX = "ce-"
+# RabbitMQ's own headers, which are no attributes.
+_OF_RABBITMQ = "x-"
 
 
 def to_message(envelope: Envelope) -> tuple[BasicProperties, bytes]:
@@ -45,52 +48,58 @@ def to_message(envelope: Envelope) -> tuple[BasicProperties, bytes]:
     return properties, envelope.data
 
 
-def from_message(properties: BasicProperties, body: bytes, *, source: str = "") -> Envelope | None:
+def from_message(properties: BasicProperties, body: bytes, *, source: str = "", id: str = "") -> Envelope | None:
     """The event in a message, in binary or structured mode; None when the message does not claim to be one.
 
-    `source` is for an event that has none, as Knative does it.
+    One in binary mode that has no id or no source gets these, as Knative does it.
     Raises: Malformed, for a message that claims to be an event but is none.
     """
-    if (properties.content_type or "").startswith("application/cloudevents"):
-        return checked(wire.read({"content-type": properties.content_type}, body))
-    attributes = {"source": source, **dict(_attributes(properties.headers or {}))}
-    if "specversion" not in attributes:
+    format = (properties.content_type or "").partition(";")[0].strip().lower()
+    if format in _FORMATS:
+        return sound(wire.read({"content-type": format}, body))
+    attributes = {"id": id, "source": source, **dict(_attributes(properties.headers or {}))}
+    if attributes.get("specversion") not in _VERSIONS:
         return None
     if properties.content_type:
         attributes.setdefault("datacontenttype", properties.content_type)
-    return checked(_valid(Envelope({name: value for name, value in attributes.items() if value}, body)))
+    if missing := [name for name in _REQUIRED if not attributes.get(name)]:
+        raise Malformed(f"the event has no {', '.join(missing)}")
+    return sound(Envelope({name: value for name, value in attributes.items() if value}, body))
 
 
-def from_plain(properties: BasicProperties, body: bytes, *, source: str, queue: str) -> Envelope:
+def from_plain(properties: BasicProperties, body: bytes, *, source: str, id: str) -> Envelope:
     """The event that stands for a message that is none, as Knative's RabbitmqSource makes it.
 
-    One difference: without a message_id the id is a hash of queue, time and body, so that a redelivery keeps it.
+    Raises: Malformed, when `id` is none.
     """
-    event_id = _printable(properties.message_id) or _fingerprint(queue, properties.timestamp, body)
     attributes = {
         "specversion": "1.0",
-        "id": event_id,
-        "type": PLAIN_TYPE,
+        "id": id,
+        "type": FROM_RABBITMQ,
         "source": source,
-        "subject": event_id,
+        "subject": id,
         "datacontenttype": _printable(properties.content_type) or _content_type(body),
     }
     if properties.timestamp:
         attributes["time"] = _text(_when(properties.timestamp))
-    return Envelope(attributes, body)
+    return sound(Envelope(attributes, body))
+
+
+def lasting_id(queue: str, properties: BasicProperties, body: bytes) -> str:
+    """The message_id, or, when no event can have that, an id that a redelivery keeps."""
+    if usable := _printable(properties.message_id):
+        return usable
+    return hashlib.sha256(f"{queue}\0{properties.timestamp or ''}\0".encode() + body).hexdigest()
 
 
 def _attributes(headers: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     for header, value in headers.items():
-        name = _PREFIX.sub("", str(header).lower())
-        if name == "content-type":
-            name = "datacontenttype"
-        # RabbitMQ's own headers begin with x-; what else is no attribute cannot be one of an event.
-        if _ATTRIBUTE.fullmatch(name) and isinstance(value, str | bytes | bool | int | float | datetime):
-            yield name, _text(value)
+        name = str(header).lower().removeprefix(_PREFIX)
+        if not name.startswith(_OF_RABBITMQ):
+            yield "datacontenttype" if name == "content-type" else name, _text(value)
 
 
-def _text(value: str | bytes | bool | int | float | datetime) -> str:
+def _text(value: object) -> str:
     """As Go prints it, which is what Knative takes for the attribute's value."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
@@ -98,15 +107,6 @@ def _text(value: str | bytes | bool | int | float | datetime) -> str:
         aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         return aware.isoformat().replace("+00:00", "Z")
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _valid(envelope: Envelope) -> Envelope:
-    missing = [name for name in _REQUIRED if not envelope.attributes.get(name)]
-    if missing:
-        raise Malformed(f"the event has no {', '.join(missing)}")
-    if envelope.attributes["specversion"] != "1.0":
-        raise Malformed(f"CloudEvents {envelope.attributes['specversion']} is not spoken here, only 1.0")
-    return envelope
 
 
 def _printable(text: str | None) -> str:
@@ -125,10 +125,6 @@ def _content_type(body: bytes) -> str:
     except (ValueError, RecursionError):
         return "application/octet-stream"
     return "application/json"
-
-
-def _fingerprint(queue: str, timestamp: int | None, body: bytes) -> str:
-    return hashlib.sha256(f"{queue}\0{timestamp or ''}\0".encode() + body).hexdigest()
 
 
 def _is_int32(text: str) -> bool:

@@ -1,26 +1,28 @@
 """Any queue → events to a sink: the work of Knative's RabbitmqSource.
 
-Differences, for the sake of what it would lose: the CloudEvents prefixes of the AMQP binding are understood, ids are
-stable, 500 and 408 are retried too. What the sink does not take goes to the dead-letter exchange of the queue.
+It retries few statuses, 500 not among them. What the sink does not take, and what SIGTERM finds waiting for a retry,
+goes to the dead-letter exchange of the queue. Source: pkg/adapter of eventing-rabbitmq, and its HTTP client,
+protocol/http of github.com/cloudevents/sdk-go.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
 
 from bridge import message
-from bridge.consumer import Message
+from bridge.consumer import GivenBack, Message
 from events.errors import Malformed
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
-from knative.delivery import LARGEST_EVENT, Reply, Verdict, post, verdict
+from knative.delivery import NO_ANSWER, Reply, Verdict, post, verdict
 from knative.local.cluster import RabbitmqSource
 
 __all__ = ["Source"]
 
 log = logging.getLogger(__name__)
 
-_TOO_EARLY = 425
+_RETRIED = {404, 413, 425, 429, 502, 503, 504, NO_ANSWER}
 
 
 class Source:
@@ -34,24 +36,31 @@ class Source:
         self._forwarder = forwarder
 
     async def deliver(self, item: Message) -> None:
-        """Deliver one message, with all retries. Raises: BridgeError, GivenBack."""
+        """Deliver one message, with all retries. Raises: BridgeError."""
         try:
             reply = await self._attempts(item, self._event(item))
         except Malformed as error:
-            log.error("%s: a message is no event (%s); its queue's dead-letter exchange gets it", self._name, error)
-            item.reject()
-            return
+            self._reject(item, f"a message is no event ({error})")
+        except GivenBack:
+            self._reject(item, "stopped before a retry")
+        else:
+            self._settle(item, reply)
+
+    def _settle(self, item: Message, reply: Reply) -> None:
         if verdict(reply.status) is Verdict.DONE:
             item.acknowledge()
         else:
-            log.error("%s: the sink: %s; the queue's dead-letter exchange gets the message", self._name, reply)
-            item.reject()
+            self._reject(item, f"the sink: {reply}")
+
+    def _reject(self, item: Message, why: str) -> None:
+        log.error("%s: %s; the queue's dead-letter exchange gets the message", self._name, why)
+        item.reject()
 
     async def _attempts(self, item: Message, envelope: Envelope) -> Reply:
         delivery = self._source.delivery
         reply = await post(self._forwarder, self._url, envelope, delivery.timeout)
         for retry in range(1, delivery.retry + 1):
-            if verdict(reply.status) is not Verdict.RETRY and reply.status != _TOO_EARLY:
+            if reply.status not in _RETRIED:
                 break
             wait = delivery.wait_before(retry)
             log.info("%s: the sink: %s; retry %d of %d in %g s", self._name, reply, retry, delivery.retry, wait)
@@ -60,7 +69,7 @@ class Source:
         return reply
 
     def _event(self, item: Message) -> Envelope:
-        if len(item.body) > LARGEST_EVENT:
-            raise Malformed(f"it has more than {LARGEST_EVENT} bytes")
-        found = message.from_message(item.properties, item.body, source=self._name)
-        return found or message.from_plain(item.properties, item.body, source=self._name, queue=self._source.queue)
+        new = str(uuid.uuid4())
+        found = message.from_message(item.properties, item.body, source=self._name, id=new)
+        id = item.properties.message_id or new
+        return found or message.from_plain(item.properties, item.body, source=self._name, id=id)

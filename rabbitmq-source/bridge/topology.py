@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bridge.connection import Connection
 from bridge.errors import Refused
 from knative.local.cluster import Binding, Broker, Cluster, Delivery, Exchange, Queue, Trigger
 
-__all__ = ["Declaration", "Names", "advise", "declare", "of_broker", "of_trigger"]
+__all__ = ["Declaration", "Names", "advise", "declare", "of_broker", "of_overlay", "of_trigger"]
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +72,19 @@ class Names:
 def of_broker(cluster: Cluster, broker: Broker) -> Sequence[Declaration]:
     """What a Broker has in RabbitMQ with all its Triggers, in the order in which it can be declared."""
     triggers = [trigger for trigger in cluster.triggers if trigger.broker == broker.name]
-    exchange = Exchange(Names(cluster).exchange(broker.name), "headers")
+    exchange = _governed(cluster, Exchange(Names(cluster).exchange(broker.name), "headers"))
     return [exchange, *(each for trigger in triggers for each in of_trigger(cluster, trigger) if each != exchange)]
 
 
 def of_trigger(cluster: Cluster, trigger: Trigger) -> Sequence[Declaration]:
     """What a Trigger needs in RabbitMQ, in the order in which it can be declared."""
-    return list(_of_trigger(Names(cluster), cluster.brokers[trigger.broker], trigger))
+    wanted = _of_trigger(Names(cluster), cluster.brokers[trigger.broker], trigger)
+    return [_governed(cluster, each) for each in wanted]
+
+
+def of_overlay(cluster: Cluster) -> Sequence[Declaration]:
+    """What the overlay itself has in RabbitMQ, in the order in which it can be declared."""
+    return [_governed(cluster, each) for each in cluster.topology]
 
 
 async def declare(connection: Connection, wanted: Iterable[Declaration]) -> None:
@@ -102,6 +110,21 @@ def advise(connection: Connection, wanted: Iterable[Declaration]) -> None:
             ".".join(str(part) for part in connection.version),
             longest,
         )
+
+
+def _governed(cluster: Cluster, each: Declaration) -> Declaration:
+    """The same with what its Policy says, as arguments: a client of RabbitMQ can declare, but set no policy."""
+    if isinstance(each, Binding):
+        return each
+    kind, prefix = ("queues", "x-") if isinstance(each, Queue) else ("exchanges", "")
+    said = {f"{prefix}{key}": value for key, value in _policy(cluster, kind, each.name).items()}
+    return replace(each, arguments={**said, **each.arguments})
+
+
+def _policy(cluster: Cluster, kind: str, name: str) -> Mapping[str, Any]:
+    """The definition of the one policy that RabbitMQ heeds: the highest priority's."""
+    fitting = [one for one in cluster.policies if one.applies_to in (kind, "all") and re.search(one.pattern, name)]
+    return max(fitting, key=lambda one: one.priority).definition if fitting else {}
 
 
 def _of_trigger(names: Names, broker: Broker, trigger: Trigger) -> Iterator[Declaration]:
@@ -146,7 +169,7 @@ async def _is_there(connection: Connection, each: Exchange | Queue) -> bool:
 async def _declare(connection: Connection, each: Exchange | Queue, *, passive: bool) -> None:
     channel = await connection.channel()  # a channel of its own: RabbitMQ closes it when it refuses
     if isinstance(each, Exchange):
-        await channel.declare_exchange(each.name, each.kind, passive=passive)
+        await channel.declare_exchange(each.name, each.kind, each.arguments, passive=passive)
     else:
         await channel.declare_queue(each.name, each.arguments, passive=passive)
     channel.close()

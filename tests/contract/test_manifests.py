@@ -101,6 +101,7 @@ def test_the_events_that_a_function_wants_reach_it(overlay: Path) -> None:
     wanted = {trigger.attributes["type"]: trigger.subscriber.name for trigger in rendered(overlay).triggers}
     assert wanted == {
         "dev.audiolift.video.submitted.v1": "upload",
+        "dev.knative.rabbitmq.event": "upload",
         "dev.audiolift.video.uploaded.v1": "convert",
         "dev.audiolift.audio.created.v1": "notify",
         "dev.audiolift.conversion.failed.v1": "notify",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from events.catalogue import CATALOGUE, dataschema
+from events.catalogue import CATALOGUE, FROM_RABBITMQ, VideoSubmitted, dataschema
 from functions.convert.sandbox.attend import TICK_SECONDS
 from functions.convert.sandbox.worker import GRACE_SECONDS
 from functions.shared.settings import SETTINGS
@@ -193,7 +193,10 @@ def test_sweep_takes_the_dead_letters_of_all_triggers_at_once(overlay: Path) -> 
     """RabbitMQ's dispatcher drops what its dead-letter sink refuses."""
     cluster = rendered(overlay)
     sweep = cluster.services["sweep"]
-    assert sum(trigger.parallelism for trigger in cluster.triggers) <= sweep.max_scale * sweep.concurrency
+    sources = [source for source in cluster.rabbitmq_sources if source.sink.name == "sweep"]
+    assert sources
+    at_once = [trigger.parallelism for trigger in cluster.triggers] + [source.parallelism for source in sources]
+    assert sum(at_once) <= sweep.max_scale * sweep.concurrency
 
 
 @pytest.mark.parametrize("name", ["upload", "convert", "notify"])
@@ -204,16 +207,17 @@ def test_a_subscriber_accepts_the_types_that_its_triggers_send_and_no_other(name
 
 
 def accepted(function: str, directory: Path) -> set[str]:
-    """The types of the catalogue that a function does not refuse."""
+    """The types, of the catalogue and of Knative's RabbitmqSource, that a function does not refuse."""
     code = f"""
 import json, pathlib, functions_framework
-from events.catalogue import CATALOGUE
+from events.catalogue import CATALOGUE, FROM_RABBITMQ
 client = functions_framework.create_app({function!r}, "functions/{function}/main.py").test_client()
-for each in CATALOGUE:
-    event = pathlib.Path("events/examples", each.TYPE + ".json").read_text()
-    answer = client.post("/", data=event, content_type="application/cloudevents+json")
+events = [json.loads(pathlib.Path("events/examples", each.TYPE + ".json").read_text()) for each in CATALOGUE]
+events.append({{**events[0], "type": FROM_RABBITMQ}})
+for event in events:
+    answer = client.post("/", data=json.dumps(event), content_type="application/cloudevents+json")
     if "not handled here" not in answer.get_data(as_text=True):
-        print(each.TYPE)
+        print(event["type"])
 """
     stores = {"DATABASE_URL": f"sqlite:///{directory / 'rows.db'}", "BLOBS_URL": f"file:{directory / 'blobs'}"}
     environment = {**os.environ, **stores}
@@ -231,7 +235,8 @@ def test_sweep_knows_the_ticks_of_the_ping_source() -> None:
 
 def test_the_event_types_are_those_of_the_catalogue() -> None:
     found = {each["spec"]["type"]: each["spec"] for each in kinds(OVERLAYS[0], "EventType.eventing.knative.dev")}
-    assert set(found) == {each.TYPE for each in CATALOGUE}
+    assert set(found) == {*(each.TYPE for each in CATALOGUE), FROM_RABBITMQ}
+    assert found[FROM_RABBITMQ]["schema"] == dataschema(VideoSubmitted)
     for each in CATALOGUE:
         spec = found[each.TYPE]
         assert (spec["schema"], spec["description"]) == (dataschema(each), each.__doc__)
@@ -281,9 +286,22 @@ def test_only_the_gateway_and_dispatchers_reach_functions(overlay: Path) -> None
     allowed = [each for each in kinds(overlay, POLICY) if each["metadata"]["name"].endswith("-to-functions")]
     selectors = [each["spec"]["podSelector"] for each in allowed]
     assert {"matchLabels": {"serving.knative.dev/service": "gateway"}} in selectors
-    assert len(selectors) == 2
+    assert len(selectors) == 3
+    dead = {"eventing.knative.dev/source": "rabbitmq-source-controller"}
+    dead["eventing.knative.dev/SourceName"] = "video-submitted-dead"
+    assert {"matchLabels": dead} in selectors
     for role in ("dispatcher", "dispatcher-dlq"):
         assert reach(overlay, {"eventing.knative.dev/brokerRole": role}) == {"dns", "functions", "rabbitmq"}
+
+
+@overlays
+def test_a_source_reaches_its_sink_and_rabbitmq(overlay: Path) -> None:
+    for source in rendered(overlay).rabbitmq_sources:
+        labels = {"eventing.knative.dev/source": "rabbitmq-source-controller"}
+        labels["eventing.knative.dev/SourceName"] = source.name
+        sink = "broker" if source.sink.kind == "Broker" else "functions"
+        assert reach(overlay, labels) >= {"dns", "rabbitmq", sink}
+        assert ("functions" in reach(overlay, labels)) == (sink == "functions")
 
 
 @overlays

@@ -8,6 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,63 +25,10 @@ from events.wire import Envelope
 from functions.shared.proxy import Forwarder
 from knative.ingress import Ingress
 from knative.local import manifests
-from knative.local.cluster import Cluster, Sink
+from knative.local.cluster import Cluster, Queue, Sink
 from tests.patience import PATIENCE
 
-MANIFESTS = """
-apiVersion: eventing.knative.dev/v1
-kind: Broker
-metadata: {name: test}
-spec: {config: {kind: RabbitmqBrokerConfig, name: test}}
----
-apiVersion: eventing.knative.dev/v1alpha1
-kind: RabbitmqBrokerConfig
-metadata: {name: test}
-spec: {queueType: quorum}
----
-apiVersion: eventing.knative.dev/v1
-kind: Trigger
-metadata: {name: numbers, annotations: {rabbitmq.eventing.knative.dev/parallelism: "2"}}
-spec:
-  broker: test
-  filter: {attributes: {type: numbers}}
-  subscriber: {ref: {kind: Service, name: subscriber}}
-  delivery:
-    retry: 2
-    backoffPolicy: linear
-    backoffDelay: PT0.05S
-    timeout: PT20S
-    deadLetterSink: {ref: {kind: Service, name: sink}}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Exchange
-metadata: {name: dead}
-spec: {name: NAMESPACE.dead, type: fanout, durable: true}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Queue
-metadata: {name: in}
-spec: {name: NAMESPACE.in, type: quorum, durable: true, arguments: {x-dead-letter-exchange: NAMESPACE.dead}}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Queue
-metadata: {name: in.dead}
-spec: {name: NAMESPACE.in.dead, type: quorum, durable: true}
----
-apiVersion: rabbitmq.com/v1beta1
-kind: Binding
-metadata: {name: dead}
-spec: {source: NAMESPACE.dead, destination: NAMESPACE.in.dead, destinationType: queue}
----
-apiVersion: sources.knative.dev/v1alpha1
-kind: RabbitmqSource
-metadata: {name: outside}
-spec:
-  rabbitmqClusterReference: {name: rabbitmq}
-  rabbitmqResourcesConfig: {queueName: NAMESPACE.in, predeclared: true, parallelism: 2}
-  delivery: {retry: 2, backoffPolicy: linear, backoffDelay: PT0.05S}
-  sink: {ref: {kind: Service, name: subscriber}}
-"""
+MANIFESTS = (Path(__file__).parent / "fixtures" / "bridge.yaml").read_text(encoding="utf-8")
 SERVICES = """
 apiVersion: serving.knative.dev/v1
 kind: Service
@@ -181,22 +129,33 @@ class World:
         return body
 
     @asynccontextmanager
-    async def sourcing(self) -> AsyncIterator[None]:
-        """The RabbitmqSource, once its queues are there."""
+    async def sourcing(self, *names: str, seconds: float = PATIENCE) -> AsyncIterator[None]:
+        """The RabbitmqSources of these names (outside unless said), once all queues are there; then stopped."""
         async with self.bridge() as bridge:
-            bridge.source(self.cluster.rabbitmq_sources[0])
-            await eventually(self._declared)
+            for source in self.cluster.rabbitmq_sources:
+                if source.name in (names or ("outside",)):
+                    bridge.source(source)
+            await eventually(self.declared)
             yield
-            await bridge.stop(PATIENCE)
+            await bridge.stop(seconds)
 
-    def _declared(self) -> bool:
+    def waiting(self) -> int:
+        """How many messages are in the queues of the RabbitmqSources."""
+        names = [each.name for each in self.cluster.topology if isinstance(each, Queue)]
         with amqp(self.url) as channel:
-            try:
-                channel.queue_declare(f"{self.cluster.namespace}.in.dead", passive=True)
-                channel.queue_declare(f"{self.cluster.namespace}.in", passive=True)
-            except ChannelClosedByBroker:
-                return False
+            return sum(channel.queue_declare(name, passive=True).method.message_count for name in names)
+
+    def declared(self) -> bool:
+        """Whether the queues of the RabbitmqSources are there."""
+        try:
+            self.waiting()
+        except ChannelClosedByBroker:
+            return False
         return True
+
+    def redirect(self, service: str, address: str) -> None:
+        """Have what is for a Service go elsewhere."""
+        self._addresses[service] = address
 
     @asynccontextmanager
     async def serving(self, url: str | None = None) -> AsyncIterator[str]:
@@ -240,8 +199,8 @@ class World:
         return web.Response(status=self.sink_status)
 
     async def _note(self, service: str, request: web.BaseRequest) -> Envelope:
-        event = wire.read(request.headers, await request.read())
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        event = wire.read(request.headers, await request.read())
         self.seen[service].append(event)
         return event
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pika
 import pytest
 
+from events.catalogue import VideoSubmitted
 from tests import media
+from tests.integration.bridge_world import amqp
 from tests.patience import PATIENCE
 from tests.servers import RabbitMQ
 from tests.system import PASSWORD, Audiolift
@@ -33,6 +37,7 @@ EXAMPLES = {
 }
 EMAIL = "videos@example.com"
 QUEUE = "/apis/v1/namespaces/audiolift/rabbitmqsources/video-submitted#audiolift.video-submitted"
+TYPE, BODY = VideoSubmitted.TYPE, b'{"url": "https://media.example.com/talk.mp4"}'
 EXAMPLE_URL = "https://media.example.com/talk.mp4"
 Owner = tuple[httpx.Client, dict[str, str]]
 OPTIONS_OF_KN_EVENT_SEND = {"--type", "--source", "--id", "--field", "--to-url"}
@@ -51,7 +56,8 @@ def owner(
         client.post("/v1/users", json={"email": EMAIL, "password": PASSWORD}).raise_for_status()
         form = {"grant_type": "password", "username": EMAIL, "password": PASSWORD}
         client.headers["Authorization"] = f"Bearer {client.post('/v1/token', data=form).json()['access_token']}"
-        yield client, {**os.environ, "RABBITMQ_URL": rabbitmq.url, "INGRESS": ingress}
+        rows = str(audiolift.data / "audiolift.db")
+        yield client, {**os.environ, "RABBITMQ_URL": rabbitmq.url, "INGRESS": ingress, "ROWS": rows}
     audiolift.stop()
 
 
@@ -87,6 +93,76 @@ def test_what_an_example_submits_becomes_an_mp3(owner: Owner, title: str, progra
         job = _ended(client, before)
     assert job["state"] == "done", job["error"]
     assert media.tone(client.get(job["links"]["audio"]).raise_for_status().content) == pytest.approx(440, abs=2)
+
+
+def test_what_is_no_submission_is_written_down_whole_and_nothing_is_left_in_rabbitmq(
+    owner: Owner, rabbitmq: RabbitMQ
+) -> None:
+    client, environment = owner
+    before, bodies = _jobs(client), {uuid.uuid4().hex: body for body in (b"rubbish", b"\x00\xff", b'{"url": 7}')}
+    for mark, body in bodies.items():
+        _publish(environment, body, message_id=mark)
+    for source, kind in (("/example/cms", "nubmers"), ("/nobody", TYPE)):
+        mark = uuid.uuid4().hex
+        bodies[mark] = BODY
+        _publish(environment, BODY, headers=_headers(mark, source, kind))
+    _eventually(lambda: all(_letters(environment, mark) == [body] for mark, body in bodies.items()))
+    assert _jobs(client) == before
+    _eventually(lambda: not _left(rabbitmq))
+
+
+def test_what_a_source_could_not_deliver_becomes_one_job_by_itself(owner: Owner, rabbitmq: RabbitMQ) -> None:
+    client, environment = owner
+    before, event, plain = _jobs(client), uuid.uuid4().hex, uuid.uuid4().hex
+    for exchange in ("audiolift.video-submitted.dlx", "audiolift.video-submitted.dlx", "audiolift.video-submitted"):
+        _publish(environment, BODY, exchange, headers=_headers(event, "/example/cms", TYPE))
+        _publish(environment, BODY, exchange, message_id=plain)
+    _eventually(lambda: _letters(environment, event) == _letters(environment, plain) == [BODY])
+    _eventually(lambda: _replayed(environment, event) and _replayed(environment, plain))
+    _eventually(lambda: not _left(rabbitmq))
+    assert len(_jobs(client) - before) == 2
+
+
+def _headers(id: str, source: str, type: str) -> dict[str, str]:
+    return {"specversion": "1.0", "id": id, "source": source, "type": type, "subject": id}
+
+
+def _publish(
+    environment: Mapping[str, str], body: bytes, exchange: str = "audiolift.video-submitted", **properties: Any
+) -> None:
+    with amqp(environment["RABBITMQ_URL"]) as channel:
+        channel.confirm_delivery()
+        about = pika.BasicProperties(delivery_mode=2, **properties)
+        channel.basic_publish(exchange, "", body, about, mandatory=True)
+
+
+def _letters(environment: Mapping[str, str], subject: str) -> list[bytes]:
+    """The data of the dead letters of this subject."""
+    return [data for attributes, data, _ in _rows(environment) if json.loads(attributes).get("subject") == subject]
+
+
+def _replayed(environment: Mapping[str, str], subject: str) -> bool:
+    """Whether a dead letter of this subject was sent again."""
+    return any(
+        json.loads(attributes).get("subject") == subject and count for attributes, _, count in _rows(environment)
+    )
+
+
+def _rows(environment: Mapping[str, str]) -> list[tuple[str, bytes, int]]:
+    with closing(sqlite3.connect(environment["ROWS"], timeout=PATIENCE)) as rows:
+        return rows.execute("SELECT attributes, data, replays FROM dead_letters").fetchall()
+
+
+def _left(rabbitmq: RabbitMQ) -> dict[str, int]:
+    """The queues of audiolift that are not empty."""
+    return {name: count for name, count in rabbitmq.messages().items() if "audiolift." in name and count}
+
+
+def _eventually(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it still does not hold"
+        time.sleep(0.2)
 
 
 @contextmanager

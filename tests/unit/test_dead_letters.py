@@ -145,8 +145,8 @@ def test_a_letter_that_the_sink_does_not_take_stays_wanted(sink: Sink) -> None:
 
 
 def test_only_what_was_asked_for_is_replayed(sink: Sink) -> None:
-    dead_letters.record(FOREIGN)
-    dead_letters.record(FOREIGN.with_attributes(id="8"))
+    dead_letters.record(FOREIGN.with_attributes(knativeerrorcode="500"))
+    dead_letters.record(FOREIGN.with_attributes(id="8", knativeerrorcode="500"))
     wanted = next(letter.id for letter in kept() if letter.attributes["id"] == "8")
     assert replays.want_replay(table.c.id == wanted) == 1
     main.tick()

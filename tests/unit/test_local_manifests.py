@@ -35,6 +35,7 @@ def find(objects: list[Manifest], kind: str, name: str) -> Manifest:
         ("Trigger", "audio-created", "spec/filters", [], "spec.filters is ignored"),
         ("Trigger", "audio-created", "spec/delivery/backoffDelay", "10s", "is not an ISO 8601 duration"),
         ("Trigger", "audio-created", "spec/subscriber", {}, "ref is missing"),
+        ("Policy", "unwanted", "spec/applyTo", "streams", "Policy unwanted: applyTo must be one of"),
         ("PingSource", "sweep", "spec/sink/ref/kind", "Deployment", "must be a Service or a Broker"),
         ("PingSource", "sweep", "spec/sink/ref/name", "nobody", "names the Service nobody"),
         ("SinkBinding", "emitters", "spec/sink/ref/name", "nobody", "names the Broker nobody"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from events.catalogue import VideoSubmitted
+from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import encode
 from events.errors import EventError
 from events.wire import Envelope
@@ -84,6 +84,61 @@ def test_the_same_event_any_number_of_times_is_one_job(sink: Sink) -> None:
 def test_what_is_not_trusted_or_not_sound_is_refused_and_makes_no_job(event: Envelope) -> None:
     with pytest.raises(EventError):
         on_submitted(event)
+    assert ids() == []
+
+
+QUEUE = "/apis/v1/namespaces/audiolift/rabbitmqsources/video-submitted#audiolift.video-submitted"
+
+
+def plain(body: bytes, source: str = QUEUE, id: str = "m-1") -> Envelope:
+    """What Knative's RabbitmqSource makes of a message that is no event."""
+    attributes = {"specversion": "1.0", "id": id, "type": FROM_RABBITMQ, "source": source, "subject": id}
+    return Envelope(attributes, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"url": "http://127.0.0.1:1/talk.mp4", "options": {"quality": 4}},
+        {"url": "http://127.0.0.1:1/talk.mp4", "options": {"quality": 4}, "specversion": "1.0"},
+        {
+            **{"specversion": "1.0", "id": "7", "source": "/audiolift/upload", "type": VideoSubmitted.TYPE},
+            "data": {"url": "http://127.0.0.1:1/talk.mp4", "options": {"quality": 4}},
+        },
+    ],
+)
+def test_a_message_that_is_no_event_becomes_a_job_of_its_queues_owner(
+    owner: str, sink: Sink, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("TRUSTED_SOURCES", json.dumps({QUEUE: "cms@example.com"}))
+    for _ in range(2):
+        on_submitted(plain(json.dumps(body).encode()))
+    job = the_job()
+    assert (job.user_id, job.state, job.options) == (owner, "receiving", {"quality": 4})
+    assert [event.source for event in sink.received] == ["/audiolift/upload"]
+
+
+@pytest.mark.usefixtures("owner", "sink")
+@pytest.mark.parametrize(
+    ("body", "source"),
+    [
+        (b"rubbish", QUEUE),
+        (b"\x00\xff", QUEUE),
+        (b"[]", QUEUE),
+        (b"{}", QUEUE),
+        (b'{"url": 7}', QUEUE),
+        (b'{"url": "http://127.0.0.1:1/talk.mp4"}', "/other"),
+        (b'{"url": "http://127.0.0.1:1/talk.mp4"}', "/audiolift/upload"),
+        (b'{"specversion": "1.0", "id": "7", "source": "/systems/cms", "type": "other", "data": {}}', QUEUE),
+        (submitted().data.replace(b"{", b'{"source": "%b", ' % SOURCE.encode()), "/other"),
+    ],
+)
+def test_a_message_that_is_no_submission_or_of_a_queue_that_is_not_trusted_is_refused(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, source: str
+) -> None:
+    monkeypatch.setenv("TRUSTED_SOURCES", json.dumps({QUEUE: "cms@example.com", SOURCE: "cms@example.com"}))
+    with pytest.raises(EventError):
+        on_submitted(plain(body, source))
     assert ids() == []
 
 
