@@ -18,12 +18,14 @@ from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import REASONS
 from functions.shared.settings import SETTINGS
+from knative import capacity
 from knative.local import kustomize, manifests
 
 __all__ = ["documents", "main"]
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "knative" / "base"
+OVERLAYS = HERE.parent / "knative" / "overlays"
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # What a caller does about each code of PROBLEMS, beyond what the answer's `detail` says of the case at hand.
@@ -203,6 +205,23 @@ def _sizes(service: Mapping[str, Any]) -> tuple[Any, ...]:
     return service["metadata"]["name"], spec["containerConcurrency"], pods, f"{spec['timeoutSeconds']} s", *amounts
 
 
+def _connections() -> str:
+    found = capacity.demands(kustomize.render(OVERLAYS / "production"))
+    rows, files = capacity.needed(found)
+    each = [(item.function, item.pods, item.rows, item.files or "") for item in found]
+    return _table(("Function", "Pods at most", "To MySQL", "To each server of MongoDB"), [*each, _total(rows, files)])
+
+
+def _total(rows: int, files: int) -> tuple[Any, ...]:
+    return f"**Needed**: twice that, {capacity.MIGRATION} to migrate, {capacity.OPERATOR} for you", "", rows, files
+
+
+def _processors() -> str:
+    asked = capacity.millicores(kustomize.render(OVERLAYS / "kind"))
+    rows = [*asked.items(), ("together", sum(asked.values()))]
+    return _table(("Of the overlay kind", "Cores"), ((what, f"{cores / 1000:.3f}") for what, cores in rows))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "problems": _problems,
@@ -215,6 +234,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "data": _event_data,
     "triggers": _triggers,
     "services": _services,
+    "connections": _connections,
+    "processors": _processors,
 }
 
 

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from knative.local.errors import LocalError
 from knative.local.kustomize import Manifest
-from knative.rollout import Command, RolloutError, apply, namespace, objects, resource, stages, waits
+from knative.rollout import (
+    SERVICE,
+    Command,
+    RolloutError,
+    apply,
+    in_cluster,
+    namespace,
+    objects,
+    resource,
+    stages,
+    values,
+    waits,
+)
+from knative.stamp import stamped, versions
 
 __all__ = ["away", "check", "main", "placeholders", "run", "secret_keys", "there"]
 
-# What the overlay `production` has in the place of what is not known here: RFC 2606 names, RFC 5737 addresses, and no
-# image's digest.
-_PLACEHOLDER = re.compile(r"[\w.-]*\bexample\.com\b|192\.0\.2\.\d+/\d+|sha256:0{64}")
+# What the overlay `production` has in the place of what is not known here, by the key that it stands under. Elsewhere,
+# and in other words, example.com is somebody's own.
+_PLACEHOLDERS = {
+    "image": re.compile(r"registry\.example\.com(?=/)|sha256:0{64}"),
+    "name": re.compile(r"^audiolift\.example\.com$"),
+    "PUBLIC_URL": re.compile(r"(?<=//)audiolift\.example\.com\b"),
+    "MAIL_FROM": re.compile(r"\baudiolift@example\.com\b"),
+    "cidr": re.compile(r"^192\.0\.2\.0/24$"),
+}
+# Beyond timeoutSeconds, after which kubelet kills: until it is seen that a pod is gone.
+_MARGIN_SECONDS = 60
 
 
 def main() -> None:
@@ -41,7 +59,7 @@ def run(overlay: str, *, delete: bool) -> None:
     found = objects(overlay)
     if not delete:
         check(found)
-    for command in away(found) if delete else there(found):
+    for command in away(found) if delete else there(stamped(found, versions(found))):
         command.run()
 
 
@@ -57,14 +75,27 @@ def there(manifests: Sequence[Manifest]) -> Iterator[Command]:
 
 
 def away(manifests: Sequence[Manifest]) -> Iterator[Command]:
-    """What takes the objects away, in reverse. The namespace stays, and in it Secrets and volumes: the data."""
+    """What takes the objects away, in reverse. The namespace stays, and in it Secrets and volumes: the data.
+
+    Functions finish what they have at hand before the stores and the network rules that they need are touched.
+    """
     for stage in reversed(stages(manifests)):
         yield from (_delete(manifest) for manifest in stage.objects if manifest["kind"] != "Namespace")
+        if functions := [each for each in stage.objects if resource(each) == SERVICE]:
+            yield _gone(functions)
 
 
 def _delete(manifest: Manifest) -> Command:
     name = manifest["metadata"]["name"]
     return Command(("kubectl", "delete", resource(manifest), name, *namespace(manifest), "--ignore-not-found"))
+
+
+def _gone(functions: Sequence[Manifest]) -> Command:
+    """Waits until no pod of these Services is left; at once when there is none."""
+    names = ",".join(sorted(each["metadata"]["name"] for each in functions))
+    seconds = max(each["spec"]["template"]["spec"]["timeoutSeconds"] for each in functions) + _MARGIN_SECONDS
+    which = ("--selector", f"serving.knative.dev/service in ({names})", *namespace(functions[0]))
+    return Command(("kubectl", "wait", "pod", *which, "--for=delete", f"--timeout={seconds}s"))
 
 
 def check(manifests: Sequence[Manifest]) -> None:
@@ -79,7 +110,8 @@ def check(manifests: Sequence[Manifest]) -> None:
 
 def placeholders(manifests: Sequence[Manifest]) -> set[str]:
     """What nobody has set yet."""
-    return set(_PLACEHOLDER.findall(json.dumps(manifests)))
+    found = ((value, pattern) for key, pattern in _PLACEHOLDERS.items() for value in values(list(manifests), key))
+    return {left for value, pattern in found if isinstance(value, str) for left in pattern.findall(value)}
 
 
 def secret_keys(manifests: Sequence[Manifest]) -> Mapping[tuple[str, str], set[str]]:
@@ -87,29 +119,15 @@ def secret_keys(manifests: Sequence[Manifest]) -> Mapping[tuple[str, str], set[s
     found: dict[tuple[str, str], set[str]] = {}
     for manifest in manifests:
         space = manifest["metadata"].get("namespace", "default")
-        for ref in _values(manifest, "secretKeyRef"):
+        for ref in values(manifest, "secretKeyRef"):
             found.setdefault((space, ref["name"]), set()).add(ref["key"])
-        for tls in _values(manifest, "tls"):
+        for tls in values(manifest, "tls"):
             found.setdefault((space, tls["secretName"]), set()).update({"tls.crt", "tls.key"})
     return found
 
 
-def _values(value: Any, key: str) -> Iterator[Any]:
-    """What stands under `key`, anywhere in an object."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from [inner] if name == key else _values(inner, key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _values(inner, key)
-
-
 def _keys_in_cluster(space: str, name: str) -> set[str]:
-    argv = ["kubectl", "get", "secret", name, "--namespace", space, "--ignore-not-found", "--output", "json"]
-    answer = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise RolloutError(f"the cluster cannot be asked for the Secret {name}: {answer.stderr.strip()}")
-    return set(json.loads(answer.stdout).get("data", {})) if answer.stdout.strip() else set()
+    return set(in_cluster("Secret", space, name).get("data", {}))
 
 
 if __name__ == "__main__":

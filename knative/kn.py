@@ -21,6 +21,7 @@ from knative.deploy import check
 from knative.local.errors import LocalError
 from knative.local.kustomize import Manifest
 from knative.rollout import Command, apply, namespace, objects, resource, stages, waits
+from knative.stamp import stamped, versions
 
 __all__ = ["commands", "main", "shown"]
 
@@ -32,6 +33,7 @@ _SCALE = {
     "max-scale": "--scale-max",
     "target-utilization-percentage": "--scale-utilization",
 }
+_PROBE_NUMBERS = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold", "successThreshold")
 # With it, kubectl owns only the fields that it is given, and leaves alone what kn has set.
 _REST = ("--server-side", "--force-conflicts", "--field-manager=audiolift")
 
@@ -46,12 +48,22 @@ def main() -> None:
         found = objects(arguments.overlay)
         if arguments.run:
             check(found)
+        found = stamped(found, versions(found) if arguments.run else _versions_if_any(found))
         for comment, command in commands(found):
             print(shown(comment, command), flush=True)
             if arguments.run:
                 command.run()
     except LocalError as error:
         sys.exit(f"audiolift: {error}")
+
+
+def _versions_if_any(manifests: Sequence[Manifest]) -> Mapping[tuple[str, str, str], str]:
+    """Commands can be printed without a cluster: their hashes are then of the overlay's own settings alone."""
+    try:
+        return versions(manifests)
+    except (LocalError, OSError) as error:
+        print(f"audiolift: a changed Secret will make no new revision by these commands: {error}", file=sys.stderr)
+        return {}
 
 
 def commands(manifests: Sequence[Manifest]) -> Iterator[tuple[str, Command]]:
@@ -150,11 +162,13 @@ def _container(container: dict[str, Any]) -> Flags:
 
 def _probe(kind: str, container: dict[str, Any]) -> Flags:
     probe = container[f"{kind}Probe"]
-    return (
-        [f"--probe-{kind}", f"http:::{probe.pop('httpGet')['path']}"]
-        if set(probe.get("httpGet", ())) == {"path"}
-        else []
-    )
+    flags: Flags = []
+    if set(probe.get("httpGet", ())) == {"path"}:
+        flags += [f"--probe-{kind}", f"http:::{probe.pop('httpGet')['path']}"]
+    if numbers := [name for name in _PROBE_NUMBERS if name in probe]:
+        words = (f"{name[0].upper()}{name[1:]}={probe.pop(name)}" for name in numbers)
+        flags += [f"--probe-{kind}-opts", ",".join(words)]
+    return flags
 
 
 def _source(entry: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,8 +16,23 @@ from knative.local import kustomize
 from knative.local.errors import LocalError
 from knative.local.kustomize import Manifest
 
-__all__ = ["STAGES", "Command", "RolloutError", "Stage", "apply", "namespace", "objects", "resource", "stages", "waits"]
+__all__ = [
+    "SERVICE",
+    "STAGES",
+    "Command",
+    "RolloutError",
+    "Stage",
+    "apply",
+    "in_cluster",
+    "namespace",
+    "objects",
+    "resource",
+    "stages",
+    "values",
+    "waits",
+]
 
+SERVICE = "Service.serving.knative.dev"
 OVERLAYS = Path(__file__).parent / "overlays"
 
 
@@ -55,7 +72,7 @@ STAGES = (
     ),
     _stage("Before the Services, so that their first revision has K_SINK.", "SinkBinding.sources.knative.dev"),
     _stage("The tables, before what needs them.", "Job.batch"),
-    _stage("The functions.", "Service.serving.knative.dev"),
+    _stage("The functions.", SERVICE),
     _stage(
         "What wakes them.",
         "Trigger.eventing.knative.dev",
@@ -72,7 +89,7 @@ _READY = {
     "Queue.rabbitmq.com": ("Ready", "2m"),
     "Policy.rabbitmq.com": ("Ready", "2m"),
     "Job.batch": ("Complete", "11m"),
-    "Service.serving.knative.dev": ("Ready", "10m"),
+    SERVICE: ("Ready", "10m"),
     "Trigger.eventing.knative.dev": ("Ready", "5m"),
     "PingSource.sources.knative.dev": ("Ready", "2m"),
     "RabbitmqSource.sources.knative.dev": ("Ready", "2m"),
@@ -118,6 +135,26 @@ def objects(overlay: str) -> list[Manifest]:
     if rendered.returncode:
         raise RolloutError(rendered.stderr.strip())
     return list(yaml.safe_load_all(rendered.stdout))
+
+
+def in_cluster(kind: str, space: str, name: str) -> Manifest:
+    """An object as it is in the cluster; {} when it is not there. Raises: RolloutError when kubectl gets no answer."""
+    argv = ["kubectl", "get", kind, name, "--namespace", space, "--ignore-not-found", "--output", "json"]
+    answer = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise RolloutError(f"the cluster cannot be asked for the {kind} {name}: {answer.stderr.strip()}")
+    found: Manifest = json.loads(answer.stdout) if answer.stdout.strip() else {}
+    return found
+
+
+def values(value: Any, key: str) -> Iterator[Any]:
+    """What stands under `key`, anywhere in an object."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from [inner] if name == key else values(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from values(inner, key)
 
 
 def stages(manifests: Sequence[Manifest]) -> list[Stage]:

@@ -9,6 +9,7 @@ from events.catalogue import VideoUploaded
 from functions.convert import checkpoints, engine
 from functions.convert.sandbox import nursery
 from functions.shared import blobs, database, jobs, leases, outbox
+from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.subscriber import subscriber
@@ -16,7 +17,13 @@ from functions.shared.subscriber import subscriber
 log = logging.getLogger(__name__)
 
 
-@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping()))
+@once
+def _warm() -> None:
+    """A pod starts for a conversion that comes soon: it may come while its video is still on the way."""
+    nursery.warm()
+
+
+@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping(), _warm))
 def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
     # The engine starts while the database is asked.

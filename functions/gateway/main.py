@@ -8,6 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from functions.gateway import waking
 from functions.gateway.checks import check_size, protected
 from functions.gateway.hop import refuse_loop
 from functions.gateway.table import TABLE
@@ -71,7 +72,9 @@ async def forward(request: Request, service: str, signed_in: bool) -> Response:
 
 def _add(method: str, path: str, service: str, signed_in: bool) -> None:
     async def handler(request: Request, **_parts: str) -> Response:
-        return await forward(request, service, signed_in)
+        response = await forward(request, service, signed_in)
+        waking.expect(method, path)
+        return response
 
     routes.add(method, path)(handler)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -46,6 +45,9 @@ def problem_response(problem: Problem) -> Response:
 
 
 async def _health(routes: Routes, request: Request) -> Response:
-    for check in routes.ready if request.url.path == "/readyz" else ():
-        await run_in_threadpool(check)
+    try:
+        if request.url.path == "/readyz":
+            await routes.health.ready_async()
+    except Unavailable as error:
+        return problem_response(error.problem())
     return json_response({"status": "ok"})

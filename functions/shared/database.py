@@ -15,12 +15,27 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import NullPool
 
 from functions.shared import settings
+from functions.shared.once import once
 from functions.shared.problems import Unavailable
 
-__all__ = ["DatabaseUnavailable", "engine", "ping", "reading", "transaction", "transactional"]
+__all__ = [
+    "CHECKING_CONNECTIONS",
+    "CONNECTIONS",
+    "DatabaseUnavailable",
+    "engine",
+    "ping",
+    "reading",
+    "transaction",
+    "transactional",
+]
 
 SQLITE_BUSY_SECONDS = 30
-CONNECT_SECONDS, ANSWER_SECONDS = 5, 30
+CONNECT_SECONDS, ANSWER_SECONDS, CHECK_SECONDS = 5, 30, 5
+# A function may run in hundreds of pods, and a request holds a connection for milliseconds: a few are enough for as
+# many requests as a pod takes. tests/contract/test_overlays.py adds them up.
+CONNECTIONS, CHECKING_CONNECTIONS = 3, 1
+# Below the timeoutSeconds of every Service, with room for the work itself.
+POOL_SECONDS = 10
 # Servers and the proxies before them drop connections that are idle for longer.
 RECYCLE_SECONDS = 240
 TRIES, PAUSE_SECONDS = 4, 0.05
@@ -38,11 +53,18 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-@functools.cache
+@once
 def engine() -> sa.Engine:
     """The process's engine for DATABASE_URL."""
     url = sa.make_url(settings.text("DATABASE_URL"))
     return _sqlite(url) if url.get_backend_name() == "sqlite" else _mysql(url)
+
+
+@functools.lru_cache(1)
+def _checker(work: sa.Engine) -> sa.Engine:
+    """An engine for readiness alone: work that holds all connections is no reason to call the database away."""
+    sqlite = work.url.get_backend_name() == "sqlite"
+    return work if sqlite else _mysql(work.url, CHECKING_CONNECTIONS, CHECK_SECONDS)
 
 
 def transactional(function: Callable[Concatenate[sa.Connection, P], Result]) -> Callable[P, Result]:
@@ -92,7 +114,7 @@ def reading() -> Iterator[sa.Connection]:
 
 def ping() -> None:
     """Raises: Unavailable when the database does not answer or has no tables yet."""
-    with reading() as connection:
+    with _answering(), _checker(engine()).connect().execution_options(reading=True) as connection:
         connection.execute(sa.text("SELECT version_num FROM alembic_version"))
 
 
@@ -103,7 +125,8 @@ def _answering() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
     except TimeoutError as error:
-        raise DatabaseUnavailable("all connections to the database are busy") from error
+        # Not tried again: this has waited long enough.
+        raise Unavailable("all connections to the database are busy") from error
 
 
 def _pauses() -> Iterator[float | None]:
@@ -113,20 +136,20 @@ def _pauses() -> Iterator[float | None]:
     yield None
 
 
-def _mysql(url: sa.URL) -> sa.Engine:
-    # A function may run in hundreds of pods: each holds no more connections than it handles requests.
+def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS) -> sa.Engine:
     return sa.create_engine(
         url,
-        pool_size=settings.number("CONCURRENCY"),
+        pool_size=connections,
         max_overflow=0,
+        pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
         isolation_level="READ COMMITTED",
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": ANSWER_SECONDS,
-            "write_timeout": ANSWER_SECONDS,
+            "read_timeout": answer_seconds,
+            "write_timeout": answer_seconds,
             "init_command": MYSQL_SESSION,
         },
     )

@@ -72,8 +72,11 @@ def json_body(request: Request) -> dict[str, Any]:
 
 
 def _health(routes: Routes, request: Request) -> Response:
-    for check in routes.ready if request.path == "/readyz" else ():
-        check()
+    try:
+        if request.path == "/readyz":
+            routes.health.ready()
+    except Unavailable as error:
+        return _problem(error.problem())
     return json_response({"status": "ok"})
 
 

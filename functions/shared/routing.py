@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
+from functions.shared.health import Health
 from functions.shared.problems import Problem
 
 __all__ = ["Routes"]
@@ -16,10 +17,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Routes:
-    """The routes of one function, and the checks that say whether it is ready (each raises Unavailable when not)."""
+    """The routes of one function, and its health, from checks that raise Unavailable when it is not ready."""
 
     def __init__(self, *ready: Callable[[], None]) -> None:
-        self.ready = ready
+        self.health = Health(*ready)
         self._map = Map(merge_slashes=False)
 
     def add(self, method: str, path: str) -> Callable[[Handler], Handler]:

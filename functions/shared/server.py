@@ -68,8 +68,8 @@ def _serve_wsgi(app: Flask) -> None:
     app.after_request_funcs[None].remove(functions_framework.read_request)
     options = {
         "bind": f"{settings.text('HOST')}:{settings.number('PORT')}",
-        "worker_class": "gthread",
-        # One more than the requests, so that a probe is answered while all are busy.
+        "worker_class": "functions.shared.probed.ProbedWorker",
+        # One more than the requests: one whose client is gone may still be at its end when the next one comes.
         "threads": settings.number("CONCURRENCY") + 1,
         "timeout": 0,
         "graceful_timeout": settings.number("TIMEOUT_SECONDS"),

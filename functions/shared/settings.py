@@ -102,6 +102,7 @@ SETTINGS = (
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),
     Setting("DOWNLOAD_URL", "http://localhost:8083", "The download function, for the gateway."),
     Setting("NOTIFY_URL", "http://localhost:8084", "The notify function, for the gateway."),
+    Setting("CONVERT_URL", "http://localhost:8085", "The convert function, for the gateway, which only wakes it."),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

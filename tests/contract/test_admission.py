@@ -119,9 +119,11 @@ def test_probes_ask_the_port_of_the_container(overlay: Path) -> None:
         for probe in (container["livenessProbe"], container["readinessProbe"]):
             (handler,) = PROBES & set(probe)
             assert "port" not in probe[handler]
-        # Without a period, queue-proxy asks often and by itself; neither of these may then be given.
-        ready = container["readinessProbe"]
-        assert ready.get("periodSeconds") or not {"timeoutSeconds", "failureThreshold"} & set(ready)
+        # Without a period, queue-proxy asks every 50 ms by itself (pkg/queue/readiness).
+        ready, live = container["readinessProbe"], container["livenessProbe"]
+        assert min(ready[name] for name in ("periodSeconds", "timeoutSeconds", "failureThreshold")) >= 1
+        assert ready["successThreshold"] >= 1
+        assert live.get("successThreshold", 1) == 1
 
 
 @overlays

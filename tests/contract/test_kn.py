@@ -18,17 +18,19 @@ import yaml
 from knative import kn
 from knative.local import kustomize
 from knative.local.kustomize import Manifest
-from knative.rollout import Command
+from knative.rollout import Command, resource
+from knative.stamp import ANNOTATION, stamped
 
 ROOT = Path(__file__).parents[2]
 overlays = pytest.mark.parametrize("name", ["kind", "production"])
 
+PROBE = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold", "successThreshold")
 SWITCHES = {"--cluster-local", "--no-lock-to-digest"}
 SERVICE = {
     *("--label-service", "--annotation-revision", "--scale-min", "--scale-max", "--scale-utilization", "--timeout"),
     *("--concurrency-limit", "--service-account", "--volume", "--mount", "--image", "--cmd", "--arg", "--port"),
     *("--env", "--env-value-from", "--env-from", "--request", "--limit", "--probe-liveness", "--probe-readiness"),
-    "--filename",
+    *("--probe-liveness-opts", "--probe-readiness-opts", "--filename"),
 }
 KNOWN = {
     "service apply": SERVICE,
@@ -68,6 +70,24 @@ def test_what_is_there_already_is_updated_with_flags_that_kn_has(name: str) -> N
         if command.instead:
             update = Kn(command.instead, "")
             assert (update.verb, update.name) == (update.noun + " update", Kn(command.argv, "").name)
+
+
+@overlays
+def test_a_container_has_the_name_that_an_update_by_kn_leaves_it(name: str) -> None:
+    """`kn service apply` takes the name out of what it sends for a Service that is there (pkg/serving/v1/apply.go,
+    removeContainerNameAndResourcesIfNotSet), and Serving puts its default into the gap."""
+    for manifest in rendered(name):
+        if resource(manifest) == "Service.serving.knative.dev":
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            assert container["name"] == "user-container"
+
+
+@overlays
+def test_the_hash_of_settings_goes_by_kn_too(name: str) -> None:
+    found = stamped(rendered(name), {})
+    made = made_by(command for _, command in kn.commands(found))
+    assert made == {identity(manifest): manifest for manifest in found}
+    assert any(ANNOTATION in str(manifest) for manifest in made.values())
 
 
 @overlays
@@ -211,8 +231,8 @@ def container(flags: Flags) -> dict[str, Any]:
         "env": [variable(*text.split("=", 1)) for text in flags.all("--env", "--env-value-from")],
         "envFrom": [{"configMapRef": {"name": each.removeprefix("config-map:")}} for each in flags.all("--env-from")],
         "resources": {f"{kind}s": pairs(flags.one(f"--{kind}").split(",")) for kind in ("request", "limit")},
-        "livenessProbe": probe(flags.one("--probe-liveness")),
-        "readinessProbe": probe(flags.one("--probe-readiness")),
+        "livenessProbe": probe(flags, "liveness"),
+        "readinessProbe": probe(flags, "readiness"),
         "volumeMounts": [{"name": name, "mountPath": path} for path, name in flags.pairs("--mount").items()],
     }
 
@@ -224,10 +244,13 @@ def variable(name: str, text: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def probe(text: str) -> dict[str, Any]:
-    scheme, host, port, path = text.split(":")
+def probe(flags: Flags, kind: str) -> dict[str, Any]:
+    scheme, host, port, path = flags.one(f"--probe-{kind}").split(":")
     assert (scheme, host, port) == ("http", "", "")
-    return {"httpGet": {"path": path}}
+    numbers = pairs(flags.one(f"--probe-{kind}-opts").split(","))
+    # kn takes the names in any case.
+    known = {name.lower(): name for name in PROBE}
+    return {"httpGet": {"path": path}} | {known[name.lower()]: int(value) for name, value in numbers.items()}
 
 
 def broker(flags: Flags, _stdin: str) -> Manifest:

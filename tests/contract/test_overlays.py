@@ -18,6 +18,7 @@ import pytest
 from events.catalogue import CATALOGUE, FROM_RABBITMQ, VideoSubmitted, dataschema
 from functions.convert.sandbox.attend import TICK_SECONDS
 from functions.convert.sandbox.worker import GRACE_SECONDS
+from functions.shared.health import FRESH_SECONDS, PATIENCE_SECONDS
 from functions.shared.settings import SETTINGS
 from knative import credentials
 from knative.deploy import away, placeholders, secret_keys, there
@@ -82,6 +83,9 @@ def test_what_we_run_is_locked_in(overlay: Path) -> None:
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "runAsNonRoot": True,
+                # Both: kubelet hands on the user of an image without its group, and group 0 would be what is left.
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
                 "readOnlyRootFilesystem": True,
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},
@@ -137,6 +141,20 @@ def test_each_service_has_probes_bounds_and_a_port(overlay: Path) -> None:
         assert container["ports"] == [{"containerPort": 8080}]
         scale = {key.removeprefix("autoscaling.knative.dev/") for key in template["metadata"]["annotations"]}
         assert {"min-scale", "max-scale", "target-utilization-percentage", "scale-down-delay"} <= scale
+
+
+@overlays
+def test_a_function_that_is_busy_is_neither_restarted_nor_taken_out_of_turn(overlay: Path) -> None:
+    for service in kinds(overlay, "Service.serving.knative.dev"):
+        (container,) = service["spec"]["template"]["spec"]["containers"]
+        live, ready = container["livenessProbe"], container["readinessProbe"]
+        assert live["timeoutSeconds"] >= 10 * PATIENCE_SECONDS
+        assert live["periodSeconds"] * live["failureThreshold"] >= 60
+        # The answer that a store has not come back in time is itself in time.
+        assert ready["timeoutSeconds"] >= 3 * PATIENCE_SECONDS
+        assert ready["failureThreshold"] >= 3
+        # Each of kubelet's probes asks once, and at most one in two of them a store.
+        assert ready["periodSeconds"] >= FRESH_SECONDS
 
 
 @overlays
@@ -383,7 +401,8 @@ def test_each_stage_waits_for_the_one_before(overlay: Path) -> None:
 
 def test_production_is_not_deployed_before_it_is_filled_in() -> None:
     left = placeholders(objects(ROOT / "knative/overlays/production"))
-    assert {"registry.example.com", "audiolift.example.com", "192.0.2.0/24", f"sha256:{'0' * 64}"} <= left
+    names = {"registry.example.com", "audiolift.example.com", "audiolift@example.com"}
+    assert left == {*names, "192.0.2.0/24", f"sha256:{'0' * 64}"}
     assert placeholders(objects(ROOT / "knative/overlays/kind")) == set()
 
 
@@ -409,7 +428,8 @@ def test_without_kubectl_nothing_is_deployed(tmp_path: Path) -> None:
 
 @in_cluster
 def test_what_is_taken_away_goes_in_reverse_and_leaves_the_namespace(overlay: Path) -> None:
-    gone = [command.argv[2:4] for command in away(objects(overlay))]
+    said = [command.argv for command in away(objects(overlay))]
+    gone = [argv[2:4] for argv in said if argv[1] == "delete"]
     assert ("Namespace", "audiolift") not in gone
     assert len(gone) == len(objects(overlay)) - 1
     assert gone.index(("Trigger.eventing.knative.dev", "video-uploaded")) < gone.index(

@@ -1,19 +1,33 @@
-"""Starts one function in a process of its own, as a cluster does, without the rest of audiolift."""
+"""One function in a process of its own, as a cluster runs it."""
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
 from tests.patience import PATIENCE, eventually
-from tests.system import ROOT
+from tests.system import PASSWORD, ROOT
 
-__all__ = ["command", "run", "serving"]
+__all__ = ["command", "run", "serving", "sign_up", "told"]
+
+
+def told(database_url: str, data: Path) -> dict[str, str]:
+    """What a cluster tells every function: stores, with tables; keys; and no sink."""
+    keys = run("functions.login.keys", os.environ).stdout
+    tokens = {name.upper().replace("-", "_"): value for name, value in json.loads(keys).items()}
+    stores = {"DATABASE_URL": database_url, "BLOBS_URL": f"file://{data}/blobs", "SMTP_URL": f"file://{data}/mail"}
+    everything = {**os.environ, **tokens, **stores, "HOST": "127.0.0.1"}
+    run("functions.shared.migrate", everything)
+    return everything
 
 
 def run(module: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -49,3 +63,11 @@ def refuses(client: httpx.Client) -> bool:
     """Whether nobody takes connections where the client's function listens."""
     with socket.socket() as probe:
         return probe.connect_ex((client.base_url.host, client.base_url.port)) != 0
+
+
+def sign_up(login: httpx.Client) -> dict[str, str]:
+    """A new account by the login function alone. Returns: the header that its requests carry."""
+    account = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
+    login.post("/v1/users", json=account).raise_for_status()
+    tokens = login.post("/v1/token", auth=(account["email"], PASSWORD)).raise_for_status().json()
+    return {"Authorization": f"Bearer {tokens['access_token']}"}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.e2e.alone import command, run, serving
+from tests.e2e.alone import command, serving, sign_up, told
 from tests.e2e.inside import check_problem
 from tests.patience import PATIENCE, eventually
-from tests.system import PASSWORD, ROOT
+from tests.system import ROOT
 
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
 WITH_DATABASE = tuple(name for name in FUNCTIONS if name != "gateway")
@@ -28,12 +25,7 @@ JOB = f"/v1/jobs/{'0' * 32}"
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What a cluster tells every function: stores (with tables), keys, and no sink."""
     data = tmp_path_factory.mktemp("alone")
-    keys = run("functions.login.keys", os.environ).stdout
-    tokens = {name.upper().replace("-", "_"): value for name, value in json.loads(keys).items()}
-    stores = {"DATABASE_URL": f"sqlite:///{data}/rows.db", "BLOBS_URL": f"file://{data}/blobs"}
-    everything = {**os.environ, **tokens, **stores, "SMTP_URL": f"file://{data}/mail", "HOST": "127.0.0.1"}
-    run("functions.shared.migrate", everything)
-    return everything
+    return told(f"sqlite:///{data}/rows.db", data)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -170,11 +162,3 @@ def test_a_function_that_is_told_nonsense_says_so_and_does_not_start(
     assert said in process.stderr
     assert "Traceback" not in process.stderr
     assert "tiger" not in process.stderr
-
-
-def sign_up(login: httpx.Client) -> dict[str, str]:
-    """A new account by the login function alone. Returns: the header that its requests carry."""
-    account = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
-    login.post("/v1/users", json=account).raise_for_status()
-    tokens = login.post("/v1/token", auth=(account["email"], PASSWORD)).raise_for_status().json()
-    return {"Authorization": f"Bearer {tokens['access_token']}"}

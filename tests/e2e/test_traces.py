@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from events.wire import Envelope, write
-from tests.e2e.alone import serving
+from tests.e2e.alone import serving, sign_up
 from tests.e2e.inside import rows
-from tests.e2e.test_functions_alone import sign_up
 from tests.e2e.test_large_headers import alone
 from tests.patience import eventually
 from tests.system import Audiolift, User

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gridfs
 import pymongo
 import pytest
-from pymongo.monitoring import CommandListener
+from pymongo.monitoring import CommandListener, ConnectionPoolListener
 
 from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
@@ -46,6 +50,26 @@ class Seen(CommandListener):
     def named(self, name: str, collection: str) -> list[Any]:
         """The commands of this name on a collection."""
         return [command for command in self.commands if command.get(name) == collection]
+
+
+class Connections(ConnectionPoolListener):
+    """Counts the connections for commands; `most` is how many there were at the same time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def connection_created(self, event: Any) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def connection_closed(self, event: Any) -> None:
+        self.now -= 1
+
+    def _not_needed(self, event: Any) -> None: ...
+
+    pool_created = pool_ready = pool_cleared = pool_closed = connection_ready = _not_needed
+    connection_check_out_started = connection_check_out_failed = _not_needed
+    connection_checked_out = connection_checked_in = _not_needed
 
 
 @pytest.fixture
@@ -184,3 +208,31 @@ def until_it_answers(store: GridFSBlobs) -> list[bytes]:
         except Unavailable:
             assert time.monotonic() < ends
             time.sleep(0.1)
+
+
+def test_many_threads_share_few_connections(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Connections()
+    made = functools.partial(pymongo.MongoClient[Any], event_listeners=[opened])
+    monkeypatch.setattr("functions.shared.blobs.gridfs.MongoClient", made)
+    store = GridFSBlobs(uri)
+    write(store, b"x" * 1000)
+    together = threading.Barrier(30)
+
+    def read(_: int) -> bytes:
+        together.wait()
+        return b"".join(b"".join(store.read(NAME, 0, 1000)) for _ in range(10))
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(read, range(30))) == {b"x" * 10_000}
+    store.close()
+    assert 1 <= opened.most <= 4
+
+
+def test_the_url_may_say_how_many_connections_there_are(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    monkeypatch.setattr("functions.shared.blobs.gridfs.MongoClient", lambda _uri, **options: said.append(options))
+    for query in ("", "?maxpoolsize=7", "?retryWrites=true&waitQueueTimeoutMS=1"):
+        with suppress(AttributeError):
+            GridFSBlobs(uri + query)
+    assert [options.get("maxPoolSize") for options in said] == [4, None, 4]
+    assert [options.get("waitQueueTimeoutMS") for options in said] == [10_000, 10_000, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from alembic import command
 
 from functions.shared import database, migrate
 from functions.shared.database import DatabaseUnavailable
+from functions.shared.problems import Unavailable
 from functions.shared.tables import metadata, users
 from tests.patience import PATIENCE
 from tests.servers import MariaDB
@@ -24,7 +26,8 @@ from tests.servers import MariaDB
 def tables(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A migrated, empty database."""
     monkeypatch.setenv("DATABASE_URL", mariadb.create("test_mysql"))
-    monkeypatch.setenv("CONCURRENCY", "3")
+    # No connections for each request: there are as many whatever this is.
+    monkeypatch.setenv("CONCURRENCY", "200")
     database.engine.cache_clear()
     migrate.upgrade()
     with database.transaction() as connection:
@@ -146,7 +149,7 @@ def test_a_server_that_was_restarted_is_found_again(mariadb: MariaDB) -> None:
     database.ping()
 
 
-def test_there_are_never_more_connections_than_the_function_handles_requests() -> None:
+def test_there_are_never_more_connections_than_a_few_and_the_rest_wait() -> None:
     release, held = threading.Event(), threading.Semaphore(0)
 
     def hold(_: int) -> Any:
@@ -157,8 +160,31 @@ def test_there_are_never_more_connections_than_the_function_handles_requests() -
 
     with ThreadPoolExecutor(5) as pool:
         running = [pool.submit(hold, number) for number in range(5)]
-        for _ in range(3):
+        for _ in range(database.CONNECTIONS):
             assert held.acquire(timeout=PATIENCE)
         assert not held.acquire(timeout=0.3)
         release.set()
-        assert len({each.result() for each in running}) <= 3
+        assert len({each.result() for each in running}) <= database.CONNECTIONS
+
+
+def test_who_waits_too_long_for_a_connection_is_told_once_and_the_check_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database, "POOL_SECONDS", 0.1)
+    database.engine.cache_clear()
+    runs: list[int] = []
+
+    @database.transactional
+    def never(_connection: sa.Connection) -> None:
+        runs.append(1)
+
+    with ExitStack() as stack:
+        for _ in range(database.CONNECTIONS):
+            stack.enter_context(database.reading())
+        # A lost connection would be tried again; whoever has waited for one has no time left for that.
+        with pytest.raises(Unavailable, match="busy") as caught:
+            never()
+        assert not isinstance(caught.value, DatabaseUnavailable)
+        database.ping()
+    assert runs == []
+    never()

@@ -6,15 +6,14 @@ Names are made by audiolift alone, never from what a user sent: `video/<job>`, `
 
 from __future__ import annotations
 
-import functools
-
 from functions.shared import settings
 from functions.shared.blobs.interface import Blobs, NoSuchBlob, Reader, Stored, Writer
+from functions.shared.once import once
 
 __all__ = ["Blobs", "NoSuchBlob", "Reader", "Stored", "Writer", "store"]
 
 
-@functools.cache
+@once
 def store() -> Blobs:
     """The process's blob store. Raises: SettingError when BLOBS_URL names none that exists."""
     url = settings.text("BLOBS_URL")

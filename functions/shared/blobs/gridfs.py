@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import pymongo
 from bson import Binary, ObjectId
 from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
@@ -33,7 +35,10 @@ WINDOW = 16
 # Chunks that a reader keeps: what is read twice is seldom far apart.
 CACHED = 2 * WINDOW
 DATABASE = "audiolift"
-SERVER_SELECTION_MS = 5000
+# What the URI may say otherwise. pymongo would open up to a hundred connections in each pod, and has a thread wait for
+# one for ever. It opens two more to each server, to watch it.
+POOL = {"maxPoolSize": 4, "waitQueueTimeoutMS": 10_000, "serverSelectionTimeoutMS": 5000}
+CHECK_SECONDS = 5
 
 Document = dict[str, Any]
 
@@ -111,9 +116,7 @@ class GridFSBlobs:
     """
 
     def __init__(self, uri: str) -> None:
-        self._client: MongoClient[Document] = MongoClient(
-            uri, serverSelectionTimeoutMS=SERVER_SELECTION_MS, tz_aware=True
-        )
+        self._client: MongoClient[Document] = MongoClient(uri, tz_aware=True, **_unsaid(uri))
         safe = WriteConcern(w="majority", j=True)
         database = self._client.get_default_database(DATABASE).with_options(write_concern=safe)
         self._files, self._chunks, self._unfinished = (
@@ -191,7 +194,7 @@ class GridFSBlobs:
 
     def ping(self) -> None:
         """The server answers."""
-        with _answering():
+        with _answering(), pymongo.timeout(CHECK_SECONDS):
             self._files.database.command("ping")
 
     def _begin(self, name: str) -> ObjectId:
@@ -257,6 +260,11 @@ class GridFSBlobs:
             self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
             self._files.create_index([("filename", ASCENDING), ("uploadDate", ASCENDING)])
             self._indexed = True
+
+
+def _unsaid(uri: str) -> dict[str, Any]:
+    said = {name.lower() for name, _ in parse_qsl(urlsplit(uri).query)}
+    return {name: value for name, value in POOL.items() if name.lower() not in said}
 
 
 @contextmanager

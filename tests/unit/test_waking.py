@@ -1,0 +1,112 @@
+"""functions/gateway/waking.py: what comes next is started ahead, and nothing else is changed by it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from functions.gateway import waking
+from functions.gateway.table import TABLE
+
+
+class Functions:
+    """Stands for all functions, under one address each: notes who was asked for what."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+    """Reachable under the gateway's settings."""
+    made = Functions()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        for name in ("login", "upload", "download", "notify", "convert"):
+            monkeypatch.setenv(f"{name.upper()}_URL", f"http://127.0.0.1:{server.server_port}/{name}")
+        yield made
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def nothing_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has just started."""
+    monkeypatch.setattr(waking, "_last", {})
+
+
+def expect(*routes: tuple[str, str]) -> None:
+    """Expect what comes after these routes, and wait for all that this sets off."""
+
+    async def all_of_them() -> None:
+        for method, path in routes:
+            waking.expect(method, path)
+        await asyncio.gather(*waking._tasks)
+
+    asyncio.run(all_of_them())
+
+
+def test_a_video_on_its_way_wakes_what_converts_it(functions: Functions) -> None:
+    expect(("POST", "/v1/jobs"))
+    assert sorted(functions.asked) == ["/convert/healthz", "/download/healthz"]
+
+
+def test_signing_in_wakes_what_a_person_who_has_signed_in_uses(functions: Functions) -> None:
+    expect(("POST", "/v1/token"))
+    assert sorted(functions.asked) == ["/download/healthz", "/upload/healthz"]
+
+
+def test_each_function_is_woken_once_in_a_while(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect(*[("GET", "/v1/jobs")] * 5, ("POST", "/v1/token"))
+    assert sorted(functions.asked) == ["/download/healthz", "/upload/healthz"]
+    monkeypatch.setattr(waking, "EVERY_SECONDS", 0)
+    expect(("GET", "/v1/jobs"))
+    assert len(functions.asked) == 3
+
+
+def test_other_requests_wake_nothing(functions: Functions) -> None:
+    expect(*((method, path) for method, path, *_ in TABLE if (method, path) not in waking.NEXT))
+    assert functions.asked == []
+
+
+def test_every_route_that_wakes_is_one_of_the_gateways_and_takes_a_token_but_for_signing_in() -> None:
+    signed_in = {(method, path): needs for method, path, _, needs in TABLE}
+    assert set(waking.NEXT) <= set(signed_in)
+    assert [route for route in waking.NEXT if not signed_in[route]] == [("POST", "/v1/token")]
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def test_a_function_that_cannot_be_woken_is_of_no_concern(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with refusing() as port, caplog.at_level(logging.DEBUG):
+        monkeypatch.setenv("UPLOAD_URL", f"http://127.0.0.1:{port}")
+        expect(("GET", "/v1/jobs"))
+    assert [
+        (each.levelname, "could not wake upload" in each.message)
+        for each in caplog.records
+        if each.name == waking.__name__
+    ] == [("DEBUG", True)]
