@@ -11,6 +11,7 @@ import pytest
 from tests.knative.plane import Plane
 from tests.provision import find
 from tests.servers import MariaDB, Mongo, RabbitMQ
+from tests.system import User
 
 PROGRAMS = ("ingress", "dispatcher", "receive_adapter", "queue-proxy", "kn")
 
@@ -44,6 +45,12 @@ def plane(
     """All of audiolift, for all tests of this process."""
     with Plane(tmp_path_factory.mktemp("plane"), binaries, mariadb, rabbitmq, mongo) as running:
         yield running
+
+
+@pytest.fixture
+def user(plane: Plane) -> User:
+    """Somebody who has registered and signed in by the public name."""
+    return plane.user()
 
 
 def _lacking() -> str:

@@ -11,8 +11,8 @@ import random
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.e2e.inside import tree
@@ -131,16 +131,17 @@ class Program:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to its first process alone, as a kubelet does."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        assert self._process
+        self._process.send_signal(number)
 
-    def freeze(self) -> None:
-        """Stop all its processes where they are."""
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All its processes stand still, as on a machine that swaps."""
         self._signal_all(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let them go on."""
-        self._signal_all(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._signal_all(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9, to it and to all that it started."""
@@ -161,7 +162,8 @@ class Program:
         eventually(lambda: text in self.log.read_text(errors="replace"), f"{self.name} says {text!r}")
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for pid in tree(self.pid):
+        # The number of one that has ended may be another's by now.
+        for pid in tree(self.pid) if self.running() else ():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 

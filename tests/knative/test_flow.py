@@ -13,12 +13,6 @@ from tests.patience import eventually
 from tests.system import User
 
 
-@pytest.fixture
-def user(plane: Plane) -> User:
-    """Somebody who has registered and signed in by the public name."""
-    return plane.user()
-
-
 def test_who_uploads_by_the_public_name_follows_the_job_gets_mail_and_downloads(
     plane: Plane, user: User, video: Path
 ) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,6 @@ from tests.system import User
 
 JOBS = 12
 DOWN_SECONDS = 4
-
-
-@pytest.fixture
-def user(plane: Plane) -> User:
-    return plane.user()
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +57,10 @@ def test_jobs_survive_that_rabbitmq_is_stopped_and_started(plane: Plane, user: U
     titles = names(JOBS)
     upload_all(user, sound, titles[: JOBS // 2])
     plane.rabbitmq.stop()
-    upload_all(user, sound, titles[JOBS // 2 :])
-    plane.rabbitmq.start()
+    try:
+        upload_all(user, sound, titles[JOBS // 2 :])
+    finally:
+        plane.rabbitmq.start()
     check_told_once(plane, user.email, titles)
 
 
@@ -97,12 +95,11 @@ def test_a_dispatcher_that_is_killed_in_mid_delivery_delivers_again(plane: Plane
 
 def test_events_that_a_stopped_dispatcher_had_fetched_are_not_lost(plane: Plane, user: User, sound: Path) -> None:
     """It sends what it has not delivered to the dead letters."""
-    titles, convert = names(JOBS), plane.pods["convert"].function
-    convert.freeze()
-    upload_all(user, sound, titles)
-    dispatcher_of_uploads(plane).send(signal.SIGTERM)
-    dispatcher_of_uploads(plane).wait()
-    convert.thaw()
+    titles = names(JOBS)
+    with plane.pods["convert"].function.frozen():
+        upload_all(user, sound, titles)
+        dispatcher_of_uploads(plane).send(signal.SIGTERM)
+        dispatcher_of_uploads(plane).wait()
     dispatcher_of_uploads(plane).start()
     check_told_once(plane, user.email, titles)
 
@@ -137,15 +134,42 @@ def test_an_upload_under_way_outlasts_the_end_of_its_pod(plane: Plane, user: Use
 def test_a_conversion_under_way_outlasts_the_end_of_its_pod(plane: Plane, user: User, long_audio: Path) -> None:
     (title,) = names(1)
     user.wait(user.upload(long_audio, filename=title)["id"], "converting")
-    (*_, child) = tree(plane.pods["convert"].function.pid)
-    os.kill(child, signal.SIGSTOP)  # so that it is under way for longer than queue-proxy waits for the last request
-    old = plane.replace("convert")
-    assert old
-    old.begin_to_end()
-    os.kill(child, signal.SIGCONT)
+    with held_up(plane):
+        old = plane.replace("convert")
+        assert old
+        old.begin_to_end()
+        assert [job["state"] for job in jobs(plane, [title])] == ["converting"]
     old.end()
     check_told_once(plane, user.email, [title])
     assert token(plane, title) == 1
+
+
+def test_events_of_a_job_go_on_with_another_pod_when_the_first_ends(plane: Plane, user: User, long_audio: Path) -> None:
+    job_id = user.upload(long_audio)["id"]
+    user.wait(job_id, "converting")
+    link = f"/v1/jobs/{job_id}/events"
+    with held_up(plane), ThreadPoolExecutor(1) as pool, user.http.stream("GET", link) as stream:
+        lines = pool.submit(list, stream.iter_lines())
+        old = plane.replace("download")
+        assert old
+        old.begin_to_end()
+        assert user.job(job_id)["state"] == "converting"
+        seen = [line.removeprefix("id: ") for line in lines.result() if line.startswith("id: ")]
+    old.end()
+    again = user.http.get(link, headers={"Last-Event-ID": seen[-1]})
+    assert '"state": "done"' in again.text
+
+
+@contextmanager
+def held_up(plane: Plane) -> Iterator[None]:
+    """The conversion under way goes on only afterwards: it takes longer than queue-proxy waits for a last request."""
+    (*_, child) = tree(plane.pods["convert"].function.pid)
+    os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGCONT)
 
 
 def token(plane: Plane, title: str) -> int:

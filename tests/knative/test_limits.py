@@ -26,11 +26,6 @@ MOST_CONNECTIONS = 4
 TOKEN = {"grant_type": "password", "username": "nobody@example.com", "password": "not a pass phrase"}
 
 
-@pytest.fixture
-def user(plane: Plane) -> User:
-    return plane.user()
-
-
 def test_500_megabytes_pass_through_memory_that_does_not_grow(plane: Plane, user: User, tmp_path: Path) -> None:
     video = media.make(tmp_path / "mp4-faststart.mp4").read_bytes()
 
@@ -56,12 +51,9 @@ def test_what_finds_the_queue_full_is_told_when_to_come_again(plane: Plane) -> N
     login, room = plane.pods["login"].function, 11 * plane.cluster.services["login"].concurrency
     too_many = 8
     with ThreadPoolExecutor(room + too_many) as pool:
-        login.freeze()
-        asked = [pool.submit(plane.http.post, f"{plane.url}/v1/token", data=TOKEN) for _ in range(room + too_many)]
-        eventually(
-            lambda: sum(each.done() for each in asked) >= too_many, "those are refused for whom there is no room"
-        )
-        login.thaw()
+        with login.frozen():
+            asked = [pool.submit(plane.http.post, f"{plane.url}/v1/token", data=TOKEN) for _ in range(room + too_many)]
+            eventually(lambda: sum(each.done() for each in asked) >= too_many, "as many are refused as are too many")
         answers = [each.result() for each in asked]
     refused = [answer for answer in answers if answer.status_code >= 500]
     assert len(refused) == too_many, Counter(answer.status_code for answer in answers)
@@ -73,11 +65,9 @@ def test_what_finds_the_queue_full_is_told_when_to_come_again(plane: Plane) -> N
 def test_what_takes_longer_than_its_time_ends_with_504_and_a_problem_for_the_client(plane: Plane) -> None:
     login = plane.pods["login"].function
     inside = plane.cluster.url(Sink("Service", "login"))
-    with ThreadPoolExecutor(2) as pool:
-        login.freeze()
+    with login.frozen(), ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(plane.http.post, f"{base}/v1/token", data=TOKEN) for base in (inside, plane.url)]
         answers = [each.result() for each in asked]
-        login.thaw()
     assert answers[0].status_code == 504
     check_problem(answers[1], 502, "bad-gateway")
 
