@@ -15,7 +15,8 @@ from enum import Enum
 
 from events import wire
 from events.errors import Malformed
-from functions.shared.proxy import Answer, Forwarder, NoAnswer, header_text
+from functions.shared.headers import header_text
+from functions.shared.proxy import Answer, Forwarder, NoAnswer
 
 __all__ = [
     "LARGEST_EVENT",

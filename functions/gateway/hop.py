@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
+from functions.shared.headers import Headers, end_to_end
 from functions.shared.problems import Problem
-from functions.shared.proxy import Headers, end_to_end
 
 __all__ = ["PSEUDONYM", "homeward", "onward", "refuse_loop"]
 

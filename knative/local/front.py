@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from multidict import CIMultiDict
 
-from functions.shared.proxy import Headers, end_to_end, header_text
+from functions.shared.headers import Headers, end_to_end, header_text
 
 __all__ = ["inward", "names", "outward", "refusal", "said", "target"]
 
