@@ -95,6 +95,11 @@ class Pod:
         """The command line that runs a command in here."""
         return [*_INSIDE, "--target", str(self._holder.pid), *command]
 
+    def connections(self, port: int) -> int:
+        """How many connections it has to a port elsewhere (proc(5), net/tcp: addresses in hexadecimal, state 01)."""
+        lines = Path(f"/proc/{self._holder.pid}/net/tcp").read_text().splitlines()[1:]
+        return sum(line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "01" for line in lines)
+
     def delete(self) -> None:
         """Kill what is in it, and take it away."""
         for program in self._programs:

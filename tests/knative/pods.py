@@ -54,6 +54,10 @@ class FunctionPod:
         except httpx.TransportError:
             return False
 
+    def connections(self, port: int) -> int:
+        """How many connections the pod has to a port elsewhere."""
+        return self._pod.connections(port)
+
     def kill(self) -> None:
         """The container of the function dies at once, and is started again."""
         self.function.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -18,14 +17,10 @@ Result = TypeVar("Result")
 
 
 class Relay:
-    """Listens on `address` and `port`, and passes what comes on to `target` at loopback. Use it as a context manager.
-
-    `open` says how many connections each address holds now.
-    """
+    """Listens on `address` and `port`, and passes what comes on to port `target` of loopback, while in the context."""
 
     def __init__(self, address: str, target: int) -> None:
         self.address, self._target = address, target
-        self.open: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -63,14 +58,11 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")[0]
-        self.open[peer] += 1
         try:
             # asyncio logs a handler that is cancelled as an error.
             with suppress(OSError, asyncio.CancelledError):
                 await self._join(reader, writer)
         finally:
-            self.open[peer] -= 1
             writer.close()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

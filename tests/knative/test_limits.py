@@ -91,17 +91,17 @@ def test_readiness_uses_up_no_connections_while_the_database_hangs(plane: Plane)
     plane.rows_relay.hang()
     try:
         starting = [plane.begin(name) for name in names]
-        ends, most = time.monotonic() + 30, Counter[str]()
+        pods = [*plane.pods.values(), *starting]
+        ends, held = time.monotonic() + 30, Counter[str]()
         while time.monotonic() < ends:
-            for pod in [*plane.pods.values(), *starting]:
+            for pod in pods:
                 pod.probe(seconds=0.2)
-            most |= plane.rows_relay.open
+            held |= Counter({f"{pod.name} {pod.address}": pod.connections(plane.rows_relay.port) for pod in pods})
     finally:
         plane.rows_relay.flow()
-    for pod in [*plane.pods.values(), *starting]:
+    for pod in pods:
         pod.wait()
     for pod in starting:
         pod.delete()
-    held = {f"{pod.name} {pod.address}": most[pod.address] for pod in [*plane.pods.values(), *starting]}
     assert max(held.values()) <= MOST_CONNECTIONS, held
     assert plane.user()
