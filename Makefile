@@ -16,7 +16,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets sbom imagetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -88,6 +88,10 @@ sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
 imagetest: ## Build the images from a bare Debian and run them, with buildah, debootstrap and runc, as root
 	@$(dev) tests.provision
 	@$(images)
+
+knativetest: ## Run audiolift behind Knative's own programs, as root (KNATIVE_BIN=the folder that has them)
+	@$(dev) tests.provision
+	@$(dev) pytest -n 0 tests/knative
 
 clean: ## Remove the environment and caches; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

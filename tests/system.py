@@ -78,11 +78,11 @@ class Audiolift:
 
 
 class User:
-    """A client with an account of its own. `http` sends its token along."""
+    """A client with an account of its own. `http` sends its token along, over `transport` where DNS leads nowhere."""
 
-    def __init__(self, url: str) -> None:
-        self.email = f"{uuid.uuid4().hex}@example.com"
-        self.http = httpx.Client(base_url=url, timeout=PATIENCE)
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None, email: str | None = None) -> None:
+        self.email = email or f"{uuid.uuid4().hex}@example.com"
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE, transport=transport)
         self.http.post("/v1/users", json={"email": self.email, "password": PASSWORD}).raise_for_status()
         self.tokens = self.sign_in()
         self.http.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"

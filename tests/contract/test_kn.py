@@ -1,8 +1,8 @@
 """The commands of kn say what the manifests say.
 
-kn is not at hand. `Kn` below is made from its documentation and source (docs/cmd/*.md, pkg/flags, pkg/commands of
-github.com/knative/client at e411e88, kn 1.23): it knows the flags that are used, refuses all others, and does what kn
-does.
+kn itself is run where it is at hand, by tests/knative. `Kn` below is made from its documentation and source
+(docs/cmd/*.md, pkg/flags, pkg/commands of github.com/knative/client at e411e88, kn 1.23): it knows the flags that are
+used, refuses all others, and does what kn does.
 """
 
 from __future__ import annotations
