@@ -103,6 +103,7 @@ SETTINGS = (
         "After how long without effect an event that was sent is sent again; grows with every try.",
     ),
     Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended."),
+    Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
     Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload and files of no job are kept."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),

@@ -1,4 +1,4 @@
-"""Deletes rows that have done their duty."""
+"""Deletes rows that have done their duty: no table grows for ever. Dead letters are forgotten by healing.py."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from functions.shared import database, settings
-from functions.shared.tables import now, outbox, refresh_tokens
+from functions.shared.tables import jobs, notifications, now, outbox, refresh_tokens
 
 __all__ = ["forget"]
+
+BATCH = 500
 
 
 @database.transactional
 def forget(connection: sa.Connection) -> None:
-    """Refresh tokens that have expired, and events whose effect is long in the database."""
+    """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
+
+    A job takes its events and checkpoint along; what its owner was told goes once the job is gone.
+    """
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.expires_at < now()))
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))
+    connection.execute(jobs.delete().where(jobs.c.id.in_(_history(connection))))
+    connection.execute(notifications.delete().where(~sa.exists().where(jobs.c.id == notifications.c.job_id)))
+
+
+def _history(connection: sa.Connection) -> list[str]:
+    """Expired jobs that are listed no longer, some of them at a time."""
+    before = now() - timedelta(seconds=settings.number("HISTORY_SECONDS"))
+    old = sa.select(jobs.c.id).where(jobs.c.state == "expired", jobs.c.expires_at < before)
+    return list(connection.execute(old.limit(BATCH)).scalars())

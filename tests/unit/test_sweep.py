@@ -6,12 +6,13 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from functions.shared import database, jobs, outbox
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import Audio
 from functions.shared.reasons import Failure
-from functions.shared.tables import checkpoints, now
+from functions.shared.tables import checkpoints, notifications, now
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import outbox as table
 from functions.sweep import events, files, main
@@ -193,6 +194,19 @@ def test_the_database_is_left_as_it_was_when_nothing_is_due(sink: Sink) -> None:
     with database.reading() as connection:
         assert connection.execute(table.select()).all() == []
     assert rows.read(job) == before
+
+
+def test_a_job_that_expired_long_ago_is_forgotten_and_what_its_owner_was_told_with_it(sink: Sink) -> None:
+    old, young = (rows.job("expired", expires_at=rows.ago(days * 86400)) for days in (91, 89))
+    failed = rows.job("failed", expires_at=rows.ago(-86400))
+    for job in (old, young, failed):
+        with database.transaction() as connection:
+            values = {"kind": "failed", "channel": "mail", "generation": 1, "user_id": rows.read(job).user_id}
+            connection.execute(notifications.insert().values(job_id=job, claimed_at=now(), **values))
+    main.tick()
+    assert [rows.read(job) is None for job in (old, young, failed)] == [True, False, False]
+    with database.reading() as connection:
+        assert set(connection.execute(sa.select(notifications.c.job_id)).scalars()) == {young, failed}
 
 
 def test_rows_that_have_done_their_duty_are_forgotten() -> None:
