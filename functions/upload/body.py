@@ -66,7 +66,7 @@ def receive(request: Request, head: Received, write: Callable[[bytes], None]) ->
     if request.mimetype == "multipart/form-data":
         form = _Form(write)
         form.read(request.mimetype_params.get("boundary", ""), _pieces(request))
-        return Received(form.filename or head.filename, options.parse({**head.options, **form.fields}))
+        return Received(form.filename or head.filename, options.parse({**head.options, **form.options}))
     for piece in _pieces(request):
         write(piece)
     return head
@@ -82,9 +82,10 @@ class _Form:
         self._values: dict[str, bytes] = {}
 
     @property
-    def fields(self) -> dict[str, str]:
-        """The fields but `file`, by name."""
-        return {name: value.decode(errors="replace") for name, value in self._values.items()}
+    def options(self) -> dict[str, str]:
+        """The fields that are options, by name. A page's form may have others too."""
+        known = options.OPTIONS.keys() & self._values.keys()
+        return {name: self._values[name].decode(errors="replace") for name in known}
 
     def read(self, boundary: str, pieces: Iterable[bytes]) -> None:
         """Read all of it. Raises: Problem when it is no sound form or has no `file`."""
