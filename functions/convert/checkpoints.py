@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, jobs, leases
+from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.jobs import leases
+from functions.shared.jobs.claims import Claim
 from functions.shared.tables import checkpoints, now
 
 __all__ = ["Checkpoint", "forget", "load", "save"]
@@ -35,8 +37,8 @@ def load(job_id: str) -> Checkpoint | None:
 
 
 @database.transactional
-def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint, progress: float) -> None:
-    """Replace the checkpoint of the claim's job, extend its lease, and record progress (0 to 1). Raises: Lost.
+def save(connection: sa.Connection, claim: Claim, checkpoint: Checkpoint, progress: float) -> None:
+    """Replace the checkpoint of the claim's job, extend its lease, and record progress (0 to 1). Raises: ClaimLost.
 
     A job that has got further has all its tries again.
     """

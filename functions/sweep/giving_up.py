@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from events.catalogue import VideoSubmitted, VideoUploaded
-from functions.shared import jobs, outbox
+from functions.shared import outbox
+from functions.shared.jobs import transitions
 from functions.shared.reasons import Failure
 
 __all__ = ["WORK", "fail_job"]
@@ -14,5 +15,5 @@ WORK = {VideoSubmitted.TYPE: "unreachable", VideoUploaded.TYPE: "gave-up"}
 
 def fail_job(job_id: str, event_type: str) -> None:
     """Fail the job that an event was to have worked on, unless somebody works on it or it is over; tell its owner."""
-    if event_type in WORK and (failed := jobs.fail(job_id, Failure(WORK[event_type]))):
+    if event_type in WORK and (failed := transitions.fail(job_id, Failure(WORK[event_type]))):
         outbox.send(failed)

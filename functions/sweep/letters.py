@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from events.catalogue import CATALOGUE
 from events.wire import Envelope
-from functions.shared import jobs
+from functions.shared.jobs import names
 from functions.sweep import parked
 
 __all__ = ["CUT", "MOST_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request"]
@@ -78,7 +78,7 @@ def about(attributes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _submitted(source: str, event_id: str) -> str | None:
-    return jobs.submitted_id(source, event_id) if source and event_id else None
+    return names.submitted_id(source, event_id) if source and event_id else None
 
 
 def _id(identity: str) -> str:

@@ -11,6 +11,8 @@ from flask import Request, Response
 from events.wire import Envelope
 from functions.shared import blobs, database, tables, trace
 from functions.shared.http import answer
+from functions.shared.jobs import rollouts
+from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
@@ -18,7 +20,14 @@ from functions.sweep import dead_letters, events, files, healing, letters, repla
 
 log = logging.getLogger(__name__)
 
-routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
+
+@once
+def _take_over() -> None:
+    """From the sweep of the release before, which gets no events once this one is ready."""
+    rollouts.end(rollouts.OLD_SWEEP)
+
+
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
 
 TICK = "dev.knative.sources.ping"
 # Orphans are rare, and finding them reads the whole list of files.

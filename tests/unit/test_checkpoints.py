@@ -6,8 +6,9 @@ import pytest
 
 from functions.convert import checkpoints
 from functions.convert.checkpoints import Checkpoint
-from functions.shared import database, jobs, tables
+from functions.shared import database, tables
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims
 from functions.shared.tables import now
 from tests.unit import rows
 
@@ -31,8 +32,8 @@ def test_a_job_that_gets_further_has_all_its_tries_again(store: Blobs) -> None:
 def test_who_lost_the_job_saves_nothing(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(1))
     old = rows.claim_of(job)
-    jobs.claim(job)
-    with pytest.raises(jobs.Lost):
+    claims.claim(job)
+    with pytest.raises(claims.ClaimLost):
         checkpoints.save(old, checkpoint(store, job, 1), 0.5)
     assert checkpoints.load(job) is None
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from functions.shared import database, jobs, outbox
+from functions.shared import database, outbox
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import Audio
+from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 from functions.shared.tables import checkpoints, now
 from functions.shared.tables import jobs as jobs_table
@@ -69,14 +70,14 @@ def test_the_wait_for_an_effect_doubles_with_each_try(sink: Sink, tries: int, wa
 
 def test_a_job_that_is_being_converted_is_left_alone(sink: Sink) -> None:
     job = uploaded(sent=100_000)
-    jobs.claim(job)
+    claims.claim(job)
     events.send_again()
     assert sink.received == []
 
 
 def test_a_job_whose_conversion_died_is_sent_again_once(sink: Sink) -> None:
     job = uploaded(sent=60)
-    jobs.claim(job)
+    claims.claim(job)
     rows.change(jobs_table, jobs_table.c.id == job, lease_until=rows.ago(1))
     events.send_again()
     events.send_again()
@@ -85,7 +86,7 @@ def test_a_job_whose_conversion_died_is_sent_again_once(sink: Sink) -> None:
 
 def test_the_news_of_a_job_are_sent_again_until_its_owner_was_told(sink: Sink) -> None:
     job = rows.job("converting")
-    jobs.finish(rows.claim_of(job), AUDIO)
+    transitions.finish(rows.claim_of(job), AUDIO)
     rows.change(table, table.c.job_id == job, sent_at=rows.ago(601), attempts=1)
     events.send_again()
     assert sink.types() == ["audio.created"]
@@ -105,7 +106,7 @@ def test_a_job_that_is_over_expires_with_its_files(store: Blobs, state: str) -> 
 def test_a_job_that_is_retried_at_its_last_moment_keeps_its_video(store: Blobs) -> None:
     job = rows.job("failed", expires_at=rows.ago(1))
     write(store, f"video/{job}")
-    jobs.retry(job)
+    transitions.retry(job)
     files.expire()
     assert (rows.read(job).state, [blob.name for blob in store.all()]) == ("queued", [f"video/{job}"])
 
@@ -157,7 +158,7 @@ def test_a_tick_does_all_of_it_and_a_second_one_nothing_more(store: Blobs, sink:
 
 def test_an_expired_failure_can_still_be_shown(store: Blobs) -> None:
     job = rows.job()
-    jobs.fail(job, Failure("damaged"))
+    transitions.fail(job, Failure("damaged"))
     rows.change(jobs_table, jobs_table.c.id == job, expires_at=rows.ago(1))
     files.expire()
     assert (rows.read(job).state, rows.read(job).error_code) == ("expired", "damaged")
@@ -173,7 +174,7 @@ def saved(job: str, part: str) -> None:
 def uploaded(*, sent: float | None, created: float = 0, tries: int = 1) -> str:
     """A queued job whose event was sent that many seconds ago, or never."""
     job = rows.job("receiving")
-    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
     sent_at = None if sent is None else rows.ago(sent)
     created_at = min(sent_at or now(), now() - timedelta(seconds=created))
     attempts = 0 if sent is None else tries
@@ -197,7 +198,7 @@ def test_the_database_is_left_as_it_was_when_nothing_is_due(sink: Sink) -> None:
 
 def test_rows_that_have_done_their_duty_are_forgotten() -> None:
     job = rows.job("converting")
-    jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
     with database.transaction() as connection:
         outbox.settle(connection, outbox.of(job))
     main.tick()
