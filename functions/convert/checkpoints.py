@@ -31,7 +31,7 @@ def load(job_id: str) -> Checkpoint | None:
     """The newest checkpoint of a job; None when there is none that is whole, and of a version that is known."""
     with database.reading() as connection:
         row = connection.execute(checkpoints.select().where(checkpoints.c.job_id == job_id)).one_or_none()
-    if row is None or row.state.get("version", 1) != VERSION or not all(_is_there(part) for part in row.parts):
+    if row is None or _version(row.state) != VERSION or not all(_is_there(part) for part in row.parts):
         return None
     return Checkpoint(tuple(row.parts), {name: value for name, value in row.state.items() if name != "version"})
 
@@ -59,6 +59,10 @@ def forget(job_id: str) -> None:
         connection.execute(checkpoints.delete().where(mine))
     for part in parts:
         blobs.store().delete(part)
+
+
+def _version(state: Any) -> Any:
+    return state.get("version", 1) if isinstance(state, dict) else None
 
 
 def _is_there(part: str) -> bool:

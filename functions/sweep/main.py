@@ -16,7 +16,7 @@ from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.sweep import dead_letters, events, files, healing, letters, replays, rows
+from functions.sweep import dead_letters, events, files, giving_up, healing, letters, replays, rows
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished
+    yield giving_up.fail_unfetched
     yield rows.forget
     yield healing.forget
     if tables.now().minute == HOURLY_AT:

@@ -67,7 +67,7 @@ def _options(request: Request) -> dict[str, str]:
 
 
 def _store(request: Request, job_id: str, head: Received) -> str:
-    claim = claims.receiving(job_id)
+    claim = claims.claim_upload(job_id)
     with blobs.store().writing(claim.video) as writer:
         received = receive(request, head, leases.keeping(claim, writer.write))
     return transitions.queue(claim, received.filename, received.options, writer.size_bytes)

@@ -100,13 +100,13 @@ def die_at(last: Place, here: Place) -> None:
 
 def queued(user_id: str, title: str, video: bytes) -> str:
     """A job with its video, as upload leaves it when it dies before it sends. Returns: the id of video.uploaded."""
-    return transitions.queue(claims.receiving(received(user_id, title, video)), title, {}, len(video))
+    return transitions.queue(claims.claim_upload(received(user_id, title, video)), title, {}, len(video))
 
 
 def done(user_id: str, title: str, video: bytes) -> str:
     """A job with its MP3, as convert leaves it when it dies before it sends. Returns: the id of audio.created."""
     job_id = received(user_id, title, video)
-    transitions.queue(claims.receiving(job_id), title, {}, len(video))
+    transitions.queue(claims.claim_upload(job_id), title, {}, len(video))
     claim = claims.claim(job_id)
     assert claim
     return transitions.finish(claim, store(claim.audio, video))
@@ -115,7 +115,7 @@ def done(user_id: str, title: str, video: bytes) -> str:
 def received(user_id: str, title: str, video: bytes) -> str:
     """A job whose video has just been stored. Returns: its id."""
     job_id, _ = intake.open_job(user_id, title, {}, None, "")
-    store(claims.receiving(job_id).video, video)
+    store(claims.claim_upload(job_id).video, video)
     return job_id
 
 

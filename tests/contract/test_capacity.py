@@ -65,7 +65,7 @@ def test_the_docs_say_what_a_laptop_needs() -> None:
 
 @overlays
 def test_all_files_that_download_sends_at_a_time_fit_into_half_of_its_memory(overlay: Path) -> None:
-    """Each holds a window of chunks, and one more on its way out; tests/integration/test_slow_readers.py measures it."""
+    """Each holds a window of chunks, and one more on its way out; test_slow_readers.py measures it."""
     each = (STREAM_WINDOW + 1) * CHUNK_BYTES
     services = [item for item in kustomize.render(overlay) if item["apiVersion"] == "serving.knative.dev/v1"]
     (spec,) = [item["spec"]["template"]["spec"] for item in services if item["metadata"]["name"] == "download"]

@@ -15,6 +15,7 @@ import pytest
 from functions.shared import blobs, database, tokens
 from functions.shared.jobs import names
 from functions.shared.jobs.states import State
+from functions.shared.tables import jobs
 from knative.local import kustomize
 from tests.e2e.alone import serving, told
 from tests.e2e.inside import peak_rss
@@ -65,7 +66,7 @@ def bounds() -> tuple[int, int]:
 def link_to_an_mp3() -> str:
     """The path by which anybody reads the MP3 of a job that is done."""
     job = rows.job(State.DONE, audio_bytes=MP3_BYTES, audio_sha256="ab" * 32)
-    rows.change(rows.jobs, rows.jobs.c.id == job, audio=names.audio(job, 1))
+    rows.change(jobs, jobs.c.id == job, audio=names.audio(job, 1))
     with blobs.store().writing(names.audio(job, 1)) as writer:
         for _ in range(MP3_BYTES // MEBIBYTE):
             writer.write(bytes(MEBIBYTE))

@@ -12,9 +12,21 @@ from functions.shared import database
 from functions.shared.jobs import names
 from functions.shared.jobs.claims import Claim
 from functions.shared.jobs.states import KEPT, State
-from functions.shared.tables import job_events, jobs, now, outbox, users
+from functions.shared.tables import checkpoints, job_events, jobs, now, outbox, users
 
-__all__ = ["ago", "change", "claim_of", "history", "job", "messages", "read", "unsettled", "user"]
+__all__ = [
+    "ago",
+    "change",
+    "checkpoint",
+    "claim_of",
+    "event",
+    "history",
+    "job",
+    "messages",
+    "read",
+    "unsettled",
+    "user",
+]
 
 
 def ago(seconds: float) -> datetime:
@@ -45,6 +57,21 @@ def read(job_id: str) -> Any:
     """The row of a job, or None."""
     with database.reading() as connection:
         return connection.execute(jobs.select().where(jobs.c.id == job_id)).one_or_none()
+
+
+def event(job_id: str) -> None:
+    """An entry in the job's history, of the state that it is in."""
+    row = read(job_id)
+    with database.transaction() as connection:
+        values = {"job_id": job_id, "state": row.state, "progress": row.progress, "at": now()}
+        connection.execute(job_events.insert().values(**values))
+
+
+def checkpoint(job_id: str, *parts: str) -> None:
+    """A checkpoint of the job with these parts."""
+    with database.transaction() as connection:
+        values = {"job_id": job_id, "parts": list(parts), "state": {}, "saved_at": now()}
+        connection.execute(checkpoints.insert().values(**values))
 
 
 def claim_of(job_id: str, token: int | None = None) -> Claim:

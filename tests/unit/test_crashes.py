@@ -49,7 +49,7 @@ def job(store: Blobs, tmp_path: Path) -> str:
     video = media.make(tmp_path / "mp4-aac.mp4")
     options = {"title": SECRET, "quality": 4}
     job_id = rows.job("receiving", filename=f"{SECRET}.mp4", options=options)
-    with store.writing(claims.receiving(job_id).video) as writer:
+    with store.writing(claims.claim_upload(job_id).video) as writer:
         writer.write(video.read_bytes())
     return job_id
 
@@ -93,7 +93,7 @@ def test_without_a_way_out_the_job_gives_up_after_its_attempts(
 
 def delivered(function: FlaskClient, job: str) -> list[int]:
     """Deliver the event until it is taken. Returns: the statuses."""
-    headers, body = event(transitions.queue(claims.receiving(job), "video.mp4", rows.read(job).options, 1))
+    headers, body = event(transitions.queue(claims.claim_upload(job), "video.mp4", rows.read(job).options, 1))
     statuses: list[int] = []
     while not statuses or statuses[-1] == 500:
         statuses.append(function.post("/", headers=headers, data=body).status_code)

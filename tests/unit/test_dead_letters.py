@@ -214,7 +214,7 @@ def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
 def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tuple[str, Envelope]:
     """A queued job, and its event as it travelled."""
     job = rows.job("receiving")
-    event_id = transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     values: dict[str, Any] = {"sent_at": rows.ago(created), "attempts": tries} if sent else {}
     rows.change(messages, messages.c.event_id == event_id, created_at=rows.ago(created), **values)
     with database.reading() as connection:

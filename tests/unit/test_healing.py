@@ -151,7 +151,7 @@ def test_letters_that_the_release_before_this_one_wrote_heal_as_well(sink: Sink)
 def given_up(code: str) -> str:
     """A queued job whose event was sent and came back as a dead letter. Returns: the job's id."""
     job = rows.job("receiving")
-    event_id = transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     outbox.send(event_id)
     event: Envelope = outbox._envelope(outbox.read(event_id))
     dead_letters.record(event.with_attributes(knativeerrorcode=code))

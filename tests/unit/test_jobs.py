@@ -28,7 +28,7 @@ AUDIO = Audio(size_bytes=10, sha256="ab" * 32, duration_seconds=1.5)
 # What can happen to a job, and from which state to which it leads; from every other one it leads nowhere.
 ACTIONS: dict[str, tuple[Callable[[str], Any], dict[State, State]]] = {
     "queue": (
-        lambda job: transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000),
+        lambda job: transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000),
         {State.RECEIVING: State.QUEUED},
     ),
     "claim": (claims.claim, {State.QUEUED: State.CONVERTING}),
@@ -98,7 +98,7 @@ def test_a_change_and_its_event_are_one_transaction() -> None:
     with database.transaction() as connection:
         outbox.add(connection, job, 0, VideoUploaded(job, "talk.mp4", 1))
     with pytest.raises(Exception, match=r"UNIQUE|Duplicate"):
-        transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+        transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     assert rows.read(job).state == "receiving"
     assert rows.history(job) == []
 
@@ -206,7 +206,7 @@ def test_a_cancelled_conversion_learns_it_when_it_renews_or_ends() -> None:
 
 def test_a_cancelled_job_is_not_sent_to_be_converted_again() -> None:
     job = rows.job("receiving")
-    transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     transitions.cancel(job)
     assert rows.unsettled(job) == []
 
@@ -245,7 +245,7 @@ def test_a_retry_gives_a_job_all_its_attempts_back() -> None:
 
 def test_each_generation_of_an_event_has_an_id_of_its_own() -> None:
     job = rows.job("receiving")
-    ids = [transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)]
+    ids = [transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)]
     for _ in range(2):
         claim = taken(job)
         ids.append(transitions.fail_claimed(claim, Failure("damaged")))
@@ -267,7 +267,7 @@ def test_the_id_of_an_event_is_made_of_job_type_and_generation_alone() -> None:
 
 def test_a_new_event_settles_what_the_job_had_waiting() -> None:
     job = rows.job("receiving")
-    transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     claim = taken(job)
     transitions.finish(claim, AUDIO)
     assert rows.unsettled(job) == ["dev.audiolift.audio.created.v1"]
@@ -276,7 +276,7 @@ def test_a_new_event_settles_what_the_job_had_waiting() -> None:
 def test_a_file_name_of_any_script_comes_back_as_it_was() -> None:
     name = "Grüße 你好 🎬 \u202e\N{SNOWMAN}.mp4"
     job = rows.job("receiving")
-    transitions.queue(claims.receiving(job), name, {"quality": 2}, 1000)
+    transitions.queue(claims.claim_upload(job), name, {"quality": 2}, 1000)
     claim = taken(job)
     assert (claim.filename, claim.options) == (name, {"quality": 2})
 

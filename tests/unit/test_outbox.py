@@ -196,4 +196,4 @@ def test_an_event_without_any_trace_has_none(sink: Sink) -> None:
 def queued(filename: str = "talk.mp4") -> tuple[str, str]:
     """A job that was just uploaded, and the id of its event."""
     job = rows.job("receiving")
-    return job, transitions.queue(claims.receiving(job), filename, {}, 1000)
+    return job, transitions.queue(claims.claim_upload(job), filename, {}, 1000)

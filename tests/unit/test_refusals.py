@@ -161,7 +161,7 @@ def foreign(event_id: str) -> Envelope:
 def uploaded(created: float = 60) -> str:
     """A queued job whose event was never sent."""
     job = rows.job("receiving")
-    event_id = transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     rows.change(table, table.c.event_id == event_id, created_at=rows.ago(created))
     rows.change(jobs_table, jobs_table.c.id == job, updated_at=rows.ago(created))
     return job

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from events.errors import EventError
 from events.wire import Envelope
 from functions.shared import database
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import claims, leases, transitions
+from functions.shared.jobs import claims, leases, names, transitions
+from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as table
 from functions.upload.submitted import fetch_for, on_submitted
+from tests.patience import eventually
 from tests.unit import rows
 from tests.unit.sink import Sink
 from tests.unit.test_fetch import VIDEO, serving
@@ -221,3 +225,36 @@ def test_a_failed_fetch_is_retried_from_the_url_and_a_cancelled_one_stops(sink: 
     assert transitions.cancel(the_job().id)
     fetch_for(the_job().id)
     assert the_job().state == "cancelled"
+
+
+@pytest.mark.usefixtures("owner", "sink")
+def test_a_fetch_that_was_overtaken_leaves_the_video_of_the_other_as_it_is(store: Blobs) -> None:
+    with serving("127.0.0.1") as base:
+        on_submitted(submitted(f"{base}/video"))
+        job_id = the_job().id
+        stale = claims.claim_fetch(job_id)
+        assert stale
+        rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
+        fetch_for(job_id)
+    with store.writing(stale.video) as writer:
+        writer.write(b"what the stale one got")
+    with pytest.raises(claims.ClaimLost):
+        transitions.queue(stale, "talk.mp4", {}, 22)
+    assert the_job().video == names.video(job_id, 2)
+    assert b"".join(store.read(the_job().video, 0, len(VIDEO))) == VIDEO
+
+
+@pytest.mark.usefixtures("owner", "sink", "store")
+def test_a_lease_is_kept_while_the_videos_server_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.jobs.leases.LOOK_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        on_submitted(submitted(f"http://127.0.0.1:{silent.getsockname()[1]}/talk.mp4"))
+        job_id = the_job().id
+        fetching = pool.submit(fetch_for, job_id)
+        caller, _ = silent.accept()
+        first = the_job().lease_until
+        eventually(lambda: the_job().lease_until > first, "a lease that was renewed without a byte")
+        with caller:
+            caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo")
+        fetching.result()
+    assert (the_job().state, the_job().video_bytes) == (State.QUEUED, 5)

@@ -141,6 +141,6 @@ def kept() -> list[Any]:
 def queued() -> tuple[str, str]:
     """A queued job, and the id of its event, which was sent."""
     job = rows.job("receiving")
-    event_id = transitions.queue(claims.receiving(job), "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     outbox.send(event_id)
     return job, event_id

@@ -19,7 +19,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs
 
-__all__ = ["Claim", "ClaimLost", "claim", "claim_fetch", "receiving", "release"]
+__all__ = ["Claim", "ClaimLost", "claim", "claim_fetch", "claim_upload", "release"]
 
 
 class ClaimLost(Exception):
@@ -54,8 +54,8 @@ class Claim:
 
 
 @database.transactional
-def receiving(connection: sa.Connection, job_id: str) -> Claim:
-    """The claim of who receives the video of a new job in a request."""
+def claim_upload(connection: sa.Connection, job_id: str) -> Claim:
+    """The claim of the request that opened a job and brings its video: there is no other."""
     return Claim(job_id, State.RECEIVING, 0, "", {}, "", rollouts.video_name(connection, job_id, 0))
 
 
