@@ -43,7 +43,7 @@ def sweep(request: Request) -> Response:
 @routes.add("POST", "/")
 def on_event(request: Request) -> Response:
     """A tick, or anything else that the broker gave up on, readable or not."""
-    return deliver(request, _handle, letters.MOST_BYTES, dead_letters.record_unreadable)
+    return deliver(request, _handle, letters.MAX_BYTES, dead_letters.record_unreadable)
 
 
 def _handle(event: Envelope) -> None:

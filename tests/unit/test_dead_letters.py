@@ -201,7 +201,7 @@ def test_the_list_says_why_a_letter_was_not_replayed_and_lets_nothing_steer_the_
 
 
 def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replayed() -> None:
-    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES))
+    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MAX_BYTES))
     assert "1 cannot be replayed" in asked(kept()[0].id).stdout
 
 
@@ -270,7 +270,7 @@ def test_a_replay_that_the_sink_does_not_take_waits_for_the_next_tick(sink: Sink
 
 
 def test_a_letter_larger_than_what_is_kept_is_cut_and_says_so_and_is_not_replayed(sink: Sink) -> None:
-    large = Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES)
+    large = Envelope(FOREIGN.attributes, b"x" * letters.MAX_BYTES)
     dead_letters.record(large.with_attributes(knativeerrorcode="503"))
     (letter,) = kept()
     assert "too large" in letter.reason
