@@ -59,7 +59,7 @@ replay: ## List dead letters (ID=… sends one again, SHOW=… prints one, SETTL
 events: ## Write schemas, examples and AsyncAPI document of the events anew
 	@$(run) events.generate
 
-docs: ## Write the tables of the docs anew
+docs: ## Write the tables of the docs, and the page's states, anew
 	@$(run) docs.generate
 
 images: ## Build the image of every function (REGISTRY=…/audiolift TAG=1.0, NAMES="gateway convert" for some)

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/*.md anew from the code: `make docs`.
+"""Writes the tables of docs/*.md, and the states of a job for the page, anew from the code: `make docs`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; all else in a page is written by hand.
 """
@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from events.catalogue import CATALOGUE
 from events.schema import json_type
 from functions.gateway.openapi import document
+from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import REASONS
@@ -21,11 +22,12 @@ from functions.shared.settings import SETTINGS
 from knative import capacity
 from knative.local import kustomize, manifests
 
-__all__ = ["documents", "main"]
+__all__ = ["STATES", "documents", "main", "states"]
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "knative" / "base"
 OVERLAYS = HERE.parent / "knative" / "overlays"
+STATES = HERE.parent / "functions" / "gateway" / "page" / "states.js"
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 # What a caller does about each code of PROBLEMS, beyond what the answer's `detail` says of the case at hand.
@@ -56,8 +58,8 @@ ADVICE = {
 
 
 def main() -> None:
-    """Write every page."""
-    for path, text in documents().items():
+    """Write every page, and the states."""
+    for path, text in {**documents(), STATES: states()}.items():
         path.write_text(text, encoding="utf-8")
 
 
@@ -65,6 +67,17 @@ def documents() -> dict[Path, str]:
     """Each page with tables, and its whole text as it ought to be. Raises: KeyError for a table that nobody makes."""
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.md"))}
     return {path: _PLACE.sub(_filled, text) for path, text in pages.items() if _PLACE.search(text)}
+
+
+def states() -> str:
+    """The JavaScript module of the page that says what State and ENDED say here."""
+    members = "".join(f'  {state.name}: "{state}",\n' for state in State)
+    ended = ", ".join(f"State.{state.name}" for state in State if state in ENDED)
+    return (
+        "/** The states of a job. Made from functions/shared/jobs/states.py by `make docs`. */\n\n"
+        f"export const State = Object.freeze({{\n{members}}});\n\n"
+        f"/** In these nothing more happens by itself. */\nexport const ENDED = new Set([{ended}]);\n"
+    )
 
 
 def _filled(match: re.Match[str]) -> str:

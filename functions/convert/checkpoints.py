@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, jobs, leases
+from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.jobs import leases
+from functions.shared.jobs.claims import Claim
 from functions.shared.tables import checkpoints, now
 
 __all__ = ["Checkpoint", "forget", "load", "save"]
@@ -29,14 +31,14 @@ def load(job_id: str) -> Checkpoint | None:
     """The newest checkpoint of a job; None when there is none that is whole, and of a version that is known."""
     with database.reading() as connection:
         row = connection.execute(checkpoints.select().where(checkpoints.c.job_id == job_id)).one_or_none()
-    if row is None or row.state.get("version", 1) != VERSION or not all(_is_there(part) for part in row.parts):
+    if row is None or _version(row.state) != VERSION or not all(_is_there(part) for part in row.parts):
         return None
     return Checkpoint(tuple(row.parts), {name: value for name, value in row.state.items() if name != "version"})
 
 
 @database.transactional
-def save(connection: sa.Connection, claim: jobs.Claim, checkpoint: Checkpoint, progress: float) -> None:
-    """Replace the checkpoint of the claim's job, extend its lease, and record progress (0 to 1). Raises: Lost.
+def save(connection: sa.Connection, claim: Claim, checkpoint: Checkpoint, progress: float) -> None:
+    """Replace the checkpoint of the claim's job, extend its lease, and record progress (0 to 1). Raises: ClaimLost.
 
     A job that has got further has all its tries again.
     """
@@ -57,6 +59,10 @@ def forget(job_id: str) -> None:
         connection.execute(checkpoints.delete().where(mine))
     for part in parts:
         blobs.store().delete(part)
+
+
+def _version(state: Any) -> Any:
+    return state.get("version", 1) if isinstance(state, dict) else None
 
 
 def _is_there(part: str) -> bool:

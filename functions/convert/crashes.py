@@ -13,7 +13,7 @@ from functions.convert.conversion.plan import OWN_TAGS
 from functions.convert.errors import Crash
 from functions.shared import blobs
 from functions.shared.blobs import NoSuchBlob
-from functions.shared.jobs import Claim
+from functions.shared.jobs.claims import Claim
 from functions.shared.problems import Unavailable
 
 __all__ = ["record"]

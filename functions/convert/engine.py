@@ -19,8 +19,10 @@ from functions.convert.messages import Dialogue, Failed, File, Frames, Progress,
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
-from functions.shared import blobs, leases, settings
-from functions.shared.jobs import Audio, Claim
+from functions.shared import blobs, settings
+from functions.shared.jobs import leases
+from functions.shared.jobs.claims import Claim
+from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
@@ -37,7 +39,7 @@ ENGINE_TRIES = 2
 def convert(claim: Claim) -> Converted:
     """Make the MP3 of the claim's video, and store it under the claim's name.
 
-    Raises: Failure when the file is to blame, Crash when it may not be, Unfinished, Lost, Unavailable.
+    Raises: Failure when the file is to blame, Crash when it may not be, Unfinished, ClaimLost, Unavailable.
     """
     if claim.attempts <= ENGINE_TRIES or not policy.allows_ffmpeg():
         return Converted(_by_engine(claim))
@@ -60,7 +62,7 @@ def _by_engine(claim: Claim) -> Audio:
 
 
 def _by_ffmpeg(claim: Claim) -> Audio:
-    keep = leases.Keeper(claim)
+    keep = leases.LeaseHeartbeat(claim)
     with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
         with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
             mp3, seconds = plain.convert(video, Path(directory), claim.options, keep)
@@ -101,14 +103,14 @@ class _Conversion:
         self._save_every = min(SAVE_SECONDS, SAVE_SHARE * allowed)
         self._next_save = time.monotonic() + self._save_every
         self._claim, self._result = claim, result
-        self._keep = leases.Keeper(claim)
+        self._keep = leases.LeaseHeartbeat(claim)
         self._progress = 0.0
         self._dialogue = Dialogue(_splits(claim), settings.number("MAX_DURATION_SECONDS"))
         self._failure = ""
         self._has_saved = False
 
     def on_message(self, header: dict[str, Any], payload: bytes) -> None:
-        """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, Lost, Unavailable."""
+        """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, ClaimLost, Unavailable."""
         match self._dialogue.take(header, payload):
             case Frames(data):
                 self._result.add(data)
@@ -124,7 +126,7 @@ class _Conversion:
                 self._failure = code
 
     def tick(self) -> None:
-        """Keep the lease. Raises: Lost."""
+        """Keep the lease. Raises: ClaimLost."""
         self._keep(self._progress)
 
     def check_outcome(self, ended: Ended) -> None:

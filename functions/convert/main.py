@@ -10,7 +10,8 @@ from events.catalogue import VideoUploaded
 from functions.convert import checkpoints, crashes, engine
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
-from functions.shared import blobs, database, jobs, leases, outbox
+from functions.shared import blobs, database, outbox
+from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
@@ -30,37 +31,43 @@ def _warm() -> None:
     nursery.warm()
 
 
-@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping(), _warm))
+@once
+def _take_over() -> None:
+    """From the convert of the release before, which gets no events once this one is ready."""
+    rollouts.end(rollouts.OLD_CONVERT)
+
+
+@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping(), _take_over, _warm))
 def convert(event: VideoUploaded) -> None:
     """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
     # The engine starts while the database is asked.
     nursery.warm()
-    claim = leases.claim(jobs.claim, event.job_id)
+    claim = leases.claim_when_free(claims.claim, event.job_id)
     if claim is None:
         outbox.send_unsent(event.job_id)
         return
     try:
         result = _finish(claim)
-    except jobs.Lost:
+    except claims.ClaimLost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
     except BaseException as error:
         if isinstance(error, Crash):
             crashes.record(claim, error)
-        jobs.release(claim, counts=not isinstance(error, Unavailable))
+        claims.release(claim, counts=not isinstance(error, Unavailable))
         raise
     else:
         outbox.send(result)
 
 
-def _finish(claim: jobs.Claim) -> str:
+def _finish(claim: claims.Claim) -> str:
     try:
         converted = engine.convert(claim)
     except Unfinished:
         log.info("job %s is resumed by the next delivery", claim.job_id)
-        return jobs.postpone(claim)
+        return transitions.postpone(claim)
     except Failure as failure:
-        return jobs.fail_claimed(claim, failure)
-    result = jobs.finish(claim, converted.audio)
+        return transitions.fail_claimed(claim, failure)
+    result = transitions.finish(claim, converted.audio)
     for code in converted.warnings:
         log.warning("job %s is done with a warning: %s", claim.job_id, code)
     # What is left when a store is away, sweep deletes.

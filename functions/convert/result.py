@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from functions.convert.conversion.archive import Zip
-from functions.shared import blobs, leases, settings
-from functions.shared.jobs import Audio, Claim
+from functions.shared import blobs, settings
+from functions.shared.jobs import leases, names
+from functions.shared.jobs.claims import Claim
+from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 
 __all__ = ["WARNINGS", "Converted", "Result", "pieces"]
@@ -63,7 +65,7 @@ class Result:
 
     def save(self) -> tuple[str, ...]:
         """Store what has come since the last time. Returns: the names of all parts. Raises: Unavailable."""
-        name = f"part/{self._claim.job_id}.{self._claim.token}.{len(self._parts)}"
+        name = names.part(self._claim.job_id, self._claim.token, len(self._parts))
         _store(name, pieces(self._frames), self._claim)
         self._clear()
         self._parts.append(name)
@@ -87,7 +89,7 @@ class Result:
         self._clear()
 
     def store(self) -> Audio:
-        """Make it a blob under the claim's name. Raises: Unavailable, Lost."""
+        """Make it a blob under the claim's name. Raises: Unavailable, ClaimLost."""
         if self._zip and self._zipped:
             self._zip.close()
             return _store(self._claim.audio, pieces(self._zipped), self._claim, self._seconds)

@@ -13,6 +13,7 @@ from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
 from functions.shared import blobs, database, tokens
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 
@@ -45,9 +46,9 @@ def respond(request: Request, job: Any) -> Response:
 
 
 def _check_done(job: Any) -> None:
-    if job.state == "expired":
+    if job.state == State.EXPIRED:
         raise _expired()
-    if job.state != "done":
+    if job.state != State.DONE:
         raise Problem("wrong-state", f"There is no MP3: the job is {job.state}.", state=job.state)
 
 

@@ -11,21 +11,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import blobs, database, tokens
+from functions.shared.jobs import names
+from functions.shared.jobs.states import State
 from functions.shared.owners import job_of
 from functions.shared.problems import Problem
-from functions.shared.tables import jobs
+from functions.shared.tables import checkpoints, jobs
 from functions.shared.views import job_view
 
 __all__ = ["delete", "page", "view"]
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-STATES = ("receiving", "queued", "converting", "done", "failed", "cancelled", "expired")
 
 
 def view(job: Any) -> dict[str, Any]:
     """The JSON of a job; when it is done, with a signed link that needs no token and is good until the file expires."""
     shown = job_view(job)
-    if job.state == "done":
+    if job.state == State.DONE:
         shown["links"]["download"] = f"/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}"
     return shown
 
@@ -47,23 +48,27 @@ def page(user_id: str, query: Mapping[str, str]) -> dict[str, Any]:
 def delete(user_id: str, job_id: str) -> None:
     """Delete a user's job with all that belongs to it. Raises: Problem (404)."""
     job = job_of(user_id, job_id)
-    _delete_row(job_id)
+    parts = _delete_row(job_id)
     # After the rows: should this process die in between, sweep finds files of no job, and not a job without files.
-    for name in (f"video/{job_id}", job.audio):
+    for name in (names.video_of(job), job.audio, *parts):
         if name:
             blobs.store().delete(name)
 
 
 @database.transactional
-def _delete_row(connection: sa.Connection, job_id: str) -> None:
+def _delete_row(connection: sa.Connection, job_id: str) -> list[str]:
+    """Returns: the parts of the MP3 that its conversion had saved."""
+    saved = sa.select(checkpoints.c.parts).where(checkpoints.c.job_id == job_id)
+    parts = connection.execute(saved).scalar_one_or_none()
     connection.execute(jobs.delete().where(jobs.c.id == job_id))
+    return parts or []
 
 
 def _filter(query: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if state := query.get("state"):
-        if state not in STATES:
-            raise Problem("bad-request", f"`state` must be one of {', '.join(STATES)}.")
+        if state not in set(State):
+            raise Problem("bad-request", f"`state` must be one of {', '.join(State)}.")
         conditions.append(jobs.c.state == state)
     if cursor := query.get("cursor"):
         created_at, job_id = _position(cursor)

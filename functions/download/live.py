@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from functions.download.listing import view
 from functions.shared import database, draining
+from functions.shared.jobs.states import ENDED
 from functions.shared.tables import job_events, jobs
 
 __all__ = ["stream"]
@@ -22,7 +23,6 @@ POLL_SECONDS = 0.5
 PING_SECONDS = 15
 # Below the Service's timeoutSeconds: the stream ends in order, and the client comes back with Last-Event-ID.
 STREAM_SECONDS = 240
-LIVE = ("receiving", "queued", "converting")
 
 
 def stream(user_id: str, job_id: str, last_event_id: str) -> Response:
@@ -43,7 +43,7 @@ async def _changes(user_id: str, job_id: str, after: int) -> AsyncIterator[str]:
         if newest > after:
             after = newest
             yield f"id: {newest}\nevent: job\ndata: {json.dumps(view(job), ensure_ascii=False)}\n\n"
-        if job.state not in LIVE:
+        if job.state in ENDED:
             return
         if time.monotonic() > next_ping:
             next_ping = time.monotonic() + PING_SECONDS

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.download import files, listing, live
-from functions.shared import blobs, database, jobs, owners, tokens
+from functions.shared import blobs, database, owners, tokens
 from functions.shared.aio import answer, json_response
+from functions.shared.jobs import transitions
 from functions.shared.routing import Routes
 
 routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
@@ -47,7 +48,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     """A queued or converting job → cancelled."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
     await run_in_threadpool(owners.job_of, user_id, job_id)
-    if not await run_in_threadpool(jobs.cancel, job_id):
+    if not await run_in_threadpool(transitions.cancel, job_id):
         raise await run_in_threadpool(owners.wrong_state, user_id, job_id, "cancelled")
     return json_response(listing.view(await run_in_threadpool(owners.job_of, user_id, job_id)))
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from functions.gateway.schemas import JOB_ID, OPTION_SCHEMAS, SCHEMAS, STATES, Schema, parameter, ref, text
+from functions.gateway.schemas import JOB_ID, OPTION_SCHEMAS, SCHEMAS, Schema, parameter, ref, text
 from functions.gateway.table import TABLE
+from functions.shared.jobs.states import State
 from functions.shared.problems import PROBLEMS
 
 __all__ = ["OPERATIONS", "Answer", "Operation", "document"]
@@ -140,7 +141,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {200: Answer("One page.", JSON, ref("JobPage"))},
         ("bad-request", *_TOKEN),
         parameters=(
-            parameter("query", "state", {"enum": list(STATES), "description": "Only jobs in this state."}),
+            parameter("query", "state", {"enum": [*State], "description": "Only jobs in this state."}),
             parameter("query", "cursor", text("The next_cursor of the page before.")),
             parameter(
                 "query",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from functions.shared.jobs.states import State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import REASONS
 
-__all__ = ["JOB_ID", "OPTION_SCHEMAS", "SCHEMAS", "STATES", "Schema", "parameter", "ref", "text"]
+__all__ = ["JOB_ID", "OPTION_SCHEMAS", "SCHEMAS", "Schema", "parameter", "ref", "text"]
 
 Schema = dict[str, Any]
-
-STATES = ("receiving", "queued", "converting", "done", "failed", "cancelled", "expired")
 
 
 def ref(name: str) -> Schema:
@@ -75,7 +74,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Job": _object(
         id=JOB_ID,
-        state={"enum": list(STATES), "description": "See docs/architecture.md for how one leads to the other."},
+        state={"enum": [*State], "description": "See docs/architecture.md for how one leads to the other."},
         filename=text("What the owner calls the video.", maxLength=255),
         options={"type": "object", "properties": OPTION_SCHEMAS, "additionalProperties": False},
         progress={"type": "number", "minimum": 0, "maximum": 1, "description": "Of the conversion."},

@@ -11,12 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from events.catalogue import AudioCreated, ConversionFailed, EventType
 from functions.shared import database, outbox
+from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs, notifications, now, users
 
 __all__ = ["Notice", "abandon", "begin", "finish", "sent_to"]
 
-_STATES = {AudioCreated.TYPE: "done", ConversionFailed.TYPE: "failed"}
+_STATES = {AudioCreated.TYPE: State.DONE, ConversionFailed.TYPE: State.FAILED}
 
 
 @dataclass(frozen=True)

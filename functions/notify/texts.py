@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from functions.shared import reasons, settings, tokens
+from functions.shared.jobs.states import State
 
 __all__ = ["write"]
 
@@ -28,7 +29,7 @@ def _templates() -> Environment:
 
 
 def _about(job: Any) -> dict[str, str]:
-    if job.state == "failed":
+    if job.state == State.FAILED:
         return {"title": reasons.title(job.error_code)}
     return {
         "length": _clock(job.duration_seconds),

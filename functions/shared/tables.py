@@ -19,6 +19,7 @@ __all__ = [
     "now",
     "outbox",
     "refresh_tokens",
+    "rollouts",
     "users",
 ]
 
@@ -96,6 +97,7 @@ jobs = _table(
     sa.Column("expires_at", Instant, index=True),
     sa.Column("source_url", sa.String(2048)),
     sa.Column("video_bytes", sa.BigInteger),
+    sa.Column("video", sa.String(128)),
     sa.Column("audio", sa.String(128)),
     sa.Column("audio_bytes", sa.BigInteger),
     sa.Column("audio_sha256", _ID),
@@ -174,4 +176,10 @@ dead_letters = _table(
     sa.Column("note", sa.String(500)),
     sa.Column("tried_at", Instant),
     sa.Column("healed_at", Instant),
+)
+
+rollouts = _table(
+    "rollouts",
+    sa.Column("name", _ID, primary_key=True),
+    sa.Column("since", Instant, nullable=False),
 )

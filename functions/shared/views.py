@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.shared import reasons
+from functions.shared.jobs.states import CANCELLABLE, RETRYABLE, State
 
 __all__ = ["job_view", "rfc3339"]
 
@@ -42,10 +43,10 @@ def _error(job: Any) -> dict[str, str] | None:
 def _links(job: Any) -> dict[str, str]:
     here = f"/v1/jobs/{job.id}"
     links = {"self": here, "events": f"{here}/events"}
-    if job.state == "done":
+    if job.state == State.DONE:
         links["audio"] = f"{here}/audio"
-    if job.state in ("queued", "converting") or (job.state == "receiving" and job.source_url):
+    if job.state in CANCELLABLE or (job.state == State.RECEIVING and job.source_url):
         links["cancel"] = f"{here}/cancel"
-    if job.state in ("failed", "cancelled"):
+    if job.state in RETRYABLE:
         links["retry"] = f"{here}/retry"
     return links

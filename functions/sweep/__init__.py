@@ -5,4 +5,6 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "dead_letters", "events", "files", "healing", "letters", "replays", "rows")
+    __getattr__ = late(
+        __name__, "dead_letters", "events", "files", "giving_up", "healing", "letters", "replays", "rows"
+    )

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # stopped), and the statuses of a subscriber that is away, busy, or put the event off. 500 is not among them.
 PASSING = {"-1", "404", "408", "409", "429", "502", "503", "504"}
 # Soon at first; then at the pace of events without effect, which is days until the last.
-MOST_SENDS, LAST_SEND = 10, 14
+MAX_SENDS, LAST_SEND = 10, 14
 
 
 def record(event: Envelope) -> None:
@@ -52,7 +52,7 @@ def _write_down(connection: sa.Connection, letter: Letter, columns: dict[str, An
     """Keep what an operator wanted of it; `again` wants it replayed now, unless that was done often enough."""
     this = dead_letters.c.id == letter.id
     before = connection.execute(sa.select(dead_letters.c.state, dead_letters.c.replays).where(this)).one_or_none()
-    often = before is not None and before.replays >= MOST_SENDS
+    often = before is not None and before.replays >= MAX_SENDS
     wanted = (again and not often) or (before is not None and before.state == "wanted")
     idle = "recorded" if letter.headers is None else "unreadable"
     kept = {"attributes": letter.attributes, "data": letter.data, "reason": letter.reason, "headers": letter.headers}
@@ -70,7 +70,7 @@ def _send_at_next_tick(connection: sa.Connection, event_id: str) -> None:
 
 def _go_on(row: Any, passing: bool) -> None:
     """What becomes of a job whose event (a row of the outbox) the broker gave up on."""
-    if passing and row.attempts < MOST_SENDS:
+    if passing and row.attempts < MAX_SENDS:
         _send_at_next_tick(row.event_id)
     elif passing and row.attempts < LAST_SEND:
         log.info("event %s waits until events without effect are sent again", row.event_id)

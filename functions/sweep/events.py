@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 BATCH = 500
 # A function that has just written an event is about to send it itself.
 UNSENT_SECONDS = 10
-MOST_DOUBLINGS = 7
+MAX_DOUBLINGS = 7
 
 
 def send_again() -> None:
@@ -78,5 +78,5 @@ def _waited(since: sa.ColumnElement[Any], moment: datetime) -> sa.ColumnElement[
     def before(doublings: int) -> sa.ColumnElement[bool]:
         return since < moment - timedelta(seconds=settings.number("RESEND_SECONDS") * 2**doublings)
 
-    steps = (sa.and_(rows.c.attempts == tries, before(tries - 1)) for tries in range(1, MOST_DOUBLINGS + 1))
-    return sa.or_(*steps, before(MOST_DOUBLINGS))
+    steps = (sa.and_(rows.c.attempts == tries, before(tries - 1)) for tries in range(1, MAX_DOUBLINGS + 1))
+    return sa.or_(*steps, before(MAX_DOUBLINGS))

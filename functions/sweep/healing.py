@@ -8,6 +8,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from functions.shared import database, settings
+from functions.shared.jobs.states import LIVE, State
 from functions.shared.tables import dead_letters as letters
 from functions.shared.tables import jobs, now, outbox
 from functions.sweep.giving_up import WORK
@@ -19,7 +20,6 @@ __all__ = ["forget", "heal"]
 log = logging.getLogger(__name__)
 
 BATCH = 500
-WAITING = ("receiving", "queued", "converting")
 
 
 def heal() -> None:
@@ -55,8 +55,8 @@ def _healed() -> sa.ColumnElement[bool]:
     """
     ours, works = letters.c.source.in_(OWN_SOURCES), letters.c.type.in_(WORK)
     its_job = jobs.c.id == letters.c.job_id
-    given_up = sa.exists().where(its_job, jobs.c.state == "failed", jobs.c.error_code.in_(WORK.values()))
-    waiting = sa.exists().where(its_job, jobs.c.state.in_(WAITING))
+    given_up = sa.exists().where(its_job, jobs.c.state == State.FAILED, jobs.c.error_code.in_(WORK.values()))
+    waiting = sa.exists().where(its_job, jobs.c.state.in_(LIVE))
     due = sa.exists().where(outbox.c.event_id == letters.c.event_id, outbox.c.settled_at.is_(None))
     worked = sa.and_(works, ~given_up, sa.not_(sa.and_(waiting, due)))
     return sa.or_(sa.and_(ours, sa.or_(worked, sa.and_(~works, ~due))), sa.and_(~ours, sa.exists().where(its_job)))

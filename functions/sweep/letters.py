@@ -13,20 +13,20 @@ from urllib.parse import unquote
 
 from events.catalogue import CATALOGUE
 from events.wire import Envelope
-from functions.shared import jobs
+from functions.shared.jobs import names
 from functions.sweep import parked
 
-__all__ = ["CUT", "MOST_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request"]
+__all__ = ["CUT", "MAX_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request"]
 
 CUT = "its data was too large"
 # More of an event's data than the databases take in one statement is not kept; such an event is not replayed.
-MOST_BYTES = 2 * 1024 * 1024
-MOST_HEADER_BYTES = 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
+MAX_HEADER_BYTES = 1024 * 1024
 OWN_SOURCES = sorted({event_type.SOURCE for event_type in CATALOGUE})
 _NAMESPACE = uuid.UUID("c1f6b7f2-52f0-4c3a-8b1e-9d1a5a0e7f33")
 _CREDENTIALS = re.compile(r"auth|cookie|token|secret|passw|credential|key|signature|session|jwt|csrf|cert")
 _NAMES = ("id", "source", "type", "subject")
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def of_event(event: Envelope) -> Letter:
     """The letter of an event. Its id is made from source and id: the same event again is the same letter."""
     event = parked.attributed(event)
     letter_id = _id(f"{event.source}\n{event.id}")
-    whole = len(event.data) < MOST_BYTES
+    whole = len(event.data) < MAX_BYTES
     reason, code = _reason(event.attributes) or parked.REASON, event.attributes.get("knativeerrorcode", parked.CODE)
     return Letter(letter_id, dict(event.attributes), event.data, _noted(reason, whole), code, whole)
 
@@ -61,7 +61,7 @@ def of_request(headers: Mapping[str, str], body: bytes, why: str) -> Letter:
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     kept = _kept(lowered)
-    whole = len(body) < MOST_BYTES and len(kept) == sum(not _is_credential(name) for name in lowered)
+    whole = len(body) < MAX_BYTES and len(kept) == sum(not _is_credential(name) for name in lowered)
     said = {name.removeprefix("ce-"): value for name, value in lowered.items() if name.startswith("ce-knativeerror")}
     reason = _noted(f"{_reason(said)} (it cannot be read: {why[:300]})".strip(), whole)
     letter_id = _id(_digest(lowered, body))
@@ -74,11 +74,11 @@ def about(attributes: Mapping[str, str]) -> dict[str, Any]:
     found = {name: attributes.get(name, "") for name in _NAMES}
     job_id = found["subject"][:64] if found["source"] in OWN_SOURCES else _submitted(found["source"], found["id"])
     columns = {"event_id": found["id"], "source": found["source"], "type": found["type"]}
-    return {**{name: value[:_LONGEST_NAME] for name, value in columns.items()}, "job_id": job_id}
+    return {**{name: value[:_MAX_NAME_LENGTH] for name, value in columns.items()}, "job_id": job_id}
 
 
 def _submitted(source: str, event_id: str) -> str | None:
-    return jobs.submitted_id(source, event_id) if source and event_id else None
+    return names.submitted_id(source, event_id) if source and event_id else None
 
 
 def _id(identity: str) -> str:
@@ -99,7 +99,7 @@ def _kept(lowered: Mapping[str, str]) -> dict[str, str]:
     kept, size = {}, 0
     for name, value in lowered.items():
         size += len(name) + len(value)
-        if size <= MOST_HEADER_BYTES and not _is_credential(name):
+        if size <= MAX_HEADER_BYTES and not _is_credential(name):
             kept[name] = value
     return kept
 
@@ -129,4 +129,4 @@ def _reason(attributes: Mapping[str, str]) -> str:
 
 
 def _noted(reason: str, whole: bool) -> str:
-    return reason[:900] + ("" if whole else f" ({CUT}; {MOST_BYTES:,} bytes are kept)")
+    return reason[:900] + ("" if whole else f" ({CUT}; {MAX_BYTES:,} bytes are kept)")

@@ -11,14 +11,23 @@ from flask import Request, Response
 from events.wire import Envelope
 from functions.shared import blobs, database, tables, trace
 from functions.shared.http import answer
+from functions.shared.jobs import rollouts
+from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.sweep import dead_letters, events, files, healing, letters, replays, rows
+from functions.sweep import dead_letters, events, files, giving_up, healing, letters, replays, rows
 
 log = logging.getLogger(__name__)
 
-routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
+
+@once
+def _take_over() -> None:
+    """From the sweep of the release before, which gets no events once this one is ready."""
+    rollouts.end(rollouts.OLD_SWEEP)
+
+
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
 
 TICK = "dev.knative.sources.ping"
 # Orphans are rare, and finding them reads the whole list of files.
@@ -34,7 +43,7 @@ def sweep(request: Request) -> Response:
 @routes.add("POST", "/")
 def on_event(request: Request) -> Response:
     """A tick, or anything else that the broker gave up on, readable or not."""
-    return deliver(request, _handle, letters.MOST_BYTES, dead_letters.record_unreadable)
+    return deliver(request, _handle, letters.MAX_BYTES, dead_letters.record_unreadable)
 
 
 def _handle(event: Envelope) -> None:
@@ -71,6 +80,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished
+    yield giving_up.fail_unfetched
     yield rows.forget
     yield healing.forget
     if tables.now().minute == HOURLY_AT:

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.wire import Envelope
-from functions.shared import database, jobs, outbox, publisher
+from functions.shared import database, outbox, publisher
+from functions.shared.jobs import transitions
+from functions.shared.jobs.states import State
 from functions.shared.publisher import Answer, Outcome
 from functions.shared.tables import dead_letters, now
 from functions.sweep.giving_up import WORK
@@ -112,7 +114,7 @@ def _replay(letter: Any) -> Answer:
     if row.type not in WORK:
         return outbox.send(row.event_id)
     # Not a job that its owner has cancelled meanwhile.
-    queued = jobs.retry(row.job_id, "failed")
+    queued = transitions.retry(row.job_id, State.FAILED)
     return outbox.send(queued) if queued else Answer(Outcome.SENT)
 
 

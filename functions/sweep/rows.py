@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from functions.shared import database, settings
+from functions.shared.jobs.states import State
 from functions.shared.tables import jobs, notifications, now, outbox, refresh_tokens
 
 __all__ = ["forget"]
@@ -30,5 +31,5 @@ def forget(connection: sa.Connection) -> None:
 def _history(connection: sa.Connection) -> list[str]:
     """Expired jobs that are listed no longer, some of them at a time."""
     before = now() - timedelta(seconds=settings.number("HISTORY_SECONDS"))
-    old = sa.select(jobs.c.id).where(jobs.c.state == "expired", jobs.c.expires_at < before)
+    old = sa.select(jobs.c.id).where(jobs.c.state == State.EXPIRED, jobs.c.expires_at < before)
     return list(connection.execute(old.limit(BATCH)).scalars())

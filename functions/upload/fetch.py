@@ -23,11 +23,11 @@ from functions.shared.reasons import Failure
 
 __all__ = ["Unreachable", "check_url", "fetch"]
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
 REDIRECTS = (301, 302, 303, 307, 308)
 # What may be different in a minute; all other statuses that are not 200 are final (RFC 9110, section 15).
-PASSING = (408, 425, 429, 500, 502, 503, 504)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 # An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -57,7 +57,7 @@ def fetch(url: str, write: Callable[[bytes], None]) -> None:
     deadline = time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
     with httpcore.ConnectionPool(network_backend=_Guarded(), ssl_context=ssl.create_default_context()) as pool:
         try:
-            for _ in range(MOST_REDIRECTS + 1):
+            for _ in range(MAX_REDIRECTS + 1):
                 check_url(url)
                 location = _get(pool, url, write, deadline)
                 if location is None:
@@ -76,7 +76,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, write: Callable[[bytes], None]
         answered = {name.lower().decode(): value.decode("latin-1") for name, value in response.headers}
         if response.status in REDIRECTS and "location" in answered:
             return answered["location"]
-        if response.status in PASSING:
+        if response.status in TRANSIENT:
             raise Unreachable(f"the video's server answered {response.status}")
         if response.status != 200:
             raise Failure("unreachable")

@@ -10,7 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.shared import blobs, database, jobs
+from functions.shared import blobs, database
+from functions.shared.jobs import names
+from functions.shared.jobs.changes import lease_end
+from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import jobs as table
 from functions.shared.tables import now
@@ -18,7 +21,7 @@ from functions.shared.tables import now
 __all__ = ["blank_job", "discard", "open_job"]
 
 # Requests with one key that arrive in the same moment.
-MOST_RACES = 3
+MAX_RACES = 3
 
 
 def open_job(
@@ -32,8 +35,8 @@ def open_job(
     """
     job_id = uuid.uuid4().hex
     values = blank_job(job_id, user_id, filename, options)
-    once = {"idempotency_key": key, "fingerprint": fingerprint, "lease_until": jobs.lease_end()}
-    for _ in range(MOST_RACES):
+    once = {"idempotency_key": key, "fingerprint": fingerprint, "lease_until": lease_end()}
+    for _ in range(MAX_RACES):
         try:
             _insert({**values, **once})
         except IntegrityError:
@@ -47,7 +50,7 @@ def open_job(
 
 def blank_job(job_id: str, user_id: str, filename: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a new row of jobs, which is receiving its video."""
-    blank = {"state": "receiving", "progress": 0.0, "attempts": 0, "fencing_token": 0}
+    blank = {"state": State.RECEIVING, "progress": 0.0, "attempts": 0, "fencing_token": 0}
     times = {"created_at": now(), "updated_at": now()}
     return {"id": job_id, "user_id": user_id, "filename": filename, "options": dict(options), **blank, **times}
 
@@ -56,7 +59,8 @@ def discard(job_id: str) -> None:
     """Forget a job whose video did not arrive. Never raises: what cannot be cleared up now is left to sweep."""
     with suppress(Unavailable):
         if _delete_receiving(job_id):
-            blobs.store().delete(f"video/{job_id}")
+            for name in (names.video(job_id, 0), names.old_video(job_id)):
+                blobs.store().delete(name)
 
 
 @database.transactional
@@ -66,13 +70,14 @@ def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
 
 @database.transactional
 def _delete_receiving(connection: sa.Connection, job_id: str) -> bool:
-    return connection.execute(table.delete().where(table.c.id == job_id, table.c.state == "receiving")).rowcount == 1
+    mine = (table.c.id == job_id, table.c.state == State.RECEIVING)
+    return connection.execute(table.delete().where(*mine)).rowcount == 1
 
 
 @database.transactional
 def _forget_abandoned(connection: sa.Connection, job_id: str) -> bool:
     """Delete a job whose upload broke off without a chance to say so. Returns: whether it was one."""
-    abandoned = (table.c.id == job_id, table.c.state == "receiving", table.c.lease_until < now())
+    abandoned = (table.c.id == job_id, table.c.state == State.RECEIVING, table.c.lease_until < now())
     return connection.execute(table.delete().where(*abandoned)).rowcount == 1
 
 
@@ -88,7 +93,7 @@ def _first(user_id: str, key: str | None, fingerprint: str) -> Any:
 
 
 def _answerable(first: Any) -> str:
-    if first.state == "receiving":
+    if first.state == State.RECEIVING:
         raise _in_progress()
     return str(first.id)
 

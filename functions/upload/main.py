@@ -7,8 +7,9 @@ import hashlib
 import functions_framework
 from flask import Request, Response
 
-from functions.shared import blobs, database, jobs, leases, options, outbox, owners, tokens
+from functions.shared import blobs, database, options, outbox, owners, tokens
 from functions.shared.http import answer, json_response
+from functions.shared.jobs import claims, leases, transitions
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
@@ -42,7 +43,7 @@ def create(request: Request) -> Response:
         return _accepted(user_id, job_id)
     try:
         event_id = _store(request, job_id, head)
-    except jobs.Lost:
+    except claims.ClaimLost:
         raise Problem("not-found", "The job was deleted while its video came in.") from None
     except BaseException:
         intake.discard(job_id)
@@ -55,7 +56,7 @@ def retry(request: Request, job_id: str) -> Response:
     """A failed or cancelled job → queued again."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
     owners.job_of(user_id, job_id)
-    event_id = jobs.retry(job_id)
+    event_id = transitions.retry(job_id)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
     return _accepted(user_id, job_id, event_id)
@@ -66,10 +67,10 @@ def _options(request: Request) -> dict[str, str]:
 
 
 def _store(request: Request, job_id: str, head: Received) -> str:
-    claim = jobs.receiving(job_id)
+    claim = claims.claim_upload(job_id)
     with blobs.store().writing(claim.video) as writer:
         received = receive(request, head, leases.keeping(claim, writer.write))
-    return jobs.queue(job_id, received.filename, received.options, writer.size_bytes)
+    return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
 
 
 def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:

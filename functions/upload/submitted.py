@@ -7,6 +7,7 @@ outbox; that event has the URL fetched, and comes again until it was.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,8 +20,9 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, jobs, leases, options, outbox, settings
-from functions.shared.jobs import Claim, Lost
+from functions.shared import blobs, database, options, outbox, settings
+from functions.shared.jobs import claims, leases, names, transitions
+from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
@@ -31,7 +33,7 @@ from functions.upload.fetch import Unreachable, fetch
 
 __all__ = ["fetch_for", "on_submitted", "open_submitted"]
 
-LONGEST_URL = 2000
+MAX_URL_LENGTH = 2000
 
 
 def on_submitted(envelope: Envelope) -> None:
@@ -42,7 +44,7 @@ def on_submitted(envelope: Envelope) -> None:
     event = decode(_submission(envelope), VideoSubmitted)
     if (envelope.type, envelope.source) == (VideoSubmitted.TYPE, VideoSubmitted.SOURCE):
         return fetch_for(envelope.subject)
-    job_id = jobs.submitted_id(envelope.source, envelope.id)
+    job_id = names.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
     with suppress(IntegrityError):
         outbox.send(open_submitted(_owner(envelope.source), job_id, event))
@@ -59,15 +61,15 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
 
 def fetch_for(job_id: str) -> None:
     """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
-    claim = leases.claim(jobs.claim_fetch, job_id)
+    claim = leases.claim_when_free(claims.claim_fetch, job_id)
     if claim is None:
         return outbox.send_unsent(job_id)
     try:
         result = _fetch(claim)
-    except Lost:
+    except ClaimLost:
         return None
     except BaseException as error:
-        jobs.release(claim, counts=isinstance(error, Unreachable) or not isinstance(error, Unavailable))
+        claims.release(claim, counts=isinstance(error, Unreachable) or not isinstance(error, Unavailable))
         raise
     outbox.send(result)
     return None
@@ -88,16 +90,24 @@ def _submission(envelope: Envelope) -> Envelope:
 
 def _fetch(claim: Claim) -> str:
     try:
-        with blobs.store().writing(claim.video) as writer, leases.heartbeat(claim) as check:
-
-            def write(piece: bytes) -> None:
-                check()
-                writer.write(piece)
-
-            fetch(claim.source_url, write)
-        return jobs.queue(claim.job_id, claim.filename, claim.options, writer.size_bytes, claim.held())
+        # A store may need long to begin a file, and to make the last bytes of a large one safe.
+        with leases.heartbeat(claim) as check:
+            size_bytes = _store(claim, check)
+            return transitions.queue(claim, claim.filename, claim.options, size_bytes)
     except Failure as failure:
-        return jobs.fail_claimed(claim, failure)
+        return transitions.fail_claimed(claim, failure)
+
+
+def _store(claim: Claim, check: Callable[[], None]) -> int:
+    """Fetch and store the claim's video. Returns: its size in bytes."""
+    with blobs.store().writing(claim.video) as writer:
+
+        def write(piece: bytes) -> None:
+            check()
+            writer.write(piece)
+
+        fetch(claim.source_url, write)
+    return writer.size_bytes
 
 
 def _owner(source: str) -> str:
@@ -117,8 +127,8 @@ def _name(event: VideoSubmitted) -> str:
 
 
 def _options(event: VideoSubmitted) -> dict[str, Any]:
-    if len(event.url) > LONGEST_URL:
-        raise EventError(f"the URL has more than {LONGEST_URL} characters")
+    if len(event.url) > MAX_URL_LENGTH:
+        raise EventError(f"the URL has more than {MAX_URL_LENGTH} characters")
     try:
         return options.parse(event.options or {})
     except Problem as problem:

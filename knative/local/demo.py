@@ -24,6 +24,7 @@ from pathlib import Path
 
 import aiohttp
 
+from functions.shared.jobs.states import State
 from knative.local import demo_video
 from knative.local.demo_client import Client, Job, Refused
 from knative.local.errors import LocalError
@@ -137,7 +138,7 @@ async def _watch(client: Client, job: Job) -> Job:
         shown, job = _show_progress(now, shown), now
     if sys.stdout.isatty():
         print("\r\033[K", end="")
-    if job["state"] != "done":
+    if job["state"] != State.DONE:
         error = job["error"] or {"title": f"the job is {job['state']}", "detail": "", "code": job["state"]}
         raise DemoFailed(f"{job['filename']} was not converted: {error['title']} ({error['code']}). {error['detail']}")
     return job

@@ -12,11 +12,12 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
+from functions.shared.jobs.states import ENDED
+
 __all__ = ["Client", "Job", "Refused"]
 
 Job = dict[str, Any]
 
-ENDED = {"done", "failed", "cancelled", "expired"}
 RECONNECT_SECONDS = 0.5
 MAIL_SECONDS = 60
 PIECE = 256 * 1024

@@ -24,7 +24,8 @@ from functions.convert.conversion.source import RangeSource
 from functions.convert.errors import Crash
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Ended, Worker
-from functions.shared import blobs, jobs
+from functions.shared import blobs
+from functions.shared.jobs import claims
 from tests.benchmarks.measure import Figures
 from tests.unit import rows
 
@@ -83,7 +84,7 @@ def main() -> None:
         print(json.dumps(asdict(figures)), flush=True)
 
 
-def _claimed(video: Path, options: dict[str, Any]) -> jobs.Claim:
+def _claimed(video: Path, options: dict[str, Any]) -> claims.Claim:
     """The claim of a new job, whose video is that file under another name: nothing is copied."""
     job = rows.job("queued", filename=video.name, options=options)
     with blobs.store().writing(f"video/{job}"):
@@ -94,13 +95,13 @@ def _claimed(video: Path, options: dict[str, Any]) -> jobs.Claim:
     return _again(job)
 
 
-def _again(job: str) -> jobs.Claim:
-    claim = jobs.claim(job)
+def _again(job: str) -> claims.Claim:
+    claim = claims.claim(job)
     assert claim, "nobody else converts here"
     return claim
 
 
-def _measured(claim: jobs.Claim, watch: _Watch) -> Figures:
+def _measured(claim: claims.Claim, watch: _Watch) -> Figures:
     # The peak begins anew (proc(5), "clear_refs").
     Path("/proc/self/clear_refs").write_text("5")
     begun, cpu = time.perf_counter(), _own_cpu()
@@ -111,11 +112,11 @@ def _measured(claim: jobs.Claim, watch: _Watch) -> Figures:
     return Figures(wall, cpu + watch.cpu, _own_peak() + watch.peak, watch.read)
 
 
-def _finished(claim: jobs.Claim) -> bool:
+def _finished(claim: claims.Claim) -> bool:
     try:
         engine.convert(claim)
     except Crash:
-        jobs.release(claim, counts=True)
+        claims.release(claim, counts=True)
         return False
     return True
 

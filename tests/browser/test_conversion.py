@@ -42,6 +42,11 @@ def test_a_chosen_video_can_be_played_and_downloaded(page: Page, video: Path) ->
     assert mutagen.mp3.MP3(download.value.path()).info.length == pytest.approx(media.SECONDS, abs=0.1)
 
 
+def test_a_state_that_the_page_does_not_know_is_shown_by_its_own_name_and_as_not_over(page: Page) -> None:
+    code = "import('/assets/format.js').then((m) => [m.stateLabel('paused'), m.isActive({ state: 'paused' })])"
+    assert page.evaluate(code) == ["paused", True]
+
+
 def test_the_mail_about_it_is_shown(page: Page, video: Path) -> None:
     expect(page.get_by_text("No mail yet.")).to_be_visible(timeout=SLOW_MS)
     choose(page, video)

@@ -22,8 +22,9 @@ import functions_framework
 from events.catalogue import CATALOGUE
 from events.codec import encode
 from events.wire import write
-from functions.shared import blobs, database, jobs, tables
-from functions.shared.jobs import Audio
+from functions.shared import blobs, database, tables
+from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.upload import intake
 from tests.system import ROOT
 
@@ -99,22 +100,22 @@ def die_at(last: Place, here: Place) -> None:
 
 def queued(user_id: str, title: str, video: bytes) -> str:
     """A job with its video, as upload leaves it when it dies before it sends. Returns: the id of video.uploaded."""
-    return jobs.queue(received(user_id, title, video), title, {}, len(video))
+    return transitions.queue(claims.claim_upload(received(user_id, title, video)), title, {}, len(video))
 
 
 def done(user_id: str, title: str, video: bytes) -> str:
     """A job with its MP3, as convert leaves it when it dies before it sends. Returns: the id of audio.created."""
     job_id = received(user_id, title, video)
-    jobs.queue(job_id, title, {}, len(video))
-    claim = jobs.claim(job_id)
+    transitions.queue(claims.claim_upload(job_id), title, {}, len(video))
+    claim = claims.claim(job_id)
     assert claim
-    return jobs.finish(claim, store(claim.audio, video))
+    return transitions.finish(claim, store(claim.audio, video))
 
 
 def received(user_id: str, title: str, video: bytes) -> str:
     """A job whose video has just been stored. Returns: its id."""
     job_id, _ = intake.open_job(user_id, title, {}, None, "")
-    store(f"video/{job_id}", video)
+    store(claims.claim_upload(job_id).video, video)
     return job_id
 
 

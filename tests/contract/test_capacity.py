@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.shared import database
-from functions.shared.blobs.gridfs import POOL
+from functions.shared.blobs.gridfs import CHUNK_BYTES, POOL, STREAM_WINDOW
 from knative import capacity
 from knative.local import kustomize, manifests
 from knative.local.kustomize import Manifest
@@ -61,3 +61,15 @@ def test_the_docs_say_what_a_laptop_needs() -> None:
     # One pod of each of seven functions with queue-proxy, and the four stores: counted by hand.
     assert (asked["functions"], asked["stores"]) == (7 * (50 + 25), 100 + 100 + 10 + 100)
     assert f"| together | {sum(asked.values()) / 1000:.3f} |" in text
+
+
+@overlays
+def test_all_files_that_download_sends_at_a_time_fit_into_half_of_its_memory(overlay: Path) -> None:
+    """Each holds a window of chunks, and one more on its way out; test_slow_readers.py measures it."""
+    each = (STREAM_WINDOW + 1) * CHUNK_BYTES
+    services = [item for item in kustomize.render(overlay) if item["apiVersion"] == "serving.knative.dev/v1"]
+    (spec,) = [item["spec"]["template"]["spec"] for item in services if item["metadata"]["name"] == "download"]
+    memory = int(spec["containers"][0]["resources"]["limits"]["memory"].removesuffix("Mi")) * 2**20
+    at_a_time = {spec["containerConcurrency"]}
+    at_a_time |= {int(item["value"]) for item in spec["containers"][0]["env"] if item["name"] == "CONCURRENCY"}
+    assert max(at_a_time) * each <= memory / 2

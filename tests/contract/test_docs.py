@@ -42,6 +42,10 @@ def test_the_tables_are_those_of_the_code() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: run make docs"
 
 
+def test_the_states_of_the_page_are_those_of_the_code() -> None:
+    assert generate.STATES.read_text(encoding="utf-8") == generate.states(), "states.js is out of date: run make docs"
+
+
 def test_every_table_is_shown_once() -> None:
     shown = re.findall(r"<!-- table: (\w+) -->", "".join(page.read_text(encoding="utf-8") for page in PAGES))
     assert sorted(shown) == sorted(generate.TABLES)

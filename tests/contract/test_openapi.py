@@ -22,11 +22,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from functions.download.listing import STATES
 from functions.gateway.openapi import OPERATIONS, document
 from functions.gateway.schemas import SCHEMAS
 from functions.gateway.table import TABLE
 from functions.login.accounts import LONGEST, SHORTEST
+from functions.shared.jobs.states import State
 from tests.patience import PATIENCE
 from tests.system import Audiolift, User
 
@@ -86,7 +86,7 @@ def test_a_token_is_asked_for_where_the_gateway_asks_for_one() -> None:
 def test_limits_and_states_are_those_of_the_functions() -> None:
     password = SCHEMAS["NewUser"]["properties"]["password"]
     assert (password["minLength"], password["maxLength"]) == (SHORTEST, LONGEST)
-    assert SCHEMAS["Job"]["properties"]["state"]["enum"] == list(STATES)
+    assert SCHEMAS["Job"]["properties"]["state"]["enum"] == [*State]
 
 
 def test_the_gateway_serves_it(audiolift: Audiolift) -> None:

@@ -117,7 +117,7 @@ def function_processes(audiolift: Audiolift, name: str) -> list[int]:
 
 def readers(job_id: str) -> list[int]:
     """The processes that have a job's video open: functions that have it converted."""
-    return [pid for pid in _pids() if any(link.endswith(f"video/{job_id}") for link in _open_files(pid))]
+    return [pid for pid in _pids() if any(f"/video/{job_id}" in link for link in _open_files(pid))]
 
 
 def engines(root: int) -> list[int]:

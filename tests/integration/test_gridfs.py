@@ -138,15 +138,24 @@ def test_a_range_fetches_only_the_chunks_that_hold_it(store: GridFSBlobs, seen: 
     start, stop = CHUNK_BYTES * 17 + 3, CHUNK_BYTES * 19 + 7
     assert b"".join(store.read(NAME, start, stop)) == data[start:stop]
     queries = [command["filter"]["n"] for command in seen.named("find", "fs.chunks")]
-    assert queries == [{"$gte": 17, "$lt": 20}]
+    assert queries == [{"$gte": 17, "$lt": 19}, {"$gte": 19, "$lt": 20}]
 
 
-def test_a_whole_file_is_read_in_windows(store: GridFSBlobs, seen: Seen) -> None:
+def test_a_whole_file_is_copied_in_windows(store: GridFSBlobs, seen: Seen) -> None:
     data = os.urandom(CHUNK_BYTES * 40)
+    write(store, data)
+    with store.local_file(NAME) as copy:
+        assert copy.read_bytes() == data
+    queries = [command["filter"]["n"] for command in seen.named("find", "fs.chunks")]
+    assert queries == [{"$gte": 0, "$lt": 16}, {"$gte": 16, "$lt": 32}, {"$gte": 32, "$lt": 40}]
+
+
+def test_what_goes_out_piece_by_piece_is_read_in_small_windows(store: GridFSBlobs, seen: Seen) -> None:
+    data = os.urandom(CHUNK_BYTES * 5)
     write(store, data)
     assert b"".join(store.read(NAME, 0, len(data))) == data
     queries = [command["filter"]["n"] for command in seen.named("find", "fs.chunks")]
-    assert queries == [{"$gte": 0, "$lt": 16}, {"$gte": 16, "$lt": 32}, {"$gte": 32, "$lt": 40}]
+    assert queries == [{"$gte": 0, "$lt": 2}, {"$gte": 2, "$lt": 4}, {"$gte": 4, "$lt": 5}]
 
 
 def test_a_damaged_file_is_noticed_when_it_is_copied_whole(store: GridFSBlobs, database: Any) -> None:

@@ -9,12 +9,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database
-from functions.shared.jobs import Claim
-from functions.shared.tables import job_events, jobs, now, outbox, users
+from functions.shared.jobs import names
+from functions.shared.jobs.claims import Claim
+from functions.shared.jobs.states import KEPT, State
+from functions.shared.tables import checkpoints, job_events, jobs, now, outbox, users
 
-__all__ = ["STATES", "ago", "change", "claim_of", "history", "job", "messages", "read", "unsettled", "user"]
-
-STATES = ("receiving", "queued", "converting", "done", "failed", "cancelled", "expired")
+__all__ = [
+    "ago",
+    "change",
+    "checkpoint",
+    "claim_of",
+    "event",
+    "history",
+    "job",
+    "messages",
+    "read",
+    "unsettled",
+    "user",
+]
 
 
 def ago(seconds: float) -> datetime:
@@ -28,12 +40,12 @@ def user(email: str = "") -> str:
         return _user(connection, email)
 
 
-def job(state: str = "queued", owner: str | None = None, **values: Any) -> str:
+def job(state: str = State.QUEUED, owner: str | None = None, **values: Any) -> str:
     """A job in a state, without history. Returns: the id."""
     job_id = uuid.uuid4().hex
     blank = {"filename": "talk.mp4", "options": {}, "progress": 0.0, "attempts": 0, "fencing_token": 0}
-    ends = {"expires_at": ago(-3600)} if state in ("done", "failed", "cancelled") else {}
-    lease = {"lease_until": ago(-30), "fencing_token": 1, "attempts": 1} if state == "converting" else {}
+    ends = {"expires_at": ago(-3600)} if state in KEPT else {}
+    lease = {"lease_until": ago(-30), "fencing_token": 1, "attempts": 1} if state == State.CONVERTING else {}
     files = {"video_bytes": 1000, "created_at": now(), "updated_at": now()}
     row = {"id": job_id, "state": state, **blank, **files, **ends, **lease, **values}
     with database.transaction() as connection:
@@ -47,11 +59,26 @@ def read(job_id: str) -> Any:
         return connection.execute(jobs.select().where(jobs.c.id == job_id)).one_or_none()
 
 
+def event(job_id: str) -> None:
+    """An entry in the job's history, of the state that it is in."""
+    row = read(job_id)
+    with database.transaction() as connection:
+        values = {"job_id": job_id, "state": row.state, "progress": row.progress, "at": now()}
+        connection.execute(job_events.insert().values(**values))
+
+
+def checkpoint(job_id: str, *parts: str) -> None:
+    """A checkpoint of the job with these parts."""
+    with database.transaction() as connection:
+        values = {"job_id": job_id, "parts": list(parts), "state": {}, "saved_at": now()}
+        connection.execute(checkpoints.insert().values(**values))
+
+
 def claim_of(job_id: str, token: int | None = None) -> Claim:
     """The claim that a conversion of the job would hold, by its newest fencing token unless said."""
     row = read(job_id)
     token = row.fencing_token if token is None else token
-    return Claim(job_id, "converting", token, row.filename, row.options, "")
+    return Claim(job_id, State.CONVERTING, token, row.filename, row.options, "", names.video_of(row))
 
 
 def history(job_id: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from functions.convert import checkpoints
 from functions.convert.checkpoints import Checkpoint
-from functions.shared import database, jobs, tables
+from functions.shared import database, tables
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims
 from functions.shared.tables import now
 from tests.unit import rows
 
@@ -31,8 +34,8 @@ def test_a_job_that_gets_further_has_all_its_tries_again(store: Blobs) -> None:
 def test_who_lost_the_job_saves_nothing(store: Blobs) -> None:
     job = rows.job("converting", lease_until=rows.ago(1))
     old = rows.claim_of(job)
-    jobs.claim(job)
-    with pytest.raises(jobs.Lost):
+    claims.claim(job)
+    with pytest.raises(claims.ClaimLost):
         checkpoints.save(old, checkpoint(store, job, 1), 0.5)
     assert checkpoints.load(job) is None
 
@@ -51,6 +54,15 @@ def test_a_checkpoint_of_another_release_is_none(store: Blobs, monkeypatch: pyte
     checkpoints.save(rows.claim_of(job), checkpoint(store, job, 2), 0.5)
     assert checkpoints.load(job)
     monkeypatch.setattr("functions.convert.checkpoints.VERSION", 1)
+    assert checkpoints.load(job) is None
+
+
+@pytest.mark.parametrize("state", [[], "segment 2", {"version": "2.0"}, {"version": None}, {"version": [1]}])
+def test_a_checkpoint_in_a_shape_that_is_not_known_is_none(store: Blobs, state: Any) -> None:
+    job = rows.job("converting", lease_until=rows.ago(-30))
+    with database.transaction() as connection:
+        values = {"job_id": job, "parts": [], "state": state, "saved_at": now()}
+        connection.execute(tables.checkpoints.insert().values(**values))
     assert checkpoints.load(job) is None
 
 

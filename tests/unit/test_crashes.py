@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions.convert.sandbox import nursery
-from functions.shared import jobs
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims, transitions
 from functions.shared.settings import number
 from tests import media
 from tests.chaos.dying import event
@@ -49,7 +49,7 @@ def job(store: Blobs, tmp_path: Path) -> str:
     video = media.make(tmp_path / "mp4-aac.mp4")
     options = {"title": SECRET, "quality": 4}
     job_id = rows.job("receiving", filename=f"{SECRET}.mp4", options=options)
-    with store.writing(f"video/{job_id}") as writer:
+    with store.writing(claims.claim_upload(job_id).video) as writer:
         writer.write(video.read_bytes())
     return job_id
 
@@ -70,7 +70,7 @@ def test_a_crash_is_logged_with_all_that_reproduces_it_and_nothing_of_the_owner(
     delivered(function, job)
     first, second = crashes(caplog)
     assert first | {"attempt": 2, "cpu_seconds": 0, "peak_bytes": 0} == second | {"cpu_seconds": 0, "peak_bytes": 0}
-    assert (first["job"], first["video"], first["attempt"]) == (job, f"video/{job}", 1)
+    assert (first["job"], first["video"], first["attempt"]) == (job, f"video/{job}.0", 1)
     assert first["video_bytes"] > 1000
     assert first["options"] == {"title": f"{len(SECRET)} characters", "quality": 4}
     assert (first["converter"], first["status"], first["signal"]) == ("engine", -11, "SIGSEGV")
@@ -93,7 +93,7 @@ def test_without_a_way_out_the_job_gives_up_after_its_attempts(
 
 def delivered(function: FlaskClient, job: str) -> list[int]:
     """Deliver the event until it is taken. Returns: the statuses."""
-    headers, body = event(jobs.queue(job, "video.mp4", rows.read(job).options, 1))
+    headers, body = event(transitions.queue(claims.claim_upload(job), "video.mp4", rows.read(job).options, 1))
     statuses: list[int] = []
     while not statuses or statuses[-1] == 500:
         statuses.append(function.post("/", headers=headers, data=body).status_code)

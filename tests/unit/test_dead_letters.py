@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from events.wire import Envelope
-from functions.shared import database, jobs, outbox
-from functions.shared.jobs import Audio
+from functions.shared import database, outbox
+from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.tables import dead_letters as table
 from functions.shared.tables import outbox as messages
 from functions.sweep import dead_letters, letters, main, replays
@@ -60,7 +61,7 @@ def test_a_job_that_cannot_be_converted_is_failed_and_its_owner_told(sink: Sink)
 
 def test_a_job_that_is_being_converted_is_not_failed(sink: Sink) -> None:
     job, event = sent_upload()
-    jobs.claim(job)
+    claims.claim(job)
     dead_letters.record(event.with_attributes(knativeerrorcode="500"))
     assert rows.read(job).state == "converting"
     assert sink.received == []
@@ -82,7 +83,7 @@ def test_what_can_never_be_delivered_is_given_up_in_the_end(sink: Sink) -> None:
 
 def test_an_event_that_had_its_effect_has_no_consequence(sink: Sink) -> None:
     job, event = sent_upload()
-    jobs.cancel(job)
+    transitions.cancel(job)
     dead_letters.record(event.with_attributes(knativeerrorcode="500"))
     assert rows.read(job).state == "cancelled"
     assert sink.received == []
@@ -90,7 +91,7 @@ def test_an_event_that_had_its_effect_has_no_consequence(sink: Sink) -> None:
 
 def test_news_that_could_not_be_told_leave_the_job_done_and_stay_due(sink: Sink) -> None:
     job = rows.job("converting")
-    event_id = jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    event_id = transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
     outbox.send(event_id)
     dead_letters.record(sink.received.pop().with_attributes(knativeerrorcode="500"))
     assert rows.read(job).state == "done"
@@ -110,10 +111,10 @@ def test_an_upload_is_replayed_with_one_effect_however_often_it_is_asked_for(sin
 def test_a_job_that_was_converted_meanwhile_is_not_converted_again(sink: Sink) -> None:
     job, event = sent_upload()
     dead_letters.record(event.with_attributes(knativeerrorcode="500"))
-    jobs.retry(job)
-    claim = jobs.claim(job)
+    transitions.retry(job)
+    claim = claims.claim(job)
     assert claim
-    jobs.finish(claim, Audio(10, "ab" * 32, 1.5))
+    transitions.finish(claim, Audio(10, "ab" * 32, 1.5))
     sink.received.clear()
     replay()
     assert (rows.read(job).state, sink.received) == ("done", [])
@@ -200,7 +201,7 @@ def test_the_list_says_why_a_letter_was_not_replayed_and_lets_nothing_steer_the_
 
 
 def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replayed() -> None:
-    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES))
+    dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MAX_BYTES))
     assert "1 cannot be replayed" in asked(kept()[0].id).stdout
 
 
@@ -213,7 +214,7 @@ def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
 def sent_upload(*, created: float = 0, tries: int = 1, sent: bool = True) -> tuple[str, Envelope]:
     """A queued job, and its event as it travelled."""
     job = rows.job("receiving")
-    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     values: dict[str, Any] = {"sent_at": rows.ago(created), "attempts": tries} if sent else {}
     rows.change(messages, messages.c.event_id == event_id, created_at=rows.ago(created), **values)
     with database.reading() as connection:
@@ -269,7 +270,7 @@ def test_a_replay_that_the_sink_does_not_take_waits_for_the_next_tick(sink: Sink
 
 
 def test_a_letter_larger_than_what_is_kept_is_cut_and_says_so_and_is_not_replayed(sink: Sink) -> None:
-    large = Envelope(FOREIGN.attributes, b"x" * letters.MOST_BYTES)
+    large = Envelope(FOREIGN.attributes, b"x" * letters.MAX_BYTES)
     dead_letters.record(large.with_attributes(knativeerrorcode="503"))
     (letter,) = kept()
     assert "too large" in letter.reason

@@ -21,8 +21,9 @@ from functions.convert import engine
 from functions.convert.errors import Crash, Unfinished
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
-from functions.shared import jobs
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from tests import media
@@ -132,7 +133,7 @@ def test_what_one_delivery_does_not_finish_the_next_ones_do(
             audio = converted(claim)
             break
         except Unfinished:
-            jobs.postpone(claim)
+            transitions.postpone(claim)
             claim = again(claim)
     assert deliveries > LONG_SECONDS / 56
     assert stored(store, audio) == whole
@@ -150,7 +151,7 @@ def test_a_conversion_that_is_killed_costs_what_was_not_saved(
     with pytest.raises(Crash):
         converted(claim)
     assert killed
-    jobs.release(claim, counts=True)
+    claims.release(claim, counts=True)
     monkeypatch.setattr(Worker, "run", run)
     segments = spied(monkeypatch, lambda _worker, header: header["kind"] == "audio")
     assert stored(store, converted(again(claim))) == whole
@@ -181,7 +182,7 @@ def test_a_part_that_is_gone_costs_time_and_no_more(
     claim = claimed(store, long_talk, LONG)
     with pytest.raises(Unfinished):
         converted(claim)
-    jobs.postpone(claim)
+    transitions.postpone(claim)
     store.delete(f"part/{claim.job_id}.{claim.token}.0")
     monkeypatch.setattr("functions.convert.engine.MARGIN_SHARE", 0.0)
     audio = converted(again(claim))
@@ -191,9 +192,9 @@ def test_a_part_that_is_gone_costs_time_and_no_more(
 def test_a_job_that_is_cancelled_is_left_soon_and_nothing_stays(store: Blobs, long_talk: Path) -> None:
     claim = claimed(store, long_talk, {"quality": 0, "sample_rate": 48000, "force": True})
     before = children()
-    timer = threading.Timer(0.5, jobs.cancel, [claim.job_id])
+    timer = threading.Timer(0.5, transitions.cancel, [claim.job_id])
     timer.start()
-    with pytest.raises(jobs.Lost):
+    with pytest.raises(claims.ClaimLost):
         converted(claim)
     timer.join()
     assert children() <= before
@@ -209,7 +210,7 @@ def test_where_the_engine_died_the_plain_way_is_tried(
     monkeypatch.setattr(Worker, "run", never)
     claim = claimed(store, talk)
     for _ in range(2):
-        jobs.release(claim, counts=True)
+        claims.release(claim, counts=True)
         claim = again(claim)
     assert claim.attempts == 3
     audio = converted(claim)
@@ -235,12 +236,12 @@ def written(path: Path, *words: str) -> Path:
     return path
 
 
-def converted(claim: jobs.Claim) -> jobs.Audio:
+def converted(claim: claims.Claim) -> Audio:
     """The MP3 of a claim, without the warnings that go with it."""
     return engine.convert(claim).audio
 
 
-def claimed(store: Blobs, video: Path, options: dict[str, Any] | None = None) -> jobs.Claim:
+def claimed(store: Blobs, video: Path, options: dict[str, Any] | None = None) -> claims.Claim:
     """The claim of a new job with this video."""
     job = rows.job("queued", filename=video.name, options=options or {})
     with store.writing(f"video/{job}") as writer:
@@ -248,18 +249,18 @@ def claimed(store: Blobs, video: Path, options: dict[str, Any] | None = None) ->
     return taken(job)
 
 
-def again(claim: jobs.Claim) -> jobs.Claim:
+def again(claim: claims.Claim) -> claims.Claim:
     """The claim of the next delivery."""
     return taken(claim.job_id)
 
 
-def taken(job: str) -> jobs.Claim:
-    claim = jobs.claim(job)
+def taken(job: str) -> claims.Claim:
+    claim = claims.claim(job)
     assert claim
     return claim
 
 
-def stored(store: Blobs, audio: jobs.Audio) -> bytes:
+def stored(store: Blobs, audio: Audio) -> bytes:
     """The only blob of this size and sum."""
     for blob in store.all():
         content = b"".join(store.read(blob.name, 0, blob.size_bytes))

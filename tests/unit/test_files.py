@@ -14,6 +14,7 @@ from werkzeug.http import parse_options_header
 from functions.download import files
 from functions.shared import tokens
 from functions.shared.blobs import Blobs
+from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 from tests.unit import rows
@@ -162,7 +163,7 @@ def test_chapters_that_were_split_are_a_zip(store: Blobs) -> None:
     assert parse_options_header(headers["content-disposition"])[1]["filename"] == "talk.zip"
 
 
-@pytest.mark.parametrize("state", [state for state in rows.STATES if state not in ("done", "expired")])
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.DONE, State.EXPIRED)])
 def test_a_job_that_is_not_done_says_so(state: str) -> None:
     with pytest.raises(Problem) as caught:
         answer(rows.read(rows.job(state)))

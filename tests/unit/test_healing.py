@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from events.wire import Envelope
-from functions.shared import database, jobs, outbox
-from functions.shared.jobs import Audio
+from functions.shared import database, outbox
+from functions.shared.jobs import claims, names, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 from functions.shared.tables import dead_letters as table
 from functions.shared.tables import jobs as jobs_table
@@ -35,7 +36,7 @@ def test_the_letters_of_a_dispatcher_that_was_stopped_heal_when_their_jobs_are_d
 
 @pytest.mark.parametrize("code", ["damaged", "no-audio"])
 def test_a_letter_whose_job_failed_for_a_reason_of_its_own_has_had_its_effect(sink: Sink, code: str) -> None:
-    jobs.fail(given_up("-1"), Failure(code))
+    transitions.fail(given_up("-1"), Failure(code))
     main.tick()
     assert states() == ["healed"]
 
@@ -44,7 +45,7 @@ def test_a_letter_that_made_its_job_fail_stays_until_the_job_is_converted_after_
     job = given_up("500")
     main.tick()
     assert (states(), rows.read(job).error_code) == (["recorded"], "gave-up")
-    jobs.retry(job)
+    transitions.retry(job)
     convert(job)
     main.tick()
     assert states() == ["healed"]
@@ -67,7 +68,7 @@ def test_a_letter_whose_job_was_deleted_is_healed(sink: Sink) -> None:
 
 def test_news_heal_when_they_have_been_told_and_not_before(sink: Sink) -> None:
     job = rows.job("converting")
-    outbox.send(jobs.finish(rows.claim_of(job), AUDIO))
+    outbox.send(transitions.finish(rows.claim_of(job), AUDIO))
     dead_letters.record(sink.received.pop().with_attributes(knativeerrorcode="-1"))
     main.tick()
     assert states() == ["recorded"]
@@ -80,7 +81,7 @@ def test_news_heal_when_they_have_been_told_and_not_before(sink: Sink) -> None:
 def test_the_letter_of_another_system_heals_when_its_job_exists(sink: Sink) -> None:
     for event_id in ("article-1", "article-2"):
         dead_letters.record(submitted(event_id))
-    rows.job("receiving", id=jobs.submitted_id("/cms", "article-1"))
+    rows.job("receiving", id=names.submitted_id("/cms", "article-1"))
     main.tick()
     assert states() == ["healed", "recorded"]
 
@@ -88,7 +89,7 @@ def test_the_letter_of_another_system_heals_when_its_job_exists(sink: Sink) -> N
 def test_a_healed_letter_that_comes_again_is_a_dead_letter_again(sink: Sink) -> None:
     event = submitted("article-1")
     dead_letters.record(event)
-    job = jobs.submitted_id("/cms", "article-1")
+    job = names.submitted_id("/cms", "article-1")
     rows.job("receiving", id=job)
     main.tick()
     assert states() == ["healed"]
@@ -101,7 +102,7 @@ def test_a_healed_letter_that_comes_again_is_a_dead_letter_again(sink: Sink) -> 
 
 def test_what_an_operator_wants_replayed_is_replayed_first(sink: Sink) -> None:
     dead_letters.record(submitted("article-1"))
-    rows.job("receiving", id=jobs.submitted_id("/cms", "article-1"))
+    rows.job("receiving", id=names.submitted_id("/cms", "article-1"))
     rows.change(table, table.c.id.is_not(None), state="wanted")
     sink.status = 503
     main.tick()
@@ -150,7 +151,7 @@ def test_letters_that_the_release_before_this_one_wrote_heal_as_well(sink: Sink)
 def given_up(code: str) -> str:
     """A queued job whose event was sent and came back as a dead letter. Returns: the job's id."""
     job = rows.job("receiving")
-    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     outbox.send(event_id)
     event: Envelope = outbox._envelope(outbox.read(event_id))
     dead_letters.record(event.with_attributes(knativeerrorcode=code))
@@ -158,9 +159,9 @@ def given_up(code: str) -> str:
 
 
 def convert(job: str) -> None:
-    claim = jobs.claim(job)
+    claim = claims.claim(job)
     assert claim
-    jobs.finish(claim, AUDIO)
+    transitions.finish(claim, AUDIO)
 
 
 def submitted(event_id: str) -> Envelope:

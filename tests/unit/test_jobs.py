@@ -1,4 +1,4 @@
-"""functions/shared/jobs.py: the life of a job."""
+"""functions/shared/jobs: the life of a job."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from events.catalogue import VideoUploaded
-from functions.shared import database, jobs, leases, outbox
-from functions.shared.jobs import Audio, Claim, Lost
+from functions.shared import database, outbox
+from functions.shared.jobs import claims, leases, transitions
+from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.states import State
+from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.tables import outbox as messages
@@ -23,21 +26,30 @@ pytestmark = pytest.mark.usefixtures("tables", "store")
 AUDIO = Audio(size_bytes=10, sha256="ab" * 32, duration_seconds=1.5)
 
 # What can happen to a job, and from which state to which it leads; from every other one it leads nowhere.
-ACTIONS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
-    "queue": (lambda job: jobs.queue(job, "talk.mp4", {}, 1000), {"receiving": "queued"}),
-    "claim": (jobs.claim, {"queued": "converting"}),
-    "renew": (lambda job: leases.renew(rows.claim_of(job), 0.5), {"converting": "converting"}),
-    "release": (lambda job: jobs.release(rows.claim_of(job), counts=True), {"converting": "queued"}),
-    "postpone": (lambda job: jobs.postpone(rows.claim_of(job)), {"converting": "queued"}),
-    "finish": (lambda job: jobs.finish(rows.claim_of(job), AUDIO), {"converting": "done"}),
-    "fail_claimed": (lambda job: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")), {"converting": "failed"}),
-    "fail": (lambda job: jobs.fail(job, Failure("gave-up")), {"queued": "failed"}),
-    "cancel": (jobs.cancel, {"queued": "cancelled", "converting": "cancelled"}),
-    "retry": (jobs.retry, {"failed": "queued", "cancelled": "queued"}),
-    "expire": (lambda _: files.expire(), {"done": "expired", "failed": "expired", "cancelled": "expired"}),
+ACTIONS: dict[str, tuple[Callable[[str], Any], dict[State, State]]] = {
+    "queue": (
+        lambda job: transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000),
+        {State.RECEIVING: State.QUEUED},
+    ),
+    "claim": (claims.claim, {State.QUEUED: State.CONVERTING}),
+    "renew": (lambda job: leases.renew(rows.claim_of(job), 0.5), {State.CONVERTING: State.CONVERTING}),
+    "release": (lambda job: claims.release(rows.claim_of(job), counts=True), {State.CONVERTING: State.QUEUED}),
+    "postpone": (lambda job: transitions.postpone(rows.claim_of(job)), {State.CONVERTING: State.QUEUED}),
+    "finish": (lambda job: transitions.finish(rows.claim_of(job), AUDIO), {State.CONVERTING: State.DONE}),
+    "fail_claimed": (
+        lambda job: transitions.fail_claimed(rows.claim_of(job), Failure("no-audio")),
+        {State.CONVERTING: State.FAILED},
+    ),
+    "fail": (lambda job: transitions.fail(job, Failure("gave-up")), {State.QUEUED: State.FAILED}),
+    "cancel": (transitions.cancel, {State.QUEUED: State.CANCELLED, State.CONVERTING: State.CANCELLED}),
+    "retry": (transitions.retry, {State.FAILED: State.QUEUED, State.CANCELLED: State.QUEUED}),
+    "expire": (
+        lambda _: files.expire(),
+        {State.DONE: State.EXPIRED, State.FAILED: State.EXPIRED, State.CANCELLED: State.EXPIRED},
+    ),
 }
 ALLOWED = [(action, before, after) for action, (_, moves) in ACTIONS.items() for before, after in moves.items()]
-FORBIDDEN = [(action, state) for action, (_, moves) in ACTIONS.items() for state in rows.STATES if state not in moves]
+FORBIDDEN = [(action, state) for action, (_, moves) in ACTIONS.items() for state in State if state not in moves]
 
 
 @pytest.mark.parametrize(("action", "before", "after"), ALLOWED)
@@ -52,7 +64,7 @@ def test_an_allowed_change_is_made_and_recorded(action: str, before: str, after:
 def test_a_forbidden_change_leaves_no_trace(action: str, state: str) -> None:
     job = rows.job(state, expires_at=rows.ago(1))
     before = rows.read(job)
-    with suppress(Lost):
+    with suppress(ClaimLost):
         assert not ACTIONS[action][0](job)
     assert rows.read(job) == before
     assert rows.history(job) == []
@@ -61,7 +73,7 @@ def test_a_forbidden_change_leaves_no_trace(action: str, state: str) -> None:
 
 @pytest.mark.parametrize("action", ["queue", "claim", "fail", "cancel", "retry"])
 def test_nothing_can_happen_to_a_job_that_is_not_there(action: str) -> None:
-    with suppress(Lost):
+    with suppress(ClaimLost):
         assert not ACTIONS[action][0]("0" * 32)
 
 
@@ -86,14 +98,14 @@ def test_a_change_and_its_event_are_one_transaction() -> None:
     with database.transaction() as connection:
         outbox.add(connection, job, 0, VideoUploaded(job, "talk.mp4", 1))
     with pytest.raises(Exception, match=r"UNIQUE|Duplicate"):
-        jobs.queue(job, "talk.mp4", {}, 1000)
+        transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     assert rows.read(job).state == "receiving"
     assert rows.history(job) == []
 
 
 def test_of_eight_processes_that_claim_a_job_one_gets_it() -> None:
     job = rows.job()
-    said = race(8, "from functions.shared import jobs", f"print(jobs.claim('{job}') is not None)")
+    said = race(8, "from functions.shared.jobs import claims", f"print(claims.claim('{job}') is not None)")
     assert sorted(said) == ["False"] * 7 + ["True"]
     assert rows.history(job) == ["converting"]
     assert rows.read(job).attempts == 1
@@ -101,9 +113,9 @@ def test_of_eight_processes_that_claim_a_job_one_gets_it() -> None:
 
 def test_a_job_under_a_live_lease_is_not_given_away() -> None:
     job = rows.job()
-    assert jobs.claim(job)
-    assert jobs.claim(job) is None
-    assert jobs.fail(job, Failure("gave-up")) is None
+    assert claims.claim(job)
+    assert claims.claim(job) is None
+    assert transitions.fail(job, Failure("gave-up")) is None
     assert rows.read(job).state == "converting"
 
 
@@ -118,7 +130,7 @@ def test_a_job_whose_lease_ran_out_is_given_to_the_next_under_a_new_token() -> N
 
 def test_a_job_whose_lease_ran_out_can_be_failed() -> None:
     job = rows.job("converting", lease_until=rows.ago(1))
-    assert jobs.fail(job, Failure("gave-up"))
+    assert transitions.fail(job, Failure("gave-up"))
     assert rows.read(job).error_code == "gave-up"
 
 
@@ -137,7 +149,7 @@ def test_progress_never_goes_back() -> None:
 
 def test_a_job_that_is_postponed_has_the_next_delivery_on_its_way_and_loses_no_attempt() -> None:
     job = rows.job("converting", progress=0.5, attempts=3)
-    event_id = jobs.postpone(rows.claim_of(job))
+    event_id = transitions.postpone(rows.claim_of(job))
     row, message = rows.read(job), outbox.read(event_id)
     assert (row.state, row.progress, row.attempts, row.lease_until) == ("queued", 0.5, 0, None)
     assert (message.type, message.settled_at) == (VideoUploaded.TYPE, None)
@@ -150,7 +162,7 @@ def test_whether_a_claim_holds_can_be_asked_without_writing() -> None:
     before = rows.read(job)
     assert leases.holds(held)
     assert rows.read(job) == before
-    jobs.cancel(job)
+    transitions.cancel(job)
     assert not leases.holds(held)
 
 
@@ -159,14 +171,14 @@ def test_a_zombie_with_an_old_token_changes_nothing(action: str) -> None:
     job = rows.job()
     zombie = taken(job)
     expire_lease(job)
-    jobs.claim(job)
+    claims.claim(job)
     before = rows.read(job)
     acts: dict[str, Callable[[], Any]] = {
         "renew": lambda: leases.renew(zombie, 0.9),
-        "finish": lambda: jobs.finish(zombie, AUDIO),
-        "fail_claimed": lambda: jobs.fail_claimed(zombie, Failure("damaged")),
+        "finish": lambda: transitions.finish(zombie, AUDIO),
+        "fail_claimed": lambda: transitions.fail_claimed(zombie, Failure("damaged")),
     }
-    with pytest.raises(Lost):
+    with pytest.raises(ClaimLost):
         acts[action]()
     assert rows.read(job) == before
     assert rows.messages(job) == []
@@ -176,48 +188,48 @@ def test_a_zombie_does_not_release_the_job_of_another() -> None:
     job = rows.job()
     zombie = taken(job)
     expire_lease(job)
-    jobs.claim(job)
-    jobs.release(zombie, counts=True)
+    claims.claim(job)
+    claims.release(zombie, counts=True)
     assert rows.read(job).state == "converting"
 
 
 def test_a_cancelled_conversion_learns_it_when_it_renews_or_ends() -> None:
     job = rows.job()
     claim = taken(job)
-    assert jobs.cancel(job)
-    with pytest.raises(Lost):
+    assert transitions.cancel(job)
+    with pytest.raises(ClaimLost):
         leases.renew(claim, 0.5)
-    with pytest.raises(Lost):
-        jobs.finish(claim, AUDIO)
+    with pytest.raises(ClaimLost):
+        transitions.finish(claim, AUDIO)
     assert rows.read(job).state == "cancelled"
 
 
 def test_a_cancelled_job_is_not_sent_to_be_converted_again() -> None:
     job = rows.job("receiving")
-    jobs.queue(job, "talk.mp4", {}, 1000)
-    jobs.cancel(job)
+    transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
+    transitions.cancel(job)
     assert rows.unsettled(job) == []
 
 
 def test_a_retry_while_a_cancelled_conversion_still_runs_fences_that_one_out() -> None:
     job = rows.job()
     cancelled = taken(job)
-    jobs.cancel(job)
-    jobs.retry(job)
+    transitions.cancel(job)
+    transitions.retry(job)
     again = taken(job)
     assert again.token > cancelled.token
-    with pytest.raises(Lost):
-        jobs.finish(cancelled, AUDIO)
-    assert jobs.finish(again, AUDIO)
+    with pytest.raises(ClaimLost):
+        transitions.finish(cancelled, AUDIO)
+    assert transitions.finish(again, AUDIO)
 
 
 def test_a_job_whose_conversions_always_die_is_given_up_and_its_owner_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_ATTEMPTS", "3")
     job = rows.job()
     for _ in range(3):
-        assert jobs.claim(job)
+        assert claims.claim(job)
         expire_lease(job)
-    assert jobs.claim(job) is None
+    assert claims.claim(job) is None
     row = rows.read(job)
     assert (row.state, row.error_code, row.attempts) == ("failed", "gave-up", 3)
     assert rows.unsettled(job) == ["dev.audiolift.conversion.failed.v1"]
@@ -225,19 +237,19 @@ def test_a_job_whose_conversions_always_die_is_given_up_and_its_owner_told(monke
 
 def test_a_retry_gives_a_job_all_its_attempts_back() -> None:
     job = rows.job("failed", attempts=5, error_code="gave-up", error_detail="…", fencing_token=5)
-    jobs.retry(job)
+    transitions.retry(job)
     row = rows.read(job)
     assert (row.attempts, row.error_code, row.error_detail, row.expires_at) == (0, None, None, None)
-    assert jobs.claim(job)
+    assert claims.claim(job)
 
 
 def test_each_generation_of_an_event_has_an_id_of_its_own() -> None:
     job = rows.job("receiving")
-    ids = [jobs.queue(job, "talk.mp4", {}, 1000)]
+    ids = [transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)]
     for _ in range(2):
         claim = taken(job)
-        ids.append(jobs.fail_claimed(claim, Failure("damaged")))
-        ids.append(str(jobs.retry(job)))
+        ids.append(transitions.fail_claimed(claim, Failure("damaged")))
+        ids.append(str(transitions.retry(job)))
     assert len(set(ids)) == 5
 
 
@@ -255,22 +267,22 @@ def test_the_id_of_an_event_is_made_of_job_type_and_generation_alone() -> None:
 
 def test_a_new_event_settles_what_the_job_had_waiting() -> None:
     job = rows.job("receiving")
-    jobs.queue(job, "talk.mp4", {}, 1000)
+    transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     claim = taken(job)
-    jobs.finish(claim, AUDIO)
+    transitions.finish(claim, AUDIO)
     assert rows.unsettled(job) == ["dev.audiolift.audio.created.v1"]
 
 
 def test_a_file_name_of_any_script_comes_back_as_it_was() -> None:
     name = "Grüße 你好 🎬 \u202e\N{SNOWMAN}.mp4"
     job = rows.job("receiving")
-    jobs.queue(job, name, {"quality": 2}, 1000)
+    transitions.queue(claims.claim_upload(job), name, {"quality": 2}, 1000)
     claim = taken(job)
     assert (claim.filename, claim.options) == (name, {"quality": 2})
 
 
 def taken(job: str) -> Claim:
-    claim = jobs.claim(job)
+    claim = claims.claim(job)
     assert claim
     return claim
 
@@ -283,7 +295,7 @@ def test_an_attempt_that_only_met_an_outage_is_given_back(monkeypatch: pytest.Mo
     monkeypatch.setenv("MAX_ATTEMPTS", "2")
     job = rows.job("queued")
     for _ in range(5):
-        claim = jobs.claim(job)
+        claim = claims.claim(job)
         assert claim
-        jobs.release(claim, counts=False)
+        claims.release(claim, counts=False)
     assert (rows.read(job).state, rows.read(job).attempts) == ("queued", 0)

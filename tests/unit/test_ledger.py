@@ -7,8 +7,10 @@ import pytest
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import ledger
 from functions.notify.ledger import Notice
-from functions.shared import database, jobs
-from functions.shared.jobs import Audio
+from functions.shared import database
+from functions.shared.jobs import transitions
+from functions.shared.jobs.states import State
+from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
@@ -118,7 +120,7 @@ def test_a_refused_notice_is_kept_with_its_reason_and_not_tried_again() -> None:
     assert ledger.sent_to(rows.read(job).user_id, "mail", 50) == []
 
 
-@pytest.mark.parametrize("state", [state for state in rows.STATES if state != "done"])
+@pytest.mark.parametrize("state", [state for state in State if state != State.DONE])
 def test_nobody_is_told_of_an_mp3_that_is_not_there(state: str) -> None:
     assert ledger.begin(rows.job(state), AudioCreated, "mail", CLAIM) is None
 
@@ -129,7 +131,7 @@ def test_nobody_is_told_of_a_job_that_is_gone() -> None:
 
 def test_old_news_are_settled_unsent() -> None:
     job = rows.job()
-    jobs.fail(job, Failure("damaged"))
+    transitions.fail(job, Failure("damaged"))
     rows.change(jobs_table, jobs_table.c.id == job, state="expired")
     assert ledger.begin(job, ConversionFailed, "mail", CLAIM) is None
     assert rows.unsettled(job) == []
@@ -137,12 +139,12 @@ def test_old_news_are_settled_unsent() -> None:
 
 def test_a_retry_that_fails_too_is_told_of_its_own() -> None:
     job = rows.job()
-    jobs.fail(job, Failure("damaged"))
+    transitions.fail(job, Failure("damaged"))
     first = ledger.begin(job, ConversionFailed, "mail", CLAIM)
     assert first
     ledger.finish(first)
-    jobs.retry(job)
-    jobs.fail(job, Failure("damaged"))
+    transitions.retry(job)
+    transitions.fail(job, Failure("damaged"))
     second = ledger.begin(job, ConversionFailed, "mail", CLAIM)
     assert second
     assert first.key != second.key
@@ -150,14 +152,14 @@ def test_a_retry_that_fails_too_is_told_of_its_own() -> None:
 
 def test_the_owner_is_whom_the_row_names() -> None:
     job = rows.job("converting", owner=rows.user("anna@example.com"))
-    jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
     assert begun(job).job.email == "anna@example.com"
 
 
 def done() -> str:
     """A job that has just been converted."""
     job = rows.job("converting")
-    jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
     return job
 
 

@@ -17,8 +17,9 @@ from functions.convert import checkpoints, engine
 from functions.convert.errors import Unfinished
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Ended, Worker
-from functions.shared import jobs
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from tests import media
 from tests.unit import rows
 
@@ -89,7 +90,7 @@ def test_three_hours_need_as_much_memory_as_ten_minutes(
         clock.up = False
         with pytest.raises(Unfinished):
             converted(claim)
-        jobs.postpone(claim)
+        transitions.postpone(claim)
         claim = taken(claim.job_id)
     clock.up, watched.patient = False, True
     audio = converted(claim)
@@ -115,12 +116,12 @@ def recorded(directory: Path) -> tuple[Path, Path]:
     return part, whole
 
 
-def converted(claim: jobs.Claim) -> jobs.Audio:
+def converted(claim: claims.Claim) -> Audio:
     """The MP3 of a claim, without the warnings that go with it."""
     return engine.convert(claim).audio
 
 
-def claimed(store: Blobs, video: Path) -> jobs.Claim:
+def claimed(store: Blobs, video: Path) -> claims.Claim:
     """The claim of a new job with this video."""
     job = rows.job("queued", filename=video.name, options=OPTIONS)
     with store.writing(f"video/{job}") as writer:
@@ -128,7 +129,7 @@ def claimed(store: Blobs, video: Path) -> jobs.Claim:
     return taken(job)
 
 
-def taken(job: str) -> jobs.Claim:
-    claim = jobs.claim(job)
+def taken(job: str) -> claims.Claim:
+    claim = claims.claim(job)
     assert claim
     return claim

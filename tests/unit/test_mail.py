@@ -20,8 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import mail, texts
-from functions.shared import jobs
-from functions.shared.jobs import Audio
+from functions.shared.jobs import transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
@@ -262,8 +262,8 @@ def ended(kind: str, filename: str = "talk.mp4") -> Any:
     """The row of a job that is done or failed."""
     job = rows.job("converting", filename=filename)
     ends: dict[str, Callable[[], str]] = {
-        AudioCreated.TYPE: lambda: jobs.finish(rows.claim_of(job), Audio(2_500_000, "ab" * 32, 3665.2)),
-        ConversionFailed.TYPE: lambda: jobs.fail_claimed(rows.claim_of(job), Failure("no-audio")),
+        AudioCreated.TYPE: lambda: transitions.finish(rows.claim_of(job), Audio(2_500_000, "ab" * 32, 3665.2)),
+        ConversionFailed.TYPE: lambda: transitions.fail_claimed(rows.claim_of(job), Failure("no-audio")),
     }
     ends[kind]()
     return rows.read(job)

@@ -16,8 +16,8 @@ from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
 from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
 from functions.convert.sandbox import nursery
-from functions.shared import jobs
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims
 from tests.unit import rows
 
 WHOLE: dict[str, Any] = {"kind": "file", "title": None, "files": 1, "head": 2, "seconds": 4.5}
@@ -168,7 +168,7 @@ def test_a_child_that_breaks_the_protocol_is_killed_and_the_conversion_tried_aga
     job = rows.job("queued", options={"comment": json.dumps(messages)})
     with store.writing(f"video/{job}") as writer:
         writer.write(b"x")
-    claim = jobs.claim(job)
+    claim = claims.claim(job)
     assert claim
     with pytest.raises(Crash) as caught:
         engine.convert(claim)

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from events.wire import Envelope
-from functions.shared import database, jobs, outbox, trace
+from functions.shared import database, outbox, trace
+from functions.shared.jobs import claims, transitions
 from functions.shared.publisher import Outcome, publish
 from functions.shared.reasons import Failure
 from functions.shared.tables import outbox as table
@@ -167,8 +168,8 @@ def test_an_event_carries_the_trace_of_its_request_as_attributes_and_as_http_hea
 def test_an_event_without_a_request_goes_on_in_the_trace_of_the_jobs_event_before_it(sink: Sink) -> None:
     with trace.following(TRACE):
         job, _ = queued()
-    jobs.fail(job, Failure("gave-up"))
-    again = jobs.retry(job)
+    transitions.fail(job, Failure("gave-up"))
+    again = transitions.retry(job)
     assert again
     outbox.send(again)
     assert trace.of(sink.received[0].attributes) == TRACE
@@ -178,9 +179,9 @@ def test_a_new_request_begins_a_new_trace(sink: Sink) -> None:
     other = TRACE._replace(traceparent=TRACE.traceparent.replace("4b", "5c"), tracestate=None)
     with trace.following(TRACE):
         job, _ = queued()
-    jobs.cancel(job)
+    transitions.cancel(job)
     with trace.following(other):
-        again = jobs.retry(job)
+        again = transitions.retry(job)
     assert again
     outbox.send(again)
     assert trace.of(sink.received[0].attributes) == other
@@ -195,4 +196,4 @@ def test_an_event_without_any_trace_has_none(sink: Sink) -> None:
 def queued(filename: str = "talk.mp4") -> tuple[str, str]:
     """A job that was just uploaded, and the id of its event."""
     job = rows.job("receiving")
-    return job, jobs.queue(job, filename, {}, 1000)
+    return job, transitions.queue(claims.claim_upload(job), filename, {}, 1000)

@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from events.wire import Envelope
-from functions.shared import database, jobs, outbox
+from functions.shared import database, outbox
+from functions.shared.jobs import claims, transitions
 from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
 from functions.shared.tables import jobs as jobs_table
@@ -137,8 +138,8 @@ def test_replaying_a_dead_letter_does_not_revive_a_job_that_its_owner_cancelled(
     (row,) = rows.messages(job)
     event = outbox._envelope(row)
     sweep_letters.record(event.with_attributes(knativeerrorcode="500"))
-    jobs.retry(job)
-    jobs.cancel(job)
+    transitions.retry(job)
+    transitions.cancel(job)
     sink.received.clear()
     rows.change(dead_letters, dead_letters.c.id.is_not(None), state="wanted")
     main.tick()
@@ -160,7 +161,7 @@ def foreign(event_id: str) -> Envelope:
 def uploaded(created: float = 60) -> str:
     """A queued job whose event was never sent."""
     job = rows.job("receiving")
-    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     rows.change(table, table.c.event_id == event_id, created_at=rows.ago(created))
     rows.change(jobs_table, jobs_table.c.id == job, updated_at=rows.ago(created))
     return job

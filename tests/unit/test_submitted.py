@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import encode
 from events.errors import EventError
 from events.wire import Envelope
-from functions.shared import database, jobs, leases
+from functions.shared import database
 from functions.shared.blobs import Blobs
+from functions.shared.jobs import claims, leases, names, transitions
+from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as table
 from functions.upload.submitted import fetch_for, on_submitted
+from tests.patience import eventually
 from tests.unit import rows
 from tests.unit.sink import Sink
 from tests.unit.test_fetch import VIDEO, serving
@@ -156,7 +161,7 @@ def test_the_url_is_fetched_and_the_job_queued(sink: Sink, store: Blobs) -> None
         on_submitted(sink.received[0])
     job = the_job()
     assert (job.state, job.video_bytes, job.attempts) == ("queued", len(VIDEO), 0)
-    assert b"".join(store.read(f"video/{job.id}", 0, len(VIDEO))) == VIDEO
+    assert b"".join(store.read(job.video, 0, len(VIDEO))) == VIDEO
     assert sink.received[-1].type == "dev.audiolift.video.uploaded.v1"
 
 
@@ -189,25 +194,25 @@ def test_a_server_that_is_down_leaves_the_job_for_the_next_delivery_until_the_tr
 def test_a_job_that_another_delivery_is_fetching_is_left_alone(sink: Sink) -> None:
     on_submitted(submitted())
     job_id = the_job().id
-    claim = jobs.claim_fetch(job_id)
+    claim = claims.claim_fetch(job_id)
     assert claim
     with leases.heartbeat(claim):
         fetch_for(job_id)
     assert (the_job().state, the_job().attempts) == ("receiving", 1)
     rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
-    assert jobs.claim_fetch(job_id)
+    assert claims.claim_fetch(job_id)
 
 
 @pytest.mark.usefixtures("owner", "store")
 def test_a_fetch_that_was_overtaken_queues_nothing(sink: Sink, tmp_path: Path) -> None:
     on_submitted(submitted())
     job_id = the_job().id
-    old = jobs.claim_fetch(job_id)
+    old = claims.claim_fetch(job_id)
     assert old
     rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
-    assert jobs.claim_fetch(job_id)
-    with pytest.raises(jobs.Lost):
-        jobs.queue(job_id, "talk.mp4", {}, 1, old.held())
+    assert claims.claim_fetch(job_id)
+    with pytest.raises(claims.ClaimLost):
+        transitions.queue(old, "talk.mp4", {}, 1)
 
 
 @pytest.mark.usefixtures("owner", "store")
@@ -215,8 +220,41 @@ def test_a_failed_fetch_is_retried_from_the_url_and_a_cancelled_one_stops(sink: 
     with serving("127.0.0.1") as base:
         on_submitted(submitted(f"{base}/status/404"))
         fetch_for(the_job().id)
-    assert jobs.retry(the_job().id)
+    assert transitions.retry(the_job().id)
     assert the_job().state == "receiving"
-    assert jobs.cancel(the_job().id)
+    assert transitions.cancel(the_job().id)
     fetch_for(the_job().id)
     assert the_job().state == "cancelled"
+
+
+@pytest.mark.usefixtures("owner", "sink")
+def test_a_fetch_that_was_overtaken_leaves_the_video_of_the_other_as_it_is(store: Blobs) -> None:
+    with serving("127.0.0.1") as base:
+        on_submitted(submitted(f"{base}/video"))
+        job_id = the_job().id
+        stale = claims.claim_fetch(job_id)
+        assert stale
+        rows.change(table, table.c.id == job_id, lease_until=rows.ago(1))
+        fetch_for(job_id)
+    with store.writing(stale.video) as writer:
+        writer.write(b"what the stale one got")
+    with pytest.raises(claims.ClaimLost):
+        transitions.queue(stale, "talk.mp4", {}, 22)
+    assert the_job().video == names.video(job_id, 2)
+    assert b"".join(store.read(the_job().video, 0, len(VIDEO))) == VIDEO
+
+
+@pytest.mark.usefixtures("owner", "sink", "store")
+def test_a_lease_is_kept_while_the_videos_server_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.jobs.leases.LOOK_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        on_submitted(submitted(f"http://127.0.0.1:{silent.getsockname()[1]}/talk.mp4"))
+        job_id = the_job().id
+        fetching = pool.submit(fetch_for, job_id)
+        caller, _ = silent.accept()
+        first = the_job().lease_until
+        eventually(lambda: the_job().lease_until > first, "a lease that was renewed without a byte")
+        with caller:
+            caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo")
+        fetching.result()
+    assert (the_job().state, the_job().video_bytes) == (State.QUEUED, 5)

@@ -10,7 +10,8 @@ from flask import Flask
 from flask import Request as FlaskRequest
 from werkzeug.test import EnvironBuilder
 
-from functions.shared import database, jobs, outbox
+from functions.shared import database, outbox
+from functions.shared.jobs import claims, transitions
 from functions.shared.tables import dead_letters as table
 from functions.sweep import main
 from tests.unit import rows
@@ -140,6 +141,6 @@ def kept() -> list[Any]:
 def queued() -> tuple[str, str]:
     """A queued job, and the id of its event, which was sent."""
     job = rows.job("receiving")
-    event_id = jobs.queue(job, "talk.mp4", {}, 1000)
+    event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     outbox.send(event_id)
     return job, event_id

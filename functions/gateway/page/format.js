@@ -1,13 +1,15 @@
 /** How states, titles, times and amounts read. */
 
+import { ENDED, State } from "./states.js";
+
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
-const ACTIVE = new Set(["receiving", "queued", "converting"]);
 const LABELS = {
-  receiving: "Receiving", queued: "Waiting", converting: "Converting", done: "Ready",
-  failed: "Failed", cancelled: "Cancelled", expired: "Expired",
+  [State.RECEIVING]: "Receiving", [State.QUEUED]: "Waiting", [State.CONVERTING]: "Converting", [State.DONE]: "Ready",
+  [State.FAILED]: "Failed", [State.CANCELLED]: "Cancelled", [State.EXPIRED]: "Expired",
 };
 
-export const isActive = (job) => ACTIVE.has(job.state);
+// A state that only a newer release knows may lead on, and is shown by its own name.
+export const isActive = (job) => !ENDED.has(job.state);
 export const stateLabel = (state) => LABELS[state] ?? state;
 export const percent = (fraction) => `${Math.floor(fraction * 100)}%`;
 

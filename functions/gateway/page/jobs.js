@@ -4,6 +4,7 @@ import { ask, askJson, local } from "./api.js";
 import { Card } from "./card.js";
 import { announce, byId, confirmed, guarded } from "./dom.js";
 import { bytes, duration, isActive, moment, stateLabel } from "./format.js";
+import { State } from "./states.js";
 import { isArriving } from "./uploads.js";
 import { Watch } from "./watch.js";
 
@@ -82,7 +83,7 @@ function showEmpty() {
 }
 
 function show({ job, card }) {
-  card.showState(job.state, stateLabel(job.state), job.state === "converting" ? job.progress : undefined);
+  card.showState(job.state, stateLabel(job.state), job.state === State.CONVERTING ? job.progress : undefined);
   card.showProgress(isActive(job) ? job.progress || null : undefined);
   card.showFacts(factsOf(job));
   card.showWhy(job.error);
@@ -92,8 +93,8 @@ function show({ job, card }) {
 function factsOf(job) {
   const facts = [moment(job.created_at)];
   if (job.duration_seconds) facts.push(duration(job.duration_seconds));
-  if (job.state === "done" && job.size_bytes) facts.push(bytes(job.size_bytes));
-  if (job.state === "done" && job.expires_at) facts.push(`kept until ${moment(job.expires_at)}`);
+  if (job.state === State.DONE && job.size_bytes) facts.push(bytes(job.size_bytes));
+  if (job.state === State.DONE && job.expires_at) facts.push(`kept until ${moment(job.expires_at)}`);
   return facts;
 }
 

@@ -4,6 +4,7 @@ import { Card } from "./card.js";
 import { announce, byId } from "./dom.js";
 import { bytes } from "./format.js";
 import { remembered } from "./session.js";
+import { State } from "./states.js";
 import { upload } from "./upload.js";
 
 const underway = new Map(); // AbortController → file name
@@ -21,7 +22,7 @@ export function setUpUploads(onUploaded) {
 }
 
 /** Whether a job is one of the uploads that have a card here already. */
-export const isArriving = (job) => job.state === "receiving" && [...underway.values()].includes(job.filename);
+export const isArriving = (job) => job.state === State.RECEIVING && [...underway.values()].includes(job.filename);
 
 // The whole window takes drops: a file that misses the marked area must not replace the page.
 function acceptDrops() {
@@ -81,7 +82,7 @@ function stop(file, sending) {
 }
 
 function fail(file, card, key, problem) {
-  card.showState("failed", "Not uploaded");
+  card.showState(State.FAILED, "Not uploaded");
   card.showProgress(undefined);
   card.showWhy(problem);
   card.showActions([

@@ -1,7 +1,6 @@
 """Files, behind one small interface. `store()` gives the implementation that BLOBS_URL names.
 
-Names are made by audiolift alone, never from what a user sent: `video/<job>`, `audio/<job>.<fencing token>`, and
-`part/<job>.<fencing token>.<number>` while an MP3 is in the making.
+Names are made by audiolift alone (`functions/shared/jobs/names.py`), never from what a user sent.
 """
 
 from __future__ import annotations

@@ -32,6 +32,9 @@ __all__ = ["GridFSBlobs"]
 CHUNK_BYTES = 255 * 1024
 # Chunks that are written in one go, or read in one query.
 WINDOW = 16
+# Chunks that `read` takes in one query, and holds for as long as its caller is slow. download has hundreds of callers
+# at a time: tests/contract/test_capacity.py holds this against its memory.
+STREAM_WINDOW = 2
 # Chunks that a reader keeps: what is read twice is seldom far apart.
 CACHED = 2 * WINDOW
 DATABASE = "audiolift"
@@ -128,7 +131,7 @@ class GridFSBlobs:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[_Writer]:
-        """Chunks in batches of 4 MiB, then the file's document; an older file of the name goes after that."""
+        """Chunks in batches of 4 MiB, then the file's document; an older file of the name is hidden after that."""
         file_id = self._begin(checked(name))
         writer = _Writer(self._chunks, file_id)
         try:
@@ -144,8 +147,8 @@ class GridFSBlobs:
         return int(self._file(name)["length"])
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
-        """Pieces of 255 KiB at the most; only the chunks that hold the range are fetched, 16 in a query."""
-        return self._pieces(self._file(name), start, stop)
+        """Pieces of 255 KiB at the most; only the chunks that hold the range are fetched, two in a query."""
+        return self._pieces(self._file(name), start, stop, STREAM_WINDOW)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[_Reader]:
@@ -159,7 +162,7 @@ class GridFSBlobs:
         document = self._file(name)
         digest = hashlib.sha256()
         with tempfile.NamedTemporaryFile(prefix="blob-") as copy:
-            for piece in self._pieces(document, 0, document["length"]):
+            for piece in self._pieces(document, 0, document["length"], WINDOW):
                 digest.update(piece)
                 copy.write(piece)
                 watch()
@@ -217,7 +220,7 @@ class GridFSBlobs:
             self._files.insert_one(document)
             self._unfinished.delete_one({"_id": file_id})
             for older in self._files.find({"filename": name, "_id": {"$ne": file_id}}, {"_id": 1}):
-                self._remove(older["_id"])
+                self._hide(older["_id"])
 
     def _forget(self, file_id: ObjectId) -> None:
         # What cannot be removed now has its marker, which sweep follows.
@@ -227,9 +230,13 @@ class GridFSBlobs:
         except PyMongoError:
             pass
 
-    def _remove(self, file_id: ObjectId) -> None:
+    def _hide(self, file_id: ObjectId) -> None:
+        """Let nobody find the file any more; who reads it goes on. Its marker has sweep remove the chunks later."""
         self._unfinished.replace_one({"_id": file_id}, {"since": datetime.now(UTC)}, upsert=True)
         self._files.delete_one({"_id": file_id})
+
+    def _remove(self, file_id: ObjectId) -> None:
+        self._hide(file_id)
         self._chunks.delete_many({"files_id": file_id})
         self._unfinished.delete_one({"_id": file_id})
 
@@ -240,10 +247,11 @@ class GridFSBlobs:
             raise NoSuchBlob(name)
         return document
 
-    def _pieces(self, document: Document, start: int, stop: int) -> Iterator[bytes]:
+    def _pieces(self, document: Document, start: int, stop: int, window: int) -> Iterator[bytes]:
         chunk_bytes, stop = document["chunkSize"], min(stop, document["length"])
-        for first in range(start // chunk_bytes, -(-stop // chunk_bytes), WINDOW):
-            for n, data in self._window(document, first, min(first + WINDOW, -(-stop // chunk_bytes))):
+        end = -(-stop // chunk_bytes)
+        for first in range(start // chunk_bytes, end, window):
+            for n, data in self._window(document, first, min(first + window, end)):
                 at = n * chunk_bytes
                 yield data[max(start - at, 0) : stop - at]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,21 +12,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import database, jobs, settings
-from functions.shared.jobs import Claim
+from functions.shared import database, settings
+from functions.shared.jobs.changes import lease_end, move
+from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.states import LEASED
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as rows
 from functions.shared.tables import now
 
-__all__ = ["Keeper", "claim", "extend", "heartbeat", "holds", "keeping", "renew"]
+__all__ = ["LeaseHeartbeat", "claim_when_free", "extend", "heartbeat", "holds", "keeping", "renew"]
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS, WRITE_SECONDS = 1.0, 2.0
 # How much of a lease may go by, and how far a conversion may get, before it is written.
 RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
 
 
-def claim(take: Callable[[str], Claim | None], job_id: str) -> Claim | None:
-    """`take(job_id)` (jobs.claim or jobs.claim_fetch), if need be once the lease of another has run out.
+def claim_when_free(take: Callable[[str], Claim | None], job_id: str) -> Claim | None:
+    """`take(job_id)` (claims.claim or claims.claim_fetch), if need be once the lease of another has run out.
 
     A job under a live lease is being worked on, or its worker has just died and this is the delivery after it. Which of
     the two shows within one lease: a worker that lives renews it. So the job of a dead one need not wait for sweep.
@@ -41,11 +46,11 @@ def claim(take: Callable[[str], Claim | None], job_id: str) -> Claim | None:
     return claimed
 
 
-class Keeper:
+class LeaseHeartbeat:
     """What to call with the progress (0 to 1) of a claim, as often as one likes.
 
     Once a second at the most it looks whether the claim still holds, and every other second at the most it writes, if
-    there is something to write: progress, or a quarter of the lease gone by. Raises: Lost when it holds no more.
+    there is something to write: progress, or a quarter of the lease gone by. Raises: ClaimLost when it holds no more.
     """
 
     def __init__(self, claim: Claim) -> None:
@@ -66,7 +71,7 @@ class Keeper:
                 renew(self._claim, progress)
                 self.written(progress)
             elif not holds(self._claim):
-                raise jobs.Lost(self._claim.job_id)
+                raise ClaimLost(self._claim.job_id)
 
     def written(self, progress: float) -> None:
         """Somebody has written lease and progress just now."""
@@ -85,37 +90,40 @@ def holds(held: Claim) -> bool:
 
 @database.transactional
 def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
-    """Extend the lease, and record progress (0 to 1) when it moved. Raises: Lost."""
+    """Extend the lease, and record progress (0 to 1) when it moved. Raises: ClaimLost."""
     extend(connection, held, progress)
 
 
 def extend(connection: sa.Connection, held: Claim, progress: float, **values: Any) -> None:
-    """As `renew`, in the caller's transaction, and set more values of the job. Raises: Lost."""
-    values |= {"lease_until": jobs.lease_end()}
-    if jobs.move(connection, held.job_id, held.held(), rows.c.progress < progress, progress=progress, **values):
+    """As `renew`, in the caller's transaction, and set more values of the job. Raises: ClaimLost."""
+    values |= {"lease_until": lease_end()}
+    if move(connection, held.job_id, held.held(), rows.c.progress < progress, progress=progress, **values):
         return
     if connection.execute(rows.update().where(held.held()).values(**values)).rowcount != 1:
-        raise jobs.Lost(held.job_id)
+        raise ClaimLost(held.job_id)
 
 
 @contextmanager
 def heartbeat(claim: Claim) -> Iterator[Callable[[], None]]:
     """Keep a claim's lease from a thread of its own, whatever the caller waits for meanwhile.
 
-    Gives: what raises Lost once the claim holds no more.
+    Gives: what raises ClaimLost once the claim holds no more.
     """
-    keep, stop, lost = Keeper(claim), threading.Event(), threading.Event()
+    keep, stop, lost = LeaseHeartbeat(claim), threading.Event(), threading.Event()
 
     def beat() -> None:
-        try:
-            while not stop.wait(LOOK_SECONDS):
+        while not stop.wait(LOOK_SECONDS):
+            try:
                 keep(0.0)
-        except jobs.Lost:
-            lost.set()
+            except ClaimLost:
+                return lost.set()
+            except Exception:
+                log.exception("the lease of job %s was not kept; it is tried again", claim.job_id)
+        return None
 
     def check() -> None:
         if lost.is_set():
-            raise jobs.Lost(claim.job_id)
+            raise ClaimLost(claim.job_id)
 
     thread = threading.Thread(target=beat, name=f"lease of {claim.job_id}", daemon=True)
     thread.start()
@@ -128,7 +136,7 @@ def heartbeat(claim: Claim) -> Iterator[Callable[[], None]]:
 
 def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """`write`, which keeps the claim's lease too."""
-    keep = Keeper(claim)
+    keep = LeaseHeartbeat(claim)
 
     def write_and_keep(piece: bytes) -> None:
         write(piece)
@@ -139,6 +147,6 @@ def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], N
 
 def _lease(job_id: str) -> datetime | None:
     """When the newest lease of a job that is being worked on ends, or has ended; None when nobody works on it."""
-    query = sa.select(rows.c.lease_until).where(rows.c.id == job_id, rows.c.state.in_(("converting", "receiving")))
+    query = sa.select(rows.c.lease_until).where(rows.c.id == job_id, rows.c.state.in_(LEASED))
     with database.reading() as connection:
         return connection.execute(query).scalar()

@@ -1,0 +1,8 @@
+"""The one domain of jobs: states, names, claims, leases and transitions."""
+
+from typing import TYPE_CHECKING
+
+from functions.shared.late import late
+
+if not TYPE_CHECKING:
+    __getattr__ = late(__name__, "claims", "leases", "rollouts", "transitions")

@@ -1,0 +1,43 @@
+"""The names of a job's blobs, and the id of a job that another system asked for: nobody else puts names together.
+
+The fencing token of the claim that writes a blob is in its name, so that no two writers have the same one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+__all__ = ["audio", "old_video", "part", "submitted_id", "video", "video_of"]
+
+_NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
+
+
+def video(job_id: str, token: int) -> str:
+    """The video that the claim with this token stores; its row names it once it is whole."""
+    return f"video/{job_id}.{token}"
+
+
+def old_video(job_id: str) -> str:
+    """The video as the release before revision 0004 names it, which writes no name into its row."""
+    return f"video/{job_id}"
+
+
+def video_of(job: Any) -> str:
+    """The video that a row of jobs has."""
+    return job.video or old_video(job.id)
+
+
+def audio(job_id: str, token: int) -> str:
+    """The MP3, or zip, that the claim with this token stores."""
+    return f"audio/{job_id}.{token}"
+
+
+def part(job_id: str, token: int, number: int) -> str:
+    """Frames that the claim with this token saves for the next delivery; parts are numbered over all deliveries."""
+    return f"part/{job_id}.{token}.{number}"
+
+
+def submitted_id(source: str, event_id: str) -> str:
+    """The id of the job that another system's event becomes: the same event again is the same job."""
+    return uuid.uuid5(_NAMESPACE, f"{source}\n{event_id}").hex

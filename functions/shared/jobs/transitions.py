@@ -1,0 +1,153 @@
+"""The life of a job: receiving → queued → converting → done | failed | cancelled, then expired.
+
+Every change is one conditional UPDATE (a row count of 1 wins) that also appends to job_events, in one transaction with
+the event that others act on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
+from functions.shared import database, outbox
+from functions.shared.jobs import changes
+from functions.shared.jobs.changes import OPEN, expiry, move, unconverted, unfetched
+from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.states import KEPT, RETRYABLE, State
+from functions.shared.reasons import Failure
+from functions.shared.tables import jobs, now
+
+__all__ = [
+    "Audio",
+    "cancel",
+    "expire",
+    "fail",
+    "fail_claimed",
+    "finish",
+    "forget_unreceived",
+    "postpone",
+    "queue",
+    "retry",
+]
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A finished MP3: its size in bytes, the hex SHA-256 of its bytes, its length in seconds."""
+
+    size_bytes: int
+    sha256: str
+    duration_seconds: float
+
+
+@database.transactional
+def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
+    """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
+
+    Returns: the event's id. Raises: ClaimLost.
+    """
+    arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
+    if not move(connection, held.job_id, held.held(), state=State.QUEUED, attempts=0, lease_until=None, **arrived):
+        raise ClaimLost(held.job_id)
+    return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
+
+
+@database.transactional
+def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
+    """converting → done, with audio.created in the outbox. Returns: the event's id. Raises: ClaimLost."""
+    values = {
+        "audio": held.audio,
+        "audio_bytes": audio.size_bytes,
+        "audio_sha256": audio.sha256,
+        "duration_seconds": audio.duration_seconds,
+        "expires_at": expiry(),
+    }
+    if not move(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, lease_until=None, **values):
+        raise ClaimLost(held.job_id)
+    event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
+    return outbox.add(connection, held.job_id, held.token, event)
+
+
+@database.transactional
+def postpone(connection: sa.Connection, held: Claim) -> str:
+    """converting → queued, to be resumed by the next delivery, for which there is an event in the outbox.
+
+    It is no failed attempt. Returns: the event's id. Raises: ClaimLost.
+    """
+    if not move(connection, held.job_id, held.held(), state=State.QUEUED, lease_until=None, attempts=0):
+        raise ClaimLost(held.job_id)
+    row = connection.execute(jobs.select().where(jobs.c.id == held.job_id)).one()
+    return outbox.add(connection, held.job_id, held.token, _asking_for(row))
+
+
+@database.transactional
+def fail_claimed(connection: sa.Connection, held: Claim, failure: Failure) -> str:
+    """The claim's state → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: ClaimLost."""
+    event_id = changes.fail(connection, held.job_id, failure, held.held())
+    if event_id is None:
+        raise ClaimLost(held.job_id)
+    return event_id
+
+
+@database.transactional
+def fail(connection: sa.Connection, job_id: str, failure: Failure) -> str | None:
+    """A job that nobody works on → failed, with conversion.failed in the outbox.
+
+    Returns: the event's id, or None when the job is over, unknown, or under a live lease.
+    """
+    return changes.fail(connection, job_id, failure, sa.or_(unconverted(), unfetched()))
+
+
+@database.transactional
+def cancel(connection: sa.Connection, job_id: str) -> bool:
+    """A job that is fetched, queued or converted → cancelled; who works on it notices when it renews its lease.
+
+    Returns: whether it was cancelled.
+    """
+    cancelled = move(connection, job_id, OPEN, state=State.CANCELLED, lease_until=None, expires_at=expiry())
+    if cancelled:
+        outbox.settle(connection, outbox.of(job_id))
+    return cancelled
+
+
+@database.transactional
+def retry(connection: sa.Connection, job_id: str, *states: State) -> str | None:
+    """failed or cancelled → queued again, or receiving if its video never came; with `states`, only from these.
+
+    Returns: the event's id, or None.
+    """
+    state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
+    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
+    ended = jobs.c.state.in_(states or RETRYABLE)
+    if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+
+
+@database.transactional
+def expire(connection: sa.Connection, job_id: str) -> bool:
+    """done, failed or cancelled, past its time → expired; the caller deletes its files. Returns: whether it was."""
+    return move(connection, job_id, jobs.c.state.in_(KEPT), jobs.c.expires_at < now(), state=State.EXPIRED)
+
+
+@database.transactional
+def forget_unreceived(connection: sa.Connection, before: datetime, *which: sa.ColumnElement[bool]) -> int:
+    """Delete the jobs whose videos were to come in requests that ended before then without saying so.
+
+    Returns: how many there were.
+    """
+    by_request = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None))
+    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
+    return connection.execute(jobs.delete().where(by_request, idle, jobs.c.updated_at < before, *which)).rowcount
+
+
+def _asking_for(row: Any) -> EventType:
+    """The event that has somebody work on a job."""
+    if row.video_bytes is None:
+        return VideoSubmitted(row.source_url, row.filename, row.options)
+    return VideoUploaded(row.id, row.filename, row.video_bytes)

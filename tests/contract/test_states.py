@@ -1,0 +1,64 @@
+"""The states of a job stand in one place, from which Python, the API and the page have them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functions.shared.jobs.states import CANCELLABLE, ENDED, KEPT, LEASED, LIVE, RETRYABLE, State
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "functions" / "gateway" / "page"
+PLACE = ROOT / "functions" / "shared" / "jobs" / "states.py"
+MODULES = [path for folder in ("functions", "events", "knative", "docs") for path in (ROOT / folder).rglob("*.py")]
+
+# The same words for other things: codes of problems and of reasons, messages of the sandbox, an end of a delivery,
+# what an owner did.
+OTHERS = {
+    ("docs/generate.py", "expired"),
+    ("functions/convert/messages.py", "failed"),
+    ("functions/convert/sandbox/zygote.py", "failed"),
+    ("functions/download/files.py", "expired"),
+    ("functions/download/main.py", "cancelled"),
+    ("functions/gateway/openapi.py", "expired"),
+    ("functions/shared/problems.py", "expired"),
+    ("functions/shared/reasons.py", "cancelled"),
+    ("knative/delivery.py", "done"),
+}
+
+
+def test_every_state_is_live_or_ended() -> None:
+    assert set(State) == LIVE | ENDED
+    assert not LIVE & ENDED
+    assert CANCELLABLE | LEASED == LIVE
+    assert RETRYABLE < KEPT < ENDED
+
+
+def test_every_state_is_explained() -> None:
+    lines = PLACE.read_text(encoding="utf-8").splitlines()
+    for state in State:
+        at = lines.index(f'    {state.name} = "{state}"')
+        assert lines[at - 1].startswith("    # "), state
+
+
+def test_no_module_spells_a_state() -> None:
+    elsewhere = [path for path in MODULES if path != PLACE]
+    spelled = {(path.relative_to(ROOT).as_posix(), word) for path in elsewhere for word in states_in(path)}
+    assert spelled == OTHERS
+
+
+@pytest.mark.parametrize("script", sorted(PAGE.glob("*.js")), ids=lambda path: path.name)
+def test_no_script_of_the_page_spells_a_state(script: Path) -> None:
+    words = "|".join(State)
+    spelled = re.findall(rf"""["'`](?:{words})["'`]|\b(?:{words}):""", script.read_text(encoding="utf-8"))
+    assert spelled == [] or script.name == "states.js"
+
+
+def states_in(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in set(State):
+            yield node.value
