@@ -16,7 +16,7 @@ __all__ = ["GRACE_SECONDS", "MAX_HEAD_BYTES", "BoundedProtocol"]
 # the way. A server that refuses it does so by a 4xx of its own, on which the dispatcher drops the event.
 MAX_HEAD_BYTES = 2 * 1024 * 1024
 # How long a connection without a request is kept after SIGTERM: its first one may be on the way.
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 3.0
 
 
 class _TooLarge(Exception):

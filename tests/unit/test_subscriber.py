@@ -65,6 +65,12 @@ def test_what_is_no_event_is_an_error_unless_somebody_takes_it() -> None:
     assert taken == [("text/plain", b"x")]
 
 
+def test_a_header_that_is_no_attribute_does_not_keep_an_event_from_being_read() -> None:
+    seen: list[Envelope] = []
+    assert answered({**BINARY, "ce-a_b": "v"}, b"", seen.append) == 204
+    assert "a_b" not in seen[0].attributes
+
+
 def answered(
     headers: dict[str, str],
     body: bytes,
