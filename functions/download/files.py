@@ -16,6 +16,7 @@ from functions.shared.blobs import NoSuchBlob
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
+from functions.shared.threads import each_in_thread
 
 __all__ = ["job_behind", "respond"]
 
@@ -42,7 +43,7 @@ def respond(request: Request, job: Any) -> Response:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.audio_bytes}"
     if request.method == "HEAD":
         return Response(headers=headers)
-    return StreamingResponse(_read(job, start, stop), 206 if span else 200, headers)
+    return StreamingResponse(each_in_thread(_read(job, start, stop)), 206 if span else 200, headers)
 
 
 def _check_done(job: Any) -> None:

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from functions.download.listing import view
 from functions.shared import database, draining
 from functions.shared.jobs.states import ENDED
 from functions.shared.tables import job_events, jobs
+from functions.shared.threads import in_thread
 
 __all__ = ["stream"]
 
@@ -36,7 +36,7 @@ async def _changes(user_id: str, job_id: str, after: int) -> AsyncIterator[str]:
     ends, next_ping = time.monotonic() + STREAM_SECONDS, time.monotonic() + PING_SECONDS
     yield "retry: 1000\n\n"
     while time.monotonic() < ends and not draining.begun():
-        job, newest = await run_in_threadpool(_look, user_id, job_id)
+        job, newest = await in_thread(_look, user_id, job_id)
         if job is None:
             yield "event: gone\ndata: {}\n\n"
             return

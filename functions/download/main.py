@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functions_framework.aio
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.download import files, listing, live
 from functions.shared import blobs, database, owners, tokens
-from functions.shared.aio import answer, json_response
 from functions.shared.jobs import transitions
 from functions.shared.routing import Routes
+from functions.shared.web import answer, json_response
 
 routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 
@@ -23,53 +22,53 @@ async def download(request: Request) -> Response:
 
 
 @routes.add("GET", "/v1/jobs")
-async def list_jobs(request: Request) -> Response:
+def list_jobs(request: Request) -> Response:
     """?state=&cursor=&limit= → {items, next_cursor}, newest first."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    return json_response(await run_in_threadpool(listing.page, user_id, request.query_params))
+    return json_response(listing.page(user_id, request.query_params))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>")
-async def read_job(request: Request, job_id: str) -> Response:
+def read_job(request: Request, job_id: str) -> Response:
     """The job."""
-    job = await run_in_threadpool(owners.job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
+    job = owners.job_of(tokens.bearer(request.headers.get("Authorization")), job_id)
     return json_response(listing.view(job))
 
 
 @routes.add("DELETE", "/v1/jobs/<job_id>")
-async def delete_job(request: Request, job_id: str) -> Response:
+def delete_job(request: Request, job_id: str) -> Response:
     """The job, its files and its history are gone; a running conversion stops."""
-    await run_in_threadpool(listing.delete, tokens.bearer(request.headers.get("Authorization")), job_id)
+    listing.delete(tokens.bearer(request.headers.get("Authorization")), job_id)
     return Response(status_code=204)
 
 
 @routes.add("POST", "/v1/jobs/<job_id>/cancel")
-async def cancel_job(request: Request, job_id: str) -> Response:
+def cancel_job(request: Request, job_id: str) -> Response:
     """A queued or converting job → cancelled."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    await run_in_threadpool(owners.job_of, user_id, job_id)
-    if not await run_in_threadpool(transitions.cancel, job_id):
-        raise await run_in_threadpool(owners.wrong_state, user_id, job_id, "cancelled")
-    return json_response(listing.view(await run_in_threadpool(owners.job_of, user_id, job_id)))
+    owners.job_of(user_id, job_id)
+    if not transitions.cancel(job_id):
+        raise owners.wrong_state(user_id, job_id, "cancelled")
+    return json_response(listing.view(owners.job_of(user_id, job_id)))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>/events")
-async def follow_job(request: Request, job_id: str) -> Response:
+def follow_job(request: Request, job_id: str) -> Response:
     """Every change of the job as it happens (server-sent events), from Last-Event-ID on."""
     user_id = tokens.bearer(request.headers.get("Authorization"))
-    await run_in_threadpool(owners.job_of, user_id, job_id)
+    owners.job_of(user_id, job_id)
     return live.stream(user_id, job_id, request.headers.get("Last-Event-ID", ""))
 
 
 @routes.add("GET", "/v1/jobs/<job_id>/audio")
-async def read_audio(request: Request, job_id: str) -> Response:
+def read_audio(request: Request, job_id: str) -> Response:
     """The MP3: whole or a range, or only its headers."""
-    job = await run_in_threadpool(owners.job_of, tokens.bearer(request.headers.get("Authorization")), job_id)
-    return await run_in_threadpool(files.respond, request, job)
+    job = owners.job_of(tokens.bearer(request.headers.get("Authorization")), job_id)
+    return files.respond(request, job)
 
 
 @routes.add("GET", "/v1/files/<signed>")
-async def read_signed(request: Request, signed: str) -> Response:
+def read_signed(request: Request, signed: str) -> Response:
     """The same, for whoever holds the link."""
-    job = await run_in_threadpool(files.job_behind, signed)
-    return await run_in_threadpool(files.respond, request, job)
+    job = files.job_behind(signed)
+    return files.respond(request, job)

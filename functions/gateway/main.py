@@ -13,9 +13,9 @@ from functions.gateway.checks import check_size, protected
 from functions.gateway.hop import refuse_loop
 from functions.gateway.table import TABLE
 from functions.shared import settings, tokens
-from functions.shared.aio import answer, json_response
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
+from functions.shared.web import answer, json_response
 
 routes = Routes()
 

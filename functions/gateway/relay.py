@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from functions.gateway.checks import SECURITY_HEADERS
 from functions.gateway.hop import homeward, onward
-from functions.shared.aio import problem_response
 from functions.shared.problems import Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
+from functions.shared.web import problem_response
 
 __all__ = ["Relay"]
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
-import functions_framework
-from flask import Request, Response
-from werkzeug.exceptions import HTTPException
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+from werkzeug.datastructures import Authorization
 
 from functions.login import accounts, grants
 from functions.shared import database, settings, tokens
-from functions.shared.http import answer, json_body, json_response
+from functions.shared.bodies import content_type, json_body, read
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
+from functions.shared.web import answer, json_response
 
 routes = Routes(lambda: database.ping())
 
 MAX_FORM_BYTES = 16 * 1024
 
 
-@functions_framework.http
-def login(request: Request) -> Response:
+@functions_framework.aio.http
+async def login(request: Request) -> Response:
     """Answer any request to this function."""
-    return answer(routes, request)
+    return await answer(routes, request)
 
 
 @routes.add("POST", "/v1/users")
@@ -37,7 +39,7 @@ def register(request: Request) -> Response:
 @routes.add("POST", "/v1/token")
 def token(request: Request) -> Response:
     """A form with grant_type password or refresh_token, or HTTP Basic → the token response of RFC 6749, section 5.1."""
-    form, basic = _form(request), request.authorization
+    form, basic = _form(request), Authorization.from_header(request.headers.get("Authorization"))
     grant = form.get("grant_type", "password" if basic else "")
     if grant == "refresh_token":
         return json_response(grants.refresh(form.get("refresh_token", "")))
@@ -65,9 +67,11 @@ def jwks(_request: Request) -> Response:
     return json_response(json.loads(settings.required("JWKS")), headers={"Cache-Control": "public, max-age=300"})
 
 
-def _form(request: Request) -> Mapping[str, str]:
-    request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
-    try:
-        return request.form
-    except HTTPException:
-        raise Problem("bad-request", f"The body must be a form of at most {MAX_FORM_BYTES // 1024} KiB.") from None
+def _form(request: Request) -> dict[str, str]:
+    """The fields of a form; of a name that comes twice, the first. Another kind of body has none."""
+    if content_type(request)[0] != "application/x-www-form-urlencoded":
+        return {}
+    body = read(request, MAX_FORM_BYTES + 1)
+    if len(body) > MAX_FORM_BYTES:
+        raise Problem("bad-request", f"The body must be a form of at most {MAX_FORM_BYTES // 1024} KiB.")
+    return dict(reversed(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))

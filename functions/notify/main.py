@@ -7,17 +7,18 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
-import functions_framework
-from flask import Request, Response
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
 from functions.notify import ledger, mail, texts
 from functions.shared import database, tokens
-from functions.shared.http import answer, json_response
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import on_event
 from functions.shared.views import rfc3339
+from functions.shared.web import answer, json_response
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,10 @@ CHANNEL = "mail"
 NEWEST = 50
 
 
-@functions_framework.http
-def notify(request: Request) -> Response:
+@functions_framework.aio.http
+async def notify(request: Request) -> Response:
     """Answer any request to this function."""
-    return answer(routes, request)
+    return await answer(routes, request)
 
 
 @routes.add("POST", "/")

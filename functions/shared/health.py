@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 
 from functions.shared.problems import Unavailable
 
@@ -64,18 +64,11 @@ class Health:
         self._lock = threading.Lock()
         self._last: _Check | None = None
 
-    def ready(self) -> None:
+    async def ready(self) -> None:
         """Return when the function is ready. Waits for a check of the last second, never longer.
 
         Raises: Unavailable.
         """
-        if self._checks:
-            check = self._current()
-            wait([check.reason], check.seconds_left)
-            check.judge()
-
-    async def ready_async(self) -> None:
-        """The same on an event loop, which goes on meanwhile. Raises: Unavailable."""
         if self._checks:
             check = self._current()
             if not check.reason.done():

@@ -1,4 +1,4 @@
-"""From method and path to a handler, for the synchronous and the ASGI functions alike."""
+"""From method and path to a handler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Routes:
         self._map = Map(merge_slashes=False)
 
     def add(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """Decorate the handler of a method and a path such as /v1/jobs/<job_id>: handler(request, job_id=…)."""
+        """Decorate the handler of a method and a path such as /v1/jobs/<job_id>: handler(request, job_id=…).
+
+        It is a coroutine function when it only waits; a plain one, which may block, runs in a thread.
+        """
 
         def decorate(handler: Handler) -> Handler:
             self._map.add(Rule(path, methods=[method], endpoint=handler))

@@ -7,20 +7,22 @@ the broker bring it to the dead letters), and nothing else: the dispatcher drops
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-import functions_framework
-from flask import Request, Response
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from events.catalogue import EventType
 from events.codec import decode
 from events.errors import EventError
 from events.wire import Envelope, read
 from functions.shared import trace
-from functions.shared.http import answer
+from functions.shared.bodies import read as read_body
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
+from functions.shared.web import answer
 
 __all__ = ["deliver", "on_event", "subscriber"]
 
@@ -28,25 +30,26 @@ log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 1024 * 1024
 Payload = TypeVar("Payload", bound=EventType)
+Function = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def subscriber(
     *types: type[Payload], ready: tuple[Callable[[], None], ...] = ()
-) -> Callable[[Callable[[Payload], None]], Callable[[Request], Response]]:
+) -> Callable[[Callable[[Payload], None]], Function]:
     """Turn `handle(event)` into an HTTP function that takes events of these types at POST /.
 
     `handle` returns when the event has had its effect, and raises Unavailable when it should come again.
     """
 
-    def decorate(handle: Callable[[Payload], None]) -> Callable[[Request], Response]:
+    def decorate(handle: Callable[[Payload], None]) -> Function:
         routes = Routes(*ready)
         routes.add("POST", "/")(on_event(*types)(handle))
 
-        def function(request: Request) -> Response:
-            return answer(routes, request)
+        async def function(request: Request) -> Response:
+            return await answer(routes, request)
 
         function.__name__ = handle.__name__
-        functions_framework.http(function)
+        functions_framework.aio.http(function)
         return function
 
     return decorate
@@ -74,11 +77,11 @@ def deliver(
     Returns: 204; 503 when the handler raises Unavailable, 500 for all else.
     """
     try:
-        body = request.stream.read(cut_at or MAX_EVENT_BYTES + 1)
+        body = read_body(request, cut_at or MAX_EVENT_BYTES + 1)
         if not cut_at and len(body) > MAX_EVENT_BYTES:
             raise EventError("the event is larger than 1 MiB")
-        _hand_over(dict(request.headers), body, handle, unreadable)
-        return Response(status=204)
+        _hand_over(_headers(request), body, handle, unreadable)
+        return Response(status_code=204)
     except Unavailable as error:
         log.warning("event put off: %s", error)
         return Response(str(error), 503, {"Content-Type": "text/plain", "Retry-After": "5"})
@@ -104,3 +107,13 @@ def _hand_over(
         return unreadable(headers, body, str(error))
     with trace.following(trace.of(envelope.attributes) or trace.current()):
         return handle(envelope)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """By name; those that come twice are one list (RFC 9110, section 5.3)."""
+    joined: dict[str, str] = {}
+    for name, value in request.headers.items():
+        # An underscore is in no attribute of an event, and must not be what keeps the event from being read.
+        if "_" not in name:
+            joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-import functions_framework
-from flask import Request, Response
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from events.wire import Envelope
 from functions.shared import blobs, database, tables, trace
-from functions.shared.http import answer
 from functions.shared.jobs import rollouts
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
+from functions.shared.web import answer
 from functions.sweep import dead_letters, events, files, giving_up, healing, letters, replays, rows
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,10 @@ TICK = "dev.knative.sources.ping"
 HOURLY_AT = 7
 
 
-@functions_framework.http
-def sweep(request: Request) -> Response:
+@functions_framework.aio.http
+async def sweep(request: Request) -> Response:
     """Answer any request to this function."""
-    return answer(routes, request)
+    return await answer(routes, request)
 
 
 @routes.add("POST", "/")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
-from werkzeug.exceptions import HTTPException
+from starlette.requests import Request
 from werkzeug.http import parse_options_header
 
 from functions.shared import options, settings
+from functions.shared.bodies import content_length, content_type, pieces, query
 from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 
 __all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
-PIECE = 256 * 1024
 FIELD_BYTES = 1024
 UNNAMED = "video"
 
@@ -33,7 +32,7 @@ class Received:
 
 def check_head(request: Request) -> None:
     """Refuse by the headers alone what would be refused later. Raises: Problem (413 or 415)."""
-    kind = request.mimetype
+    kind, _ = content_type(request)
     if (
         kind != "multipart/form-data"
         and not kind.startswith(("video/", "audio/"))
@@ -44,7 +43,7 @@ def check_head(request: Request) -> None:
             "Send the video as the body, with Content-Type video/…, or as the field `file` of a multipart form.",
             {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data"},
         )
-    if (request.content_length or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
+    if (content_length(request) or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
         kind == "multipart/form-data"
     ):
         raise too_large()
@@ -53,7 +52,7 @@ def check_head(request: Request) -> None:
 def name_in_head(request: Request) -> str:
     """The video's name by ?filename= or Content-Disposition (RFC 6266, RFC 8187), cleaned."""
     _, disposition = parse_options_header(request.headers.get("Content-Disposition"))
-    return clean_name(request.args.get("filename") or disposition.get("filename") or UNNAMED)
+    return clean_name(query(request).get("filename") or disposition.get("filename") or UNNAMED)
 
 
 def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
@@ -63,11 +62,12 @@ def receive(request: Request, head: Received, write: Callable[[bytes], None]) ->
     Raises: Problem when the body is cut short, is no sound form, or is larger than MAX_UPLOAD_BYTES.
     """
     write = _limited(write)
-    if request.mimetype == "multipart/form-data":
+    kind, parameters = content_type(request)
+    if kind == "multipart/form-data":
         form = _Form(write)
-        form.read(request.mimetype_params.get("boundary", ""), _pieces(request))
+        form.read(parameters.get("boundary", ""), pieces(request))
         return Received(form.filename or head.filename, options.parse({**head.options, **form.options}))
-    for piece in _pieces(request):
+    for piece in pieces(request):
         write(piece)
     return head
 
@@ -136,19 +136,6 @@ def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:
     return limited
 
 
-def _pieces(request: Request) -> Iterator[bytes]:
-    # The server ends a body that the client broke off as if it were whole: only the count tells.
-    count = 0
-    try:
-        while piece := request.stream.read(PIECE):
-            count += len(piece)
-            yield piece
-    except (OSError, HTTPException) as error:
-        raise _cut_short() from error
-    if request.content_length is not None and count != request.content_length:
-        raise _cut_short()
-
-
 def clean_name(name: str) -> str:
     """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
@@ -159,7 +146,3 @@ def clean_name(name: str) -> str:
 def _hidden(category: str) -> bool:
     """Control and formatting characters, and what ends a line: a mail's subject must not have two."""
     return category[0] == "C" or category in ("Zl", "Zp")
-
-
-def _cut_short() -> Problem:
-    return Problem("bad-request", "The body ended before the whole video was there; nothing was kept.")

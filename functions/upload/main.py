@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 
-import functions_framework
-from flask import Request, Response
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from functions.shared import blobs, database, options, outbox, owners, tokens
-from functions.shared.http import answer, json_response
+from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
 from functions.shared.views import job_view
+from functions.shared.web import afterwards, answer, json_response
 from functions.upload import intake, submitted
 from functions.upload.body import Received, check_head, name_in_head, receive
 
 routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
 
 
-@functions_framework.http
-def upload(request: Request) -> Response:
+@functions_framework.aio.http
+async def upload(request: Request) -> Response:
     """Answer any request to this function."""
-    return answer(routes, request)
+    return await answer(routes, request)
 
 
 @routes.add("POST", "/")
@@ -63,7 +65,7 @@ def retry(request: Request, job_id: str) -> Response:
 
 
 def _options(request: Request) -> dict[str, str]:
-    return {name: value for name, value in request.args.items() if name != "filename"}
+    return {name: value for name, value in query(request).items() if name != "filename"}
 
 
 def _store(request: Request, job_id: str, head: Received) -> str:
@@ -77,7 +79,7 @@ def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Respons
     response = json_response(job_view(owners.job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
     if event_id is not None:
         # After the answer: a broker that is down must not keep the client waiting.
-        response.call_on_close(lambda: outbox.send(event_id))
+        response.background = afterwards(outbox.send, event_id)
     return response
 
 
@@ -89,5 +91,6 @@ def _key(request: Request) -> str | None:
 
 
 def _fingerprint(request: Request) -> str:
-    parts = (request.mimetype, str(request.content_length), request.query_string.decode(errors="replace"))
+    asked = request.scope["query_string"].decode(errors="replace")
+    parts = (content_type(request)[0], str(content_length(request)), asked)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -154,7 +154,7 @@ def _scratch(path: Path) -> Iterator[Path]:
 
 async def _launch(service: Service, machine: _Machine, runtime: Path) -> Process:
     """A process of the Service, just started. Raises: OSError."""
-    # gunicorn and others keep sockets there, under names that two processes would share.
+    # Programs keep sockets and the like there, under names that two processes would share.
     own = tempfile.mkdtemp(prefix=f"{service.name}-", dir=runtime)
     injected = {
         "K_SERVICE": service.name,

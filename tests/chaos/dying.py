@@ -11,13 +11,12 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
-
-import functions_framework
 
 from events.catalogue import CATALOGUE
 from events.codec import encode
@@ -26,6 +25,7 @@ from functions.shared import blobs, database, tables
 from functions.shared.jobs import claims, transitions
 from functions.shared.jobs.transitions import Audio
 from functions.upload import intake
+from tests import asgi
 from tests.system import ROOT
 
 # The files whose lines are the steps.
@@ -41,15 +41,14 @@ Place = tuple[str, int]
 def main() -> None:
     """The command line."""
     name, user_id, file = sys.argv[1:]
-    app = functions_framework.create_app(name, ROOT / "functions" / name / "main.py")
+    app = asgi.app_of(name)
 
     def deliver(title: str, reached: Callable[[Place], None]) -> None:
         event_id = {"convert": queued, "notify": done}[name](user_id, title, Path(file).read_bytes())
         headers, body = event(event_id)
-        client = app.test_client()
-        sys.settrace(tracer(STEPS[name], reached))
-        client.post("/", headers=headers, data=body)
-        sys.settrace(None)
+        # For the thread that the handler runs in, which is there from now on.
+        threading.settrace(tracer(STEPS[name], reached))
+        asgi.call(app, "POST", "/", headers, body)
 
     for place in places_of(deliver):
         title = f"{place[0].replace('/', '.')}.{place[1]}.ogg"

@@ -35,10 +35,10 @@ from tests.system import OVERLAY, ROOT, Audiolift, User
 
 JOBS = 20
 SECONDS = 300
-# (function, which of its processes: 0 the one that the runner started, 1 its worker; of convert, 2 the one that engines
-# are forked from, 3 such an engine).
+# (function, which of its processes: 0 the one that the runner started; of convert, 1 the one that engines are forked
+# from, 2 such an engine).
 VICTIMS = [(name, 0) for name in ("gateway", "login", "upload", "convert", "notify", "download", "sweep")]
-VICTIMS += [("convert", 1), ("convert", 2), ("convert", 3), ("notify", 1)]
+VICTIMS += [("convert", 1), ("convert", 2)]
 
 
 @pytest.fixture(scope="module")

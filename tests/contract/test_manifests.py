@@ -141,7 +141,7 @@ def test_emitters_are_bound_to_the_broker(overlay: Path) -> None:
 @overlays
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_tells_its_function_what_it_promises_the_cluster(overlay: Path, name: str) -> None:
-    """gunicorn's threads and its graceful timeout follow these two settings."""
+    """How many threads it has, and how long it goes on after SIGTERM, follow these two settings."""
     service = rendered(overlay).services[name]
     env = {each.name: each.value for each in service.container.env}
     assert env["CONCURRENCY"] == str(service.concurrency)

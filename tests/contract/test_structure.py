@@ -31,7 +31,7 @@ NAMES = {setting.name for setting in SETTINGS}
 # A requirement of a requirement is none of ours, but for what these hand out as a part of their own interface: the
 # framework its requests and servers, aiohttp the URLs it takes, and the extra `crypto` of PyJWT the keys.
 HANDED_OUT = {
-    "functions-framework": {"flask", "werkzeug", "cloudevents", "gunicorn", "starlette", "uvicorn"},
+    "functions-framework": {"flask", "werkzeug", "cloudevents", "starlette", "uvicorn"},
     "aiohttp": {"yarl"},
     "pyjwt": {"cryptography"},
 }
@@ -76,7 +76,6 @@ def test_an_extra_names_nothing_that_its_function_does_not_use(function: str) ->
         "pymysql",
         "httptools",
         "uvloop",
-        "gunicorn",
         "uvicorn",
         "functions-framework",
         "cloudevents",

@@ -110,7 +110,7 @@ def environment(audiolift: Audiolift) -> dict[str, str]:
 
 
 def function_processes(audiolift: Audiolift, name: str) -> list[int]:
-    """The processes that the runner started for a function; each may have workers below it (`tree`)."""
+    """The processes that the runner started for a function; convert has engines below it (`tree`)."""
     words = f"functions.shared.server\0{name}\0".encode()
     return [pid for pid in children(audiolift.process.pid) if words in _read(pid, "cmdline")]
 

@@ -152,9 +152,8 @@ def asked(client: httpx.Client, path: str) -> set[int]:
 
 
 def threads(pid: int) -> int:
-    """How many threads a function has; of gunicorn's two processes, the one that serves."""
-    (serving,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[:1] or [str(pid)]
-    return len(list(Path(f"/proc/{serving}/task").iterdir()))
+    """How many threads a function has."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 @contextmanager

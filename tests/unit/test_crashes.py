@@ -8,21 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import functions_framework
 import pytest
-from flask.testing import FlaskClient
+from starlette.types import ASGIApp
 
 from functions.convert.sandbox import nursery
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, transitions
 from functions.shared.settings import number
-from tests import media
+from tests import asgi, media
 from tests.chaos.dying import event
 from tests.unit import rows
 from tests.unit.sink import Sink
 
 pytestmark = pytest.mark.usefixtures("tables")
-ROOT = Path(__file__).parents[2]
 SECRET = "Anna's holiday"
 
 
@@ -36,11 +34,9 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def function() -> FlaskClient:
+def function() -> ASGIApp:
     """The function, as the dispatcher calls it."""
-    app = functions_framework.create_app("convert", ROOT / "functions" / "convert" / "main.py")
-    client: FlaskClient = app.test_client()
-    return client
+    return asgi.app_of("convert")
 
 
 @pytest.fixture
@@ -55,7 +51,7 @@ def job(store: Blobs, tmp_path: Path) -> str:
 
 
 def test_where_the_engine_crashes_twice_ffmpeg_makes_the_mp3_and_that_is_a_warning(
-    store: Blobs, sink: Sink, function: FlaskClient, job: str, caplog: pytest.LogCaptureFixture
+    store: Blobs, sink: Sink, function: ASGIApp, job: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert delivered(function, job) == [500, 500, 204]
     row = rows.read(job)
@@ -65,7 +61,7 @@ def test_where_the_engine_crashes_twice_ffmpeg_makes_the_mp3_and_that_is_a_warni
 
 
 def test_a_crash_is_logged_with_all_that_reproduces_it_and_nothing_of_the_owner(
-    sink: Sink, function: FlaskClient, job: str, caplog: pytest.LogCaptureFixture
+    sink: Sink, function: ASGIApp, job: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     delivered(function, job)
     first, second = crashes(caplog)
@@ -79,7 +75,7 @@ def test_a_crash_is_logged_with_all_that_reproduces_it_and_nothing_of_the_owner(
 
 
 def test_without_a_way_out_the_job_gives_up_after_its_attempts(
-    sink: Sink, function: FlaskClient, job: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    sink: Sink, function: ASGIApp, job: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a kernel without Landlock."""
     monkeypatch.setattr("functions.convert.sandbox.landlock.is_supported", lambda: False)
@@ -91,12 +87,12 @@ def test_without_a_way_out_the_job_gives_up_after_its_attempts(
     assert sink.types() == ["conversion.failed"]
 
 
-def delivered(function: FlaskClient, job: str) -> list[int]:
+def delivered(function: ASGIApp, job: str) -> list[int]:
     """Deliver the event until it is taken. Returns: the statuses."""
     headers, body = event(transitions.queue(claims.claim_upload(job), "video.mp4", rows.read(job).options, 1))
     statuses: list[int] = []
     while not statuses or statuses[-1] == 500:
-        statuses.append(function.post("/", headers=headers, data=body).status_code)
+        statuses.append(asgi.call(function, "POST", "/", headers, body).status)
     return statuses
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -45,74 +44,50 @@ def store() -> Iterator[Store]:
     made.answers.set()
 
 
-def verdicts(ask: Callable[[], None]) -> list[str]:
+def verdicts(asked: Health) -> list[str]:
     """What many hear that ask at the same time."""
 
-    def verdict(_: int) -> str:
-        try:
-            ask()
-        except Unavailable as error:
-            return str(error)
-        return "ready"
-
-    with ThreadPoolExecutor(MANY) as pool:
-        return list(pool.map(verdict, range(MANY)))
-
-
-def on_a_loop(asked: Health) -> list[str]:
-    """The same by coroutines on one event loop."""
-
     async def ask() -> list[BaseException | None]:
-        return await asyncio.gather(*(asked.ready_async() for _ in range(MANY)), return_exceptions=True)
+        return await asyncio.gather(*(asked.ready() for _ in range(MANY)), return_exceptions=True)
 
     return [str(found) if found else "ready" for found in asyncio.run(ask())]
 
 
-def in_threads(asked: Health) -> list[str]:
-    return verdicts(asked.ready)
-
-
-both = pytest.mark.parametrize("ask", [in_threads, on_a_loop])
-
-
-@both
-def test_many_who_ask_share_one_check(store: Store, ask: Callable[[Health], list[str]]) -> None:
+def test_many_who_ask_share_one_check(store: Store) -> None:
     threading.Timer(0.1, store.answers.set).start()
-    assert ask(Health(store.check)) == ["ready"] * MANY
+    assert verdicts(Health(store.check)) == ["ready"] * MANY
     assert store.checks == 1
 
 
-@both
 def test_a_store_that_hangs_costs_one_thread_and_everybody_hears_of_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Health], list[str]]
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.1)
     asked = Health(store.check)
     for _ in range(3):
-        assert set(ask(asked)) == {"a store has not answered yet"}
+        assert set(verdicts(asked)) == {"a store has not answered yet"}
     assert (store.checks, store.most) == (1, 1)
     assert [each.name for each in threading.enumerate()].count("readiness") == 1
 
 
-@both
-def test_a_bad_result_is_shared_too(store: Store, ask: Callable[[Health], list[str]]) -> None:
+def test_a_bad_result_is_shared_too(store: Store) -> None:
     store.answers.set()
     store.problem = "the database does not answer"
-    assert ask(Health(store.check)) == [store.problem] * MANY
+    assert verdicts(Health(store.check)) == [store.problem] * MANY
     assert store.checks == 1
 
 
 def test_a_result_is_forgotten_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.answers.set()
     asked = Health(store.check)
-    asked.ready()
+    asyncio.run(asked.ready())
     store.problem = "gone"
-    asked.ready()
+    asyncio.run(asked.ready())
     monkeypatch.setattr(health, "FRESH_SECONDS", 0)
     with pytest.raises(Unavailable, match="gone"):
-        asked.ready()
+        asyncio.run(asked.ready())
     store.problem = ""
-    asked.ready()
+    asyncio.run(asked.ready())
     assert store.checks == 3
 
 
@@ -121,9 +96,9 @@ def test_a_probe_that_gives_up_does_not_end_the_check_for_others(store: Store) -
 
     async def give_up() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asked.ready_async(), 0.05)
+            await asyncio.wait_for(asked.ready(), 0.05)
         store.answers.set()
-        await asked.ready_async()
+        await asked.ready()
 
     asyncio.run(give_up())
     assert store.checks == 1
@@ -134,7 +109,7 @@ def test_a_check_that_is_itself_broken_makes_the_function_not_ready(caplog: pyte
         raise ValueError("of no use to a caller")
 
     with pytest.raises(Unavailable, match="the check itself failed"):
-        Health(broken).ready()
+        asyncio.run(Health(broken).ready())
     assert "of no use to a caller" in caplog.text
 
 
@@ -143,5 +118,4 @@ def test_who_has_nothing_to_check_is_ready_without_a_thread(monkeypatch: pytest.
         pytest.fail("a thread was started")
 
     monkeypatch.setattr(threading, "Thread", none)
-    Health().ready()
-    asyncio.run(Health().ready_async())
+    asyncio.run(Health().ready())

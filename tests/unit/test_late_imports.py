@@ -27,8 +27,8 @@ HEAVY = {
 }
 LOAD = """
 import sys
-import functions.shared.server, functions_framework
-functions_framework.create_app(sys.argv[1], sys.argv[2])
+import functions.shared.server, functions_framework.aio
+functions_framework.aio.create_asgi_app(sys.argv[1], sys.argv[2])
 print(*sys.modules)
 """
 

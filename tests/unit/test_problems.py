@@ -1,58 +1,46 @@
-"""functions/shared/problems.py, and the two ways to answer with them (http.py, aio.py)."""
+"""functions/shared/problems.py, and how web.py answers with them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask import Request as FlaskRequest
 from starlette.requests import Request
-from werkzeug.test import EnvironBuilder
 
-from functions.shared import aio, http
 from functions.shared.problems import PROBLEMS, Problem, Unavailable
 from functions.shared.reasons import REASONS, Failure
-from functions.shared.routing import Routes
+from tests import asgi
 
 SECRET = "mysql://root:hunter2@db"
 
 Answer = Callable[[BaseException], tuple[int, dict[str, str], dict[str, Any]]]
 
 
-def by_flask(error: BaseException) -> tuple[int, dict[str, str], dict[str, Any]]:
-    routes = Routes()
-
-    @routes.add("GET", "/")
-    def handler(_request: FlaskRequest) -> None:
-        raise error
-
-    with Flask("test").app_context():
-        response = http.answer(routes, FlaskRequest(EnvironBuilder("/").get_environ()))
-    return response.status_code, dict(response.headers), json.loads(response.get_data())
-
-
-def by_starlette(error: BaseException) -> tuple[int, dict[str, str], dict[str, Any]]:
-    routes = Routes()
-
-    @routes.add("GET", "/")
+def by_a_coroutine(error: BaseException) -> asgi.Answered:
     async def handler(_request: Request) -> None:
         raise error
 
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "server": ("x", 80)}
-    response = asyncio.run(aio.answer(routes, Request(scope)))
-    headers = {name.title(): value for name, value in response.headers.items()}
-    return response.status_code, headers, json.loads(bytes(response.body))
+    return asgi.answered(handler)
 
 
-@pytest.fixture(params=[by_flask, by_starlette])
+def by_a_plain_function(error: BaseException) -> asgi.Answered:
+    def handler(_request: Request) -> None:
+        raise error
+
+    return asgi.answered(handler)
+
+
+@pytest.fixture(params=[by_a_coroutine, by_a_plain_function])
 def answered(request: pytest.FixtureRequest) -> Answer:
     """How a function answers when its handler raises: status, headers, body."""
-    by: Answer = request.param
-    return by
+
+    def answer(error: BaseException) -> tuple[int, dict[str, str], dict[str, Any]]:
+        found: asgi.Answered = request.param(error)
+        return found.status, {name.title(): value for name, value in found.headers.items()}, json.loads(found.body)
+
+    return answer
 
 
 @pytest.mark.parametrize("code", PROBLEMS)

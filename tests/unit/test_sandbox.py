@@ -394,7 +394,7 @@ def test_nothing_outlives_the_parent() -> None:
 
 
 def test_a_server_that_forks_leaves_its_workers_to_the_one_that_has_them(nursery: Nursery) -> None:
-    """As gunicorn does, when something was warmed before."""
+    """As a server with workers does, when something was warmed before."""
     code = (
         "import os\n"
         "from functions.convert.sandbox import nursery\n"

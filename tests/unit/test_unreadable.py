@@ -6,14 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask import Request as FlaskRequest
-from werkzeug.test import EnvironBuilder
 
 from functions.shared import database, outbox
 from functions.shared.jobs import claims, transitions
 from functions.shared.tables import dead_letters as table
 from functions.sweep import main
+from tests import asgi
 from tests.unit import rows
 from tests.unit.sink import Sink
 
@@ -126,10 +124,7 @@ def test_of_one_that_is_about_an_event_of_ours_the_event_is_sent_not_the_rubbish
 
 def deliver(headers: dict[str, str], body: bytes) -> int:
     """Sweep's answer to a dead letter."""
-    request = FlaskRequest(EnvironBuilder("/", method="POST", headers=list(headers.items()), data=body).get_environ())
-    with Flask("test").app_context():
-        status: int = main.routes.find("POST", "/")[0](request).status_code
-    return status
+    return asgi.answered(main.on_event, "POST", headers, body).status
 
 
 def kept() -> list[Any]:

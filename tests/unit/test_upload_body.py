@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-from flask import Request
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import EnvironBuilder
+from starlette.requests import Request
 
+from functions.shared.bodies import PIECE
 from functions.shared.problems import Problem
-from functions.upload.body import PIECE, Received, check_head, clean_name, name_in_head, receive
+from functions.shared.threads import in_thread
+from functions.upload.body import Received, check_head, clean_name, name_in_head, receive
+from tests import asgi
 
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 HEAD = Received("head.mp4", {})
 
 videos = st.binary(max_size=3000).filter(lambda data: b"\r\n--" + BOUNDARY.encode() not in b"\r\n" + data)
-
-
-class Trickle(io.RawIOBase):
-    """A body that comes in pieces of the sizes given, over and over."""
-
-    def __init__(self, body: bytes, sizes: list[int]) -> None:
-        self._body, self._sizes, self._turn = io.BytesIO(body), sizes or [1 << 20], 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._turn += 1
-        data = self._body.read(min(len(buffer), self._sizes[self._turn % len(self._sizes)]))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 @given(videos, st.lists(st.integers(1, 700), max_size=5))
@@ -164,9 +152,9 @@ def test_other_kinds_of_body_are_refused_with_what_is_accepted(content_type: str
 
 def test_pieces_are_of_bounded_size() -> None:
     sizes: list[int] = []
-    receive(request(b"x" * (3 * PIECE + 1), "video/mp4", []), HEAD, lambda piece: sizes.append(len(piece)))
+    take(request(b"x" * (3 * PIECE + 1), "video/mp4", []), lambda piece: sizes.append(len(piece)))
     whole = form(part("file", b"x" * (3 * PIECE), "a"))
-    receive(request(whole, FORM, []), HEAD, lambda piece: sizes.append(len(piece)))
+    take(request(whole, FORM, []), lambda piece: sizes.append(len(piece)))
     assert max(sizes) <= PIECE
     assert sum(sizes) == 6 * PIECE + 1
 
@@ -229,9 +217,13 @@ def test_a_form_s_own_name_comes_before_the_query_s_and_an_empty_one_after() -> 
 
 
 def taken(made: Request) -> tuple[bytes, Received]:
-    pieces: list[bytes] = []
-    received = receive(made, HEAD, pieces.append)
-    return b"".join(pieces), received
+    collected: list[bytes] = []
+    received = take(made, collected.append)
+    return b"".join(collected), received
+
+
+def take(made: Request, write: Callable[[bytes], None]) -> Received:
+    return asyncio.run(in_thread(receive, made, HEAD, write))
 
 
 def request(
@@ -243,11 +235,21 @@ def request(
     query: str = "",
     disposition: str = "",
 ) -> Request:
-    headers = [("Content-Disposition", disposition)] if disposition else []
-    environ = EnvironBuilder("/v1/jobs", method="POST", query_string=query, headers=headers).get_environ()
-    environ |= {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body) if length is None else length)}
-    environ["wsgi.input"] = Trickle(body, sizes)
-    return Request(environ)
+    """A request whose body comes in pieces of these sizes, over and over; one shorter than its length breaks off."""
+    headers = {"Content-Length": str(len(body) if length is None else length)}
+    headers |= {"Content-Disposition": disposition} if disposition else {}
+    headers |= {"Content-Type": content_type} if content_type else {}
+    whole = length is None or length <= len(body)
+    scope = asgi.scope_of("POST", "/v1/jobs", headers, query)
+    return Request(scope, asgi.received(trickle(body, sizes or [1 << 20]), whole=whole))
+
+
+def trickle(body: bytes, sizes: list[int]) -> Iterator[bytes]:
+    coming = io.BytesIO(body)
+    for size in itertools.cycle(sizes):
+        if not (piece := coming.read(size)):
+            return
+        yield piece
 
 
 def part(name: str, data: bytes, filename: str | None = None) -> bytes:

@@ -1,0 +1,81 @@
+"""What came with a request, for handlers that run in threads: the body, read as it comes, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Message
+from werkzeug.http import parse_options_header
+
+from functions.shared.problems import Problem
+from functions.shared.threads import on_loop
+
+__all__ = ["PIECE", "content_length", "content_type", "json_body", "pieces", "query", "read"]
+
+PIECE = 256 * 1024
+MAX_JSON_BYTES = 64 * 1024
+
+
+def content_type(request: Request) -> tuple[str, dict[str, str]]:
+    """The media type of the body in lower case, "" when none is said, and its parameters."""
+    media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
+    return media_type.lower(), parameters
+
+
+def content_length(request: Request) -> int | None:
+    """How many bytes the body has; None when that is not said beforehand."""
+    # The server lets no other than a whole number through.
+    length = request.headers.get("Content-Length")
+    return None if length is None else int(length)
+
+
+def query(request: Request) -> dict[str, str]:
+    """What is asked for after the question mark; of a name that comes twice, the first."""
+    return dict(reversed(request.query_params.multi_items()))
+
+
+def pieces(request: Request) -> Iterator[bytes]:
+    """The body in pieces of at most 256 KiB. The client is held back while none is asked for.
+
+    Raises: Problem when the client is gone before the body's end.
+    """
+    more = True
+    while more:
+        message = on_loop(_next(request))
+        if message["type"] == "http.disconnect":
+            raise Problem("bad-request", "The body ended before all of it was there; nothing was kept.")
+        body, more = message.get("body", b""), message.get("more_body", False)
+        yield from (body[start : start + PIECE] for start in range(0, len(body), PIECE))
+
+
+def read(request: Request, most: int) -> bytes:
+    """The first bytes of the body, `most` of them. Raises: Problem as `pieces`."""
+    taken = bytearray()
+    for piece in pieces(request):
+        taken += piece
+        if len(taken) >= most:
+            break
+    return bytes(taken[:most])
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object of at most 64 KiB. Raises: Problem."""
+    if content_type(request)[0] != "application/json":
+        raise Problem("unsupported-media-type", "Send the body as application/json.")
+    body = read(request, MAX_JSON_BYTES + 1)
+    try:
+        value = json.loads(body) if len(body) <= MAX_JSON_BYTES else None
+        # Half of a surrogate pair is no character (RFC 7493, section 2.1): no database and no hash would take it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
+    return value
+
+
+async def _next(request: Request) -> Message:
+    return await request.receive()
