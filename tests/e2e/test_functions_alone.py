@@ -32,7 +32,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_a_function_is_alive_ready_and_stops_when_told(environment: dict[str, str], name: str) -> None:
     with serving(name, environment) as (process, client):
         assert client.get("/healthz").json() == {"status": "ok"}
-        assert client.get("/readyz").status_code == 200
+        eventually(lambda: client.get("/readyz").status_code == 200, f"{name} is ready")
         check_problem(client.get("/no/such/address"), 404, "not-found")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
