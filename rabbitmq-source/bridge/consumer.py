@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from bridge.channel import Channel, Delivery
@@ -109,7 +110,14 @@ class Consumer:
     def _begin(self, channel: Channel, delivery: Delivery) -> None:
         worker = asyncio.create_task(self._handle(Message(channel, delivery, self._stopping)))
         self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(partial(self._ended, channel))
+
+    def _ended(self, channel: Channel, worker: asyncio.Task[None]) -> None:
+        """A worker that ended by a bug holds a message that nobody works on: RabbitMQ is to deliver it again."""
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()):
+            log.error("%s: a worker has ended; connecting again", self._queue, exc_info=error)
+            channel.close()
 
     async def _handle(self, message: Message) -> None:
         try:
