@@ -18,12 +18,12 @@ from typing import Any
 
 from functions.shared.proxy import NoAnswer, Unreachable
 from knative.local.cluster import Service
-from knative.local.errors import ProcessError
+from knative.local.errors import NoProcess, Overloaded, ProcessError
 from knative.local.health import Health
 from knative.local.prober import Prober
 from knative.local.process import Process
 
-__all__ = ["Overloaded", "Revision", "Unavailable"]
+__all__ = ["Revision"]
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,6 @@ log = logging.getLogger(__name__)
 _WAITING_PER_SLOT = 10
 _LONGEST_BACKOFF = 30
 _DYING_SECONDS = 0.1
-
-
-class Overloaded(Exception):
-    """Too many requests wait already (a 503 for the client)."""
-
-
-class Unavailable(Exception):
-    """The function's processes die as soon as they are started (a 503 for the client)."""
 
 
 @dataclass(eq=False)
@@ -71,7 +63,7 @@ class Revision:
     async def slot(self) -> AsyncIterator[Process]:
         """A place in a process for one request; waits for one, and starts processes as needed.
 
-        Raises: Overloaded, Unavailable.
+        Raises: Overloaded, NoProcess.
         """
         instance = self._claim() or await self._queue()
         try:
@@ -136,9 +128,9 @@ class Revision:
 
     def _refuse_when_hopeless(self) -> None:
         if len(self._waiting) >= _WAITING_PER_SLOT * self.service.concurrency * self.service.max_scale:
-            raise Overloaded("pending request queue full")
+            raise Overloaded
         if not self._instances and time.monotonic() < self._start_again_at:
-            raise Unavailable(f"{self.service.name} does not start; its log says why")
+            raise NoProcess(f"{self.service.name} does not start; its log says why")
 
     def _hand_out(self) -> None:
         while self._waiting and (instance := self._claim()):
@@ -152,7 +144,7 @@ class Revision:
         while self._waiting:
             ticket = self._waiting.popleft()
             if not ticket.done():
-                ticket.set_exception(Unavailable(reason))
+                ticket.set_exception(NoProcess(reason))
 
     def _scale_up(self) -> None:
         if time.monotonic() < self._start_again_at:

@@ -13,9 +13,9 @@ from types import TracebackType
 from bridge import topology
 from bridge.connection import Connection
 from bridge.consumer import Consumer
-from bridge.dispatcher import DeadLetters, Route, Trigger
+from bridge.dispatcher import DeadLetterWorker, Route, TriggerWorker
 from bridge.ingress import Publisher
-from bridge.source import Source
+from bridge.source import SourceWorker
 from functions.shared.proxy import Forwarder
 from knative.local import cluster as manifests
 from knative.local.cluster import Cluster, Sink
@@ -74,7 +74,7 @@ class Bridge:
         """Deliver a Trigger's events to its subscriber."""
         route = self._route(trigger, trigger.subscriber, self._names.queue(trigger))
         prepare = partial(topology.declare, wanted=topology.of_trigger(self._cluster, trigger))
-        worker = Trigger(route, self._forwarder)
+        worker = TriggerWorker(route, self._forwarder)
         self._consume(Consumer(route.queue, trigger.parallelism, prepare, worker.deliver), trigger.name)
 
     def dead_letters(self, trigger: manifests.Trigger) -> None:
@@ -84,13 +84,13 @@ class Bridge:
             return
         route = self._route(trigger, sink, self._names.dead_letter_queue(trigger))
         prepare = partial(topology.declare, wanted=topology.of_trigger(self._cluster, trigger))
-        worker = DeadLetters(route, self._forwarder)
+        worker = DeadLetterWorker(route, self._forwarder)
         self._consume(Consumer(route.queue, trigger.parallelism, prepare, worker.deliver), f"{trigger.name} dlq")
 
     def source(self, source: manifests.RabbitmqSource) -> None:
         """Deliver the messages of a RabbitmqSource's queue to its sink."""
         prepare = partial(topology.declare, wanted=topology.of_overlay(self._cluster))
-        worker = Source(source, self._cluster.namespace, self._resolve(source.sink), self._forwarder)
+        worker = SourceWorker(source, self._cluster.namespace, self._resolve(source.sink), self._forwarder)
         self._consume(Consumer(source.queue, source.parallelism, prepare, worker.deliver), source.name)
 
     def _consume(self, consumer: Consumer, name: str) -> None:

@@ -10,17 +10,13 @@ from typing import Any
 
 from bridge.channel import Channel, Delivery
 from bridge.connection import Connection, keep_connected
-from bridge.errors import Lost, Rejected, Unroutable
+from bridge.errors import ConnectionLost, GivenBack, Rejected, Unroutable
 
-__all__ = ["Consumer", "GivenBack", "Message"]
+__all__ = ["Consumer", "Message"]
 
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 2
-
-
-class GivenBack(Exception):
-    """The message is to be delivered again, by whoever consumes the queue next."""
 
 
 class Message:
@@ -34,19 +30,19 @@ class Message:
         self._stopping = stopping
 
     def acknowledge(self) -> None:
-        """It is done, or safe elsewhere. Raises: Lost."""
+        """It is done, or safe elsewhere. Raises: ConnectionLost."""
         self.channel.acknowledge(self._delivery)
 
     def reject(self) -> None:
-        """It cannot be used: it goes to the dead-letter exchange of its queue. Raises: Lost."""
+        """It cannot be used: it goes to the dead-letter exchange of its queue. Raises: ConnectionLost."""
         self.channel.reject(self._delivery, requeue=False)
 
     def give_back(self) -> None:
-        """It is to be delivered again. Raises: Lost."""
+        """It is to be delivered again. Raises: ConnectionLost."""
         self.channel.reject(self._delivery, requeue=True)
 
     async def pause(self, seconds: float) -> None:
-        """Wait. Raises: Lost or GivenBack as soon as there is no more use in waiting."""
+        """Wait. Raises: ConnectionLost or GivenBack as soon as there is no more use in waiting."""
         ends = {self.channel.closed, self._stopping}
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if self.channel.closed.done():
@@ -124,7 +120,7 @@ class Consumer:
             await self._work_on(message)
         except (GivenBack, asyncio.CancelledError):
             self._give_back(message)
-        except Lost as error:
+        except ConnectionLost as error:
             log.debug("%s: %s; RabbitMQ delivers the message again", self._queue, error)
 
     async def _work_on(self, message: Message) -> None:
@@ -132,7 +128,7 @@ class Consumer:
             raise GivenBack
         try:
             await self._work(message)
-        except (Lost, GivenBack):
+        except (ConnectionLost, GivenBack):
             raise
         except Unroutable as error:
             log.error("%s: %s; looking after the queues again", self._queue, error)
@@ -149,5 +145,5 @@ class Consumer:
     def _give_back(self, message: Message) -> None:
         try:
             message.give_back()
-        except Lost as error:
+        except ConnectionLost as error:
             log.debug("%s: %s; RabbitMQ delivers the message again", self._queue, error)

@@ -18,11 +18,12 @@ from functions.shared.proxy import Forwarder
 from knative import supervision
 from knative.local import manifests
 from knative.local.cluster import Probe, Queue, Service
+from knative.local.errors import NoProcess
 from knative.local.health import Health
 from knative.local.kustomize import render
 from knative.local.prober import Prober
 from knative.local.process import Process, spawn
-from knative.local.revision import Revision, Unavailable
+from knative.local.revision import Revision
 from knative.supervision import supervised
 from tests.integration.bridge_world import World
 from tests.integration.local_cluster import OVERLAY, Place, eventually
@@ -92,7 +93,7 @@ def test_who_waits_for_a_process_is_answered_when_starting_one_meets_a_bug(caplo
     async def scenario() -> None:
         async with Forwarder() as forwarder:
             revision = Revision(service(), launch, Prober(forwarder))
-            with pytest.raises(Unavailable):
+            with pytest.raises(NoProcess):
                 async with asyncio.timeout(PATIENCE), revision.slot():
                     pass
             await revision.close(0)

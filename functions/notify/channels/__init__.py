@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from events.errors import SpeakingError
 from functions.shared.late import late
 from functions.shared.once import once
 
@@ -23,7 +24,7 @@ if not TYPE_CHECKING:
     __getattr__ = late(__name__, "mail")
 
 
-class Refused(Exception):
+class Refused(SpeakingError):
     """The endpoint will not take this notice, now or later."""
 
 
