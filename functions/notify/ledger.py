@@ -1,4 +1,4 @@
-"""The notification ledger: one row per (job, kind, channel, generation), written before and after each send."""
+"""The ledger: a row for each (job, kind, generation, channel, endpoint), written before and after it is told."""
 
 from __future__ import annotations
 
@@ -9,62 +9,81 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from events.catalogue import AudioCreated, ConversionFailed, EventType
+from events.catalogue import AudioCreated, ConversionFailed, JobEvent
+from functions.notify.channels import Notice
 from functions.shared import database, outbox
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs, notifications, now, users
 
-__all__ = ["Notice", "abandon", "begin", "finish", "sent_to"]
+__all__ = ["Attempt", "abandon", "begin", "finish", "notice_of", "sent_to", "settle"]
 
 _STATES = {AudioCreated.TYPE: State.DONE, ConversionFailed.TYPE: State.FAILED}
 
 
 @dataclass(frozen=True)
-class Notice:
-    """The right to tell the owner of `job` (a row of jobs, with `email`) one thing, once, over one channel."""
+class Attempt:
+    """The right to send a notice to one endpoint, once."""
 
-    job: Any
-    kind: str
+    notice: Notice
     channel: str
+    endpoint: str
     claimed_at: datetime
 
     @property
     def key(self) -> dict[str, Any]:
         """The primary key of the ledger's row."""
-        return {"job_id": self.job.id, "kind": self.kind, "channel": self.channel, "generation": self.job.fencing_token}
+        about = {"job_id": self.notice.job.id, "kind": self.notice.kind, "generation": self.notice.generation}
+        return {**about, "channel": self.channel, "endpoint": self.endpoint}
 
 
 @database.transactional
-def begin(
-    connection: sa.Connection, job_id: str, event_type: type[EventType], channel: str, claim_seconds: int
-) -> Notice | None:
-    """Claim a notice, by what the rows say of the job, not the event. A claim older than `claim_seconds` is dead.
+def notice_of(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
+    """What there is to tell, by what the rows say of the job, not the event.
 
-    Returns: None when there is nothing to tell, or it has been told.
-    Raises: Unavailable when another delivery is about to tell it.
+    Returns: None for old news, whose event is settled.
     """
     job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
-    if job is None or job.state != _STATES[event_type.TYPE]:
+    wanted = _STATES[event_type.TYPE]
+    if job is not None and job.state == wanted:
+        return Notice(job, event_type.TYPE)
+    held = _held(connection, job_id)
+    if held is None or held.state != wanted:
         outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
-        return None
-    notice = Notice(job, event_type.TYPE, channel, now())
-    return notice if _claim(connection, notice, claim_seconds) else None
+    return None
 
 
 @database.transactional
-def finish(connection: sa.Connection, notice: Notice, refusal: str | None = None) -> None:
-    """Record that the notice was sent, or refused for good (and why), and settle its event."""
+def begin(connection: sa.Connection, notice: Notice, channel: str, endpoint: str, claim_seconds: int) -> Attempt | None:
+    """Claim the notice for one endpoint, which its key names. A claim older than `claim_seconds` is dead.
+
+    Returns: None when the endpoint has been told, or has refused.
+    Raises: Unavailable when another delivery is about to tell it.
+    """
+    attempt = Attempt(notice, channel, endpoint, now())
+    return attempt if _claim(connection, attempt, claim_seconds) else None
+
+
+@database.transactional
+def finish(connection: sa.Connection, attempt: Attempt, refusal: str | None = None) -> None:
+    """Record that the notice was sent, or refused for good (and why)."""
     outcome = {"sent_at": None, "refusal": refusal[:500]} if refusal else {"sent_at": now(), "refusal": None}
-    connection.execute(notifications.update().where(_is(notice)).values(**outcome))
-    outbox.settle(connection, outbox.of(notice.job.id, notice.kind))
+    connection.execute(notifications.update().where(_is(attempt)).values(**outcome))
 
 
 @database.transactional
-def abandon(connection: sa.Connection, notice: Notice) -> None:
+def abandon(connection: sa.Connection, attempt: Attempt) -> None:
     """Give the claim back, if it is not another's by now: nothing was sent, and the next delivery may try at once."""
-    ours = notifications.c.claimed_at == notice.claimed_at
-    connection.execute(notifications.delete().where(_is(notice), ours, notifications.c.sent_at.is_(None)))
+    ours = notifications.c.claimed_at == attempt.claimed_at
+    connection.execute(notifications.delete().where(_is(attempt), ours, notifications.c.sent_at.is_(None)))
+
+
+@database.transactional
+def settle(connection: sa.Connection, notice: Notice) -> None:
+    """Settle the event of a notice that all endpoints are done with; not if the job has newer news by now."""
+    job = _held(connection, notice.job.id)
+    if job is not None and (job.state, job.fencing_token) == (notice.job.state, notice.generation):
+        outbox.settle(connection, outbox.of(job.id, notice.kind))
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
@@ -79,31 +98,36 @@ def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
         return list(connection.execute(query).all())
 
 
-def _claim(connection: sa.Connection, notice: Notice, claim_seconds: int) -> bool:
-    row = connection.execute(notifications.select().where(_is(notice))).one_or_none()
+def _claim(connection: sa.Connection, attempt: Attempt, claim_seconds: int) -> bool:
+    row = connection.execute(notifications.select().where(_is(attempt))).one_or_none()
     if row is None:
-        return _insert(connection, notice)
+        return _insert(connection, attempt)
     if row.sent_at or row.refusal:
         return False
     orphaned = notifications.c.claimed_at < now() - timedelta(seconds=claim_seconds)
-    taken = notifications.update().where(_is(notice), orphaned, notifications.c.sent_at.is_(None))
-    if connection.execute(taken.values(claimed_at=notice.claimed_at)).rowcount != 1:
-        raise Unavailable("the notice is being sent by another delivery")
+    taken = notifications.update().where(_is(attempt), orphaned, notifications.c.sent_at.is_(None))
+    if connection.execute(taken.values(claimed_at=attempt.claimed_at)).rowcount != 1:
+        raise Unavailable("it is being sent by another delivery")
     return True
 
 
-def _insert(connection: sa.Connection, notice: Notice) -> bool:
-    owner = {"user_id": notice.job.user_id, "claimed_at": notice.claimed_at}
+def _insert(connection: sa.Connection, attempt: Attempt) -> bool:
+    owner = {"user_id": attempt.notice.job.user_id, "claimed_at": attempt.claimed_at}
     try:
-        connection.execute(notifications.insert().values(**notice.key, **owner))
+        connection.execute(notifications.insert().values(**attempt.key, **owner))
     except IntegrityError:
-        raise Unavailable("the notice is being sent by another delivery") from None
+        raise Unavailable("it is being sent by another delivery") from None
     return True
+
+
+def _held(connection: sa.Connection, job_id: str) -> Any:
+    """The row of a job, which nobody else changes until this transaction ends."""
+    return connection.execute(jobs.select().where(jobs.c.id == job_id).with_for_update()).one_or_none()
 
 
 def _with_owner() -> sa.Select[Any]:
     return sa.select(jobs, users.c.email).join(users, users.c.id == jobs.c.user_id)
 
 
-def _is(notice: Notice) -> sa.ColumnElement[bool]:
-    return sa.and_(*(notifications.c[name] == value for name, value in notice.key.items()))
+def _is(attempt: Attempt) -> sa.ColumnElement[bool]:
+    return sa.and_(*(notifications.c[name] == value for name, value in attempt.key.items()))

@@ -1,8 +1,7 @@
-"""audio.created | conversion.failed → a mail to the job's owner, once."""
+"""audio.created | conversion.failed → the job's owner is told, once by each channel."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
@@ -12,19 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
-from functions.notify import ledger, mail, texts
+from functions.notify import fanout, ledger
+from functions.notify.channels import identity, mail
 from functions.shared import database, tokens
-from functions.shared.problems import Problem, Unavailable
+from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.subscriber import on_event
 from functions.shared.views import rfc3339
 from functions.shared.web import answer, json_response
 
-log = logging.getLogger(__name__)
-
 routes = Routes(lambda: database.ping())
 
-CHANNEL = "mail"
 NEWEST = 50
 
 
@@ -37,20 +34,8 @@ async def notify(request: Request) -> Response:
 @routes.add("POST", "/")
 @on_event(AudioCreated, ConversionFailed)
 def tell_owner(event: JobEvent) -> None:
-    """Claim the notice, send it, and write down that it was sent."""
-    notice = ledger.begin(event.job_id, type(event), CHANNEL, mail.claim_seconds())
-    if notice is None:
-        return
-    try:
-        _send(notice)
-    except mail.Refused as refusal:
-        log.error("mail to the owner of job %s was refused: %s", event.job_id, refusal)
-        ledger.finish(notice, str(refusal))
-    except Unavailable:
-        ledger.abandon(notice)
-        raise
-    else:
-        ledger.finish(notice)
+    """Tell by every channel; the event comes again while one of them is left."""
+    fanout.tell(event.job_id, type(event))
 
 
 @routes.add("GET", "/v1/me/mail")
@@ -59,16 +44,9 @@ def sent_mail(request: Request) -> Response:
     user_id = tokens.bearer(request.headers.get("Authorization"))
     if not mail.is_kept():
         raise Problem("not-found", "Mail is sent to your address; it is not kept here.")
-    rows = ledger.sent_to(user_id, CHANNEL, NEWEST)
-    found = ((row, mail.kept(mail.message_id(row.job_id, row.kind, row.generation))) for row in rows)
+    rows = ledger.sent_to(user_id, mail.CHANNEL.name, NEWEST)
+    found = ((row, mail.kept(identity(row.job_id, row.kind, row.generation))) for row in rows)
     return json_response({"items": [_shown(row.sent_at, message) for row, message in found if message]})
-
-
-def _send(notice: ledger.Notice) -> None:
-    identity = mail.message_id(notice.job.id, notice.kind, notice.job.fencing_token)
-    message = mail.compose(identity, notice.job.email, texts.write(notice.job, notice.kind))
-    mail.send(message)
-    log.info("mail to %s: %s", notice.job.email, message["Subject"])
 
 
 def _shown(sent_at: datetime, message: EmailMessage) -> dict[str, Any]:

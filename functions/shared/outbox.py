@@ -18,7 +18,7 @@ from events.codec import encode
 from events.wire import Envelope
 from functions.shared import database, trace
 from functions.shared.problems import Unavailable
-from functions.shared.publisher import Answer, Outcome, publish
+from functions.shared.publisher import Outcome, Receipt, publish
 from functions.shared.tables import now, outbox
 
 __all__ = ["add", "of", "read", "send", "send_unsent", "settle"]
@@ -56,19 +56,19 @@ def read(event_id: str) -> Any:
         return connection.execute(outbox.select().where(outbox.c.event_id == event_id)).one_or_none()
 
 
-def send(event_id: str) -> Answer:
+def send(event_id: str) -> Receipt:
     """Post one event to K_SINK and mark it sent. Never raises: what cannot be sent now is left to sweep."""
     try:
         row = read(event_id)
         if row is None:
-            return Answer(Outcome.REFUSED, "there is no such event")
+            return Receipt(Outcome.REFUSED, "there is no such event")
         if row.type not in _TYPES:
-            return Answer(Outcome.REFUSED, f"this release knows no events of type {row.type}")
+            return Receipt(Outcome.REFUSED, f"this release knows no events of type {row.type}")
         answer = publish(_envelope(row))
         if answer.outcome is Outcome.SENT:
             _mark_sent(event_id)
     except Unavailable as error:
-        answer = Answer(Outcome.AWAY, str(error))
+        answer = Receipt(Outcome.AWAY, str(error))
     if answer.outcome is not Outcome.SENT:
         log.warning("event %s stays in the outbox: %s", event_id, answer.reason)
     return answer

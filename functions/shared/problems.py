@@ -1,7 +1,8 @@
 """Errors as values: one table code → status → title, and the problem details (RFC 9457) made from it.
 
-Problem            what a caller did wrong or must wait for: becomes application/problem+json
-Unavailable        a store or a sink does not answer now; the same request may work later
+Problem                    what a caller did wrong or must wait for: becomes application/problem+json
+Unavailable                a store or a sink does not answer now; the same request may work later
+└── DatabaseUnavailable    the database does not, in functions.shared.database
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from enum import Enum
 from events.wire import Envelope, write
 from functions.shared import settings, trace
 
-__all__ = ["Answer", "Outcome", "post", "publish"]
+__all__ = ["Outcome", "Receipt", "post", "publish"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Receipt:
     """The outcome, and in words why the event was not taken. `for_good`: no sink would ever take this very event."""
 
     outcome: Outcome
@@ -47,36 +47,36 @@ class Answer:
     for_good: bool = False
 
 
-def publish(envelope: Envelope) -> Answer:
+def publish(envelope: Envelope) -> Receipt:
     """Post an event in binary mode, its trace in the HTTP headers too. Never raises."""
     try:
         headers, body = write(envelope)
     except Exception as error:  # the envelope may hold whatever another system has sent
         log.exception("event %r cannot be written down as an HTTP request", envelope.attributes.get("id"))
-        return Answer(Outcome.REFUSED, f"it cannot be sent by HTTP: {error}", for_good=True)
+        return Receipt(Outcome.REFUSED, f"it cannot be sent by HTTP: {error}", for_good=True)
     followed = trace.of(envelope.attributes)
     return post({**headers, **(followed.headers() if followed else {})}, body)
 
 
-def post(headers: Mapping[str, str], body: bytes) -> Answer:
+def post(headers: Mapping[str, str], body: bytes) -> Receipt:
     """Post headers and body as they are. Never raises."""
     if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in headers.items()):
-        return Answer(Outcome.REFUSED, "its headers cannot be sent by HTTP", for_good=True)
+        return Receipt(Outcome.REFUSED, "its headers cannot be sent by HTTP", for_good=True)
     sink = settings.text("K_SINK")
     if not sink:
-        return Answer(Outcome.AWAY, "K_SINK is not set")
+        return Receipt(Outcome.AWAY, "K_SINK is not set")
     try:
         request = urllib.request.Request(sink, data=body, headers=dict(headers), method="POST")
         with _SINK.open(request, timeout=SEND_SECONDS) as response:
             return _judged(response.status)
     except (http.client.HTTPException, OSError, ValueError) as error:
-        return Answer(Outcome.AWAY, f"the sink does not answer: {error}")
+        return Receipt(Outcome.AWAY, f"the sink does not answer: {error}")
 
 
-def _judged(status: int) -> Answer:
+def _judged(status: int) -> Receipt:
     if 200 <= status < 300:
-        return Answer(Outcome.SENT)
+        return Receipt(Outcome.SENT)
     reason = f"the sink answers {status}"
     if status in _LATER or status >= 500:
-        return Answer(Outcome.AWAY, reason)
-    return Answer(Outcome.REFUSED, reason, for_good=status in _FOR_GOOD)
+        return Receipt(Outcome.AWAY, reason)
+    return Receipt(Outcome.REFUSED, reason, for_good=status in _FOR_GOOD)

@@ -153,6 +153,7 @@ notifications = _table(
     sa.Column("kind", sa.String(128), primary_key=True),
     sa.Column("channel", sa.String(16), primary_key=True),
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("endpoint", _ID, primary_key=True, server_default=""),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("claimed_at", Instant, nullable=False),
     sa.Column("sent_at", Instant),

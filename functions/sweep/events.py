@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database, outbox, settings
-from functions.shared.publisher import Answer, Outcome
+from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as rows
 from functions.sweep import giving_up
@@ -41,7 +41,7 @@ def send_again() -> None:
     return None
 
 
-def _set_aside(row: Any, answer: Answer) -> None:
+def _set_aside(row: Any, answer: Receipt) -> None:
     log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id, answer.reason)
     _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1)
     if answer.for_good:

@@ -11,7 +11,7 @@ from events.wire import Envelope
 from functions.shared import database, outbox, publisher
 from functions.shared.jobs import transitions
 from functions.shared.jobs.states import State
-from functions.shared.publisher import Answer, Outcome
+from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import dead_letters, now
 from functions.sweep.giving_up import WORK
 from functions.sweep.letters import CUT
@@ -71,7 +71,7 @@ def replay_wanted() -> None:
     """
     for letter_id in _wanted():
         letter = found(letter_id)
-        answer = _replay(letter) if letter else Answer(Outcome.SENT)
+        answer = _replay(letter) if letter else Receipt(Outcome.SENT)
         _note(letter_id, **_outcome(letter, answer))
         if answer.outcome is Outcome.AWAY:
             return
@@ -91,7 +91,7 @@ def _wanted() -> list[str]:
         return list(connection.execute(query).scalars())
 
 
-def _outcome(letter: Any, answer: Answer) -> dict[str, Any]:
+def _outcome(letter: Any, answer: Receipt) -> dict[str, Any]:
     if answer.outcome is Outcome.AWAY:
         return {}
     counted = {"replays": dead_letters.c.replays + 1}
@@ -107,7 +107,7 @@ def _note(connection: sa.Connection, /, letter_id: str, **values: Any) -> None:
     connection.execute(dead_letters.update().where(dead_letters.c.id == letter_id).values(tried_at=now(), **values))
 
 
-def _replay(letter: Any) -> Answer:
+def _replay(letter: Any) -> Receipt:
     row = outbox.read(letter.attributes["id"])
     if row is None:
         return _sent_as_it_was(letter)
@@ -115,10 +115,10 @@ def _replay(letter: Any) -> Answer:
         return outbox.send(row.event_id)
     # Not a job that its owner has cancelled meanwhile.
     queued = transitions.retry(row.job_id, State.FAILED)
-    return outbox.send(queued) if queued else Answer(Outcome.SENT)
+    return outbox.send(queued) if queued else Receipt(Outcome.SENT)
 
 
-def _sent_as_it_was(letter: Any) -> Answer:
+def _sent_as_it_was(letter: Any) -> Receipt:
     if letter.headers is None:
         return publisher.publish(Envelope(_without_errors(letter.attributes), letter.data))
     again = {name: value for name, value in letter.headers.items() if name.startswith("ce-") or name in _SENT_AGAIN}

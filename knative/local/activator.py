@@ -10,8 +10,9 @@ from aiohttp import web
 
 from functions.shared.proxy import Answer, Forwarder, NoAnswer, Unreachable
 from knative.local.cluster import Service
+from knative.local.errors import NoPlace
 from knative.local.front import inward, outward, refusal, said, target
-from knative.local.revision import Overloaded, Revision, Unavailable
+from knative.local.revision import Revision
 
 __all__ = ["Activator"]
 
@@ -36,7 +37,7 @@ class Activator:
         """
         try:
             return refusal(request, self._hosts) or await self._forward(request)
-        except (Overloaded, Unavailable) as error:
+        except NoPlace as error:
             return said(503, f"{error}\n")
         except NoAnswer:
             return said(502, f"{self._revision.service.name} broke off without an answer\n")

@@ -11,12 +11,12 @@ from knative.ingress import CannotKeep
 from knative.local.cluster import Trigger
 from knative.local.queues import Queues
 
-__all__ = ["Broker"]
+__all__ = ["LocalBroker"]
 
 log = logging.getLogger(__name__)
 
 
-class Broker:
+class LocalBroker:
     """What is behind an Ingress. `wake` is called with the name of each Trigger that got an event."""
 
     def __init__(self, triggers: Sequence[Trigger], queues: Queues, wake: Callable[[str], None]) -> None:

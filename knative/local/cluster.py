@@ -11,7 +11,7 @@ __all__ = [
     "Broker",
     "Cluster",
     "Container",
-    "Delivery",
+    "DeliverySpec",
     "EnvVar",
     "Exchange",
     "Job",
@@ -100,7 +100,7 @@ class Sink:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DeliverySpec:
     """How often, and how long apart in seconds, a delivery is tried; `timeout` is for one attempt, None for none."""
 
     retry: int = 0
@@ -121,7 +121,7 @@ class Broker:
     name: str
     uid: str = ""
     queue_type: str = "quorum"
-    delivery: Delivery | None = None
+    delivery: DeliverySpec | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Trigger:
     broker: str
     attributes: Mapping[str, str]
     subscriber: Sink
-    delivery: Delivery
+    delivery: DeliverySpec
     parallelism: int
     uid: str = ""
     inherits: bool = False
@@ -148,7 +148,7 @@ class RabbitmqSource:
     name: str
     queue: str
     parallelism: int
-    delivery: Delivery
+    delivery: DeliverySpec
     sink: Sink
 
 

@@ -26,7 +26,7 @@ import aiohttp
 
 from functions.shared.jobs.states import State
 from knative.local import demo_video
-from knative.local.demo_client import Client, Job, Refused
+from knative.local.demo_client import ApiRefused, Client, Job
 from knative.local.errors import LocalError
 from knative.local.runner import Options, running
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         video = _given(arguments[0]) if arguments else _made(Path("demo.mp4"))
         _keep_log()
         asyncio.run(_demonstrate(video))
-    except (DemoFailed, Refused, LocalError, demo_video.CannotMake) as problem:
+    except (DemoFailed, ApiRefused, LocalError, demo_video.CannotMake) as problem:
         return _give_up(str(problem))
     except aiohttp.ClientError as error:
         return _give_up(f"audiolift broke off the conversation ({error}). Its log is {LOG}.")

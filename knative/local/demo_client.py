@@ -14,7 +14,7 @@ import aiohttp
 
 from functions.shared.jobs.states import ENDED
 
-__all__ = ["Client", "Job", "Refused"]
+__all__ = ["ApiRefused", "Client", "Job"]
 
 Job = dict[str, Any]
 
@@ -23,12 +23,12 @@ MAIL_SECONDS = 60
 PIECE = 256 * 1024
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """audiolift answered with a problem; the message is its title and detail."""
 
 
 class Client:
-    """One person's conversation with audiolift, whose address the session knows. Every method may raise Refused."""
+    """One person's conversation with audiolift, whose address the session knows. Every method may raise ApiRefused."""
 
     def __init__(self, session: aiohttp.ClientSession, email: str, password: str) -> None:
         self._session = session
@@ -115,7 +115,7 @@ async def _jobs_in(response: aiohttp.ClientResponse) -> AsyncIterator[Job]:
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
-    """Raise Refused for an error, with what its problem details say (RFC 9457)."""
+    """Raise ApiRefused for an error, with what its problem details say (RFC 9457)."""
     if response.status < 400:
         return
     try:
@@ -123,4 +123,4 @@ async def _check(response: aiohttp.ClientResponse) -> None:
         reason = " ".join(problem[name] for name in ("title", "detail") if problem.get(name))
     except (ValueError, KeyError, TypeError, AttributeError):
         reason = response.reason or ""
-    raise Refused(f"{response.method} {response.url.path} was answered {response.status}: {reason}")
+    raise ApiRefused(f"{response.method} {response.url.path} was answered {response.status}: {reason}")

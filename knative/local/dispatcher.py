@@ -16,7 +16,7 @@ from typing import cast
 from functions.shared.proxy import Forwarder
 from knative.delivery import Reply, Verdict, dead_letter, post, verdict
 from knative.local.cluster import Sink, Trigger
-from knative.local.queues import Message, Queues
+from knative.local.queues import QueuedEvent, Queues
 
 __all__ = ["Dispatcher"]
 
@@ -86,7 +86,7 @@ class Dispatcher:
             self._busy.discard(worker)
             self._news.set()
 
-    async def _take(self) -> Message:
+    async def _take(self) -> QueuedEvent:
         async with self._turn:
             while True:
                 self._news.clear()
@@ -98,7 +98,7 @@ class Dispatcher:
                     async with asyncio.timeout(None if due_at is None else max(0.0, due_at - time.time())):
                         await self._news.wait()
 
-    async def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: QueuedEvent) -> None:
         sink = self._trigger.delivery.dead_letter_sink if message.dead else self._trigger.subscriber
         if sink is None:  # the overlay had one when the event died
             await self._queues.acknowledge(message)
@@ -107,7 +107,7 @@ class Dispatcher:
         reply = await post(self._forwarder, self._resolve(sink), message.envelope, timeout)
         await (self._settle_dead if message.dead else self._settle)(message, reply)
 
-    async def _settle(self, message: Message, reply: Reply) -> None:
+    async def _settle(self, message: QueuedEvent, reply: Reply) -> None:
         decision = verdict(reply.status)
         if decision is Verdict.RETRY:
             await self._retry(message, reply)
@@ -116,7 +116,7 @@ class Dispatcher:
             log.error("%s answered %d: %s is lost", self._route, reply.status, message.envelope.id)
         await self._queues.acknowledge(message)
 
-    async def _retry(self, message: Message, reply: Reply) -> None:
+    async def _retry(self, message: QueuedEvent, reply: Reply) -> None:
         delivery, retry = self._trigger.delivery, message.attempts + 1
         if retry <= delivery.retry:
             wait = delivery.wait_before(retry)
@@ -129,7 +129,7 @@ class Dispatcher:
             log.error("%s: %s; %s is lost", self._route, reply, message.envelope.id)
             await self._queues.acknowledge(message)
 
-    async def _settle_dead(self, message: Message, reply: Reply) -> None:
+    async def _settle_dead(self, message: QueuedEvent, reply: Reply) -> None:
         # Knative's dispatcher drops what its dead-letter sink does not take; here it is kept until it does.
         if verdict(reply.status) is Verdict.DONE:
             await self._queues.acknowledge(message)

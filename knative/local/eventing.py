@@ -11,7 +11,7 @@ from typing import Protocol
 
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
-from knative.local.broker import Broker
+from knative.local.broker import LocalBroker
 from knative.local.cluster import Cluster, Sink
 from knative.local.dispatcher import Dispatcher
 from knative.local.queues import Queues
@@ -67,7 +67,7 @@ class BuiltIn:
     def publisher(self, broker: str) -> Publish:
         """See Eventing."""
         triggers = [trigger for trigger in self._cluster.triggers if trigger.broker == broker]
-        return Broker(triggers, self._queues, wake=lambda name: self._dispatchers[name].wake()).publish
+        return LocalBroker(triggers, self._queues, wake=lambda name: self._dispatchers[name].wake()).publish
 
     def start(self) -> None:
         """See Eventing."""

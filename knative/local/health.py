@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
-from knative.local.cluster import Service
+from knative.local.cluster import Probe, Service
 from knative.local.errors import ProcessError
 from knative.local.prober import Prober
 from knative.local.process import Process
+from knative.supervision import supervised
 
 __all__ = ["Health"]
 
@@ -42,7 +44,8 @@ class Health:
         finally:
             asking.cancel()
         self.ready = True
-        self._readiness = asyncio.create_task(self._follow())
+        name = f"{self._service.name}: the readiness of process {self._process.pid}"
+        self._readiness = asyncio.create_task(supervised(name, self._follow))
 
     def close(self) -> None:
         """Ask nothing more."""
@@ -67,15 +70,19 @@ class Health:
 
     async def _until_ended(self) -> None:
         liveness = self._service.liveness
-        failing = self._prober.until_unwell(self._process, liveness) if liveness else asyncio.Event().wait()
-        asking = asyncio.ensure_future(failing)
+        asking = asyncio.create_task(self._until_unwell(liveness) if liveness else asyncio.Event().wait())
         try:
             await asyncio.wait({asking, self._process.exited}, return_when=asyncio.FIRST_COMPLETED)
             self.unwell = not self._process.exited.done()
         finally:
             asking.cancel()
 
+    async def _until_unwell(self, liveness: Probe) -> None:
+        name = f"{self._service.name}: the liveness of process {self._process.pid}"
+        await supervised(name, partial(self._prober.until_unwell, self._process, liveness))
+
     async def _follow(self) -> None:
+        self.ready = True  # what is told from here on are the changes
         async for ready in self._prober.readiness(self._process, self._service.readiness):
             self.ready = ready
             state = "ready again" if ready else "not ready"

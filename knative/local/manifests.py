@@ -11,7 +11,7 @@ from knative.local.cluster import (
     Broker,
     Cluster,
     Container,
-    Delivery,
+    DeliverySpec,
     Job,
     KeyRef,
     PingSource,
@@ -164,16 +164,16 @@ def _trigger(manifest: Manifest) -> Trigger:
         broker=spec["broker"],
         attributes=spec.get("filter", {}).get("attributes", {}),
         subscriber=_sink(spec["subscriber"]),
-        delivery=_delivery(spec["delivery"]) if "delivery" in spec else Delivery(),
+        delivery=_delivery(spec["delivery"]) if "delivery" in spec else DeliverySpec(),
         parallelism=int(manifest["metadata"].get("annotations", {}).get(_PARALLELISM, 1)),
         uid=manifest["metadata"].get("uid", ""),
         inherits="delivery" not in spec,
     )
 
 
-def _delivery(spec: Mapping[str, Any]) -> Delivery:
+def _delivery(spec: Mapping[str, Any]) -> DeliverySpec:
     """Defaults are those of the RabbitMQ broker's dispatcher: 5 retries and 50 ms, and no timeout."""
-    return Delivery(
+    return DeliverySpec(
         retry=int(spec.get("retry", 5)),
         exponential=spec.get("backoffPolicy", "exponential") == "exponential",
         backoff=iso_duration(spec.get("backoffDelay", "PT0.05S")),

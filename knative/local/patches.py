@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import jsonpatch
+from jsonpatch import JsonPatchException
+from jsonpointer import JsonPointerException
+
 from knative.local.errors import OverlayError
 
 __all__ = ["json_patch", "merge_patch"]
@@ -54,51 +58,14 @@ def _merge_list(into: list[Any], patch: list[Any], merge_key: str) -> None:
 
 
 def json_patch(manifest: dict[str, Any], operations: list[Any], where: str) -> None:
-    """Change `manifest` in place by a JSON patch's add, remove, replace and test operations (RFC 6902, section 4).
+    """Change `manifest` in place by a JSON patch (RFC 6902).
 
-    Raises: OverlayError, naming `where`, for another operation, a path that is not there, or a test that fails.
+    Raises: OverlayError, naming `where`, for an operation that is none, a path that is not there, or a test that fails.
     """
-    for operation in operations:
+    for operation in copy.deepcopy(operations):  # what it adds must not be the same object in two manifests
         try:
-            _apply(manifest, operation)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise OverlayError(f"{where}: {operation} cannot be applied: {error!r}") from error
-
-
-def _apply(manifest: Any, operation: dict[str, Any]) -> None:
-    kind = operation["op"]
-    *parents, last = _pointer(operation["path"])
-    place = manifest
-    for token in parents:
-        place = place[_index(place, token)]
-    if kind == "add":
-        _add(place, last, copy.deepcopy(operation["value"]))
-        return
-    key = _index(place, last)
-    current = place[key]
-    if kind == "remove":
-        del place[key]
-    elif kind == "replace":
-        place[key] = copy.deepcopy(operation["value"])
-    elif kind != "test":
-        raise ValueError(f"the operation {kind} is not understood here")
-    elif current != operation["value"]:
-        raise ValueError(f"the test failed: there is {current!r}")
-
-
-def _add(place: Any, last: str, value: Any) -> None:
-    if isinstance(place, list):
-        place.insert(len(place) if last == "-" else int(last), value)
-    else:
-        place[last] = value
-
-
-def _pointer(path: str) -> list[str]:
-    """The tokens of a JSON pointer (RFC 6901)."""
-    if not path.startswith("/"):
-        raise ValueError("a path begins with /")
-    return [token.replace("~1", "/").replace("~0", "~") for token in path[1:].split("/")]
-
-
-def _index(place: Any, token: str) -> Any:
-    return int(token) if isinstance(place, list) else token
+            patched = jsonpatch.apply_patch(manifest, [operation], in_place=True)
+        except (JsonPatchException, JsonPointerException, TypeError) as error:
+            raise OverlayError(f"{where}: {operation} cannot be applied: {error}") from error
+        if patched is not manifest:
+            raise OverlayError(f"{where}: {operation} cannot be applied: it puts another object in the place of all")

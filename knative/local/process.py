@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from knative.local.secrets import ROOT
+from knative.supervision import supervised
 
 __all__ = ["LOCALHOST", "Process", "free_port", "spawn"]
 
@@ -65,7 +66,8 @@ class Process:
         self.exited = asyncio.create_task(child.wait())
         self._child = child
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
-        self._output = asyncio.create_task(self._show_output())
+        # Supervised: a process whose output nobody reads stands still as soon as the pipe is full.
+        self._output = asyncio.create_task(supervised(f"{name}: the output of process {child.pid}", self._show_output))
 
     @property
     def last_lines(self) -> str:
@@ -77,7 +79,7 @@ class Process:
         # A grandchild that left the session may hold the pipe: its words are not waited for.
         await asyncio.wait({self._output}, timeout=1)
         status = self.exited.result()
-        how = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+        how = f"exit status {status}" if status >= 0 else f"killed by {_signal(-status)}"
         return f"{how}{self.last_lines}"
 
     async def stop(self, seconds: float) -> None:
@@ -110,3 +112,10 @@ class Process:
             return await output.readline()
         except ValueError:  # longer than the limit; the reader has thrown it away
             return b"(a line too long to show)\n"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from events.wire import Envelope
 
-__all__ = ["Message", "Queues"]
+__all__ = ["QueuedEvent", "Queues"]
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ _DELETE = "DELETE FROM messages WHERE id = ?"
 
 
 @dataclass(frozen=True)
-class Message:
+class QueuedEvent:
     """An event in a queue. `attempts` have failed; `dead` ones are for the dead-letter sink."""
 
     id: int
@@ -78,7 +78,7 @@ class Queues:
         rows = [(trigger, attributes, envelope.data, now) for trigger in triggers]
         await self._write(lambda: self._connection.executemany(_INSERT, rows))
 
-    async def next(self, trigger: str, claimed: Collection[int]) -> tuple[Message | None, float | None]:
+    async def next(self, trigger: str, claimed: Collection[int]) -> tuple[QueuedEvent | None, float | None]:
         """The message that has been due the longest, and is not in `claimed`; None when none is due yet.
 
         Also gives the time at which the next one is due (seconds since the epoch), None when the queue is empty.
@@ -89,19 +89,19 @@ class Queues:
                 continue
             if due_at > time.time():
                 return None, due_at
-            return Message(id, Envelope(json.loads(attributes), data), attempts, bool(dead)), due_at
+            return QueuedEvent(id, Envelope(json.loads(attributes), data), attempts, bool(dead)), due_at
         return None, None
 
-    async def acknowledge(self, message: Message) -> None:
+    async def acknowledge(self, message: QueuedEvent) -> None:
         """Delivered, or not wanted any more: take it out of its queue."""
         await self._write(lambda: self._connection.execute(_DELETE, (message.id,)))
 
-    async def postpone(self, message: Message, seconds: float) -> None:
+    async def postpone(self, message: QueuedEvent, seconds: float) -> None:
         """One more attempt has failed; the next is due in so many seconds."""
         row = (message.attempts + 1, time.time() + seconds, message.id)
         await self._write(lambda: self._connection.execute(_POSTPONE, row))
 
-    async def bury(self, message: Message, envelope: Envelope) -> None:
+    async def bury(self, message: QueuedEvent, envelope: Envelope) -> None:
         """All attempts have failed: `envelope` is due at the dead-letter sink now."""
         row = (json.dumps(dict(envelope.attributes)), time.time(), message.id)
         await self._write(lambda: self._connection.execute(_BURY, row))

@@ -13,16 +13,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from functions.shared.proxy import NoAnswer, Unreachable
 from knative.local.cluster import Service
-from knative.local.errors import ProcessError
+from knative.local.errors import NoProcess, Overloaded, ProcessError
 from knative.local.health import Health
 from knative.local.prober import Prober
 from knative.local.process import Process
 
-__all__ = ["Overloaded", "Revision", "Unavailable"]
+__all__ = ["Revision"]
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +31,6 @@ log = logging.getLogger(__name__)
 _WAITING_PER_SLOT = 10
 _LONGEST_BACKOFF = 30
 _DYING_SECONDS = 0.1
-
-
-class Overloaded(Exception):
-    """Too many requests wait already (a 503 for the client)."""
-
-
-class Unavailable(Exception):
-    """The function's processes die as soon as they are started (a 503 for the client)."""
 
 
 @dataclass(eq=False)
@@ -70,7 +63,7 @@ class Revision:
     async def slot(self) -> AsyncIterator[Process]:
         """A place in a process for one request; waits for one, and starts processes as needed.
 
-        Raises: Overloaded, Unavailable.
+        Raises: Overloaded, NoProcess.
         """
         instance = self._claim() or await self._queue()
         try:
@@ -91,7 +84,7 @@ class Revision:
             self._instances.remove(instance)
             instance.health.close()
             log.info("%s: idle, process %d is stopped", self.service.name, instance.process.pid)
-            self._in_background(instance.process.stop(self.service.timeout))
+            self._in_background(instance, instance.process.stop(self.service.timeout))
 
     async def close(self, seconds: float) -> None:
         """Stop all processes, those with requests in flight too: SIGTERM, and SIGKILL after `seconds`."""
@@ -135,9 +128,9 @@ class Revision:
 
     def _refuse_when_hopeless(self) -> None:
         if len(self._waiting) >= _WAITING_PER_SLOT * self.service.concurrency * self.service.max_scale:
-            raise Overloaded("pending request queue full")
+            raise Overloaded
         if not self._instances and time.monotonic() < self._start_again_at:
-            raise Unavailable(f"{self.service.name} does not start; its log says why")
+            raise NoProcess(f"{self.service.name} does not start; its log says why")
 
     def _hand_out(self) -> None:
         while self._waiting and (instance := self._claim()):
@@ -151,7 +144,7 @@ class Revision:
         while self._waiting:
             ticket = self._waiting.popleft()
             if not ticket.done():
-                ticket.set_exception(Unavailable(reason))
+                ticket.set_exception(NoProcess(reason))
 
     def _scale_up(self) -> None:
         if time.monotonic() < self._start_again_at:
@@ -167,7 +160,6 @@ class Revision:
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
         if not task.cancelled():
-            task.result()
             self._scale_up()
 
     async def _start(self) -> None:
@@ -177,16 +169,20 @@ class Revision:
         except (ProcessError, OSError) as error:  # OSError: no memory or no disk to start one
             self._died(f"{self.service.name}: {error}")
             return
+        except Exception as error:  # those who wait for a process must not wait for ever
+            log.exception("%s: no process was started", self.service.name)
+            self._died(f"{self.service.name}: {error!r}")
+            return
         self._instances.append(instance)
         log.info(
             "%s: process %d of at most %d is ready after %.1f s",
             *(self.service.name, len(self._instances), self.service.max_scale, time.monotonic() - began),
         )
         self._hand_out()
-        self._in_background(self._watch(instance))
+        self._in_background(instance, self._watch(instance))
 
     async def _ready_instance(self) -> _Instance:
-        """Raises: ProcessError, OSError; the process is gone then, as when this is cancelled."""
+        """Raises: ProcessError, OSError, or what a bug raises; the process is gone then, as when this is cancelled."""
         process = await self._launch()
         health = Health(process, self.service, self._prober)
         try:
@@ -247,7 +243,20 @@ class Revision:
         if not self._instances:
             self._refuse_waiting(f"{self.service.name} does not start; its log says why")
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, instance: _Instance, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        task.add_done_callback(partial(self._ended, instance))
+
+    def _ended(self, instance: _Instance, task: asyncio.Task[None]) -> None:
+        """What looked after a process has ended: by a bug, and the process that nobody looks after has to go too."""
+        if task.cancelled() or not (error := task.exception()):
+            return
+        log.error("%s: process %d is given up", self.service.name, instance.process.pid, exc_info=error)
+        instance.health.close()
+        instance.process.kill()
+        if instance in self._instances:
+            self._instances.remove(instance)
+            self._died(f"{self.service.name}: process {instance.process.pid} was given up")
+        self._scale_up()

@@ -26,6 +26,7 @@ from knative.local.prober import Prober
 from knative.local.process import LOCALHOST, Process, free_port, spawn
 from knative.local.revision import Revision
 from knative.local.secrets import Environment, load_secrets
+from knative.supervision import supervised
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,11 @@ async def _serve(stack: AsyncExitStack, machine: _Machine) -> None:
     await machine.listeners.serve(handlers)
     eventing.start()
     stack.push_async_callback(eventing.stop, _GRACE_SECONDS)
-    clocks = [_tick(revisions), *(_ping(machine, source, listeners) for source in cluster.ping_sources)]
+    clocks = [supervised(f"the clock of {revision.service.name}", partial(_tick, revision)) for revision in revisions]
+    clocks += [
+        supervised(f"PingSource {source.name}", partial(_ping, machine, source, listeners))
+        for source in cluster.ping_sources
+    ]
     stack.push_async_callback(_cancel, [asyncio.create_task(clock) for clock in clocks])
 
 
@@ -173,11 +178,10 @@ async def _ping(machine: _Machine, source: PingSource, forwarder: Forwarder) -> 
     await pingsource.run(source, machine.cluster.namespace, forwarder, machine.address(source.sink))
 
 
-async def _tick(revisions: list[Revision]) -> None:
+async def _tick(revision: Revision) -> None:
     while True:
         await asyncio.sleep(_TICK_SECONDS)
-        for revision in revisions:
-            revision.tick()
+        revision.tick()
 
 
 async def _together(make: Callable[[], Iterable[Awaitable[None]]]) -> None:

@@ -6,25 +6,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any
 
 from bridge import topology
 from bridge.connection import Connection
 from bridge.consumer import Consumer
-from bridge.dispatcher import DeadLetters, Route, Trigger
+from bridge.dispatcher import DeadLetterWorker, Route, TriggerWorker
 from bridge.ingress import Publisher
-from bridge.source import Source
+from bridge.source import SourceWorker
 from functions.shared.proxy import Forwarder
 from knative.local import cluster as manifests
 from knative.local.cluster import Cluster, Sink
+from knative.supervision import supervised
 
 __all__ = ["Bridge"]
-
-log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 3
 
@@ -69,14 +66,15 @@ class Bridge:
             topology.advise(connection, wanted)
 
         publisher = Publisher(self._names.exchange(broker.name), prepare)
-        self._publishers.append(_task(publisher.run(self._url, f"{broker.name} ingress")))
+        name = f"{broker.name} ingress"
+        self._publishers.append(asyncio.create_task(supervised(name, partial(publisher.run, self._url, name))))
         return publisher
 
     def dispatcher(self, trigger: manifests.Trigger) -> None:
         """Deliver a Trigger's events to its subscriber."""
         route = self._route(trigger, trigger.subscriber, self._names.queue(trigger))
         prepare = partial(topology.declare, wanted=topology.of_trigger(self._cluster, trigger))
-        worker = Trigger(route, self._forwarder)
+        worker = TriggerWorker(route, self._forwarder)
         self._consume(Consumer(route.queue, trigger.parallelism, prepare, worker.deliver), trigger.name)
 
     def dead_letters(self, trigger: manifests.Trigger) -> None:
@@ -86,17 +84,17 @@ class Bridge:
             return
         route = self._route(trigger, sink, self._names.dead_letter_queue(trigger))
         prepare = partial(topology.declare, wanted=topology.of_trigger(self._cluster, trigger))
-        worker = DeadLetters(route, self._forwarder)
+        worker = DeadLetterWorker(route, self._forwarder)
         self._consume(Consumer(route.queue, trigger.parallelism, prepare, worker.deliver), f"{trigger.name} dlq")
 
     def source(self, source: manifests.RabbitmqSource) -> None:
         """Deliver the messages of a RabbitmqSource's queue to its sink."""
         prepare = partial(topology.declare, wanted=topology.of_overlay(self._cluster))
-        worker = Source(source, self._cluster.namespace, self._resolve(source.sink), self._forwarder)
+        worker = SourceWorker(source, self._cluster.namespace, self._resolve(source.sink), self._forwarder)
         self._consume(Consumer(source.queue, source.parallelism, prepare, worker.deliver), source.name)
 
     def _consume(self, consumer: Consumer, name: str) -> None:
-        self._consumers[_task(consumer.run(self._url, name))] = consumer
+        self._consumers[asyncio.create_task(supervised(name, partial(consumer.run, self._url, name)))] = consumer
 
     def _route(self, trigger: manifests.Trigger, sink: Sink, queue: str) -> Route:
         return Route(
@@ -108,17 +106,6 @@ class Bridge:
             exchange=self._names.exchange(trigger.broker),
             dead_letters=self._names.dead_letter_exchange(trigger),
         )
-
-
-def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    task = asyncio.create_task(work)
-    task.add_done_callback(_report)
-    return task
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("the bridge to RabbitMQ has stopped working", exc_info=error)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

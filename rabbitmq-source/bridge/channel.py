@@ -13,7 +13,7 @@ from pika.channel import Channel as PikaChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
-from bridge.errors import Lost, Refused, Rejected, Unroutable
+from bridge.errors import ChannelClosed, ConnectionLost, Rejected, Unroutable
 
 __all__ = ["Channel", "Delivery", "settle"]
 
@@ -30,7 +30,7 @@ class Delivery:
 
 
 class Channel:
-    """A channel in confirm mode. Once it is gone `closed` has the reason, a Lost, which every method then raises."""
+    """A channel in confirm mode. Once it is gone `closed` has the ConnectionLost that every method then raises."""
 
     def __init__(self, raw: PikaChannel) -> None:
         self.closed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -48,13 +48,13 @@ class Channel:
             await self._ask(self._raw.basic_qos, prefetch_count=prefetch)
 
     async def declare_exchange(self, name: str, kind: str, arguments: Mapping[str, Any], *, passive: bool) -> None:
-        """A durable exchange; `passive` only asks whether it is there (Refused with code 404 when it is not)."""
+        """A durable exchange; `passive` only asks whether it is there (ChannelClosed with code 404 when it is not)."""
         given = None if passive else dict(arguments)
         about = {"exchange": name, "exchange_type": kind, "arguments": given}
         await self._ask(self._raw.exchange_declare, durable=not passive, passive=passive, **about)
 
     async def declare_queue(self, name: str, arguments: Mapping[str, Any], *, passive: bool) -> None:
-        """A durable queue; `passive` only asks whether it is there (Refused with code 404 when it is not)."""
+        """A durable queue; `passive` only asks whether it is there (ChannelClosed with code 404 when it is not)."""
         given = None if passive else dict(arguments)
         await self._ask(self._raw.queue_declare, queue=name, durable=not passive, passive=passive, arguments=given)
 
@@ -85,7 +85,7 @@ class Channel:
     async def publish(self, exchange: str, routing_key: str, properties: BasicProperties, body: bytes) -> None:
         """Publish a message; returns when RabbitMQ has confirmed that it has it in every queue that wants it.
 
-        Raises: Unroutable when no queue does; Rejected; Lost, when nobody knows.
+        Raises: Unroutable when no queue does; Rejected; ConnectionLost, when nobody knows.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._attempt(self._raw.basic_publish, exchange, routing_key, body, properties, mandatory=True)
@@ -118,7 +118,7 @@ class Channel:
         if self.closed.done() and not answered.done():
             raise self.closed.result()
         if not answered.done():
-            raise Lost("RabbitMQ does not answer; if that stays so, see whether a quorum queue has no leader")
+            raise ConnectionLost("RabbitMQ does not answer; if that stays so, see whether a quorum queue has no leader")
 
     def _attempt(self, method: Callable[..., object], *arguments: Any, **named: Any) -> None:
         if self.closed.done():
@@ -126,7 +126,7 @@ class Channel:
         try:
             method(*arguments, **named)
         except AMQPError as error:
-            raise Lost(f"the channel to RabbitMQ is gone: {error!r}") from error
+            raise ConnectionLost(f"the channel to RabbitMQ is gone: {error!r}") from error
 
     def _on_return(self, _channel: object, _method: object, properties: BasicProperties, _body: bytes) -> None:
         self._returned.add(properties.message_id)  # RabbitMQ returns a message before it confirms it
@@ -138,7 +138,7 @@ class Channel:
             if future.done():
                 continue
             if isinstance(frame.method, Basic.Nack):
-                future.set_exception(Rejected("RabbitMQ did not take the message: is a queue full, or down?"))
+                future.set_exception(Rejected())
             elif message_id in self._returned:
                 future.set_exception(Unroutable(f"no queue is bound for the message {message_id}"))
             else:
@@ -146,9 +146,9 @@ class Channel:
             self._returned.discard(message_id)
 
     def _on_close(self, _channel: object, reason: BaseException) -> None:
-        lost = Lost(f"the connection to RabbitMQ broke: {reason!r}")
+        lost = ConnectionLost(f"the connection to RabbitMQ broke: {reason!r}")
         if isinstance(reason, ChannelClosedByBroker):
-            lost = Refused(reason.reply_code, reason.reply_text)
+            lost = ChannelClosed(reason.reply_code, reason.reply_text)
         self.closed.set_result(lost)
         for _, future in self._unconfirmed.values():
             if not future.done():

@@ -20,7 +20,7 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError
 
 from bridge.channel import Channel, settle
-from bridge.errors import Lost
+from bridge.errors import ConnectionLost
 
 __all__ = ["Connection", "connected", "keep_connected"]
 
@@ -45,16 +45,16 @@ class Connection:
         self.version = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
     async def channel(self, *, prefetch: int = 0) -> Channel:
-        """A new channel with publisher confirms; its consumers hold up to `prefetch` messages. Raises: Lost."""
+        """A channel with publisher confirms; a consumer holds `prefetch` messages at most. Raises: ConnectionLost."""
         opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             raw = self._connection.channel(on_open_callback=partial(settle, opened))
         except AMQPError as error:
-            raise Lost(f"the connection to RabbitMQ is gone: {error!r}") from error
+            raise ConnectionLost(f"the connection to RabbitMQ is gone: {error!r}") from error
         channel = Channel(raw)
         await asyncio.wait({opened, channel.closed}, timeout=_OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not opened.done():
-            raise Lost("RabbitMQ does not open a channel")
+            raise ConnectionLost("RabbitMQ does not open a channel")
         await channel.prepare(prefetch)
         return channel
 
@@ -70,7 +70,7 @@ class Connection:
 
 @asynccontextmanager
 async def connected(url: str, name: str) -> AsyncIterator[Connection]:
-    """A connection to an amqp:// or amqps:// URL; RabbitMQ lists it under `name`. Raises: Lost."""
+    """A connection to an amqp:// or amqps:// URL; RabbitMQ lists it under `name`. Raises: ConnectionLost."""
     connection = await _open(url, name)
     try:
         yield connection
@@ -79,7 +79,7 @@ async def connected(url: str, name: str) -> AsyncIterator[Connection]:
 
 
 async def keep_connected(url: str, name: str, serve: Callable[[Connection], Awaitable[None]]) -> None:
-    """Await `serve(connection)`, and again on a new connection each time it raises Lost, until it returns.
+    """Await `serve(connection)`, and again on a new connection each time it raises ConnectionLost, until it returns.
 
     Waits in between, longer each time (exponential backoff with full jitter).
     """
@@ -89,7 +89,7 @@ async def keep_connected(url: str, name: str, serve: Callable[[Connection], Awai
         try:
             async with connected(url, name) as connection:
                 return await serve(connection)
-        except Lost as error:
+        except ConnectionLost as error:
             failures = 0 if time.monotonic() - since > _LONGEST_WAIT else failures + 1
             wait = random.uniform(_SHORTEST_WAIT, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2.0**failures))
             log.warning("%s: %s; connecting again in %.1f s", name, error, wait)
@@ -134,6 +134,6 @@ def _parameters(url: str, name: str) -> pika.URLParameters:
     return parameters
 
 
-def _lost(url: str, error: BaseException) -> Lost:
+def _lost(url: str, error: BaseException) -> ConnectionLost:
     parts = urlsplit(url)
-    return Lost(f"RabbitMQ at {parts.hostname}:{parts.port or 5672} cannot be reached: {error!r}")
+    return ConnectionLost(f"RabbitMQ at {parts.hostname}:{parts.port or 5672} cannot be reached: {error!r}")

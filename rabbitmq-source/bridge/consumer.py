@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from bridge.channel import Channel, Delivery
 from bridge.connection import Connection, keep_connected
-from bridge.errors import Lost, Rejected, Unroutable
+from bridge.errors import ConnectionLost, GivenBack, Rejected, Unroutable
 
-__all__ = ["Consumer", "GivenBack", "Message"]
+__all__ = ["Consumer", "Message"]
 
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 2
-
-
-class GivenBack(Exception):
-    """The message is to be delivered again, by whoever consumes the queue next."""
 
 
 class Message:
@@ -33,19 +30,19 @@ class Message:
         self._stopping = stopping
 
     def acknowledge(self) -> None:
-        """It is done, or safe elsewhere. Raises: Lost."""
+        """It is done, or safe elsewhere. Raises: ConnectionLost."""
         self.channel.acknowledge(self._delivery)
 
     def reject(self) -> None:
-        """It cannot be used: it goes to the dead-letter exchange of its queue. Raises: Lost."""
+        """It cannot be used: it goes to the dead-letter exchange of its queue. Raises: ConnectionLost."""
         self.channel.reject(self._delivery, requeue=False)
 
     def give_back(self) -> None:
-        """It is to be delivered again. Raises: Lost."""
+        """It is to be delivered again. Raises: ConnectionLost."""
         self.channel.reject(self._delivery, requeue=True)
 
     async def pause(self, seconds: float) -> None:
-        """Wait. Raises: Lost or GivenBack as soon as there is no more use in waiting."""
+        """Wait. Raises: ConnectionLost or GivenBack as soon as there is no more use in waiting."""
         ends = {self.channel.closed, self._stopping}
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if self.channel.closed.done():
@@ -109,14 +106,21 @@ class Consumer:
     def _begin(self, channel: Channel, delivery: Delivery) -> None:
         worker = asyncio.create_task(self._handle(Message(channel, delivery, self._stopping)))
         self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(partial(self._ended, channel))
+
+    def _ended(self, channel: Channel, worker: asyncio.Task[None]) -> None:
+        """A worker that ended by a bug holds a message that nobody works on: RabbitMQ is to deliver it again."""
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()):
+            log.error("%s: a worker has ended; connecting again", self._queue, exc_info=error)
+            channel.close()
 
     async def _handle(self, message: Message) -> None:
         try:
             await self._work_on(message)
         except (GivenBack, asyncio.CancelledError):
             self._give_back(message)
-        except Lost as error:
+        except ConnectionLost as error:
             log.debug("%s: %s; RabbitMQ delivers the message again", self._queue, error)
 
     async def _work_on(self, message: Message) -> None:
@@ -124,7 +128,7 @@ class Consumer:
             raise GivenBack
         try:
             await self._work(message)
-        except (Lost, GivenBack):
+        except (ConnectionLost, GivenBack):
             raise
         except Unroutable as error:
             log.error("%s: %s; looking after the queues again", self._queue, error)
@@ -141,5 +145,5 @@ class Consumer:
     def _give_back(self, message: Message) -> None:
         try:
             message.give_back()
-        except Lost as error:
+        except ConnectionLost as error:
             log.debug("%s: %s; RabbitMQ delivers the message again", self._queue, error)

@@ -16,9 +16,9 @@ from events.errors import Malformed
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
 from knative.delivery import LARGEST_EVENT, NO_ANSWER, Reply, Verdict, checked, dead_letter, post, verdict
-from knative.local.cluster import Delivery
+from knative.local.cluster import DeliverySpec
 
-__all__ = ["DeadLetters", "Route", "Trigger"]
+__all__ = ["DeadLetterWorker", "Route", "TriggerWorker"]
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +38,12 @@ class Route:
     queue: str
     url: str
     destination: str
-    delivery: Delivery
+    delivery: DeliverySpec
     exchange: str
     dead_letters: str = ""
 
 
-class Trigger:
+class TriggerWorker:
     """Delivers events to the subscriber."""
 
     def __init__(self, route: Route, forwarder: Forwarder) -> None:
@@ -94,7 +94,7 @@ class Trigger:
         item.acknowledge()
 
 
-class DeadLetters:
+class DeadLetterWorker:
     """Delivers dead letters to their sink, for as long as it takes."""
 
     def __init__(self, route: Route, forwarder: Forwarder) -> None:

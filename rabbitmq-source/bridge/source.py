@@ -11,21 +11,22 @@ import logging
 import uuid
 
 from bridge import message
-from bridge.consumer import GivenBack, Message
+from bridge.consumer import Message
+from bridge.errors import GivenBack
 from events.errors import Malformed
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
 from knative.delivery import NO_ANSWER, Reply, Verdict, post, verdict
 from knative.local.cluster import RabbitmqSource
 
-__all__ = ["Source"]
+__all__ = ["SourceWorker"]
 
 log = logging.getLogger(__name__)
 
 _RETRIED = {404, 413, 425, 429, 502, 503, 504, NO_ANSWER}
 
 
-class Source:
+class SourceWorker:
     """Delivers the messages of one RabbitmqSource to `url`, where its sink is."""
 
     def __init__(self, source: RabbitmqSource, namespace: str, url: str, forwarder: Forwarder) -> None:

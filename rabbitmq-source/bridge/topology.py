@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.connection import Connection
-from bridge.errors import Refused
-from knative.local.cluster import Binding, Broker, Cluster, Delivery, Exchange, Queue, Trigger
+from bridge.errors import ChannelClosed
+from knative.local.cluster import Binding, Broker, Cluster, DeliverySpec, Exchange, Queue, Trigger
 
 __all__ = ["Declaration", "Names", "advise", "declare", "of_broker", "of_overlay", "of_trigger"]
 
@@ -90,7 +90,7 @@ def of_overlay(cluster: Cluster) -> Sequence[Declaration]:
 async def declare(connection: Connection, wanted: Iterable[Declaration]) -> None:
     """Declare what is not there yet. What is there stays as it is, also when somebody declared it a little differently.
 
-    Raises: Lost; Refused, with code 403, when something is missing that we may not declare.
+    Raises: ConnectionLost; ChannelClosed, with code 403, when something is missing that we may not declare.
     """
     for each in wanted:
         if isinstance(each, Binding):
@@ -147,7 +147,7 @@ def _of_dead_letters(names: Names, broker: Broker, trigger: Trigger) -> Iterator
     yield Binding(exchange, queue, "", {**extra, "x-match": "all"})
 
 
-def _patience(delivery: Delivery) -> int:
+def _patience(delivery: DeliverySpec) -> int:
     """Milliseconds that a message may stay unacknowledged: longer than its delivery with all retries can take."""
     if delivery.timeout is None:
         return _UNBOUNDED_SECONDS * 1000
@@ -159,7 +159,7 @@ def _patience(delivery: Delivery) -> int:
 async def _is_there(connection: Connection, each: Exchange | Queue) -> bool:
     try:
         await _declare(connection, each, passive=True)
-    except Refused as refused:
+    except ChannelClosed as refused:
         if refused.code != _NOT_FOUND:
             raise
         return False
@@ -179,7 +179,7 @@ async def _bind(connection: Connection, binding: Binding) -> None:
     channel = await connection.channel()
     try:
         await channel.bind(binding.queue, binding.exchange, binding.routing_key, binding.arguments)
-    except Refused as refused:
+    except ChannelClosed as refused:
         if refused.code != _FORBIDDEN:
             raise
         log.warning("may not bind %s to %s; it has to be bound already", binding.queue, binding.exchange)

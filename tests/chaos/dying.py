@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -31,7 +32,7 @@ from tests.system import ROOT
 # The files whose lines are the steps.
 STEPS = {
     "convert": ("functions/convert/main.py", "functions/shared/outbox.py"),
-    "notify": ("functions/notify/main.py", "functions/notify/ledger.py"),
+    "notify": ("functions/notify/main.py", "functions/notify/fanout.py", "functions/notify/ledger.py"),
 }
 _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
 
@@ -46,9 +47,8 @@ def main() -> None:
     def deliver(title: str, reached: Callable[[Place], None]) -> None:
         event_id = {"convert": queued, "notify": done}[name](user_id, title, Path(file).read_bytes())
         headers, body = event(event_id)
-        # For the thread that the handler runs in, which is there from now on.
-        threading.settrace(tracer(STEPS[name], reached))
-        asgi.call(app, "POST", "/", headers, body)
+        with watched(tracer(STEPS[name], reached)):
+            asgi.call(app, "POST", "/", headers, body)
 
     for place in places_of(deliver):
         title = f"{place[0].replace('/', '.')}.{place[1]}.ogg"
@@ -89,6 +89,18 @@ def tracer(files: tuple[str, ...], reached: Callable[[Place], None]) -> Callable
         return on_line if code.co_filename.endswith(files) and code.co_name != "<module>" else None
 
     return on_call
+
+
+@contextmanager
+def watched(trace: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
+    """Have this thread, and those that are started meanwhile, run under a trace function."""
+    threading.settrace(trace)
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+        threading.settrace(None)
 
 
 def die_at(last: Place, here: Place) -> None:

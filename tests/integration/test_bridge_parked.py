@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from knative.local.cluster import Delivery
+from knative.local.cluster import DeliverySpec
 from tests.integration.bridge_world import World, eventually
 from tests.servers import RabbitMQ
 
@@ -81,7 +81,7 @@ def test_what_waits_for_a_retry_when_its_source_is_stopped_is_a_dead_letter_as_w
     async def scenario() -> None:
         async with World(rabbitmq.url) as world:
             async with world.bridge() as bridge:
-                slow = Delivery(retry=1, backoff=3600.0)
+                slow = DeliverySpec(retry=1, backoff=3600.0)
                 bridge.source(replace(world.cluster.rabbitmq_sources[0], delivery=slow))
                 await eventually(world.declared)
                 event_id = _publish(world, [503])

@@ -13,11 +13,12 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from functions.shared import database, migrate
 from functions.shared.database import DatabaseUnavailable
 from functions.shared.problems import Unavailable
-from functions.shared.tables import metadata, users
+from functions.shared.tables import metadata, notifications, users
 from tests.patience import PATIENCE
 from tests.servers import MariaDB
 
@@ -51,6 +52,23 @@ def rename(connection: sa.Connection, user_id: str) -> None:
 
 def test_the_models_are_what_the_migrations_make() -> None:
     command.check(migrate.config())
+
+
+def test_every_step_can_be_taken_back_and_forth_with_what_was_told() -> None:
+    with database.transaction() as connection:
+        insert(connection, "u")
+        about = {"job_id": "j", "kind": "k", "channel": "mail", "generation": 1, "user_id": "u"}
+        connection.execute(notifications.insert().values(**about, claimed_at=datetime.now(UTC)))
+    script = ScriptDirectory.from_config(migrate.config())
+    endpoints = next(step for step in script.walk_revisions() if step.path.endswith("_endpoints.py"))
+    command.downgrade(migrate.config(), str(endpoints.down_revision))
+    migrate.upgrade()
+    command.check(migrate.config())
+    with database.reading() as connection:
+        assert [row.endpoint for row in connection.execute(notifications.select())] == [""]
+        assert sa.inspect(connection).get_pk_constraint("notifications")["constrained_columns"] == [
+            column.name for column in notifications.primary_key
+        ]
 
 
 def test_a_session_is_strict_in_utc_and_reads_what_is_committed() -> None:

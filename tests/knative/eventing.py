@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bridge import topology
 
-from knative.local.cluster import Broker, Cluster, Delivery, RabbitmqSource, Sink, Trigger
+from knative.local.cluster import Broker, Cluster, DeliverySpec, RabbitmqSource, Sink, Trigger
 from tests.knative.network import Network, Pod, Program
 
 __all__ = ["Eventing"]
@@ -119,7 +119,7 @@ class Eventing:
         return self._programs[-1]
 
 
-def _of_delivery(delivery: Delivery) -> dict[str, str]:
+def _of_delivery(delivery: DeliverySpec) -> dict[str, str]:
     timeout = {"TIMEOUT": f"{delivery.timeout:g}s"} if delivery.timeout else {}
     return {
         "RETRY": str(delivery.retry),

@@ -109,6 +109,7 @@ def test_a_patch_with_a_target_is_for_all_that_match(tmp_path: Path) -> None:
         ({"op": "replace", "path": "/metadata/labels/a", "value": "2"}, {"a": "2"}),
         ({"op": "remove", "path": "/metadata/labels/a"}, {}),
         ({"op": "test", "path": "/metadata/labels/a", "value": "1"}, {"a": "1"}),
+        ({"op": "move", "from": "/metadata/labels/a", "path": "/metadata/labels/b"}, {"b": "1"}),
     ],
 )
 def test_json_patches(tmp_path: Path, operation: dict[str, str], labels: dict[str, str]) -> None:
@@ -128,7 +129,12 @@ def test_a_json_patch_adds_to_a_list(tmp_path: Path) -> None:
         {"op": "replace", "path": "/metadata/labels/missing", "value": "2"},
         {"op": "remove", "path": "/spec/template/spec/containers/7"},
         {"op": "test", "path": "/metadata/labels/a", "value": "2"},
-        {"op": "move", "from": "/metadata/labels/a", "path": "/metadata/labels/b"},
+        {"op": "move", "from": "/metadata/labels/missing", "path": "/metadata/labels/b"},
+        {"op": "replace", "path": "/spec/template/spec/containers/-1", "value": {}},
+        {"op": "remove", "path": "/spec/template/spec/containers/-"},
+        {"op": "add", "path": "/spec/template/spec/containers/9", "value": {}},
+        {"op": "replace", "path": "", "value": {}},
+        {"op": "rename", "path": "/metadata/labels/a"},
         {"op": "add", "path": "metadata", "value": 1},
         {"op": "add"},
         "add",

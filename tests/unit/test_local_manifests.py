@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from knative.local.cluster import Delivery, Probe
+from knative.local.cluster import DeliverySpec, Probe
 from knative.local.durations import go_duration, iso_duration
 from knative.local.errors import ManifestError
 from knative.local.kustomize import Manifest, render
@@ -125,8 +125,8 @@ def test_the_answer_must_begin_within_300_seconds_unless_said_otherwise(objects:
 
 def test_the_waits_between_retries() -> None:
     """As Knative: exponential is delay x 2^n, linear is delay x n, n counted from 1."""
-    assert [Delivery(backoff=10).wait_before(n) for n in (1, 2, 3)] == [20, 40, 80]
-    assert [Delivery(backoff=10, exponential=False).wait_before(n) for n in (1, 2, 3)] == [10, 20, 30]
+    assert [DeliverySpec(backoff=10).wait_before(n) for n in (1, 2, 3)] == [20, 40, 80]
+    assert [DeliverySpec(backoff=10, exponential=False).wait_before(n) for n in (1, 2, 3)] == [10, 20, 30]
 
 
 def test_a_trigger_without_delivery_retries_nothing_and_one_without_retry_five_times(objects: list[Manifest]) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from events.wire import Envelope
-from knative.local.queues import Message, Queues
+from knative.local.queues import QueuedEvent, Queues
 
 Result = TypeVar("Result")
 EVENT = Envelope({"id": "1", "source": "/x", "type": "t", "specversion": "1.0"}, b"\x00data")
@@ -28,7 +28,7 @@ def using(path: Path, work: Callable[[Queues], Awaitable[Result]]) -> Result:
     return asyncio.run(scenario())
 
 
-async def due(queues: Queues, trigger: str = "a") -> Message:
+async def due(queues: Queues, trigger: str = "a") -> QueuedEvent:
     """The message that is due; there must be one."""
     message, _ = await queues.next(trigger, set())
     assert message is not None

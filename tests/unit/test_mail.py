@@ -1,4 +1,4 @@
-"""functions/notify/mail.py and texts.py: mails, by a real SMTP server and as files."""
+"""functions/notify/channels/mail.py and texts.py: mails, by a real SMTP server and as files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import mail, texts
+from functions.notify import texts
+from functions.notify.channels import Refused, identity, mail
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
@@ -102,13 +103,16 @@ def test_a_mail_reaches_its_owner_whole(server: Server) -> None:
     received = parsed(envelope.content)
     assert received["Subject"] == "Fertig: Grüße 你好.mp4"
     assert received.get_content().replace("\r\n", "\n") == "Hallo,\n\nÄhre.\n"
-    assert (received["Auto-Submitted"], received["Message-ID"]) == ("auto-generated", mail.message_id("job", "k", 1))
+    assert (received["Auto-Submitted"], received["Message-ID"]) == (
+        "auto-generated",
+        f"<{identity('job', 'k', 1)}@audiolift>",
+    )
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_mail_that_the_server_will_never_take_is_refused(server: Server, command: str) -> None:
     server.answers[command] = "550 no such mailbox"
-    with pytest.raises(mail.Refused, match="no such mailbox"):
+    with pytest.raises(Refused, match="no such mailbox"):
         mail.send(composed())
 
 
@@ -175,9 +179,7 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_mail(
 @pytest.mark.parametrize("filename", HOSTILE)
 @pytest.mark.parametrize("kind", [AudioCreated.TYPE, ConversionFailed.TYPE])
 def test_no_file_name_can_forge_a_header_or_a_recipient(server: Server, filename: str, kind: str) -> None:
-    mail.send(
-        mail.compose(mail.message_id("job", kind, 1), "anna@example.com", texts.write(ended(kind, filename), kind))
-    )
+    mail.send(mail.compose(identity("job", kind, 1), "anna@example.com", texts.write(ended(kind, filename), kind)))
     (envelope,) = server.got
     assert envelope.rcpt_tos == ["anna@example.com"]
     received = parsed(envelope.content)
@@ -196,13 +198,13 @@ def test_a_mail_says_what_happened_and_what_to_do() -> None:
 
 @pytest.mark.parametrize("address", ["o'brien+x@mail.example.co.uk", "!#$%&'*+-/?^_`{|}~=@example.org", "a..b.@a.com"])
 def test_every_address_that_an_account_may_have_gets_its_mail(server: Server, address: str) -> None:
-    mail.send(mail.compose("<1@audiolift>", address, "Subject\n\nBody"))
+    mail.send(mail.compose("1", address, "Subject\n\nBody"))
     assert server.got[0].rcpt_tos == [address]
 
 
 def test_a_mail_kept_as_a_file_reads_as_it_was_sent(mails: Path) -> None:
     mail.send(composed("Grüße\n\n你好\n"))
-    kept = mail.kept(mail.message_id("job", "k", 1))
+    kept = mail.kept(identity("job", "k", 1))
     assert kept
     assert (kept["Subject"], kept["To"]) == ("Grüße", "anna@example.com")
     assert kept.get_content().strip() == "你好"
@@ -215,19 +217,19 @@ def test_a_mail_that_is_sent_again_is_still_one_file(mails: Path) -> None:
 
 
 def test_each_job_kind_and_generation_has_a_mail_of_its_own() -> None:
-    ids = {mail.message_id(*key) for key in [("a", "k", 1), ("b", "k", 1), ("a", "l", 1), ("a", "k", 2)]}
+    ids = {identity(*key) for key in [("a", "k", 1), ("b", "k", 1), ("a", "l", 1), ("a", "k", 2)]}
     assert len(ids) == 4
 
 
 def test_a_mail_that_is_not_kept_is_none(mails: Path) -> None:
-    assert mail.kept("<nothing@audiolift>") is None
+    assert mail.kept("nothing") is None
     assert mail.is_kept()
 
 
 def test_where_mail_goes_out_by_smtp_none_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTP_URL", "smtp://localhost")
     assert not mail.is_kept()
-    assert mail.kept(mail.message_id("job", "k", 1)) is None
+    assert mail.kept(identity("job", "k", 1)) is None
 
 
 def test_a_directory_that_cannot_be_written_to_costs_delay_only(
@@ -246,7 +248,7 @@ def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def composed(text: str = "Subject\n\nBody") -> Any:
-    return mail.compose(mail.message_id("job", "k", 1), "anna@example.com", text)
+    return mail.compose(identity("job", "k", 1), "anna@example.com", text)
 
 
 @pytest.mark.usefixtures("tables", "store")

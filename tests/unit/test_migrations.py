@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
 
 from functions.shared import database, migrate
 from functions.shared.problems import Unavailable
@@ -65,6 +66,25 @@ def test_the_release_before_goes_on_writing_while_the_new_tables_are_there() -> 
         assert [name for name, column in added.items() if not column["nullable"] and column["default"] is None] == []
 
 
+def test_what_owners_were_told_is_kept_when_endpoints_come_and_when_they_go() -> None:
+    script = ScriptDirectory.from_config(migrate.config())
+    endpoints = next(step for step in script.walk_revisions() if step.path.endswith("_endpoints.py"))
+    migrate.upgrade()
+    command.downgrade(migrate.config(), str(endpoints.down_revision))
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO users VALUES ('u', 'e@example.com', '-', '2026-01-01 00:00:00')")
+        connection.exec_driver_sql(TOLD)
+    command.upgrade(migrate.config(), endpoints.revision)
+    told = "SELECT job_id, channel, generation, endpoint, user_id, sent_at FROM notifications"
+    with database.reading() as connection:
+        assert [*connection.exec_driver_sql(told).one()] == ["j", "mail", 1, "", "u", "2026-01-01 00:00:00"]
+    with database.transaction() as connection, pytest.raises(IntegrityError):
+        connection.exec_driver_sql(TOLD)
+    command.downgrade(migrate.config(), str(endpoints.down_revision))
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM notifications").scalar() == 1
+
+
 def test_there_is_one_line_of_revisions() -> None:
     assert len(ScriptDirectory.from_config(migrate.config()).get_heads()) == 1
 
@@ -75,6 +95,12 @@ def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(Unavailable):
         database.ping()
+
+
+TOLD = (
+    "INSERT INTO notifications (job_id, kind, channel, generation, user_id, claimed_at, sent_at)"
+    " VALUES ('j', 'k', 'mail', 1, 'u', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
 
 
 def columns() -> dict[tuple[str, str], Any]:

@@ -67,7 +67,7 @@ def test_nothing_is_done_to_it() -> None:
     assert transitions.fail(job, Failure("gave-up")) is None
     assert transitions.retry(job) is None
     assert not transitions.cancel(job)
-    assert ledger.begin(job, AudioCreated, "mail", 60) is None
+    assert ledger.notice_of(job, AudioCreated) is None
     swept.expire()
     swept.forget_unfinished()
     assert rows.read(job) == before

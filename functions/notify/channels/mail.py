@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
 import smtplib
 import ssl
@@ -13,33 +13,53 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from events.catalogue import AudioCreated, ConversionFailed
+from functions.notify import texts
+from functions.notify.channels import Channel, Endpoint, Notice, Refused
 from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.tables import now
 
-__all__ = ["Refused", "claim_seconds", "compose", "is_kept", "kept", "message_id", "send"]
+__all__ = ["CHANNEL", "Mail", "compose", "is_kept", "kept", "send"]
+
+log = logging.getLogger(__name__)
 
 # For each step of the conversation; a server that looks for spam takes its time to answer.
 SMTP_SECONDS = 30
 
 
-class Refused(Exception):
-    """The mail server will not take this mail, now or later."""
+class Mail(Channel):
+    """Tells owners at the address of their account."""
+
+    name = "mail"
+    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
+
+    def endpoints_of(self, job: Any) -> list[Endpoint]:
+        """The owner's one address; its key is "", which is what all rows have that are older than endpoints."""
+        return [Endpoint("", job.email)]
+
+    def claim_seconds(self) -> int:
+        """Kept mails are written again under the same name, which does no harm."""
+        return 5 if is_kept() else 12 * SMTP_SECONDS
+
+    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+        """Send or keep a mail. Its Message-ID is the same at every try: two copies count as one (RFC 5322, 3.6.4)."""
+        message = compose(notice.identity, endpoint.address, texts.write(notice.job, notice.kind))
+        send(message)
+        log.info("mail to %s: %s", endpoint.address, message["Subject"])
 
 
-def message_id(job_id: str, kind: str, generation: int) -> str:
-    """The Message-ID of a mail: the same at every try: two copies count as one (RFC 5322, section 3.6.4)."""
-    digest = hashlib.sha256(f"{job_id}/{kind}/{generation}".encode()).hexdigest()[:32]
-    return f"<{digest}@audiolift>"
+CHANNEL = Mail()
 
 
 def compose(identity: str, to: str, text: str) -> EmailMessage:
-    """The mail to one person. The first line of `text` is its subject, the rest its body."""
+    """The mail to one person. The first line of `text` is its subject, the rest its body; `identity` names it."""
     subject, _, body = text.partition("\n")
     message = EmailMessage(policy=policy.SMTP)
-    message["Message-ID"] = identity
+    message["Message-ID"] = f"<{identity}@audiolift>"
     message["From"] = settings.text("MAIL_FROM")
     message["To"] = to
     # File names may hold what Unicode takes for the end of a line, and encoded words (RFC 2047), which the library
@@ -70,16 +90,8 @@ def is_kept() -> bool:
     return _directory() is not None
 
 
-def claim_seconds() -> int:
-    """After how long a send that was begun and never finished must be dead: longer than any that is alive takes.
-
-    Kept mails are written again under the same name, which does no harm.
-    """
-    return 5 if is_kept() else 12 * SMTP_SECONDS
-
-
 def kept(identity: str) -> EmailMessage | None:
-    """A mail that is kept on this machine, or None when it is not (any more)."""
+    """The mail of a notice that is kept on this machine, or None when it is not (any more)."""
     directory = _directory()
     path = directory and _file(directory, identity)
     if path is None or not path.exists():
@@ -93,7 +105,7 @@ def _directory() -> Path | None:
 
 
 def _file(directory: Path, identity: str) -> Path:
-    return directory / f"{identity.strip('<>').partition('@')[0]}.eml"
+    return directory / f"{identity}.eml"
 
 
 def _keep(directory: Path, message: EmailMessage) -> None:
@@ -104,7 +116,7 @@ def _keep(directory: Path, message: EmailMessage) -> None:
             file.flush()
             os.fsync(file.fileno())
         # The name is the Message-ID: a mail that is sent again is still one mail.
-        os.replace(file.name, _file(directory, message["Message-ID"]))
+        os.replace(file.name, _file(directory, message["Message-ID"].strip("<>").partition("@")[0]))
     except OSError as error:
         raise Unavailable(f"the mail directory does not work: {error}") from error
 
