@@ -58,9 +58,11 @@ def send(message: EmailMessage) -> None:
     try:
         return _send_by_smtp(message)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        # It goes into the log, where nobody's address belongs.
+        said = str(error).replace(message["To"], "the owner")
         if _for_good(error):
-            raise Refused(str(error)) from error
-        raise Unavailable(f"the mail server put the mail off: {error}") from error
+            raise Refused(said) from error
+        raise Unavailable(f"the mail server put the mail off: {said}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise Unavailable(f"the mail server does not answer: {error}") from error
 

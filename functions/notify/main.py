@@ -67,7 +67,7 @@ def _send(notice: ledger.Notice) -> None:
     identity = mail.message_id(notice.job.id, notice.kind, notice.job.fencing_token)
     message = mail.compose(identity, notice.job.email, texts.write(notice.job, notice.kind))
     mail.send(message)
-    log.info("mail to %s: %s", notice.job.email, message["Subject"])
+    log.info("mail to the owner of job %s: %s", notice.job.id, notice.kind)
 
 
 def _shown(sent_at: datetime, message: EmailMessage) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.routing import Routes
+from functions.shared.routing import Routes, loggable
 
 __all__ = ["answer", "json_response", "problem_response"]
 
@@ -27,10 +27,10 @@ async def answer(routes: Routes, request: Request) -> Response:
     except Problem as problem:
         return problem_response(problem)
     except Unavailable as error:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        log.warning("%s %s: %s", request.method, loggable(request.url.path), error)
         return problem_response(error.problem())
     except Exception:
-        log.exception("%s %s failed", request.method, request.url.path)
+        log.exception("%s %s failed", request.method, loggable(request.url.path))
         return problem_response(Problem("internal", "The error has been logged. Try again later."))
 
 

@@ -10,7 +10,7 @@ from flask import Request, Response
 
 from functions.shared import trace
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.routing import Routes
+from functions.shared.routing import Routes, loggable
 
 __all__ = ["answer", "json_body", "json_response"]
 
@@ -42,10 +42,10 @@ def _answer(routes: Routes, request: Request) -> Response:
     except Problem as problem:
         return _problem(problem)
     except Unavailable as error:
-        log.warning("%s %s: %s", request.method, request.path, error)
+        log.warning("%s %s: %s", request.method, loggable(request.path), error)
         return _problem(error.problem())
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, loggable(request.path))
         return _problem(Problem("internal", "The error has been logged. Try again later."))
 
 

@@ -1,0 +1,135 @@
+"""What no log may hold: links that open a file to whoever reads them, the addresses of people, the names of files."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import smtplib
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from flask import Flask
+from flask import Request as FlaskRequest
+from starlette.requests import Request
+from werkzeug.test import EnvironBuilder
+
+from events.catalogue import AudioCreated
+from functions.gateway import relay
+from functions.notify import ledger, main
+from functions.notify.ledger import Notice
+from functions.notify.mail import Refused
+from functions.shared import aio, http, jobs
+from functions.shared.jobs import Audio
+from functions.shared.problems import Unavailable
+from functions.shared.routing import Routes
+from tests.unit import rows
+
+LINK = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmVk"
+PATH = f"/v1/files/{LINK}"
+NOBODY = "http://127.0.0.1:9"
+ERRORS = (Unavailable("the database does not answer"), RuntimeError("a bug"))
+
+
+def scope() -> dict[str, Any]:
+    named = {"path": PATH, "raw_path": PATH.encode(), "query_string": b"filename=diary.mp4"}
+    return {"type": "http", "method": "GET", "scheme": "http", "http_version": "1.1", "headers": [], **named}
+
+
+@pytest.fixture(autouse=True)
+def everything_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """As with LOG_LEVEL=DEBUG."""
+    caplog.set_level(logging.DEBUG)
+
+
+def test_the_gateway_names_a_function_that_does_not_answer_and_not_the_link_that_was_asked_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_shared", None)
+    sent: list[Any] = []
+
+    async def asked() -> None:
+        async def receive() -> dict[str, Any]:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await relay.Relay(Request(scope()), NOBODY)(scope(), receive, send)
+        await (await relay._forwarder()).__aexit__(None, None, None)
+
+    asyncio.run(asked())
+    assert sent[0]["status"] == 502
+    assert NOBODY in caplog.text
+    assert "GET /v1/files/" in caplog.text
+    assert LINK not in caplog.text
+    assert "diary" not in caplog.text
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_synchronous_function_that_fails_does_not_log_the_link(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    routes = Routes()
+
+    @routes.add("GET", "/v1/files/<signed>")
+    def handler(_request: FlaskRequest, signed: str) -> None:
+        raise error
+
+    with Flask("test").app_context():
+        http.answer(routes, FlaskRequest(EnvironBuilder(PATH).get_environ()))
+    check(caplog)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_asgi_function_that_fails_does_not_log_the_link(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    routes = Routes()
+
+    @routes.add("GET", "/v1/files/<signed>")
+    async def handler(_request: Request, signed: str) -> None:
+        raise error
+
+    asyncio.run(aio.answer(routes, Request({**scope(), "server": ("x", 80)})))
+    check(caplog)
+
+
+def check(caplog: pytest.LogCaptureFixture) -> None:
+    assert "GET /v1/files/" in caplog.text
+    assert LINK not in caplog.text
+
+
+@pytest.fixture
+def notice(tables: object, store: object, monkeypatch: pytest.MonkeyPatch) -> Notice:
+    """What anna@example.com is to be told about talk.mp4."""
+    monkeypatch.setenv("LINK_SECRET", "s" * 40)
+    job = rows.job("converting", rows.user("anna@example.com"))
+    jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+    begun = ledger.begin(job, AudioCreated, "mail", 30)
+    assert begun
+    return begun
+
+
+def test_who_was_mailed_and_about_which_file_is_not_logged(
+    notice: Notice, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path}")
+    main._send(notice)
+    (kept,) = tmp_path.glob("*.eml")
+    assert "anna@example.com" in kept.read_text()
+    assert notice.job.id in caplog.text
+    assert not {word for word in ("anna", "talk") if word in caplog.text}
+
+
+@pytest.mark.parametrize(("code", "raised"), [(550, Refused), (451, Unavailable)])
+def test_a_mail_server_that_repeats_the_address_does_not_bring_it_into_the_log(
+    code: int, raised: type[Exception], notice: Notice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = (code, b"5.1.1 <anna@example.com> is not here")
+    error = smtplib.SMTPRecipientsRefused({"anna@example.com": answer})
+    monkeypatch.setattr("functions.notify.mail._send_by_smtp", Mock(side_effect=error))
+    monkeypatch.setenv("SMTP_URL", "smtp://mail.example.com")
+    with pytest.raises(raised) as caught:
+        main._send(notice)
+    assert str(code) in str(caught.value)
+    assert "anna" not in str(caught.value)
