@@ -15,7 +15,7 @@ from functions.shared.problems import Problem
 __all__ = ["Routes", "loggable"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-_SIGNED = re.compile(r"^(/v1/files/).+", re.DOTALL)
+_SIGNED = re.compile(r"^(/+v1/files/).+", re.DOTALL)
 
 
 def loggable(path: str) -> str:

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+from functions.shared import settings
+from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
 from functions.sweep.replays import closed, cut_off, found, listed, settle, want_replay
 
@@ -23,6 +25,14 @@ def main() -> None:
     parser.add_argument("--show", metavar="ID", help="print one dead letter whole")
     parser.add_argument("--settle", metavar="ID", nargs="+", help="take dead letters off the list: they are dealt with")
     chosen = parser.parse_args()
+    try:
+        settings.check()
+        _do(chosen)
+    except (settings.SettingError, Unavailable) as error:
+        sys.exit(f"audiolift: {error}")
+
+
+def _do(chosen: argparse.Namespace) -> None:
     if chosen.show:
         return _show(found(chosen.show))
     if chosen.settle:

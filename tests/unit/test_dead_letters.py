@@ -204,6 +204,22 @@ def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replay
     assert "1 cannot be replayed" in asked(kept()[0].id).stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [("mysql+pymysql://anna:hunter2@127.0.0.1:9/x", "does not answer"), ("postgresql://anna:hunter2@h/x", "DATABASE_URL")],
+)
+def test_whoever_asks_for_letters_of_a_database_that_is_away_or_none_is_told_so_in_a_line(
+    url: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("DATABASE_URL", url)
+        answer = asked()
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert len(answer.stderr.splitlines()) == 1
+    assert word in answer.stderr
+    assert "hunter2" not in answer.stderr
+
+
 def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
     """What `make replay` runs."""
     command = [sys.executable, "-m", "functions.sweep.replay", *arguments]
