@@ -206,7 +206,10 @@ def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replay
 
 @pytest.mark.parametrize(
     ("url", "word"),
-    [("mysql+pymysql://anna:hunter2@127.0.0.1:9/x", "does not answer"), ("postgresql://anna:hunter2@h/x", "DATABASE_URL")],
+    [
+        ("mysql+pymysql://anna:hunter2@127.0.0.1:9/x", "does not answer"),
+        ("postgresql://anna:hunter2@h/x", "DATABASE_URL"),
+    ],
 )
 def test_whoever_asks_for_letters_of_a_database_that_is_away_or_none_is_told_so_in_a_line(
     url: str, word: str, monkeypatch: pytest.MonkeyPatch

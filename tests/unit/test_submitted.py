@@ -57,7 +57,7 @@ def test_text_that_no_database_takes_is_refused_and_does_not_count_as_an_outage(
 ) -> None:
     with pytest.raises(EventError):
         on_submitted(submitted(**data))
-    plain = Envelope(submitted().attributes | {"type": FROM_RABBITMQ}, submitted(**data).data)
+    plain = submitted(**data).with_attributes(type=FROM_RABBITMQ)
     with pytest.raises(EventError):
         on_submitted(plain)
     assert ids() == []
