@@ -10,6 +10,7 @@ from typing import Any
 from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
+from functions.sweep.letters import printable
 from functions.sweep.replays import closed, cut_off, found, listed, settle, want_replay
 
 __all__ = ["main"]
@@ -48,7 +49,7 @@ def _list() -> None:
     for letter in listed():
         about = f"{letter.attributes['type'] or '-'} {letter.attributes.get('subject') or '-'}"
         why = f"{letter.reason}{f' [{letter.note}]' if letter.note else ''}"
-        print(_printable(f"{letter.id} {letter.state}, replays: {letter.replays}, {about} {why}"))
+        print(printable(f"{letter.id} {letter.state}, replays: {letter.replays}, {about} {why}"))
     if hidden := closed():
         print(f"{hidden} that have healed or were settled are not listed.")
 
@@ -76,10 +77,6 @@ def _replay(*which: Any) -> None:
         print(f"{wanted} to be replayed at sweep's next tick, within a minute.")
     elif not cut:
         sys.exit(NONE)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 if __name__ == "__main__":
