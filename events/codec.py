@@ -52,6 +52,8 @@ def decode(envelope: Envelope, *accepted: type[Payload]) -> Payload:
 def _json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
+        # Half of a surrogate pair is no character (RFC 7493, section 2.1): no database would take it.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Malformed("the event's data is not JSON") from error
     if not isinstance(value, dict):

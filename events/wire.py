@@ -72,7 +72,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
     try:
         event = from_http(lowered, body, data_unmarshaller=_as_bytes)
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Malformed(f"not a CloudEvent: {error}") from error
+        raise Malformed(f"not a CloudEvent: {_short(error)}") from error
     return _envelope(event)
 
 
@@ -104,6 +104,12 @@ def _text(name: str, value: object) -> str:
     if not _NAME.fullmatch(name) or not isinstance(value, str | int) or _FORBIDDEN.search(str(value)):
         raise Malformed(f"the attribute {name!r} is not one that an event can have")
     return str(value)
+
+
+def _short(error: Exception) -> str:
+    # The library quotes all of the body, and values as they are: not for a log, nor for an answer.
+    said = str(error).partition(" The following ")[0][:200]
+    return "".join(character if character.isprintable() else "\ufffd" for character in said)
 
 
 def _as_bytes(data: object) -> bytes:

@@ -14,6 +14,7 @@ from functions.gateway.checks import SECURITY_HEADERS
 from functions.gateway.hop import homeward, onward
 from functions.shared.problems import Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
+from functions.shared.routing import loggable
 from functions.shared.web import problem_response
 
 __all__ = ["Relay"]
@@ -39,6 +40,7 @@ class Relay(Response):
     def __init__(self, request: Request, base: str) -> None:
         super().__init__()
         self._method = request.method
+        self._base = base
         self._url = base + _target(request)
         self._body_read = asyncio.Event()
 
@@ -58,11 +60,11 @@ class Relay(Response):
         try:
             async with forwarder.send(self._method, self._url, onward(scope), self._body(scope, receive)) as answer:
                 if _no_function(answer):
-                    raise NoAnswer(f"{self._url}: {answer.status}")
+                    raise NoAnswer(f"{self._base}: {answer.status}")
                 begun = True
                 await self._pass_back(answer, send)
         except NoAnswer as error:
-            log.warning("%s", error)
+            log.warning("%s %s: %s", self._method, loggable(scope["path"]), error)
             if begun:
                 # A status has gone out: only a connection that breaks tells the client that the body is not whole.
                 raise

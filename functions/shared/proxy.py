@@ -26,7 +26,10 @@ _CONNECT_SECONDS = 5
 
 
 class NoAnswer(Exception):
-    """The other side could not be reached, or broke off before its answer was complete (a 502 for the client)."""
+    """The other side could not be reached, or broke off before its answer was complete (a 502 for the client).
+
+    It says where, and nothing of what was asked for there, which may be a secret.
+    """
 
 
 class Unreachable(NoAnswer):
@@ -100,9 +103,9 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         return await handler(request)
     except aiohttp.ClientConnectorError as error:
         refused = isinstance(error.os_error, ConnectionRefusedError)
-        raise (Unreachable if refused else NoAnswer)(f"{request.method} {request.url}: {error}") from error
+        raise (Unreachable if refused else NoAnswer)(f"{request.url.origin()}: {error}") from error
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-        raise NoAnswer(f"{request.method} {request.url}: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{request.url.origin()}: {error or type(error).__name__}") from error
 
 
 async def _headers_first(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -117,4 +120,4 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in response.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, OSError) as error:
-        raise NoAnswer(f"the answer of {response.url} broke off: {error or type(error).__name__}") from error
+        raise NoAnswer(f"the answer of {response.url.origin()} broke off: {error or type(error).__name__}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,9 +12,15 @@ from werkzeug.routing import Map, Rule
 from functions.shared.health import Health
 from functions.shared.problems import Problem
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "loggable"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+_SIGNED = re.compile(r"^(/+v1/files/).+", re.DOTALL)
+
+
+def loggable(path: str) -> str:
+    """The path as a log may have it: a signed link opens its file to whoever reads it there."""
+    return _SIGNED.sub(r"\1…", path)
 
 
 class Routes:

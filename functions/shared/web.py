@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from functions.shared import trace
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.routing import Routes
+from functions.shared.routing import Routes, loggable
 from functions.shared.threads import in_thread
 
 __all__ = ["afterwards", "answer", "json_response", "problem_response"]
@@ -40,10 +40,10 @@ async def answer(routes: Routes, request: Request) -> Response:
     except Problem as problem:
         return problem_response(problem)
     except Unavailable as error:
-        log.warning("%s %s: %s", method, path, error)
+        log.warning("%s %s: %s", method, loggable(path), error)
         return problem_response(error.problem())
     except Exception:
-        log.exception("%s %s failed", method, path)
+        log.exception("%s %s failed", method, loggable(path))
         return problem_response(Problem("internal", "The error has been logged. Try again later."))
 
 

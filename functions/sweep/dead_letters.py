@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 PASSING = {"-1", "404", "408", "409", "429", "502", "503", "504"}
 # Soon at first; then at the pace of events without effect, which is days until the last.
 MAX_SENDS, LAST_SEND = 10, 14
+# In the log; the letter itself keeps it whole.
+_MAX_SUBJECT = 255
 
 
 def record(event: Envelope) -> None:
@@ -39,8 +41,8 @@ def record_unreadable(headers: dict[str, str], body: bytes, why: str) -> None:
 @trace.following(None)
 def _record(letter: Letter) -> None:
     columns = letters.about(letter.attributes)
-    subject = letter.attributes.get("subject", "-")
-    log.error("dead letter %s: %s about %s: %s", letter.id, columns["type"], subject, letter.reason)
+    about = f"{columns['type']} about {letter.attributes.get('subject', '-')[:_MAX_SUBJECT]}: {letter.reason}"
+    log.error("dead letter %s: %s", letter.id, letters.printable(about))
     ours, passing = outbox.read(columns["event_id"]), letter.code in PASSING
     _write_down(letter, columns, again=passing and letter.whole and ours is None)
     if ours is not None and ours.settled_at is None:

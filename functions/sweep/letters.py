@@ -16,7 +16,7 @@ from events.wire import Envelope
 from functions.shared.jobs import names
 from functions.sweep import parked
 
-__all__ = ["CUT", "MAX_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request"]
+__all__ = ["CUT", "MAX_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request", "printable"]
 
 CUT = "its data was too large"
 # More of an event's data than the databases take in one statement is not kept; such an event is not replayed.
@@ -109,7 +109,7 @@ def _legible(lowered: Mapping[str, str], body: bytes) -> dict[str, str]:
     found: dict[str, Any] = {name: unquote(lowered[f"ce-{name}"]) for name in _NAMES if f"ce-{name}" in lowered}
     if not found and lowered.get("content-type", "").startswith("application/cloudevents"):
         found = _json_object(body)
-    return {name: _printable(found[name]) for name in _NAMES if isinstance(found.get(name), str)}
+    return {name: printable(found[name][:2000]) for name in _NAMES if isinstance(found.get(name), str)}
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -120,8 +120,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in text[:2000])
+def printable(text: str) -> str:
+    """The text without what could steer a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _reason(attributes: Mapping[str, str]) -> str:

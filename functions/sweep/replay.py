@@ -7,7 +7,10 @@ import json
 import sys
 from typing import Any
 
+from functions.shared import settings
+from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
+from functions.sweep.letters import printable
 from functions.sweep.replays import closed, cut_off, found, listed, settle, want_replay
 
 __all__ = ["main"]
@@ -23,6 +26,14 @@ def main() -> None:
     parser.add_argument("--show", metavar="ID", help="print one dead letter whole")
     parser.add_argument("--settle", metavar="ID", nargs="+", help="take dead letters off the list: they are dealt with")
     chosen = parser.parse_args()
+    try:
+        settings.check()
+        _do(chosen)
+    except (settings.SettingError, Unavailable) as error:
+        sys.exit(f"audiolift: {error}")
+
+
+def _do(chosen: argparse.Namespace) -> None:
     if chosen.show:
         return _show(found(chosen.show))
     if chosen.settle:
@@ -38,7 +49,7 @@ def _list() -> None:
     for letter in listed():
         about = f"{letter.attributes['type'] or '-'} {letter.attributes.get('subject') or '-'}"
         why = f"{letter.reason}{f' [{letter.note}]' if letter.note else ''}"
-        print(_printable(f"{letter.id} {letter.state}, replays: {letter.replays}, {about} {why}"))
+        print(printable(f"{letter.id} {letter.state}, replays: {letter.replays}, {about} {why}"))
     if hidden := closed():
         print(f"{hidden} that have healed or were settled are not listed.")
 
@@ -66,10 +77,6 @@ def _replay(*which: Any) -> None:
         print(f"{wanted} to be replayed at sweep's next tick, within a minute.")
     elif not cut:
         sys.exit(NONE)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 if __name__ == "__main__":

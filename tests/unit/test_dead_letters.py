@@ -200,9 +200,38 @@ def test_the_list_says_why_a_letter_was_not_replayed_and_lets_nothing_steer_the_
     assert not {"\x9b", "\u202e"} & set(said)
 
 
+def test_what_another_system_writes_neither_steers_the_terminal_of_who_reads_the_log_nor_fills_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dead_letters.record(FOREIGN.with_attributes(subject="\x9b31m" + "x" * 5000, type="\u202eepyt" + "y" * 5000))
+    (line,) = caplog.messages
+    assert not {"\x9b", "\u202e"} & set(line)
+    assert "31mxxx" in line
+    assert len(line) < 1000
+
+
 def test_whoever_asks_for_a_letter_that_was_cut_is_told_that_it_cannot_be_replayed() -> None:
     dead_letters.record(Envelope(FOREIGN.attributes, b"x" * letters.MAX_BYTES))
     assert "1 cannot be replayed" in asked(kept()[0].id).stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("mysql+pymysql://anna:hunter2@127.0.0.1:9/x", "does not answer"),
+        ("postgresql://anna:hunter2@h/x", "DATABASE_URL"),
+    ],
+)
+def test_whoever_asks_for_letters_of_a_database_that_is_away_or_none_is_told_so_in_a_line(
+    url: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("DATABASE_URL", url)
+        answer = asked()
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert len(answer.stderr.splitlines()) == 1
+    assert word in answer.stderr
+    assert "hunter2" not in answer.stderr
 
 
 def asked(*arguments: str) -> subprocess.CompletedProcess[str]:

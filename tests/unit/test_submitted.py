@@ -56,6 +56,18 @@ def the_job() -> Any:
     return rows.read(*ids())
 
 
+@pytest.mark.parametrize("data", [{"filename": "\ud800.mp4"}, {"options": {"title": "\udfff"}}, {"\ud800": 1}])
+def test_text_that_no_database_takes_is_refused_and_does_not_count_as_an_outage(
+    owner: str, sink: Sink, data: dict[str, Any]
+) -> None:
+    with pytest.raises(EventError):
+        on_submitted(submitted(**data))
+    plain = submitted(**data).with_attributes(type=FROM_RABBITMQ)
+    with pytest.raises(EventError):
+        on_submitted(plain)
+    assert ids() == []
+
+
 def test_it_becomes_a_job_of_the_sources_owner_and_an_event_of_our_own(owner: str, sink: Sink) -> None:
     on_submitted(submitted(filename="Vortrag.mp4", options={"quality": 4}))
     job = the_job()

@@ -49,7 +49,7 @@ class Mail(Channel):
         """Send or keep a mail. Its Message-ID is the same at every try: two copies count as one (RFC 5322, 3.6.4)."""
         message = compose(notice.identity, endpoint.address, texts.write(notice.job, notice.kind))
         send(message)
-        log.info("mail to %s: %s", endpoint.address, message["Subject"])
+        log.info("mail to the owner of job %s: %s", notice.job.id, notice.kind)
 
 
 CHANNEL = Mail()
@@ -78,9 +78,11 @@ def send(message: EmailMessage) -> None:
     try:
         return _send_by_smtp(message)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        # It goes into the log, where nobody's address belongs.
+        said = str(error).replace(message["To"], "the owner")
         if _for_good(error):
-            raise Refused(str(error)) from error
-        raise Unavailable(f"the mail server put the mail off: {error}") from error
+            raise Refused(said) from error
+        raise Unavailable(f"the mail server put the mail off: {said}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise Unavailable(f"the mail server does not answer: {error}") from error
 
