@@ -77,6 +77,9 @@ STAGES = (
         "What wakes them.",
         "Trigger.eventing.knative.dev",
         "EventType.eventing.knative.dev",
+    ),
+    _stage(
+        "What brings events and requests in: after the Triggers, without which an event would be gone.",
         "PingSource.sources.knative.dev",
         "RabbitmqSource.sources.knative.dev",
         "DomainMapping.serving.knative.dev",

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import NullPool
 
 from functions.shared import settings
@@ -39,6 +39,9 @@ POOL_SECONDS = 10
 # Servers and the proxies before them drop connections that are idle for longer.
 RECYCLE_SECONDS = 240
 TRIES, PAUSE_SECONDS = 4, 0.05
+# PyMySQL calls every error that it does not know operational. These are about the data: too large a packet, values that
+# are cut or wrong, text that is no text, JSON that is none, a broken CHECK (MySQL's, MariaDB's).
+_REFUSALS = {1153, 1292, 1300, 1365, 1366, 1690, 3140, 3141, 3143, 3144, 3819, 4025}
 # What MySQL's and MariaDB's defaults may differ in, and what must not: no silent truncation, no local time.
 MYSQL_SESSION = (
     "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'"
@@ -123,10 +126,18 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
+        if _refuses(error):
+            raise
         raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
     except TimeoutError as error:
         # Not tried again: this has waited long enough.
         raise Unavailable("all connections to the database are busy") from error
+
+
+def _refuses(error: DBAPIError) -> bool:
+    """Whether the database is there and does not want what it was given: a later try gives the same."""
+    arguments = error.orig.args if error.orig else ()
+    return bool(arguments) and arguments[0] in _REFUSALS
 
 
 def _pauses() -> Iterator[float | None]:

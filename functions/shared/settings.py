@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 
-__all__ = ["SETTINGS", "Setting", "SettingError", "check", "number", "required", "text"]
+__all__ = ["SETTINGS", "Setting", "SettingError", "check", "mapping", "number", "required", "text"]
 
 
 class SettingError(ValueError):
@@ -17,7 +18,7 @@ class Setting:
     """One setting: its environment variable, its default (an int makes it a whole number), and what it is for.
 
     `schemes` are what its value may begin with, when it is a URL; `choices` all that it may be; `min_bytes` how long it
-    must be at least, unless it is empty.
+    must be at least, unless it is empty; `is_mapping` says that it is a JSON object of texts.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Setting:
     schemes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     min_bytes: int = 0
+    is_mapping: bool = False
 
 
 SETTINGS = (
@@ -89,7 +91,10 @@ SETTINGS = (
     Setting("LEASE_SECONDS", 20, "How long a conversion that gives no sign of life keeps its job."),
     Setting("MAX_ATTEMPTS", 5, "How often a job is tried when its conversions die, before it is failed."),
     Setting(
-        "TRUSTED_SOURCES", "{}", "JSON object: CloudEvents source of another system → email of whose jobs it submits."
+        "TRUSTED_SOURCES",
+        "{}",
+        "JSON object: CloudEvents source of another system → email of whose jobs it submits.",
+        is_mapping=True,
     ),
     Setting(
         "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
@@ -128,6 +133,17 @@ def number(name: str) -> int:
     return int(value)
 
 
+def mapping(name: str) -> dict[str, str]:
+    """The value of a setting that is a JSON object. Raises: SettingError when it is none, or holds more than texts."""
+    try:
+        value = json.loads(text(name))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise SettingError(f"{name} must be a JSON object of texts: {_BY_NAME[name].help}")
+    return value
+
+
 def required(name: str) -> str:
     """The value of a setting that has no sensible default. Raises: SettingError when it is unset."""
     value = text(name)
@@ -139,14 +155,16 @@ def required(name: str) -> str:
 def check(*needed: str) -> None:
     """Fail at a function's start, not at 3 a.m. `needed` are the settings without which it cannot work.
 
-    Raises: SettingError for the first that is unset, for a number that is none, for a secret that is too short, and for
-    an unknown kind of URL.
+    Raises: SettingError for the first that is unset, for a number or an object that is none, for a secret that is too
+    short, and for an unknown kind of URL.
     """
     for name in needed:
         required(name)
     for setting in SETTINGS:
         if isinstance(setting.default, int):
             number(setting.name)
+        if setting.is_mapping:
+            mapping(setting.name)
         if setting.choices and text(setting.name) not in setting.choices:
             raise SettingError(f"{setting.name} must be one of {', '.join(setting.choices)}")
         if 0 < len(text(setting.name).encode()) < setting.min_bytes:

@@ -6,7 +6,6 @@ outbox; that event has the URL fetched, and comes again until it was.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -111,10 +110,7 @@ def _store(claim: Claim, check: Callable[[], None]) -> int:
 
 
 def _owner(source: str) -> str:
-    try:
-        email = json.loads(settings.text("TRUSTED_SOURCES")).get(source)
-    except (ValueError, AttributeError):
-        raise settings.SettingError("TRUSTED_SOURCES must be a JSON object of source → email address") from None
+    email = settings.mapping("TRUSTED_SOURCES").get(source)
     with database.reading() as connection:
         user_id = connection.execute(sa.select(users.c.id).where(users.c.email == str(email).lower())).scalar()
     if email is None or user_id is None:

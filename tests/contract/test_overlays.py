@@ -396,6 +396,7 @@ def test_each_stage_waits_for_the_one_before(overlay: Path) -> None:
             "wait Service.serving.knative.dev/convert",
             "kind: Trigger",
             "wait Trigger",
+            "kind: RabbitmqSource",
         )
     ]
     assert first == sorted(first)
@@ -434,6 +435,9 @@ def test_what_is_taken_away_goes_in_reverse_and_leaves_the_namespace(overlay: Pa
     gone = [argv[2:4] for argv in said if argv[1] == "delete"]
     assert ("Namespace", "audiolift") not in gone
     assert len(gone) == len(objects(overlay)) - 1
+    assert gone.index(("RabbitmqSource.sources.knative.dev", "video-submitted")) < gone.index(
+        ("Trigger.eventing.knative.dev", "video-submitted")
+    )
     assert gone.index(("Trigger.eventing.knative.dev", "video-uploaded")) < gone.index(
         ("Service.serving.knative.dev", "convert")
     )

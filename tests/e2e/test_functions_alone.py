@@ -141,6 +141,8 @@ def test_a_live_stream_ends_in_order_when_the_process_is_told_to_stop(environmen
         ("login", {"SIGNING_KEY": ""}, "SIGNING_KEY is not set"),
         ("upload", {"JWKS": ""}, "JWKS is not set"),
         ("download", {"LINK_SECRET": ""}, "LINK_SECRET is not set"),
+        ("upload", {"TRUSTED_SOURCES": '{"/cms": 7}'}, "TRUSTED_SOURCES must be a JSON object of texts"),
+        ("upload", {"TRUSTED_SOURCES": "/cms: anna"}, "TRUSTED_SOURCES must be a JSON object of texts"),
         ("download", {"LINK_SECRET": "x"}, "LINK_SECRET must have 32 bytes or more"),
         ("convert", {"LEASE_SECONDS": "-1"}, "LEASE_SECONDS must be a whole number"),
         ("convert", {"BLOBS_URL": "s3://bucket"}, "BLOBS_URL must begin with file: or"),

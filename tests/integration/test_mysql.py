@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
 from functions.shared import database, migrate
 from functions.shared.database import DatabaseUnavailable
@@ -48,6 +49,11 @@ def rename(connection: sa.Connection, user_id: str) -> None:
     connection.execute(
         users.update().where(users.c.id == user_id).values(password_hash=threading.current_thread().name)
     )
+
+
+def test_what_the_database_refuses_is_not_taken_for_an_outage() -> None:
+    with pytest.raises(OperationalError), database.transaction() as connection:
+        connection.execute(sa.text("INSERT INTO checkpoints VALUES ('no job', '{', '{}', NOW())"))
 
 
 def test_the_models_are_what_the_migrations_make() -> None:
