@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
 from functions.shared import blobs, settings
 from functions.shared.jobs import leases
-from functions.shared.jobs.claims import Claim
+from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
@@ -144,8 +145,7 @@ class _Conversion:
             return
         self._next_save = now + self._save_every
         try:
-            state = snapshot.parsed()
-            checkpoints.save(self._claim, Checkpoint(self._result.save(), state), self._progress)
+            self._save(snapshot.parsed())
             self._keep.written(self._progress)
             self._has_saved = True
         except Unavailable:
@@ -154,3 +154,13 @@ class _Conversion:
                 raise
         if now >= self._last_save:
             raise Unfinished
+
+    def _save(self, state: dict[str, Any]) -> None:
+        parts = self._result.save()
+        try:
+            checkpoints.save(self._claim, Checkpoint(parts, state), self._progress)
+        except ClaimLost:
+            # No checkpoint has this one, and none will; the others went with the job, or are its next claim's.
+            with suppress(Unavailable):
+                blobs.store().delete(parts[-1])
+            raise

@@ -50,6 +50,9 @@ def convert(event: VideoUploaded) -> None:
         result = _finish(claim)
     except claims.ClaimLost:
         log.info("job %s was cancelled or given to another conversion", claim.job_id)
+        # It may be whole: nobody else writes, or finishes a job with, a name that has this claim's token.
+        with suppress(Unavailable):
+            blobs.store().delete(claim.audio)
     except BaseException as error:
         if isinstance(error, Crash):
             crashes.record(claim, error)

@@ -19,8 +19,10 @@ import pytest
 
 from functions.convert import engine
 from functions.convert.errors import Crash, Unfinished
+from functions.convert.result import Result
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
+from functions.download import listing
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, transitions
 from functions.shared.jobs.transitions import Audio
@@ -199,6 +201,19 @@ def test_a_job_that_is_cancelled_is_left_soon_and_nothing_stays(store: Blobs, lo
     timer.join()
     assert children() <= before
     assert [blob.name for blob in store.all() if blob.name.startswith("audio")] == []
+
+
+def test_what_is_saved_in_the_moment_of_a_deletion_goes_with_the_job(store: Blobs, talk: Path) -> None:
+    claim = claimed(store, talk, {})
+    with Result(claim, ()) as result:
+        conversion = engine._Conversion(claim, result)
+        result.add(b"frames")
+        conversion._save({})
+        result.add(b"more frames")
+        listing.delete(rows.read(claim.job_id).user_id, claim.job_id)
+        with pytest.raises(claims.ClaimLost):
+            conversion._save({})
+    assert list(store.all()) == []
 
 
 def test_where_the_engine_died_the_plain_way_is_tried(
