@@ -19,7 +19,7 @@ from functions.shared.headers import header_text
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
 
 __all__ = [
-    "LARGEST_EVENT",
+    "MAX_EVENT_BYTES",
     "NO_ANSWER",
     "TRACE",
     "Reply",
@@ -34,14 +34,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 NO_ANSWER = -1
-LARGEST_EVENT = 1024 * 1024
+MAX_EVENT_BYTES = 1024 * 1024
 TRACE = ("traceparent", "tracestate")
 # CloudEvents 1.0, section 3.1: what an attribute may be called; and no control characters in its value.
 _NAME = re.compile(r"[a-z0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # What servers take as a header, with room for those that are no attributes.
-_LONGEST_VALUE = 8000
-_MOST_ATTRIBUTES = 64
+_MAX_VALUE = 8000
+_MAX_ATTRIBUTES = 64
 _RETRIED = {404, 408, 409, 429}
 _ERROR_DATA_BYTES = 1024
 
@@ -71,8 +71,8 @@ class Reply:
         if verdict(self.status) is not Verdict.DONE or not self._claims_an_event:
             return None
         try:
-            if len(self.body) > LARGEST_EVENT:
-                raise Malformed(f"it has more than {LARGEST_EVENT} bytes")
+            if len(self.body) > MAX_EVENT_BYTES:
+                raise Malformed(f"it has more than {MAX_EVENT_BYTES} bytes")
             return checked(wire.read(self.headers, self.body))
         except Malformed as error:
             log.error("a subscriber replied with what is no event, which is lost: %s", error)
@@ -104,10 +104,10 @@ def sound(envelope: wire.Envelope) -> wire.Envelope:
 def checked(envelope: wire.Envelope) -> wire.Envelope:
     """The same event, when it can travel as an HTTP message in binary mode. Raises: Malformed."""
     for name, value in sound(envelope).attributes.items():
-        if len(value) > _LONGEST_VALUE:
-            raise Malformed(f"the attribute {name!r} is longer than {_LONGEST_VALUE} characters")
-    if len(envelope.attributes) > _MOST_ATTRIBUTES:
-        raise Malformed(f"the event has more than {_MOST_ATTRIBUTES} attributes")
+        if len(value) > _MAX_VALUE:
+            raise Malformed(f"the attribute {name!r} is longer than {_MAX_VALUE} characters")
+    if len(envelope.attributes) > _MAX_ATTRIBUTES:
+        raise Malformed(f"the event has more than {_MAX_ATTRIBUTES} attributes")
     return envelope
 
 
@@ -119,7 +119,7 @@ def dead_letter(envelope: wire.Envelope, reply: Reply, destination: str) -> wire
     reasons = {"knativeerrorcode": str(reply.status), "knativeerrordest": destination}
     if reply.body:
         reasons["knativeerrordata"] = base64.b64encode(reply.body[:_ERROR_DATA_BYTES]).decode()
-    return wire.Envelope({**envelope.attributes, **reasons}, envelope.data[:LARGEST_EVENT])
+    return wire.Envelope({**envelope.attributes, **reasons}, envelope.data[:MAX_EVENT_BYTES])
 
 
 async def post(forwarder: Forwarder, url: str, envelope: wire.Envelope, seconds: float | None) -> Reply:
@@ -147,5 +147,5 @@ async def _reply(answer: Answer) -> Reply:
     headers = {name.decode("ascii").lower(): header_text(value) for name, value in answer.headers}
     body = b""
     async for chunk in answer.body:
-        body = (body + chunk)[: LARGEST_EVENT + 1]
+        body = (body + chunk)[: MAX_EVENT_BYTES + 1]
     return Reply(answer.status, headers, body)

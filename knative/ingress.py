@@ -10,7 +10,7 @@ from aiohttp import web
 
 from events import wire
 from events.errors import Malformed
-from knative.delivery import LARGEST_EVENT, TRACE, checked
+from knative.delivery import MAX_EVENT_BYTES, TRACE, checked
 
 __all__ = ["CannotKeep", "Ingress"]
 
@@ -38,7 +38,7 @@ class Ingress:
         try:
             await self._publish(await _event(request))
         except web.HTTPRequestEntityTooLarge:
-            return _refuse(413, f"an event may have {LARGEST_EVENT} bytes; send what is larger by reference")
+            return _refuse(413, f"an event may have {MAX_EVENT_BYTES} bytes; send what is larger by reference")
         except TimeoutError:
             return _refuse(408, f"the event did not arrive within {_BODY_SECONDS} seconds")
         except Malformed as error:
@@ -61,8 +61,8 @@ async def _body(request: web.BaseRequest) -> bytes:
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
-        if len(body) > LARGEST_EVENT:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_EVENT, len(body))
+        if len(body) > MAX_EVENT_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_EVENT_BYTES, len(body))
     return bytes(body)
 
 

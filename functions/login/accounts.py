@@ -24,9 +24,9 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
 # RFC 5321, section 4.5.3.1.3, less the angle brackets.
-LONGEST_EMAIL = 254
+MAX_EMAIL = 254
 # NIST SP 800-63B, section 5.1.1.2: at least 8 characters, long ones welcome, no composition rules.
-SHORTEST, LONGEST = 8, 256
+MIN_PASSWORD, MAX_PASSWORD = 8, 256
 
 
 def create(email: Any, password: Any) -> dict[str, Any]:
@@ -46,10 +46,10 @@ def check_password(email: str, password: str) -> str:
         query = sa.select(users.c.id, users.c.password_hash).where(users.c.email == email.strip().lower())
         row = connection.execute(query).one_or_none()
     try:
-        _HASHER.verify(row.password_hash if row else _decoy(), password[:LONGEST])
+        _HASHER.verify(row.password_hash if row else _decoy(), password[:MAX_PASSWORD])
     except VerificationError:
         row = None
-    if row is None or len(password) > LONGEST:
+    if row is None or len(password) > MAX_PASSWORD:
         raise Problem("invalid-credentials", "Check both and try again.", error="invalid_grant")
     return str(row.id)
 
@@ -85,12 +85,12 @@ def _decoy() -> str:
 def _email(email: Any) -> str:
     address = email.strip().lower() if isinstance(email, str) and email.isascii() else ""
     # "=?" begins an encoded word (RFC 2047), which a mail library may take for another address.
-    if len(address) > LONGEST_EMAIL or "=?" in address or not _EMAIL.fullmatch(address):
+    if len(address) > MAX_EMAIL or "=?" in address or not _EMAIL.fullmatch(address):
         raise Problem("invalid-account", "`email` must be an email address.")
     return address
 
 
 def _password(password: Any) -> str:
-    if not isinstance(password, str) or not SHORTEST <= len(password) <= LONGEST:
-        raise Problem("invalid-account", f"`password` must have {SHORTEST} to {LONGEST} characters.")
+    if not isinstance(password, str) or not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise Problem("invalid-account", f"`password` must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     return password

@@ -50,7 +50,7 @@ class _Check:
     def seconds_left(self) -> float:
         return max(0.0, self._began + PATIENCE_SECONDS - time.monotonic())
 
-    def judge(self) -> None:
+    def raise_unless_ready(self) -> None:
         reason = self.reason.result() if self.reason.done() else "a store has not answered yet"
         if reason:
             raise Unavailable(reason)
@@ -73,7 +73,7 @@ class Health:
             check = self._current()
             if not check.reason.done():
                 await asyncio.wait([asyncio.wrap_future(check.reason)], timeout=check.seconds_left)
-            check.judge()
+            check.raise_unless_ready()
 
     def _current(self) -> _Check:
         with self._lock:

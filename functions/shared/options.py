@@ -14,9 +14,9 @@ __all__ = ["DEFAULT_QUALITY", "OPTIONS", "Option", "parse"]
 
 DEFAULT_QUALITY = 2
 # As long as any audio, in seconds; and the longest fade.
-_LONGEST, _LONGEST_FADE = 360_000, 60
+_MAX_SECONDS, _MAX_FADE_SECONDS = 360_000, 60
 # Of a name that is no option, so much is repeated, in characters.
-_LONGEST_NAME = 40
+_MAX_NAME = 40
 # Control characters, the separators of lines and paragraphs, and halves of characters are no text.
 _TEXT = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]{1,200}$"
 _LANGUAGE = r"^[A-Za-z]{2,3}$"
@@ -51,7 +51,7 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
             raise Problem("bad-option", f"Give either {one} or {other}, not both.")
     if "bitrate_mode" in options and "bitrate" not in options:
         raise Problem("bad-option", "`bitrate_mode` says how a `bitrate` is meant; give that too.")
-    if options.get("end", _LONGEST + 1) <= options.get("start", 0):
+    if options.get("end", _MAX_SECONDS + 1) <= options.get("start", 0):
         raise Problem("bad-option", "`end` must be after `start`.")
     return options
 
@@ -59,7 +59,7 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
 def _no_option(name: str) -> str:
     near = difflib.get_close_matches(name, OPTIONS, n=1)
     hint = f"Perhaps `{near[0]}` is meant." if near else "The options are listed in docs/api.md."
-    return f"`{name[:_LONGEST_NAME]}` is no option. {hint}"
+    return f"`{name[:_MAX_NAME]}` is no option. {hint}"
 
 
 def _read(name: str, value: Any) -> Any:
@@ -156,10 +156,10 @@ OPTIONS: dict[str, Option] = {
         "the two or three letters of a language (ISO 639)",
         "The audio track in this language, instead of `track`.",
     ),
-    "start": _seconds(_LONGEST, "Leave out what comes before, to the millisecond."),
-    "end": _seconds(_LONGEST, "Leave out what comes after, to the millisecond."),
-    "fade_in": _seconds(_LONGEST_FADE, "How long the beginning takes to become loud."),
-    "fade_out": _seconds(_LONGEST_FADE, "How long the end takes to become silent."),
+    "start": _seconds(_MAX_SECONDS, "Leave out what comes before, to the millisecond."),
+    "end": _seconds(_MAX_SECONDS, "Leave out what comes after, to the millisecond."),
+    "fade_in": _seconds(_MAX_FADE_SECONDS, "How long the beginning takes to become loud."),
+    "fade_out": _seconds(_MAX_FADE_SECONDS, "How long the end takes to become silent."),
     "trim_silence": _flag("Leave out silence (below -60 dB) at the beginning and the end."),
     "loudness": _numbers(
         (-14, -16, -18, -23), "Make it as loud as this on average, in LUFS (EBU R128), with peaks up to -1 dBTP."

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # What the dispatcher gives up on though it may go well later: no answer (also for what it held undelivered when it was
 # stopped), and the statuses of a subscriber that is away, busy, or put the event off. 500 is not among them.
-PASSING = {"-1", "404", "408", "409", "429", "502", "503", "504"}
+TRANSIENT = {"-1", "404", "408", "409", "429", "502", "503", "504"}
 # Soon at first; then at the pace of events without effect, which is days until the last.
 MAX_SENDS, LAST_SEND = 10, 14
 # In the log; the letter itself keeps it whole.
@@ -43,10 +43,10 @@ def _record(letter: Letter) -> None:
     columns = letters.about(letter.attributes)
     about = f"{columns['type']} about {letter.attributes.get('subject', '-')[:_MAX_SUBJECT]}: {letter.reason}"
     log.error("dead letter %s: %s", letter.id, letters.printable(about))
-    ours, passing = outbox.read(columns["event_id"]), letter.code in PASSING
-    _write_down(letter, columns, again=passing and letter.whole and ours is None)
+    ours, transient = outbox.read(columns["event_id"]), letter.code in TRANSIENT
+    _write_down(letter, columns, again=transient and letter.whole and ours is None)
     if ours is not None and ours.settled_at is None:
-        _go_on(ours, passing)
+        _go_on(ours, transient)
 
 
 @database.transactional
@@ -70,11 +70,11 @@ def _send_at_next_tick(connection: sa.Connection, event_id: str) -> None:
     connection.execute(rows.update().where(rows.c.event_id == event_id).values(sent_at=None))
 
 
-def _go_on(row: Any, passing: bool) -> None:
+def _go_on(row: Any, transient: bool) -> None:
     """What becomes of a job whose event (a row of the outbox) the broker gave up on."""
-    if passing and row.attempts < MAX_SENDS:
+    if transient and row.attempts < MAX_SENDS:
         _send_at_next_tick(row.event_id)
-    elif passing and row.attempts < LAST_SEND:
+    elif transient and row.attempts < LAST_SEND:
         log.info("event %s waits until events without effect are sent again", row.event_id)
     else:
         giving_up.fail_job(row.job_id, row.type)

@@ -22,7 +22,7 @@ __all__ = ["Dispatcher"]
 
 log = logging.getLogger(__name__)
 
-_LONGEST_DEAD_LETTER_WAIT = 60.0
+_MAX_DEAD_LETTER_WAIT = 60.0
 _PAUSE_SECONDS = 1
 
 
@@ -134,7 +134,7 @@ class Dispatcher:
         if verdict(reply.status) is Verdict.DONE:
             await self._queues.acknowledge(message)
             return
-        wait = min(self._trigger.delivery.wait_before(message.attempts + 1), _LONGEST_DEAD_LETTER_WAIT)
+        wait = min(self._trigger.delivery.wait_before(message.attempts + 1), _MAX_DEAD_LETTER_WAIT)
         log.error("%s: the dead-letter sink: %s; again in %g s", self._trigger.name, reply, wait)
         await self._queues.postpone(message, wait)
 

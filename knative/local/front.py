@@ -20,8 +20,8 @@ from functions.shared.headers import Headers, end_to_end, header_text
 __all__ = ["inward", "names", "outward", "refusal", "said", "target"]
 
 # max_request_headers_kb and max_headers_count. The address counts too, as do the names.
-_MOST_HEADER_BYTES = 60 * 1024
-_MOST_HEADERS = 100
+_MAX_HEADER_BYTES = 60 * 1024
+_MAX_HEADERS = 100
 _AUTHORITY = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~]+")
 # Envoy takes what ASCII can show, and no fragment; Go's server wants two hexadecimal digits behind each % of a path.
 _TARGET = re.compile(r"/(?:[!\"$&->@-~]|%[0-9A-Fa-f]{2})*(?:\?[!\"$-~]*)?")
@@ -41,7 +41,7 @@ def names(service: str, namespace: str, address: str) -> frozenset[str]:
 
 def refusal(request: web.BaseRequest, hosts: frozenset[str] | None) -> web.Response | None:
     """The answer to a request that never reaches a function, else None. `hosts` None means any host."""
-    if len(request.raw_headers) > _MOST_HEADERS or _size(request) > _MOST_HEADER_BYTES:
+    if len(request.raw_headers) > _MAX_HEADERS or _size(request) > _MAX_HEADER_BYTES:
         return said(431, "Request Header Fields Too Large")
     if request.version < (1, 1):
         return said(426)

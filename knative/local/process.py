@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 LOCALHOST = "127.0.0.1"
 _LAUNCHER = Path(__file__).with_name("child.py")
 _REMEMBERED_LINES = 15
-_LONGEST_LINE = 64 * 1024
+_MAX_LINE_BYTES = 64 * 1024
 # What a hostile file name in a log line must not send to somebody's terminal.
 _CONTROLS = dict.fromkeys([*range(9), *range(10, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
 
@@ -50,7 +50,7 @@ async def spawn(name: str, command: Sequence[str], env: Mapping[str, str]) -> Pr
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        limit=_LONGEST_LINE,
+        limit=_MAX_LINE_BYTES,
     )
     return Process(name, child, int(env.get("PORT", 0)))
 

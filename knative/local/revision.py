@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 # queue-proxy lets ten times containerConcurrency wait for each container.
 _WAITING_PER_SLOT = 10
-_LONGEST_BACKOFF = 30
+_MAX_BACKOFF = 30
 _DYING_SECONDS = 0.1
 
 
@@ -237,7 +237,7 @@ class Revision:
         self._deaths += 1
         if self._deaths < 2:
             return
-        backoff = min(2 ** (self._deaths - 2), _LONGEST_BACKOFF)
+        backoff = min(2 ** (self._deaths - 2), _MAX_BACKOFF)
         self._start_again_at = time.monotonic() + backoff
         log.error("%s: died %d times in a row; not started for %d s", self.service.name, self._deaths, backoff)
         if not self._instances:

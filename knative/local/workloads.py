@@ -17,7 +17,7 @@ _TIMEOUT = 300
 _WINDOW = "60s"
 _TARGET = 100
 # Knative's "no limit" still needs one on a single machine.
-_MOST_PROCESSES = 4
+_MAX_PROCESSES = 4
 _LIVENESS_PERIOD = 10
 _PROBE_FIELDS = {
     "httpGet",
@@ -50,7 +50,7 @@ def service(manifest: Manifest) -> Service:
         response_start_timeout=float(spec.get("responseStartTimeoutSeconds", min(timeout, _TIMEOUT))),
         idle_timeout=float(spec.get("idleTimeoutSeconds", 0)) or None,
         min_scale=int(notes.get(_AUTOSCALING + "min-scale", 0)),
-        max_scale=int(notes.get(_AUTOSCALING + "max-scale", 0)) or _MOST_PROCESSES,
+        max_scale=int(notes.get(_AUTOSCALING + "max-scale", 0)) or _MAX_PROCESSES,
         idle_seconds=sum(go_duration(text) for text in idle),
     )
 

@@ -31,8 +31,8 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 _HEARTBEAT_SECONDS = 15
 _OPEN_SECONDS = 15
 _CLOSE_SECONDS = 3
-_SHORTEST_WAIT = 0.2
-_LONGEST_WAIT = 10.0
+_MIN_WAIT = 0.2
+_MAX_WAIT = 10.0
 
 
 class Connection:
@@ -90,8 +90,8 @@ async def keep_connected(url: str, name: str, serve: Callable[[Connection], Awai
             async with connected(url, name) as connection:
                 return await serve(connection)
         except ConnectionLost as error:
-            failures = 0 if time.monotonic() - since > _LONGEST_WAIT else failures + 1
-            wait = random.uniform(_SHORTEST_WAIT, min(_LONGEST_WAIT, _SHORTEST_WAIT * 2.0**failures))
+            failures = 0 if time.monotonic() - since > _MAX_WAIT else failures + 1
+            wait = random.uniform(_MIN_WAIT, min(_MAX_WAIT, _MIN_WAIT * 2.0**failures))
             log.warning("%s: %s; connecting again in %.1f s", name, error, wait)
         await asyncio.sleep(wait)
 

@@ -15,14 +15,14 @@ from bridge.consumer import Message
 from events.errors import Malformed
 from events.wire import Envelope
 from functions.shared.proxy import Forwarder
-from knative.delivery import LARGEST_EVENT, NO_ANSWER, Reply, Verdict, checked, dead_letter, post, verdict
+from knative.delivery import MAX_EVENT_BYTES, NO_ANSWER, Reply, Verdict, checked, dead_letter, post, verdict
 from knative.local.cluster import DeliverySpec
 
 __all__ = ["DeadLetterWorker", "Route", "TriggerWorker"]
 
 log = logging.getLogger(__name__)
 
-_LONGEST_DEAD_LETTER_WAIT = 60.0
+_MAX_DEAD_LETTER_WAIT = 60.0
 _NOT_AN_EVENT, _TOO_LARGE = 400, 413
 
 
@@ -57,7 +57,7 @@ class TriggerWorker:
         except Malformed as error:
             await self._bury(item, _wrapped(item, self._route), Reply(_NOT_AN_EVENT, body=str(error).encode()))
             return
-        if len(envelope.data) > LARGEST_EVENT:
+        if len(envelope.data) > MAX_EVENT_BYTES:
             await self._bury(item, envelope, Reply(_TOO_LARGE))
             return
         await self._settle(item, envelope, await self._attempts(item, envelope))
@@ -106,7 +106,7 @@ class DeadLetterWorker:
         envelope, retry, route = self._letter(item), 0, self._route
         while verdict((reply := await self._attempt(envelope)).status) is not Verdict.DONE:
             retry += 1
-            wait = min(route.delivery.wait_before(min(retry, 30)), _LONGEST_DEAD_LETTER_WAIT)
+            wait = min(route.delivery.wait_before(min(retry, 30)), _MAX_DEAD_LETTER_WAIT)
             log.error("%s: the dead-letter sink: %s; again in %g s", route.name, reply, wait)
             await item.pause(wait)
         await _publish_reply(item.channel, route, reply)

@@ -25,7 +25,7 @@ Declaration = Exchange | Queue | Binding
 
 _NAMESPACE = uuid.UUID("5d0f9a52-7c1c-4f1f-9d0e-6a0c4b8f2e11")
 _NOT_FOUND, _FORBIDDEN = 404, 403
-_LONGEST_NAME = 63
+_MAX_NAME = 63
 _MARGIN_SECONDS = 600
 _UNBOUNDED_SECONDS = 24 * 3600
 _TIMEOUT = "x-consumer-timeout"
@@ -188,13 +188,13 @@ async def _bind(connection: Connection, binding: Binding) -> None:
 
 def _child(parent: str, suffix: str) -> str:
     """As kmeta.ChildName of knative.dev/pkg: a name of 63 characters at most; what is longer is cut and hashed."""
-    if len(parent) + len(suffix) <= _LONGEST_NAME:
+    if len(parent) + len(suffix) <= _MAX_NAME:
         return parent + suffix
-    head = _LONGEST_NAME - 32
+    head = _MAX_NAME - 32
     if head - len(suffix) > 0:
         return parent[: head - len(suffix)] + _md5(parent) + suffix
     hashed = parent[:head] + _md5(parent + suffix)
-    return (hashed + suffix[: _LONGEST_NAME - len(hashed)]).rstrip(".-")
+    return (hashed + suffix[: _MAX_NAME - len(hashed)]).rstrip(".-")
 
 
 def _md5(text: str) -> str:

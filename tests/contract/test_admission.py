@@ -47,7 +47,7 @@ RESERVED_VARIABLES = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
 # queue-proxy's: requests, HTTP/2, TLS, administration, metrics (of the autoscaler, of users), profiling.
 RESERVED_PORTS = {8012, 8013, 8112, 8022, 9090, 9091, 8008}
 PROBES = {"httpGet", "tcpSocket", "exec", "grpc"}
-LONGEST, MOST = 600, 1000
+MAX_SECONDS, MAX_AT_ONCE = 600, 1000
 WINDOW = 3600
 
 
@@ -96,8 +96,8 @@ def test_a_service_has_only_fields_that_need_no_feature_flag(overlay: Path) -> N
 @overlays
 def test_times_and_concurrency_are_within_what_a_cluster_allows(overlay: Path) -> None:
     for spec, _ in revisions(overlay):
-        assert 0 < spec["responseStartTimeoutSeconds"] <= spec["timeoutSeconds"] <= LONGEST
-        assert 0 < spec["containerConcurrency"] <= MOST
+        assert 0 < spec["responseStartTimeoutSeconds"] <= spec["timeoutSeconds"] <= MAX_SECONDS
+        assert 0 < spec["containerConcurrency"] <= MAX_AT_ONCE
 
 
 @overlays
@@ -153,7 +153,7 @@ def test_the_broker_is_one_that_the_rabbitmq_webhook_takes(overlay: Path) -> Non
 def test_deliveries_and_filters_are_well_formed(overlay: Path) -> None:
     for trigger in kinds(overlay, "Trigger"):
         spec, delivery = trigger["spec"], trigger["spec"]["delivery"]
-        assert 1 <= int(trigger["metadata"]["annotations"]["rabbitmq.eventing.knative.dev/parallelism"]) <= MOST
+        assert 1 <= int(trigger["metadata"]["annotations"]["rabbitmq.eventing.knative.dev/parallelism"]) <= MAX_AT_ONCE
         # The RabbitMQ broker heeds nothing else: spec.filters would match every event.
         assert set(spec["filter"]) == {"attributes"}
         assert all(re.fullmatch("[a-z][a-z0-9]*", name) for name in spec["filter"]["attributes"])
@@ -163,7 +163,7 @@ def test_deliveries_and_filters_are_well_formed(overlay: Path) -> None:
         assert delivery["retry"] >= 0
     for source in kinds(overlay, "RabbitmqSource"):
         resources = source["spec"]["rabbitmqResourcesConfig"]
-        assert 1 <= resources["parallelism"] <= MOST
+        assert 1 <= resources["parallelism"] <= MAX_AT_ONCE
         assert resources.get("predeclared") or resources["exchangeName"]
 
 

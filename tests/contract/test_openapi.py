@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from functions.gateway.openapi import OPERATIONS, document
 from functions.gateway.schemas import SCHEMAS
 from functions.gateway.table import TABLE
-from functions.login.accounts import LONGEST, SHORTEST
+from functions.login.accounts import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
 from tests.patience import PATIENCE
 from tests.system import Audiolift, User
@@ -85,7 +85,7 @@ def test_a_token_is_asked_for_where_the_gateway_asks_for_one() -> None:
 
 def test_limits_and_states_are_those_of_the_functions() -> None:
     password = SCHEMAS["NewUser"]["properties"]["password"]
-    assert (password["minLength"], password["maxLength"]) == (SHORTEST, LONGEST)
+    assert (password["minLength"], password["maxLength"]) == (MIN_PASSWORD, MAX_PASSWORD)
     assert SCHEMAS["Job"]["properties"]["state"]["enum"] == [*State]
 
 

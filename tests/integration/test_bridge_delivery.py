@@ -14,7 +14,7 @@ from bridge import message
 from pika.spec import BasicProperties
 
 from events.wire import Envelope
-from knative.delivery import LARGEST_EVENT
+from knative.delivery import MAX_EVENT_BYTES
 from tests.integration.bridge_world import World, amqp, eventually
 from tests.servers import RabbitMQ
 
@@ -138,7 +138,7 @@ def test_without_a_dead_letter_sink_an_event_that_fails_is_gone(rabbitmq: Rabbit
         ({"type": "numbers", "specversion": "1.0", "source": "/x"}, b"{}"),
         ({"type": "numbers", "specversion": "1.0", "id": "a\r\nX-Evil: 1", "source": "/x"}, b"{}"),
         ({"type": "numbers", "specversion": "1.0", "id": "1", "source": "/x", "big": "b" * 9000}, b"{}"),
-        ({"type": "numbers", "specversion": "1.0", "id": "1", "source": "/x"}, b"x" * (LARGEST_EVENT + 1)),
+        ({"type": "numbers", "specversion": "1.0", "id": "1", "source": "/x"}, b"x" * (MAX_EVENT_BYTES + 1)),
     ],
 )
 def test_what_cannot_be_delivered_is_a_dead_letter(rabbitmq: RabbitMQ, headers: dict[str, str], body: bytes) -> None:
@@ -150,7 +150,7 @@ def test_what_cannot_be_delivered_is_a_dead_letter(rabbitmq: RabbitMQ, headers: 
             await eventually(lambda: world.seen["sink"])
             (letter,) = world.seen["sink"]
             assert letter.attributes["knativeerrorcode"] in ("400", "413")
-            assert letter.data == body[:LARGEST_EVENT]
+            assert letter.data == body[:MAX_EVENT_BYTES]
 
     asyncio.run(scenario())
 
