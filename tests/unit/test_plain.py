@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_an_ffmpeg_that_is_killed_blames_nobody(talk: Path, room: Path, monkeypa
     endless = [plain_probe.ffmpeg(), "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"]
     monkeypatch.setattr("functions.convert.plain.command", lambda *_: endless)
     with pytest.raises(Crash, match="ended with -6"):
-        plain.convert(talk, room, {}, kill)
+        plain.convert(talk, room, {}, killing(room))
 
 
 def test_an_ffmpeg_that_dies_while_it_looks_blames_nobody(
@@ -245,11 +246,16 @@ def quiet(_: float) -> None:
     """Watch without a word."""
 
 
-def kill(_: float) -> None:
-    """Watch, and have whoever is watched die."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        for child in children.read_text().split():
-            os.kill(int(child), signal.SIGABRT)
+def killing(room: Path) -> Callable[[float], None]:
+    """Watch, and have the ffmpeg die that works in this directory. Tests have other children too: servers, for one."""
+
+    def kill(_: float) -> None:
+        for child in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (child / "cwd").readlink() == room.resolve():
+                    os.kill(int(child.name), signal.SIGABRT)
+
+    return kill
 
 
 def soon() -> float:
