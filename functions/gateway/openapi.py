@@ -17,7 +17,7 @@ from functions.gateway.table import TABLE
 from functions.shared.jobs.states import State
 from functions.shared.problems import PROBLEMS
 
-__all__ = ["OPERATIONS", "Answer", "Operation", "document"]
+__all__ = ["OPERATIONS", "Operation", "Success", "document"]
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MULTIPART, STREAM = "multipart/form-data", "text/event-stream"
@@ -28,7 +28,7 @@ ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-d
 
 
 @dataclass(frozen=True)
-class Answer:
+class Success:
     """A successful response. `schema` is None when it has no body, or one of bytes."""
 
     description: str
@@ -44,7 +44,7 @@ class Operation:
     id: str
     tag: str
     summary: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, Success]
     problems: tuple[str, ...] = ()
     description: str = ""
     parameters: tuple[Schema, ...] = ()
@@ -53,8 +53,8 @@ class Operation:
 
 
 _BYTES: Schema = {}
-_JOB = Answer("The job.", JSON, ref("Job"))
-_ACCEPTED = Answer("The job; what was sent is safe.", JSON, ref("Job"), ("Location",))
+_JOB = Success("The job.", JSON, ref("Job"))
+_ACCEPTED = Success("The job; what was sent is safe.", JSON, ref("Job"), ("Location",))
 _TOKEN = ("unauthenticated",)
 _OF_JOB = (*_TOKEN, "not-found")
 _FILE_HEADERS = ("ETag", "Accept-Ranges", "Content-Disposition")
@@ -64,9 +64,9 @@ _FILE_PARAMETERS = (
     parameter("header", "If-None-Match", text("An ETag; if the file still has it, the answer is 304.")),
 )
 _FILE = {
-    200: Answer("The MP3, or the zip of several where chapters were split.", MP3, _BYTES, _FILE_HEADERS),
-    206: Answer("The range of it.", MP3, _BYTES, (*_FILE_HEADERS, "Content-Range")),
-    304: Answer("The copy you have is good.", headers=("ETag",)),
+    200: Success("The MP3, or the zip of several where chapters were split.", MP3, _BYTES, _FILE_HEADERS),
+    206: Success("The range of it.", MP3, _BYTES, (*_FILE_HEADERS, "Content-Range")),
+    304: Success("The copy you have is good.", headers=("ETag",)),
 }
 _FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
 
@@ -75,7 +75,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "register",
         "Accounts",
         "Create an account",
-        {201: Answer("The account.", JSON, ref("User"), ("Location",))},
+        {201: Success("The account.", JSON, ref("User"), ("Location",))},
         ("bad-request", "email-taken", "too-large", "unsupported-media-type", "invalid-account"),
         body={JSON: ref("NewUser")},
     ),
@@ -83,7 +83,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "getToken",
         "Accounts",
         "Sign in, or renew a sign-in",
-        {200: Answer("Tokens.", JSON, ref("Token"))},
+        {200: Success("Tokens.", JSON, ref("Token"))},
         ("bad-request", "invalid-grant", "unsupported-grant", "invalid-credentials", "too-large"),
         "The email address and the password may come by HTTP Basic instead. A refresh token that is used a second time "
         "ends the sign-in that it came from.",
@@ -94,20 +94,20 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "readAccount",
         "Accounts",
         "The account that the token is for",
-        {200: Answer("The account.", JSON, ref("User"))},
+        {200: Success("The account.", JSON, ref("User"))},
         _TOKEN,
     ),
     ("GET", "/.well-known/jwks.json"): Operation(
         "readKeys",
         "Accounts",
         "The public keys that access tokens are signed with",
-        {200: Answer("The keys.", JSON, ref("KeySet"))},
+        {200: Success("The keys.", JSON, ref("KeySet"))},
     ),
     ("GET", "/v1/me/mail"): Operation(
         "listMail",
         "Accounts",
         "The mails to you that are kept on this machine",
-        {200: Answer("The mails.", JSON, ref("MailList"))},
+        {200: Success("The mails.", JSON, ref("MailList"))},
         _OF_JOB,
         "404 where mail is really sent.",
     ),
@@ -138,7 +138,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "listJobs",
         "Jobs",
         "Your jobs, newest first",
-        {200: Answer("One page.", JSON, ref("JobPage"))},
+        {200: Success("One page.", JSON, ref("JobPage"))},
         ("bad-request", *_TOKEN),
         parameters=(
             parameter("query", "state", {"enum": [*State], "description": "Only jobs in this state."}),
@@ -155,7 +155,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "deleteJob",
         "Jobs",
         "Delete a job with its files",
-        {204: Answer("It is gone.")},
+        {204: Success("It is gone.")},
         _OF_JOB,
         "A conversion that is running stops.",
     ),
@@ -169,7 +169,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "followJob",
         "Jobs",
         "A job as it changes",
-        {200: Answer("Server-sent events, each of them so.", STREAM, ref("Event"))},
+        {200: Success("Server-sent events, each of them so.", STREAM, ref("Event"))},
         _OF_JOB,
         "The stream ends with the job, and after four minutes in any case: connect again with Last-Event-ID.",
         (parameter("header", "Last-Event-ID", text("The `id` of the last event you saw.")),),
@@ -243,7 +243,7 @@ def _part(name: str) -> Schema:
     return JOB_ID if name == "job_id" else text("The end of the link.", minLength=1)
 
 
-def _answer(answer: Answer) -> Schema:
+def _answer(answer: Success) -> Schema:
     made: Schema = {"description": answer.description}
     if answer.media_type:
         kinds = (answer.media_type,) if isinstance(answer.media_type, str) else answer.media_type

@@ -21,7 +21,7 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["Unreachable", "check_url", "fetch"]
+__all__ = ["VideoUnreachable", "check_url", "fetch"]
 
 MAX_REDIRECTS = 5
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
@@ -34,7 +34,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Unreachable(Unavailable):
+class VideoUnreachable(Unavailable):
     """The video's server does not answer now."""
 
 
@@ -52,7 +52,7 @@ def check_url(url: str) -> None:
 def fetch(url: str, write: Callable[[bytes], None]) -> None:
     """Hand the bytes at `url` to `write`, piece by piece.
 
-    Raises: Failure when they cannot be had for good, Unreachable when they may be later, and what `write` raises.
+    Raises: Failure when they cannot be had for good, VideoUnreachable when they may be later, and what `write` raises.
     """
     deadline = time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
     with httpcore.ConnectionPool(network_backend=_Guarded(), ssl_context=ssl.create_default_context()) as pool:
@@ -64,7 +64,7 @@ def fetch(url: str, write: Callable[[bytes], None]) -> None:
                     return
                 url = urljoin(url, location)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise Unreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
+            raise VideoUnreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
     raise Failure("unreachable")
 
 
@@ -77,7 +77,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, write: Callable[[bytes], None]
         if response.status in REDIRECTS and "location" in answered:
             return answered["location"]
         if response.status in TRANSIENT:
-            raise Unreachable(f"the video's server answered {response.status}")
+            raise VideoUnreachable(f"the video's server answered {response.status}")
         if response.status != 200:
             raise Failure("unreachable")
         _pass_on(response, int(answered.get("content-length", 0)), write, deadline)
@@ -122,7 +122,7 @@ def _resolved(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"the host of the URL is not known: {error}") from error
+        raise VideoUnreachable(f"the host of the URL is not known: {error}") from error
     # A scope (fe80::1%eth0) is no part of the address.
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 

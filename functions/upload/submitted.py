@@ -28,7 +28,7 @@ from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
 from functions.upload import intake
 from functions.upload.body import clean_name
-from functions.upload.fetch import Unreachable, fetch
+from functions.upload.fetch import VideoUnreachable, fetch
 
 __all__ = ["fetch_for", "on_submitted", "open_submitted"]
 
@@ -68,7 +68,7 @@ def fetch_for(job_id: str) -> None:
     except ClaimLost:
         return None
     except BaseException as error:
-        claims.release(claim, counts=isinstance(error, Unreachable) or not isinstance(error, Unavailable))
+        claims.release(claim, counts=isinstance(error, VideoUnreachable) or not isinstance(error, Unavailable))
         raise
     outbox.send(result)
     return None
