@@ -17,13 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 TELL = """
 from events.catalogue import AudioCreated
 from functions.notify import fanout
-from functions.shared import jobs, migrate
-from functions.shared.jobs import Audio
+from functions.shared import migrate
+from functions.shared.jobs import transitions
+from functions.shared.jobs.transitions import Audio
 from tests.unit import rows
 
 migrate.upgrade()
 job = rows.job("converting")
-jobs.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
+transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
 for _ in range(2):
     fanout.tell(job, AudioCreated)
 print("unsettled:", rows.unsettled(job))

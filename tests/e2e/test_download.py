@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,9 @@ def test_a_job_that_is_not_done_has_no_mp3_yet(user: User, empty: Path) -> None:
 def test_an_expired_job_is_gone_with_its_files(audiolift: Audiolift, user: User, video: Path) -> None:
     job = user.convert(video)
     with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as connection, connection:
-        connection.execute("UPDATE jobs SET expires_at = '2000-01-01 00:00:00.000000' WHERE id = ?", (job["id"],))
+        just_over = datetime.now(UTC) - timedelta(minutes=1)
+        over = f"{just_over:%Y-%m-%d %H:%M:%S.%f}"
+        connection.execute("UPDATE jobs SET expires_at = ? WHERE id = ?", (over, job["id"]))
     tick(audiolift)
 
     assert user.wait(job["id"], "expired")["links"].keys() == {"self", "events"}

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests import media
-from tests.e2e.inside import tree
+from tests.e2e.inside import engines
 from tests.knative.checks import check_told_once, jobs, names, upload_all
 from tests.knative.network import Program
 from tests.knative.plane import Plane
+from tests.patience import eventually
 from tests.system import User
 
 JOBS = 12
@@ -163,7 +164,7 @@ def test_events_of_a_job_go_on_with_another_pod_when_the_first_ends(plane: Plane
 @contextmanager
 def held_up(plane: Plane) -> Iterator[None]:
     """The conversion under way goes on only afterwards: it takes longer than queue-proxy waits for a last request."""
-    (*_, child) = tree(plane.pods["convert"].function.pid)
+    (child,) = eventually(lambda: engines(plane.pods["convert"].function.pid), "an engine at work")
     os.kill(child, signal.SIGSTOP)
     try:
         yield

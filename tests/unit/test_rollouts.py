@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import functions_framework
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -14,9 +13,10 @@ from functions.shared import database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, names, rollouts, transitions
 from functions.shared.jobs.states import State
+from tests import asgi
+from tests.patience import eventually
 from tests.unit import rows
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
 JOB = "a" * 32
 
 
@@ -54,8 +54,8 @@ def test_where_no_jobs_were_nobody_is_waited_for() -> None:
 def test_a_function_takes_over_before_it_is_ready(function: str, left: str) -> None:
     open_old_job()
     migrate.upgrade()
-    client = functions_framework.create_app(function, FUNCTIONS / function / "main.py").test_client()
-    assert client.get("/readyz").status_code == 200
+    app = asgi.app_of(function)
+    eventually(lambda: asgi.call(app, "GET", "/readyz", {}).status == 200, f"{function} is ready")
     with database.reading() as connection:
         assert connection.execute(sa.text("SELECT name FROM rollouts")).scalars().all() == [left]
 
