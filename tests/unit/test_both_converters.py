@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 
 from functions.convert import plain, plain_probe
-from functions.convert.conversion import loudness
 from functions.convert.conversion.pipeline import converted
-from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.probe import opened
 from functions.shared.reasons import Failure
 from tests import media
-from tests.unit.bytes_source import Bytes, file_of
+from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import plan_of, probed
+from tests.unit.test_loudness import measure
 
 JOB = {"threads": 1, "max_seconds": 3600, "state": None}
 # Noise that grows and ebbs: where it is cut, and how loud it is, shows.
@@ -79,7 +77,7 @@ def test_both_find_the_same_gain(directory: Path, room: Path, name: str, target:
     path = made(directory, name)
     plan = replace(plan_of(path), loudness=target)
     by_ffmpeg = plain._measured(path, room, plan, soon(), quiet).gain
-    assert by_ffmpeg == pytest.approx(by_engine_measured(path, plan).gain, abs=0.002)
+    assert by_ffmpeg == pytest.approx(measure(path, plan).gain, abs=0.002)
 
 
 @pytest.mark.parametrize("name", ["noise.flac", "noise.aac"])
@@ -142,17 +140,6 @@ def by_engine(path: Path, options: dict[str, Any]) -> bytes:
         if header["kind"] == "file":
             return payload[: header["head"]] + frames + payload[header["head"] :]
     raise AssertionError("no MP3 came")
-
-
-def by_engine_measured(path: Path, plan: Plan) -> Plan:
-    """The plan after the first of two passes."""
-    measuring = loudness.measured(opened(file_of(path)), plan)
-    while True:
-        try:
-            next(measuring)
-        except StopIteration as end:
-            found: Plan = end.value
-            return found
 
 
 def code_by_engine(path: Path) -> str:
