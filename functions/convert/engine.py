@@ -21,6 +21,7 @@ from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
 from functions.shared import blobs, settings
+from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import leases
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.transitions import Audio
@@ -44,7 +45,7 @@ def convert(claim: Claim) -> Converted:
     """
     if claim.attempts <= ENGINE_TRIES or not policy.allows_ffmpeg():
         return Converted(_by_engine(claim))
-    return Converted(_by_ffmpeg(claim), ("by-ffmpeg",))
+    return Converted(_by_ffmpeg(claim), (JobWarning("by-ffmpeg"),))
 
 
 def _by_engine(claim: Claim) -> Audio:

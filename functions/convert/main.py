@@ -71,8 +71,8 @@ def _finish(claim: claims.Claim) -> str:
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
     result = transitions.finish(claim, converted.audio)
-    for code in converted.warnings:
-        log.warning("job %s is done with a warning: %s", claim.job_id, code)
+    for warning in converted.warnings:
+        log.warning("job %s is done with a warning: %s", claim.job_id, warning.code)
     # What is left when a store is away, sweep deletes.
     with suppress(Unavailable):
         checkpoints.forget(claim.job_id)

@@ -9,27 +9,23 @@ from typing import IO
 
 from functions.convert.conversion.archive import Zip
 from functions.shared import blobs, settings
+from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import leases, names
 from functions.shared.jobs.claims import Claim
 from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 
-__all__ = ["WARNINGS", "Converted", "Result", "pieces"]
+__all__ = ["Converted", "Result", "pieces"]
 
 PIECE = 256 * 1024
-# What its owner has to know about an MP3 that is not quite what they asked for: code → text.
-WARNINGS = {
-    "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
-    "silence at the ends was not trimmed, and chapters were not made separate files."
-}
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The MP3 of a job, and the codes of WARNINGS that go with it."""
+    """The MP3 of a job, and what its owner has to know about it."""
 
     audio: Audio
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
 
 
 class Result:
