@@ -1,4 +1,4 @@
-"""Writes the tables of docs/*.md, and the states of a job for the page, anew from the code: `make docs`.
+"""Writes the tables of docs/*.md, the OpenAPI document, and the page's states, anew from the code: `make docs`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; all else in a page is written by hand.
 """
@@ -11,9 +11,10 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from docs import openapi
+from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
-from functions.gateway.openapi import document
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
@@ -58,8 +59,8 @@ ADVICE = {
 
 
 def main() -> None:
-    """Write every page, and the states."""
-    for path, text in {**documents(), STATES: states()}.items():
+    """Write every page, the OpenAPI document, and the states."""
+    for path, text in {**documents(), openapi.PATH: openapi.written(), STATES: states()}.items():
         path.write_text(text, encoding="utf-8")
 
 
@@ -156,8 +157,7 @@ def _parameters() -> str:
 
 def _job() -> str:
     job = document()["components"]["schemas"]["Job"]["properties"]
-    meanings = {"options": "What was asked for.", "links": "What can be done with it now."}
-    rows = ((_code(name), schema.get("description") or meanings[name]) for name, schema in job.items())
+    rows = ((_code(name), schema["description"]) for name, schema in job.items())
     return _table(("Member", "Meaning"), rows)
 
 

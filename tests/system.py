@@ -36,8 +36,10 @@ class Audiolift:
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         overlay: Path = OVERLAY,
+        root: Path = ROOT,
     ) -> None:
         self.data = data
+        self._root = root
         self._arguments = [str(overlay), *arguments]
         self.output: list[str] = []
         self._users: list[User] = []
@@ -48,7 +50,7 @@ class Audiolift:
         """Start the runner (again), and wait until it says where it is."""
         command = [sys.executable, "-m", "knative.local", "--port", "0", "--data", str(self.data), *self._arguments]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self._root, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         ready: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, args=(self.process, ready), daemon=True).start()

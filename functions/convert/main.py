@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import suppress
 
 from events.catalogue import VideoUploaded
@@ -15,14 +14,18 @@ from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
+from functions.shared.starting import CannotStart, before_serving
 from functions.shared.subscriber import subscriber
 
 log = logging.getLogger(__name__)
 
-try:
-    policy.check()
-except Unconfined as error:
-    sys.exit(f"convert does not start: {error}")
+
+@before_serving
+def _check_sandbox() -> None:
+    try:
+        policy.check()
+    except Unconfined as error:
+        raise CannotStart(str(error)) from error
 
 
 @once

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from starlette.responses import Response, StreamingResponse
 
@@ -42,7 +42,7 @@ async def _changes(user_id: str, job_id: str, after: int) -> AsyncIterator[str]:
             return
         if newest > after:
             after = newest
-            yield f"id: {newest}\nevent: job\ndata: {json.dumps(view(job), ensure_ascii=False)}\n\n"
+            yield f"id: {newest}\nevent: job\ndata: {msgspec.json.encode(view(job)).decode()}\n\n"
         if job.state in ENDED:
             return
         if time.monotonic() > next_ping:

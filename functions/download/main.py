@@ -7,12 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.download import files, listing, live
-from functions.shared import blobs, database, owners, tokens
+from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, Event, JobPage, PageQuery
+from functions.shared import blobs, database, owners
+from functions.shared.api import Api, json_response
 from functions.shared.jobs import transitions
-from functions.shared.routing import Routes
-from functions.shared.web import answer, json_response
+from functions.shared.operations import Access, Success, header, part
+from functions.shared.takes import query
+from functions.shared.views import JOB_ID, Job
+from functions.shared.web import answer
 
-routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
+routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
 
 
 @functions_framework.aio.http
@@ -21,54 +25,121 @@ async def download(request: Request) -> Response:
     return await answer(routes, request)
 
 
-@routes.add("GET", "/v1/jobs")
-def list_jobs(request: Request) -> Response:
-    """?state=&cursor=&limit= → {items, next_cursor}, newest first."""
-    user_id = tokens.bearer(request.headers.get("Authorization"))
-    return json_response(listing.page(user_id, request.query_params))
+@routes.operation(
+    "GET",
+    "/v1/jobs",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(query(PageQuery),),
+    answers={200: Success("One page.", JobPage)},
+    settings=("LINK_SECRET",),
+    wakes=("upload",),
+)
+def list_jobs(_request: Request, user_id: str, query: PageQuery) -> Response:
+    """Your jobs, newest first."""
+    return json_response(listing.page(user_id, query))
 
 
-@routes.add("GET", "/v1/jobs/<job_id>")
-def read_job(request: Request, job_id: str) -> Response:
-    """The job."""
-    job = owners.job_of(tokens.bearer(request.headers.get("Authorization")), job_id)
-    return json_response(listing.view(job))
+@routes.operation(
+    "GET",
+    "/v1/jobs/<job_id>",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(JOB_ID,),
+    answers={200: Success("The job.", Job)},
+    problems=("not-found",),
+    settings=("LINK_SECRET",),
+)
+def read_job(_request: Request, user_id: str, job_id: str) -> Response:
+    """One job."""
+    return json_response(listing.view(owners.job_of(user_id, job_id)))
 
 
-@routes.add("DELETE", "/v1/jobs/<job_id>")
-def delete_job(request: Request, job_id: str) -> Response:
-    """The job, its files and its history are gone; a running conversion stops."""
-    listing.delete(tokens.bearer(request.headers.get("Authorization")), job_id)
+@routes.operation(
+    "DELETE",
+    "/v1/jobs/<job_id>",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(JOB_ID,),
+    answers={204: Success("It is gone.")},
+    problems=("not-found",),
+)
+def delete_job(_request: Request, user_id: str, job_id: str) -> Response:
+    """Delete a job with its files.
+
+    A conversion that is running stops.
+    """
+    listing.delete(user_id, job_id)
     return Response(status_code=204)
 
 
-@routes.add("POST", "/v1/jobs/<job_id>/cancel")
-def cancel_job(request: Request, job_id: str) -> Response:
-    """A queued or converting job → cancelled."""
-    user_id = tokens.bearer(request.headers.get("Authorization"))
+@routes.operation(
+    "POST",
+    "/v1/jobs/<job_id>/cancel",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(JOB_ID,),
+    answers={200: Success("The job.", Job)},
+    problems=("not-found", "wrong-state"),
+    settings=("LINK_SECRET",),
+)
+def cancel_job(_request: Request, user_id: str, job_id: str) -> Response:
+    """Stop a queued or converting job."""
     owners.job_of(user_id, job_id)
     if not transitions.cancel(job_id):
         raise owners.wrong_state(user_id, job_id, "cancelled")
     return json_response(listing.view(owners.job_of(user_id, job_id)))
 
 
-@routes.add("GET", "/v1/jobs/<job_id>/events")
-def follow_job(request: Request, job_id: str) -> Response:
-    """Every change of the job as it happens (server-sent events), from Last-Event-ID on."""
-    user_id = tokens.bearer(request.headers.get("Authorization"))
+@routes.operation(
+    "GET",
+    "/v1/jobs/<job_id>/events",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(JOB_ID, header("Last-Event-ID", "The `id` of the last event you saw.")),
+    answers={200: Success("Server-sent events, each of them so.", Event, ("text/event-stream",))},
+    problems=("not-found",),
+    settings=("LINK_SECRET",),
+)
+def follow_job(request: Request, user_id: str, job_id: str) -> Response:
+    """A job as it changes.
+
+    The stream ends with the job, and after four minutes in any case: connect again with Last-Event-ID.
+    """
     owners.job_of(user_id, job_id)
     return live.stream(user_id, job_id, request.headers.get("Last-Event-ID", ""))
 
 
-@routes.add("GET", "/v1/jobs/<job_id>/audio")
-def read_audio(request: Request, job_id: str) -> Response:
-    """The MP3: whole or a range, or only its headers."""
-    job = owners.job_of(tokens.bearer(request.headers.get("Authorization")), job_id)
-    return files.respond(request, job)
+@routes.operation(
+    "GET",
+    "/v1/jobs/<job_id>/audio",
+    tag="Files",
+    access=Access.TOKEN,
+    takes=(JOB_ID, *CONDITIONS),
+    answers=FILE,
+    problems=FILE_PROBLEMS,
+)
+def read_audio(request: Request, user_id: str, job_id: str) -> Response:
+    """The MP3 of your job.
+
+    HEAD gives the headers alone.
+    """
+    return files.respond(request, owners.job_of(user_id, job_id))
 
 
-@routes.add("GET", "/v1/files/<signed>")
+@routes.operation(
+    "GET",
+    "/v1/files/<signed>",
+    tag="Files",
+    access=Access.LINK,
+    takes=(part("signed", "The end of the link.", minLength=1), *CONDITIONS),
+    answers=FILE,
+    problems=FILE_PROBLEMS,
+    settings=("LINK_SECRET",),
+)
 def read_signed(request: Request, signed: str) -> Response:
-    """The same, for whoever holds the link."""
-    job = files.job_behind(signed)
-    return files.respond(request, job)
+    """The MP3 of a job, by a signed link and without a token.
+
+    The link is in the job (`links.download`) and in the mail, and is good as long as the file.
+    """
+    return files.respond(request, files.job_behind(signed))

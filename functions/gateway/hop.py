@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from starlette.types import Scope
 
 from functions.shared.headers import Headers, end_to_end
+from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.problems import Problem
 
-__all__ = ["PSEUDONYM", "homeward", "onward", "refuse_loop"]
+__all__ = ["PSEUDONYM", "Loops", "homeward", "onward"]
 
 # The name of every gateway in Via (RFC 9110, section 7.6.3): one that has turned round meets itself.
 PSEUDONYM = b"audiolift-gateway"
@@ -18,12 +17,17 @@ _STEERING = (b"k-", b"knative-serving-", b"x-envoy-")
 _WRITTEN_HERE = {b"host", b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 
 
-def refuse_loop(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse a request that has been through a gateway already. Raises: Problem (508)."""
-    passed = b",".join(value for name, value in headers if name == b"via").split(b",")
-    # A member is: protocol, whom it came to, and perhaps a comment.
-    if any(member.split()[1:2] == [PSEUDONYM] for member in passed):
-        raise Problem("loop-detected", "The request came back to the gateway: an address is set to the gateway's own.")
+class Loops(Middleware):
+    """Refuses requests that have been through a gateway already."""
+
+    async def before(self, call: Call, route: Route) -> None:
+        """Raises: Problem (508)."""
+        passed = b",".join(value for name, value in call.request.scope["headers"] if name == b"via").split(b",")
+        # A member is: protocol, whom it came to, and perhaps a comment.
+        if any(member.split()[1:2] == [PSEUDONYM] for member in passed):
+            raise Problem(
+                "loop-detected", "The request came back to the gateway: an address is set to the gateway's own."
+            )
 
 
 def onward(scope: Scope) -> Headers:

@@ -8,16 +8,18 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import waking
-from functions.gateway.checks import check_size, protected
-from functions.gateway.hop import refuse_loop
-from functions.gateway.table import TABLE
-from functions.shared import settings, tokens
+from functions.gateway import contract, waking
+from functions.gateway.hop import Loops
+from functions.gateway.protection import Protection
+from functions.shared import settings
+from functions.shared.middleware.identity import Identity
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
-from functions.shared.web import answer, json_response
+from functions.shared.starting import needs
+from functions.shared.web import answer
 
-routes = Routes()
+needs("JWKS")
+routes = Routes(middleware=(Loops(), Identity(), Protection()))
 
 PAGE = Path(__file__).with_name("page")
 
@@ -25,7 +27,7 @@ PAGE = Path(__file__).with_name("page")
 @functions_framework.aio.http
 async def gateway(request: Request) -> Response:
     """Answer any request of the outside world."""
-    return protected(await answer(routes, request))
+    return await answer(routes, request)
 
 
 @routes.add("GET", "/")
@@ -45,9 +47,7 @@ async def asset(_request: Request, name: str) -> Response:
 @routes.add("GET", "/v1/openapi.json")
 async def openapi(_request: Request) -> Response:
     """The API, as an OpenAPI 3.1 document."""
-    from functions.gateway.openapi import document
-
-    return json_response(document())
+    return FileResponse(contract.DOCUMENT, headers={"Cache-Control": "no-store"})
 
 
 @routes.add("GET", "/v1/docs")
@@ -58,26 +58,21 @@ async def reference(_request: Request) -> Response:
     return HTMLResponse(page(), headers={"Cache-Control": "no-cache"})
 
 
-async def forward(request: Request, service: str, signed_in: bool) -> Response:
-    """Check what can be told from the headers, then pass the request on."""
-    refuse_loop(request.scope["headers"])
-    if signed_in:
-        tokens.bearer(request.headers.get("Authorization"))
-    check_size(request.headers)
+async def forward(request: Request, operation: contract.Operation) -> Response:
+    """Pass a request on to its function, and wake those that are needed after it."""
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
 
-    return Relay(request, settings.text(f"{service.upper()}_URL"))
+    relay = Relay(request, settings.text(f"{operation.function.upper()}_URL"))
+    waking.expect(*operation.wakes)
+    return relay
 
 
-def _add(method: str, path: str, service: str, signed_in: bool) -> None:
-    async def handler(request: Request, **_parts: str) -> Response:
-        response = await forward(request, service, signed_in)
-        waking.expect(method, path)
-        return response
-
-    routes.add(method, path)(handler)
+def _add(operation: contract.Operation) -> None:
+    @routes.add(operation.method, operation.path, operation.access)
+    async def handler(request: Request, **_arguments: str) -> Response:
+        return await forward(request, operation)
 
 
-for _entry in TABLE:
-    _add(*_entry)
+for _operation in contract.operations():
+    _add(_operation)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from functions.gateway.openapi import document
+from functions.gateway.contract import document
 
 __all__ = ["page"]
 

@@ -10,12 +10,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from functions.gateway.checks import SECURITY_HEADERS
 from functions.gateway.hop import homeward, onward
+from functions.shared.middleware.problems import problem_response
 from functions.shared.problems import Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
 from functions.shared.routing import loggable
-from functions.shared.web import problem_response
 
 __all__ = ["Relay"]
 
@@ -35,7 +34,10 @@ async def _forwarder() -> Forwarder:
 
 
 class Relay(Response):
-    """Forwards a request to the function at `base` (http://host), and becomes its answer. Ends when the client goes."""
+    """Forwards a request to the function at `base` (http://host), and becomes its answer. Ends when the client goes.
+
+    The headers that are set on it go before those of the answer.
+    """
 
     def __init__(self, request: Request, base: str) -> None:
         super().__init__()
@@ -55,6 +57,11 @@ class Relay(Response):
         if isinstance(ended, Exception):
             raise ended
 
+    @property
+    def _ours(self) -> dict[str, str]:
+        # A Response without a body says so by itself.
+        return {name: value for name, value in self.headers.items() if name != "content-length"}
+
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         forwarder, begun = await _forwarder(), False
         try:
@@ -68,14 +75,15 @@ class Relay(Response):
             if begun:
                 # A status has gone out: only a connection that breaks tells the client that the body is not whole.
                 raise
-            problem = Problem("bad-gateway", "Try again in a moment.", {"Retry-After": "5", **SECURITY_HEADERS})
-            await problem_response(problem)(scope, receive, send)
+            refusal = problem_response(Problem("bad-gateway", "Try again in a moment.", {"Retry-After": "5"}))
+            refusal.headers.update(self._ours)
+            await refusal(scope, receive, send)
 
     async def _pass_back(self, answer: Answer, send: Send) -> None:
-        ours = {name.lower().encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
-        headers = homeward(answer.headers)
-        theirs = [(name, value) for name, value in headers if name not in {*ours, *_SET_BY_OUR_SERVER}]
-        await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours.items()]})
+        ours = [(name.encode(), value.encode()) for name, value in self._ours.items()]
+        not_theirs = {*_SET_BY_OUR_SERVER, *(name for name, _ in ours)}
+        theirs = [(name, value) for name, value in homeward(answer.headers) if name not in not_theirs]
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours]})
         async for chunk in answer.body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

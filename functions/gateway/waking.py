@@ -1,6 +1,7 @@
 """Starts ahead: what a request will lead to starts while it is still under way, and not one after the other.
 
-A wake-up is a GET /healthz, which costs a running function nothing. Nobody waits for it, and nothing depends on it.
+Each route declares which functions these are. A wake-up is a GET /healthz, which costs a running function nothing.
+Nobody waits for it, and nothing depends on it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,10 @@ import time
 
 from functions.shared import settings
 
-__all__ = ["EVERY_SECONDS", "NEXT", "expect"]
+__all__ = ["EVERY_SECONDS", "expect"]
 
 log = logging.getLogger(__name__)
 
-# What comes after a request, by its route. Only signing in is asked for by strangers too: it wakes what a stranger can
-# wake anyhow, by the address of a file.
-NEXT = {
-    ("POST", "/v1/token"): ("download",),
-    ("GET", "/v1/jobs"): ("upload",),
-    ("POST", "/v1/jobs"): ("convert", "download"),
-    ("POST", "/v1/jobs/<job_id>/retry"): ("convert",),
-}
 # Well below the time for which Knative lets a function idle (a minute, and scale-down-delay).
 EVERY_SECONDS = 30.0
 # A cold start on a busy node.
@@ -32,9 +25,9 @@ _last: dict[str, float] = {}
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def expect(method: str, path: str) -> None:
-    """Wake what comes after a request of this route; each function twice a minute at most. Returns at once."""
-    for service in NEXT.get((method, path), ()):
+def expect(*services: str) -> None:
+    """Wake these functions, each twice a minute at most. Returns at once."""
+    for service in services:
         now = time.monotonic()
         if now - _last.get(service, -EVERY_SECONDS) >= EVERY_SECONDS:
             _last[service] = now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import uuid
 from typing import Any
 
@@ -12,32 +11,27 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy.exc import IntegrityError
 
+from functions.login.shapes import MAX_PASSWORD, NewUser, User
 from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.tables import now, users
+from functions.shared.views import rfc3339
 
-__all__ = ["check_password", "create", "public", "read"]
+__all__ = ["check_password", "create", "read"]
 
 # OWASP's first choice for argon2id: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet).
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# HTML, section 4.10.5.1.5: what a browser takes for an address. Stricter than RFC 5322: one address, in plain ASCII.
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
-# RFC 5321, section 4.5.3.1.3, less the angle brackets.
-MAX_EMAIL = 254
-# NIST SP 800-63B, section 5.1.1.2: at least 8 characters, long ones welcome, no composition rules.
-MIN_PASSWORD, MAX_PASSWORD = 8, 256
 
 
-def create(email: Any, password: Any) -> dict[str, Any]:
-    """Make an account. Returns: what `public` shows of it. Raises: Problem (422 or 409)."""
-    values = {"id": uuid.uuid4().hex, "email": _email(email), "created_at": now()}
-    password_hash = _HASHER.hash(_password(password))
+def create(new: NewUser) -> User:
+    """Make an account. Raises: Problem (409)."""
+    user_id, created_at = uuid.uuid4().hex, now()
+    password_hash = _HASHER.hash(new.password)
     try:
-        _insert({"password_hash": password_hash, **values})
+        _insert({"id": user_id, "email": new.email, "password_hash": password_hash, "created_at": created_at})
     except IntegrityError:
         raise Problem("email-taken", "Sign in with this address, or use another one.") from None
-    return public(values)
+    return User(user_id, new.email, rfc3339(created_at))
 
 
 def check_password(email: str, password: str) -> str:
@@ -54,22 +48,13 @@ def check_password(email: str, password: str) -> str:
     return str(row.id)
 
 
-def read(user_id: str) -> dict[str, Any]:
-    """What `public` shows of an account. Raises: Problem (401) when it is gone."""
+def read(user_id: str) -> User:
+    """An account. Raises: Problem (401) when it is gone."""
     with database.reading() as connection:
-        row = connection.execute(users.select().where(users.c.id == user_id)).mappings().one_or_none()
+        row = connection.execute(users.select().where(users.c.id == user_id)).one_or_none()
     if row is None:
         raise Problem("unauthenticated", "This account does not exist any more.")
-    return public(dict(row))
-
-
-def public(user: dict[str, Any]) -> dict[str, Any]:
-    """The part of an account that its owner sees."""
-    return {
-        "id": user["id"],
-        "email": user["email"],
-        "created_at": user["created_at"].isoformat().replace("+00:00", "Z"),
-    }
+    return User(row.id, row.email, rfc3339(row.created_at))
 
 
 @database.transactional
@@ -80,17 +65,3 @@ def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
 @functools.cache
 def _decoy() -> str:
     return _HASHER.hash("nobody has this password")
-
-
-def _email(email: Any) -> str:
-    address = email.strip().lower() if isinstance(email, str) and email.isascii() else ""
-    # "=?" begins an encoded word (RFC 2047), which a mail library may take for another address.
-    if len(address) > MAX_EMAIL or "=?" in address or not _EMAIL.fullmatch(address):
-        raise Problem("invalid-account", "`email` must be an email address.")
-    return address
-
-
-def _password(password: Any) -> str:
-    if not isinstance(password, str) or not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Problem("invalid-account", f"`password` must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
-    return password

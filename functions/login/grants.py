@@ -13,6 +13,7 @@ from typing import Any
 import jwt
 import sqlalchemy as sa
 
+from functions.login.shapes import Token
 from functions.shared import database, settings
 from functions.shared.problems import Problem
 from functions.shared.tables import now, refresh_tokens
@@ -21,15 +22,15 @@ from functions.shared.tokens import ALGORITHM
 __all__ = ["issue", "refresh"]
 
 
-def issue(user_id: str) -> dict[str, Any]:
-    """A token response (RFC 6749, section 5.1) for a user, with the first refresh token of a new family."""
+def issue(user_id: str) -> Token:
+    """Tokens for a user, with the first refresh token of a new family."""
     token = secrets.token_urlsafe(32)
     _insert(_row(token, user_id, uuid.uuid4().hex))
     return _response(user_id, token)
 
 
-def refresh(token: str) -> dict[str, Any]:
-    """Trade a refresh token in for a new token response.
+def refresh(token: str) -> Token:
+    """Trade a refresh token in for new tokens.
 
     Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
     """
@@ -69,13 +70,8 @@ def _row(token: str, user_id: str, family: str) -> dict[str, Any]:
     return {"digest": _digest(token), "user_id": user_id, "family": family, "expires_at": expires_at}
 
 
-def _response(user_id: str, refresh_token: str) -> dict[str, Any]:
-    return {
-        "access_token": _access_token(user_id),
-        "token_type": "Bearer",
-        "expires_in": settings.number("ACCESS_TOKEN_SECONDS"),
-        "refresh_token": refresh_token,
-    }
+def _response(user_id: str, refresh_token: str) -> Token:
+    return Token(_access_token(user_id), "Bearer", settings.number("ACCESS_TOKEN_SECONDS"), refresh_token)
 
 
 def _access_token(user_id: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qsl
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -11,15 +10,15 @@ from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
 from functions.login import accounts, grants
-from functions.shared import database, settings, tokens
-from functions.shared.bodies import content_type, json_body, read
+from functions.login.shapes import Grant, KeySet, NewUser, Token, User
+from functions.shared import database, settings
+from functions.shared.api import Api, json_response
+from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
-from functions.shared.routing import Routes
-from functions.shared.web import answer, json_response
+from functions.shared.takes import form, json_body
+from functions.shared.web import answer
 
-routes = Routes(lambda: database.ping())
-
-MAX_FORM_BYTES = 16 * 1024
+routes = Api(lambda: database.ping())
 
 
 @functions_framework.aio.http
@@ -28,50 +27,71 @@ async def login(request: Request) -> Response:
     return await answer(routes, request)
 
 
-@routes.add("POST", "/v1/users")
-def register(request: Request) -> Response:
-    """{email, password} → 201 and the account."""
-    body = json_body(request)
-    user = accounts.create(body.get("email"), body.get("password"))
-    return json_response(user, 201, {"Location": "/v1/me"})
+@routes.operation(
+    "POST",
+    "/v1/users",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    takes=(json_body(NewUser, invalid="invalid-account"),),
+    answers={201: Success("The account.", User, headers=("Location",))},
+    problems=("email-taken",),
+)
+def register(_request: Request, body: NewUser) -> Response:
+    """Create an account."""
+    return json_response(accounts.create(body), 201, {"Location": "/v1/me"})
 
 
-@routes.add("POST", "/v1/token")
-def token(request: Request) -> Response:
-    """A form with grant_type password or refresh_token, or HTTP Basic → the token response of RFC 6749, section 5.1."""
-    form, basic = _form(request), Authorization.from_header(request.headers.get("Authorization"))
-    grant = form.get("grant_type", "password" if basic else "")
+@routes.operation(
+    "POST",
+    "/v1/token",
+    tag="Accounts",
+    access=Access.BASIC,
+    takes=(form(Grant),),
+    answers={200: Success("Tokens.", Token)},
+    problems=("invalid-grant", "unsupported-grant", "invalid-credentials"),
+    settings=("SIGNING_KEY",),
+    wakes=("download",),
+)
+def get_token(request: Request, form: Grant) -> Response:
+    """Sign in, or renew a sign-in.
+
+    The email address and the password may come by HTTP Basic instead. A refresh token that is used a second time ends
+    the sign-in that it came from.
+    """
+    basic = Authorization.from_header(request.headers.get("Authorization"))
+    grant = form.grant_type or ("password" if basic else "")
     if grant == "refresh_token":
-        return json_response(grants.refresh(form.get("refresh_token", "")))
+        return json_response(grants.refresh(form.refresh_token or ""))
     if grant != "password":
         raise Problem(
             "unsupported-grant", "Use grant_type=password or grant_type=refresh_token.", error="unsupported_grant_type"
         )
     name, password = (
-        (basic.username, basic.password)
-        if basic and basic.type == "basic"
-        else (form.get("username"), form.get("password"))
+        (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
     return json_response(grants.issue(accounts.check_password(name or "", password or "")))
 
 
-@routes.add("GET", "/v1/me")
-def me(request: Request) -> Response:
-    """The account that the access token is for."""
-    return json_response(accounts.read(tokens.bearer(request.headers.get("Authorization"))))
+@routes.operation(
+    "GET",
+    "/v1/me",
+    tag="Accounts",
+    access=Access.TOKEN,
+    answers={200: Success("The account.", User)},
+)
+def read_account(_request: Request, user_id: str) -> Response:
+    """The account that the token is for."""
+    return json_response(accounts.read(user_id))
 
 
-@routes.add("GET", "/.well-known/jwks.json")
-def jwks(_request: Request) -> Response:
-    """The public keys (RFC 7517)."""
+@routes.operation(
+    "GET",
+    "/.well-known/jwks.json",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("The keys.", KeySet)},
+    settings=("JWKS",),
+)
+def read_keys(_request: Request) -> Response:
+    """The public keys that access tokens are signed with."""
     return json_response(json.loads(settings.required("JWKS")), headers={"Cache-Control": "public, max-age=300"})
-
-
-def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; of a name that comes twice, the first. Another kind of body has none."""
-    if content_type(request)[0] != "application/x-www-form-urlencoded":
-        return {}
-    body = read(request, MAX_FORM_BYTES + 1)
-    if len(body) > MAX_FORM_BYTES:
-        raise Problem("bad-request", f"The body must be a form of at most {MAX_FORM_BYTES // 1024} KiB.")
-    return dict(reversed(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))

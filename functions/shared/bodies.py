@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -13,10 +11,9 @@ from werkzeug.http import parse_options_header
 from functions.shared.problems import Problem
 from functions.shared.threads import on_loop
 
-__all__ = ["PIECE", "content_length", "content_type", "json_body", "pieces", "query", "read"]
+__all__ = ["PIECE", "content_length", "content_type", "pieces", "query", "read"]
 
 PIECE = 256 * 1024
-MAX_JSON_BYTES = 64 * 1024
 
 
 def content_type(request: Request) -> tuple[str, dict[str, str]]:
@@ -59,22 +56,6 @@ def read(request: Request, most: int) -> bytes:
         if len(taken) >= most:
             break
     return bytes(taken[:most])
-
-
-def json_body(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object of at most 64 KiB. Raises: Problem."""
-    if content_type(request)[0] != "application/json":
-        raise Problem("unsupported-media-type", "Send the body as application/json.")
-    body = read(request, MAX_JSON_BYTES + 1)
-    try:
-        value = json.loads(body) if len(body) <= MAX_JSON_BYTES else None
-        # Half of a surrogate pair is no character (RFC 7493, section 2.1): no database and no hash would take it.
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
-    return value
 
 
 async def _next(request: Request) -> Message:

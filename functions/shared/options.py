@@ -10,7 +10,7 @@ from typing import Any
 
 from functions.shared.problems import Problem
 
-__all__ = ["DEFAULT_QUALITY", "OPTIONS", "Option", "parse"]
+__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "parse"]
 
 DEFAULT_QUALITY = 2
 # As long as any audio, in seconds; and the longest fade.
@@ -180,3 +180,6 @@ OPTIONS: dict[str, Option] = {
     ),
     "id3v1": _flag("Write the tags for very old players, too."),
 }
+
+# As JSON Schemas with a description.
+OPTION_SCHEMAS = {name: {**option.schema, "description": option.meaning} for name, option in OPTIONS.items()}

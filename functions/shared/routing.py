@@ -10,6 +10,8 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from functions.shared.health import Health
+from functions.shared.middleware import Middleware, Route
+from functions.shared.operations import Access
 from functions.shared.problems import Problem
 
 __all__ = ["Routes", "loggable"]
@@ -24,31 +26,38 @@ def loggable(path: str) -> str:
 
 
 class Routes:
-    """The routes of one function, and its health, from checks that raise Unavailable when it is not ready."""
+    """The routes of one function, its own middleware, and its health.
 
-    def __init__(self, *ready: Callable[[], None]) -> None:
+    `ready` are checks that raise Unavailable when it is not ready.
+    """
+
+    def __init__(self, *ready: Callable[[], None], middleware: tuple[Middleware, ...] = ()) -> None:
         self.health = Health(*ready)
+        self.middleware = middleware
         self._map = Map(merge_slashes=False)
 
-    def add(self, method: str, path: str) -> Callable[[Handler], Handler]:
+    def add(
+        self, method: str, path: str, access: Access = Access.PUBLIC, takes_events: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Decorate the handler of a method and a path such as /v1/jobs/<job_id>: handler(request, job_id=…).
 
         It is a coroutine function when it only waits; a plain one, which may block, runs in a thread.
         """
 
         def decorate(handler: Handler) -> Handler:
-            self._map.add(Rule(path, methods=[method], endpoint=handler))
+            route = Route(method, path, handler, access, takes_events)
+            self._map.add(Rule(path, methods=[method], endpoint=route))
             return handler
 
         return decorate
 
-    def find(self, method: str, path: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """The handler for a request, and the path's parts. Raises: Problem (404 or 405)."""
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, Any]]:
+        """The route of a request, and the path's parts. Raises: Problem (404 or 405)."""
         try:
-            handler, parts = self._map.bind("").match(path, method)
+            route, parts = self._map.bind("").match(path, method)
         except MethodNotAllowed as error:
             allowed = ", ".join(sorted(error.valid_methods or ()))
             raise Problem("method-not-allowed", f"Use {allowed}.", {"Allow": allowed}) from None
         except NotFound:
             raise Problem("not-found", "There is no such address; the API is described in docs/api.md.") from None
-        return handler, dict(parts)
+        return route, dict(parts)

@@ -18,32 +18,29 @@ from typing import Any
 import uvicorn
 from functions_framework.aio import create_asgi_app
 
-from functions.shared import draining, settings
+from functions.shared import draining, settings, starting
 from functions.shared.lingering import Lingering
 from functions.shared.protocol import BoundedProtocol
+from functions.shared.settings import SettingError
+from functions.shared.starting import CannotStart
 
 __all__ = ["main"]
 
 FUNCTIONS = Path(__file__).parents[1]
-# Settings that have no default, by the functions that cannot work without them.
-NEEDED = {
-    "gateway": ("JWKS",),
-    "login": ("SIGNING_KEY", "JWKS"),
-    "upload": ("JWKS",),
-    "notify": ("JWKS", "LINK_SECRET"),
-    "download": ("JWKS", "LINK_SECRET"),
-}
 
 
 def main() -> None:
     """Serve the function named on the command line until SIGTERM; requests in flight are finished."""
     name = _named()
     try:
-        settings.check(*NEEDED.get(name, ()))
+        settings.check()
         logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s")
-    except ValueError as error:
+        # What the function needs is declared in its modules.
+        app = create_asgi_app(name, FUNCTIONS / name / "main.py")
+        starting.check()
+    except (SettingError, CannotStart) as error:
         sys.exit(f"{name} does not start: {error}")
-    _serve(create_asgi_app(name, FUNCTIONS / name / "main.py"))
+    _serve(app)
 
 
 def _named() -> str:

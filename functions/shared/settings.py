@@ -152,14 +152,12 @@ def required(name: str) -> str:
     return value
 
 
-def check(*needed: str) -> None:
-    """Fail at a function's start, not at 3 a.m. `needed` are the settings without which it cannot work.
+def check() -> None:
+    """Fail at a function's start, not at 3 a.m.
 
-    Raises: SettingError for the first that is unset, for a number or an object that is none, for a secret that is too
-    short, and for an unknown kind of URL.
+    Raises: SettingError for a number or an object that is none, for a secret that is too short, and for an unknown kind
+    of URL. What must be set for a function is in starting.py.
     """
-    for name in needed:
-        required(name)
     for setting in SETTINGS:
         if isinstance(setting.default, int):
             number(setting.name)

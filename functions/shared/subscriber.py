@@ -43,7 +43,7 @@ def subscriber(
 
     def decorate(handle: Callable[[Payload], None]) -> Function:
         routes = Routes(*ready)
-        routes.add("POST", "/")(on_event(*types)(handle))
+        routes.add("POST", "/", takes_events=True)(on_event(*types)(handle))
 
         async def function(request: Request) -> Response:
             return await answer(routes, request)

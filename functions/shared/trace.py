@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-__all__ = ["Trace", "current", "following", "of", "parse"]
+__all__ = ["Trace", "current", "follow", "following", "of", "parse"]
 
 MAX_STATE_CHARS, MAX_STATE_MEMBERS = 512, 32
 # Sections 3.2.2 and 3.3.1 of version 00: neither id is all zeros; a member of the state is key=value.
@@ -39,6 +39,11 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 def current() -> Trace | None:
     """The trace of the request that this thread is answering, or None."""
     return _current.get()
+
+
+def follow(trace: Trace | None) -> None:
+    """From now on, in this task, `trace` is the current one."""
+    _current.set(trace)
 
 
 @contextmanager

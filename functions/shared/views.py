@@ -3,50 +3,113 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from functions.shared import reasons
 from functions.shared.jobs.states import CANCELLABLE, RETRYABLE, State
+from functions.shared.operations import part
+from functions.shared.options import OPTION_SCHEMAS
+from functions.shared.reasons import REASONS
 
-__all__ = ["job_view", "rfc3339"]
+__all__ = ["JOB_ID", "Instant", "Job", "JobError", "Links", "job_view", "rfc3339"]
 
+_ID = "Unguessable; also the subject of the job's events."
+JOB_ID = part("job_id", _ID, pattern="^[0-9a-f]{32}$")
 
-def rfc3339(instant: datetime | None) -> str | None:
-    """An aware UTC datetime as in RFC 3339, to the millisecond, or None."""
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z") if instant else None
-
-
-def job_view(job: Any) -> dict[str, Any]:
-    """The JSON of one row of the table jobs."""
-    return {
-        "id": job.id,
-        "state": job.state,
-        "filename": job.filename,
-        "options": job.options,
-        "progress": round(job.progress, 4),
-        "created_at": rfc3339(job.created_at),
-        "updated_at": rfc3339(job.updated_at),
-        "expires_at": rfc3339(job.expires_at),
-        "duration_seconds": job.duration_seconds,
-        "size_bytes": job.audio_bytes,
-        "error": _error(job),
-        "links": _links(job),
-    }
+# As in RFC 3339, in UTC.
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
-def _error(job: Any) -> dict[str, str] | None:
+class JobError(Struct):
+    """Why a job failed."""
+
+    code: Annotated[
+        str, Meta(description="For programs; listed in docs/api.md.", extra_json_schema={"enum": [*REASONS]})
+    ]
+    title: Annotated[str, Meta(description="What is wrong.")]
+    detail: Annotated[str, Meta(description="What to do.")]
+
+
+class Links(Struct):
+    """What can be done with a job now."""
+
+    self: Annotated[str, Meta(description="The job.")]
+    events: Annotated[str, Meta(description="Its changes, live.")]
+    audio: Annotated[str | UnsetType, Meta(description="The MP3, for its owner; when done.")] = UNSET
+    download: Annotated[str | UnsetType, Meta(description="The MP3, for whoever has this link; when done.")] = UNSET
+    cancel: Annotated[str | UnsetType, Meta(description="POST here; while queued or converting.")] = UNSET
+    retry: Annotated[str | UnsetType, Meta(description="POST here; when failed or cancelled.")] = UNSET
+
+
+class Job(Struct):
+    """A job."""
+
+    id: Annotated[str, Meta(description=_ID, extra_json_schema={"pattern": "^[0-9a-f]{32}$"})]
+    state: Annotated[
+        str,
+        Meta(
+            description="See docs/architecture.md for how one leads to the other.",
+            extra_json_schema={"enum": [*State]},
+        ),
+    ]
+    filename: Annotated[str, Meta(description="What the owner calls the video.", extra_json_schema={"maxLength": 255})]
+    options: Annotated[
+        dict[str, Any],
+        Meta(
+            description="What was asked for.",
+            extra_json_schema={"properties": OPTION_SCHEMAS, "additionalProperties": False},
+        ),
+    ]
+    progress: Annotated[float, Meta(description="Of the conversion.", ge=0, le=1)]
+    created_at: Annotated[Instant, Meta(description="When the upload began.")]
+    updated_at: Annotated[Instant, Meta(description="When the job last changed.")]
+    expires_at: Annotated[
+        Instant | None, Meta(description="When its files are deleted; null while the job is not over.")
+    ]
+    duration_seconds: Annotated[float | None, Meta(description="The length of the MP3.")]
+    size_bytes: Annotated[int | None, Meta(description="The size of the MP3.")]
+    error: Annotated[JobError | None, Meta(description="Why there is no MP3.")]
+    links: Annotated[Links, Meta(description="What can be done with it now.")]
+
+
+def rfc3339(instant: datetime) -> str:
+    """An aware UTC datetime as in RFC 3339, to the millisecond."""
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_view(job: Any) -> Job:
+    """What the owner of one row of the table jobs sees."""
+    return Job(
+        id=job.id,
+        state=job.state,
+        filename=job.filename,
+        options=job.options,
+        progress=round(job.progress, 4),
+        created_at=rfc3339(job.created_at),
+        updated_at=rfc3339(job.updated_at),
+        expires_at=rfc3339(job.expires_at) if job.expires_at else None,
+        duration_seconds=job.duration_seconds,
+        size_bytes=job.audio_bytes,
+        error=_error(job),
+        links=_links(job),
+    )
+
+
+def _error(job: Any) -> JobError | None:
     if job.error_code is None:
         return None
-    return {"code": job.error_code, "title": reasons.title(job.error_code), "detail": job.error_detail}
+    return JobError(job.error_code, reasons.title(job.error_code), job.error_detail)
 
 
-def _links(job: Any) -> dict[str, str]:
+def _links(job: Any) -> Links:
     here = f"/v1/jobs/{job.id}"
-    links = {"self": here, "events": f"{here}/events"}
+    links = Links(self=here, events=f"{here}/events")
     if job.state == State.DONE:
-        links["audio"] = f"{here}/audio"
+        links.audio = f"{here}/audio"
     if job.state in CANCELLABLE or (job.state == State.RECEIVING and job.source_url):
-        links["cancel"] = f"{here}/cancel"
+        links.cancel = f"{here}/cancel"
     if job.state in RETRYABLE:
-        links["retry"] = f"{here}/retry"
+        links.retry = f"{here}/retry"
     return links

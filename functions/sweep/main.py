@@ -41,7 +41,7 @@ async def sweep(request: Request) -> Response:
     return await answer(routes, request)
 
 
-@routes.add("POST", "/")
+@routes.add("POST", "/", takes_events=True)
 def on_event(request: Request) -> Response:
     """A tick, or anything else that the broker gave up on, readable or not."""
     return deliver(request, _handle, letters.MAX_BYTES, dead_letters.record_unreadable)

@@ -8,18 +8,40 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs, database, options, outbox, owners, tokens
+from functions.shared import blobs, database, options, outbox, owners
+from functions.shared.api import Api, json_response
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
+from functions.shared.operations import Access, Parameter, Success, Taken, text
 from functions.shared.problems import Problem
-from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
-from functions.shared.views import job_view
-from functions.shared.web import afterwards, answer, json_response
+from functions.shared.views import JOB_ID, Job, job_view
+from functions.shared.web import afterwards, answer
 from functions.upload import intake, submitted
-from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.body import VIDEO, Received, check_head, name_in_head, receive
 
-routes = Routes(lambda: database.ping(), lambda: blobs.store().ping())
+routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
+
+ACCEPTED = Success("The job; what was sent is safe.", Job, headers=("Location",))
+OPTIONS = Taken(
+    tuple(Parameter("query", name, schema) for name, schema in options.OPTION_SCHEMAS.items()), problems=("bad-option",)
+)
+FILENAME = Taken(
+    (
+        Parameter("query", "filename", text("What to call the video; else Content-Disposition or the form.")),
+        Parameter("header", "Content-Disposition", text("Its `filename` names the video.")),
+    )
+)
+KEY = Taken(
+    (
+        Parameter(
+            "header",
+            "Idempotency-Key",
+            text("A request that repeats it gets the first one's job.", minLength=1, maxLength=255),
+        ),
+    ),
+    problems=("bad-request", "in-progress", "key-reused"),
+)
 
 
 @functions_framework.aio.http
@@ -28,16 +50,27 @@ async def upload(request: Request) -> Response:
     return await answer(routes, request)
 
 
-@routes.add("POST", "/")
+@routes.add("POST", "/", takes_events=True)
 def on_event(request: Request) -> Response:
     """video.submitted → a job whose video is fetched from a URL."""
     return deliver(request, submitted.on_submitted)
 
 
-@routes.add("POST", "/v1/jobs")
-def create(request: Request) -> Response:
-    """The video as the body or in a form → 202 and the job, which is safe from then on."""
-    user_id = tokens.bearer(request.headers.get("Authorization"))
+@routes.operation(
+    "POST",
+    "/v1/jobs",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(VIDEO, OPTIONS, FILENAME, KEY),
+    answers={202: ACCEPTED},
+    wakes=("convert", "download"),
+)
+def create_job(request: Request, user_id: str) -> Response:
+    """Upload a video and have it converted.
+
+    The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or
+    `language`, not both.
+    """
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
     job_id, new = intake.open_job(user_id, head.filename, head.options, _key(request), _fingerprint(request))
@@ -53,10 +86,18 @@ def create(request: Request) -> Response:
     return _accepted(user_id, job_id, event_id)
 
 
-@routes.add("POST", "/v1/jobs/<job_id>/retry")
-def retry(request: Request, job_id: str) -> Response:
-    """A failed or cancelled job → queued again."""
-    user_id = tokens.bearer(request.headers.get("Authorization"))
+@routes.operation(
+    "POST",
+    "/v1/jobs/<job_id>/retry",
+    tag="Jobs",
+    access=Access.TOKEN,
+    takes=(JOB_ID,),
+    answers={202: ACCEPTED},
+    problems=("not-found", "wrong-state"),
+    wakes=("convert",),
+)
+def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
+    """Queue a failed or cancelled job again."""
     owners.job_of(user_id, job_id)
     event_id = transitions.retry(job_id)
     if event_id is None:

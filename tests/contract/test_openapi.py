@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from functions.gateway.openapi import OPERATIONS, document
-from functions.gateway.schemas import SCHEMAS
-from functions.gateway.table import TABLE
-from functions.login.accounts import MAX_PASSWORD, MIN_PASSWORD
+from docs.openapi import document, operations, written
+from functions.gateway import contract
+from functions.login.shapes import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
+from functions.shared.operations import Access, Operation
 from tests.patience import PATIENCE
 from tests.system import Audiolift, User
 
@@ -73,20 +74,31 @@ def test_it_is_valid() -> None:
     OpenAPIV31SpecValidator(document()).validate()
 
 
-def test_it_covers_exactly_what_the_gateway_forwards() -> None:
-    assert set(OPERATIONS) == {(method, path) for method, path, _service, _signed_in in TABLE}
-
-
-def test_a_token_is_asked_for_where_the_gateway_asks_for_one() -> None:
-    for method, path, _service, signed_in in TABLE:
-        operation = document()["paths"][re.sub(r"<(\w+)>", r"{\1}", path)][method.lower()]
-        assert ({"token": []} in operation["security"]) == signed_in
+def test_what_is_committed_is_what_the_routes_declare() -> None:
+    assert contract.DOCUMENT.read_text(encoding="utf-8") == written(), "run: make docs"
 
 
 def test_limits_and_states_are_those_of_the_functions() -> None:
-    password = SCHEMAS["NewUser"]["properties"]["password"]
+    schemas = document()["components"]["schemas"]
+    password = schemas["NewUser"]["properties"]["password"]
     assert (password["minLength"], password["maxLength"]) == (MIN_PASSWORD, MAX_PASSWORD)
-    assert SCHEMAS["Job"]["properties"]["state"]["enum"] == [*State]
+    assert schemas["Job"]["properties"]["state"]["enum"] == [*State]
+
+
+def test_a_token_is_asked_for_where_the_route_says_so() -> None:
+    declared = {(each.method, each.path): each.access is Access.TOKEN for _, each in operations()}
+    assert {(each.method, each.path): each.access is Access.TOKEN for each in contract.operations()} == declared
+
+
+@pytest.mark.parametrize(("function", "operation"), operations(), ids=lambda each: getattr(each, "path", each))
+def test_a_handler_takes_what_its_route_declares(function: str, operation: Operation) -> None:
+    parts = set(re.findall(r"<(\w+)>", operation.path))
+    described = {each.name for taken in operation.takes for each in taken.parameters if each.place == "path"}
+    by_token = {"user_id"} if operation.access is Access.TOKEN else set()
+    _request, *arguments = inspect.signature(operation.handler).parameters
+    assert described == parts
+    assert set(arguments) - {"body", "form", "query"} == parts | by_token
+    assert inspect.getdoc(operation.handler), f"{function}: its docstring is its summary"
 
 
 def test_the_gateway_serves_it(audiolift: Audiolift) -> None:

@@ -24,7 +24,7 @@ OTHERS = {
     ("functions/convert/sandbox/zygote.py", "failed"),
     ("functions/download/files.py", "expired"),
     ("functions/download/main.py", "cancelled"),
-    ("functions/gateway/openapi.py", "expired"),
+    ("functions/download/shapes.py", "expired"),
     ("functions/shared/problems.py", "expired"),
     ("functions/shared/reasons.py", "cancelled"),
     ("knative/delivery.py", "done"),

@@ -166,10 +166,10 @@ def test_every_variable_in_the_manifests_is_a_setting() -> None:
 
 
 def test_the_gateway_knows_where_every_function_it_forwards_to_is() -> None:
-    from functions.gateway.table import TABLE
+    from functions.gateway import contract
 
     set_ = {variable["name"] for variable in variables(service("gateway"))}
-    assert {f"{target.upper()}_URL" for _, _, target, *_ in TABLE} <= set_ & NAMES
+    assert {f"{each.function.upper()}_URL" for each in contract.operations()} <= set_ & NAMES
 
 
 def own(function: str) -> list[Path]:

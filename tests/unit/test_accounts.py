@@ -8,9 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from functions.login import accounts
+from functions.login.shapes import NewUser, User
 from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.tables import users
+from functions.shared.takes import checked
 from tests.unit.processes import race
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -18,29 +20,34 @@ pytestmark = pytest.mark.usefixtures("tables")
 PASSWORD = "correct horse battery staple"
 
 
+def create(email: Any, password: Any) -> User:
+    """What becomes of a request with these members."""
+    return accounts.create(checked({"email": email, "password": password}, NewUser, "invalid-account"))
+
+
 def test_who_registers_can_sign_in() -> None:
-    account = accounts.create("anna@example.com", PASSWORD)
-    assert accounts.check_password("anna@example.com", PASSWORD) == account["id"]
-    assert accounts.read(account["id"]) == account
+    account = create("anna@example.com", PASSWORD)
+    assert accounts.check_password("anna@example.com", PASSWORD) == account.id
+    assert accounts.read(account.id) == account
 
 
 def test_an_account_shows_neither_password_nor_hash() -> None:
-    assert set(accounts.create("anna@example.com", PASSWORD)) == {"id", "email", "created_at"}
+    assert set(create("anna@example.com", PASSWORD).__struct_fields__) == {"id", "email", "created_at"}
 
 
 def test_passwords_are_kept_as_argon2id_with_the_parameters_that_owasp_asks_for() -> None:
-    accounts.create("anna@example.com", PASSWORD)
+    create("anna@example.com", PASSWORD)
     with database.reading() as connection:
         kept = connection.execute(sa.select(users.c.password_hash)).scalar_one()
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_case_and_space_around_an_address_do_not_matter() -> None:
-    account = accounts.create(" Anna@Example.COM ", PASSWORD)
-    assert account["email"] == "anna@example.com"
-    assert accounts.check_password("ANNA@example.com ", PASSWORD) == account["id"]
+    account = create(" Anna@Example.COM ", PASSWORD)
+    assert account.email == "anna@example.com"
+    assert accounts.check_password("ANNA@example.com ", PASSWORD) == account.id
     with pytest.raises(Problem) as caught:
-        accounts.create("ANNA@EXAMPLE.com", PASSWORD)
+        create("ANNA@EXAMPLE.com", PASSWORD)
     assert caught.value.code == "email-taken"
 
 
@@ -59,14 +66,14 @@ def test_case_and_space_around_an_address_do_not_matter() -> None:
     ],
 )
 def test_a_wrong_address_and_a_wrong_password_look_the_same(email: str, password: str) -> None:
-    accounts.create("anna@example.com", PASSWORD)
+    create("anna@example.com", PASSWORD)
     with pytest.raises(Problem) as caught:
         accounts.check_password(email, password)
     assert (caught.value.code, caught.value.detail) == ("invalid-credentials", "Check both and try again.")
 
 
 def test_what_follows_the_longest_password_counts_too() -> None:
-    accounts.create("anna@example.com", "x" * 256)
+    create("anna@example.com", "x" * 256)
     accounts.check_password("anna@example.com", "x" * 256)
     with pytest.raises(Problem):
         accounts.check_password("anna@example.com", "x" * 257)
@@ -74,14 +81,14 @@ def test_what_follows_the_longest_password_counts_too() -> None:
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 256, "pass wörd 你好 🎬", "  spaces  "])
 def test_any_password_of_8_to_256_characters_will_do(password: str) -> None:
-    account = accounts.create("anna@example.com", password)
-    assert accounts.check_password("anna@example.com", password) == account["id"]
+    account = create("anna@example.com", password)
+    assert accounts.check_password("anna@example.com", password) == account.id
 
 
 @pytest.mark.parametrize("password", ["", "1234567", "x" * 257, None, 12345678, ["12345678"], {"a": 1}, True])
 def test_every_other_password_is_refused(password: Any) -> None:
     with pytest.raises(Problem) as caught:
-        accounts.create("anna@example.com", password)
+        create("anna@example.com", password)
     assert caught.value.code == "invalid-account"
 
 
@@ -89,7 +96,7 @@ def test_every_other_password_is_refused(password: Any) -> None:
     "email", ["a@b", "o'brien+x@mail.example.co.uk", "!#$%&'*+-/?^_`{|}~=@example.org", "x" * 64 + "@example.com"]
 )
 def test_an_address_that_a_browser_takes_is_taken(email: str) -> None:
-    assert accounts.create(email, PASSWORD)["email"] == email
+    assert create(email, PASSWORD).email == email
 
 
 @pytest.mark.parametrize(
@@ -128,17 +135,18 @@ def test_an_address_that_a_browser_takes_is_taken(email: str) -> None:
 )
 def test_what_is_not_one_plain_address_is_refused(email: Any) -> None:
     with pytest.raises(Problem) as caught:
-        accounts.create(email, PASSWORD)
+        create(email, PASSWORD)
     assert caught.value.code == "invalid-account"
 
 
 def test_of_four_who_register_one_address_at_once_one_gets_it() -> None:
     prepare = (
         "from functions.login import accounts\n"
+        "from functions.login.shapes import NewUser\n"
         "from functions.shared.problems import Problem\n"
         "def register():\n"
         "    try:\n"
-        f"        return accounts.create('anna@example.com', '{PASSWORD}')['email']\n"
+        f"        return accounts.create(NewUser('anna@example.com', '{PASSWORD}')).email\n"
         "    except Problem as problem:\n"
         "        return problem.code"
     )

@@ -6,11 +6,13 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.datastructures import Headers
 
 from events.catalogue import AudioCreated
 from functions.download import files, listing, live
+from functions.download.shapes import PageQuery
 from functions.notify import ledger
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, names, transitions
@@ -29,9 +31,9 @@ def test_it_is_listed_by_its_own_name_among_the_others() -> None:
     user = rows.user()
     rows.job(PAUSED, owner=user, error_code="paused-by-owner")
     rows.job(State.QUEUED, owner=user)
-    items = listing.page(user, {})["items"]
-    assert {item["state"] for item in items} == {PAUSED, "queued"}
-    (paused,) = (item for item in items if item["state"] == PAUSED)
+    items = listing.page(user, PageQuery()).items
+    assert {item.state for item in items} == {PAUSED, "queued"}
+    (paused,) = (item for item in msgspec.to_builtins(items) if item["state"] == PAUSED)
     assert paused["error"]["title"] == "paused-by-owner"
     assert paused["links"].keys() == {"self", "events"}
 

@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from functions.gateway import waking
-from functions.gateway.table import TABLE
+from functions.gateway import contract, waking
+from functions.shared.operations import Access
+
+WAKES = {(each.method, each.path): each.wakes for each in contract.operations()}
 
 
 class Functions:
@@ -55,8 +57,8 @@ def expect(*routes: tuple[str, str]) -> None:
     """Expect what comes after these routes, and wait for all that this sets off."""
 
     async def all_of_them() -> None:
-        for method, path in routes:
-            waking.expect(method, path)
+        for route in routes:
+            waking.expect(*WAKES[route])
         await asyncio.gather(*waking._tasks)
 
     asyncio.run(all_of_them())
@@ -86,14 +88,13 @@ def test_each_function_is_woken_once_in_a_while(functions: Functions, monkeypatc
 
 
 def test_other_requests_wake_nothing(functions: Functions) -> None:
-    expect(*((method, path) for method, path, *_ in TABLE if (method, path) not in waking.NEXT))
+    expect(*(route for route in WAKES if route[0] == "DELETE"))
     assert functions.asked == []
 
 
-def test_every_route_that_wakes_is_one_of_the_gateways_and_takes_a_token_but_for_signing_in() -> None:
-    signed_in = {(method, path): needs for method, path, _, needs in TABLE}
-    assert set(waking.NEXT) <= set(signed_in)
-    assert [route for route in waking.NEXT if not signed_in[route]] == [("POST", "/v1/token")]
+def test_what_wakes_takes_a_token_but_for_signing_in() -> None:
+    waking_routes = {(each.method, each.path): each.access for each in contract.operations() if each.wakes}
+    assert [route for route, access in waking_routes.items() if access != Access.TOKEN] == [("POST", "/v1/token")]
 
 
 @contextmanager

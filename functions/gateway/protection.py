@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from starlette.responses import Response
 
 from functions.shared import settings
+from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 
-__all__ = ["SECURITY_HEADERS", "check_size", "protected"]
+__all__ = ["Protection"]
 
 # OWASP HTTP Headers Cheat Sheet. The page has no inline script or style, and loads nothing from elsewhere.
 SECURITY_HEADERS = {
@@ -24,14 +23,15 @@ SECURITY_HEADERS = {
 }
 
 
-def check_size(headers: Mapping[str, str]) -> None:
-    """Refuse a body that is too large before any of it is read; upload counts exactly. Raises: Problem (413)."""
-    length, limit = headers.get("content-length", ""), settings.number("MAX_UPLOAD_BYTES")
-    if length.isascii() and length.isdigit() and int(length) > limit + FORM_OVERHEAD:
-        raise too_large()
+class Protection(Middleware):
+    """Refuses bodies that are too large before any of it is read, and sets the security headers."""
 
+    async def before(self, call: Call, route: Route) -> None:
+        """Upload counts exactly. Raises: Problem (413)."""
+        length, limit = call.request.headers.get("content-length", ""), settings.number("MAX_UPLOAD_BYTES")
+        if length.isascii() and length.isdigit() and int(length) > limit + FORM_OVERHEAD:
+            raise too_large()
 
-def protected(response: Response) -> Response:
-    """The response, with the security headers."""
-    response.headers.update(SECURITY_HEADERS)
-    return response
+    def after(self, call: Call, response: Response) -> None:
+        """Over what a function may have set."""
+        response.headers.update(SECURITY_HEADERS)

@@ -1,0 +1,186 @@
+"""The OpenAPI 3.1 document of the HTTP API, made from what the functions' routes declare (https://spec.openapis.org/oas/v3.1.1).
+
+`make docs` writes it to functions/gateway/openapi.json. The gateway routes by it: `x-function` names the function that
+answers an operation, `x-wakes` those that are needed after it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from functions.shared.api import Api
+from functions.shared.operations import Access, Operation, Parameter, Schema, Shape, Success, text
+from functions.shared.problems import PROBLEMS
+
+__all__ = ["PATH", "document", "operations", "written"]
+
+ROOT = Path(__file__).parents[1]
+PATH = ROOT / "functions" / "gateway" / "openapi.json"
+REFERENCE = "#/components/schemas/{name}"
+# In the order in which people need them.
+TAGS = ("Accounts", "Jobs", "Files")
+# What any request may be answered with.
+ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
+SECURITY: dict[Access, list[Schema]] = {
+    Access.PUBLIC: [],
+    Access.LINK: [],
+    Access.BASIC: [{}, {"basic": []}],
+    Access.TOKEN: [{"token": []}],
+}
+SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "POST /v1/token gives one.",
+    },
+    "basic": {"type": "http", "scheme": "basic", "description": "Email address and password; for POST /v1/token."},
+}
+# It is made by functions/shared/problems.py, also in functions that have no part of the API.
+PROBLEM: Schema = {
+    "title": "Problem",
+    "description": "Problem details (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "type": text("urn:audiolift:problem:<code>", format="uri"),
+        "title": text("The same for each code."),
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": text("What went wrong here, and what to do."),
+        "code": {"enum": list(PROBLEMS), "description": "For programs; listed in docs/api.md."},
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+
+
+@cache
+def operations() -> tuple[tuple[str, Operation], ...]:
+    """Every operation of every function, with the function's name."""
+    # The gateway has none; it is made by the document.
+    names = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - {"gateway"})
+    found = ((name, getattr(import_module(f"functions.{name}.main"), "routes", None)) for name in names)
+    all_of_them = ((name, each) for name, routes in found if isinstance(routes, Api) for each in routes.operations)
+    return tuple(sorted(all_of_them, key=lambda pair: TAGS.index(pair[1].tag)))
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for function, operation in operations():
+        path = re.sub(r"<(\w+)>", r"{\1}", operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(function, operation)
+    about = "Upload a video, get an MP3. Every error is a problem document (RFC 9457) with a `code`."
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "audiolift", "version": "1", "description": about, "license": {"name": "MIT"}},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in TAGS],
+        "paths": paths,
+        "components": {"schemas": {**_schemas(), "Problem": PROBLEM}, "securitySchemes": SCHEMES},
+    }
+
+
+def written() -> str:
+    """The document as it is committed."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _operation(function: str, operation: Operation) -> Schema:
+    first, *more = re.findall(r"[a-z]+", operation.handler.__name__)
+    summary, _, description = (inspect.getdoc(operation.handler) or "").partition("\n\n")
+    content = {kind: {"schema": _schema(shape)} for each in operation.takes for kind, shape in each.content.items()}
+    made: Schema = {
+        "operationId": first + "".join(word.capitalize() for word in more),
+        "tags": [operation.tag],
+        "summary": summary.rstrip("."),
+        "description": " ".join(description.split()),
+        "parameters": list(_parameters(operation)),
+        "responses": {str(status): _success(each) for status, each in operation.answers.items()}
+        | _problems(_codes(operation)),
+        "security": SECURITY[operation.access],
+        "x-function": function,
+    }
+    if content:
+        made["requestBody"] = {"required": True, "content": content}
+    if operation.wakes:
+        made["x-wakes"] = list(operation.wakes)
+    return made
+
+
+def _codes(operation: Operation) -> list[str]:
+    """The problems of an operation, in the order of PROBLEMS."""
+    taken = (code for each in operation.takes for code in each.problems)
+    by_token = ("unauthenticated",) if operation.access is Access.TOKEN else ()
+    named = {*taken, *by_token, *operation.problems, *ALWAYS}
+    assert named <= PROBLEMS.keys(), f"{operation.path}: {named - PROBLEMS.keys()}"
+    return [code for code in PROBLEMS if code in named]
+
+
+def _parameters(operation: Operation) -> Iterator[Schema]:
+    for taken in operation.takes:
+        yield from map(_parameter, taken.parameters)
+        if taken.query:
+            yield from map(_parameter, _of_query(taken.query))
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    schema = dict(parameter.schema)
+    made = {"in": parameter.place, "name": parameter.name, "description": schema.pop("description"), "schema": schema}
+    return made | ({"required": True} if parameter.place == "path" else {})
+
+
+def _of_query(shape: type) -> Iterator[Parameter]:
+    for name, schema in _components([shape])[shape.__name__]["properties"].items():
+        # A parameter that is not there is left out, and not null.
+        kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
+        default = {} if schema.get("default", 0) is None else {"default": schema["default"]}
+        schema.pop("default", None)
+        yield Parameter("query", name, {**schema, **(kinds[0] if kinds else {}), **default})
+
+
+def _success(success: Success) -> Schema:
+    made: Schema = {"description": success.description}
+    if success.shape is not None:
+        made["content"] = {kind: {"schema": _schema(success.shape)} for kind in success.media_types}
+    if success.headers:
+        made["headers"] = {name: {"schema": {"type": "string"}} for name in success.headers}
+    return made
+
+
+def _schema(shape: Shape) -> Schema:
+    return shape if isinstance(shape, dict) else {"$ref": REFERENCE.format(name=shape.__name__)}
+
+
+def _schemas() -> dict[str, Schema]:
+    """Those of all classes that are bodies, or members of bodies, by their names."""
+    taken = (shape for _, each in operations() for taken in each.takes for shape in taken.content.values())
+    answered = (success.shape for _, each in operations() for success in each.answers.values())
+    queries = [taken.query for _, each in operations() for taken in each.takes if taken.query]
+    used = _components([*(shape for shape in (*taken, *answered) if isinstance(shape, type)), *queries])
+    return {name: used[name] for name in sorted(used) if name not in {query.__name__ for query in queries}}
+
+
+def _components(shapes: Iterable[type]) -> dict[str, Schema]:
+    return msgspec.json.schema_components(shapes, ref_template=REFERENCE)[1]
+
+
+def _problems(codes: list[str]) -> dict[str, Schema]:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+    return {str(status): _problem(same) for status, same in by_status.items()}
+
+
+def _problem(codes: list[str]) -> Schema:
+    schema = {"allOf": [{"$ref": REFERENCE.format(name="Problem")}], "properties": {"code": {"enum": codes}}}
+    described = "; ".join(f"`{code}`: {PROBLEMS[code][1]}" for code in codes)
+    return {"description": described, "content": {"application/problem+json": {"schema": schema}}}

@@ -1,0 +1,52 @@
+"""What download takes, and what it answers with; a job is in functions/shared/views.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from functions.shared.jobs.states import State
+from functions.shared.operations import JSON, Success, header
+from functions.shared.views import Job
+
+__all__ = ["CONDITIONS", "FILE", "FILE_PROBLEMS", "Event", "JobPage", "PageQuery"]
+
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+# The zip is for chapters=split.
+_TYPES = ("audio/mpeg", "application/zip")
+_HEADERS = ("ETag", "Accept-Ranges", "Content-Disposition")
+FILE = {
+    200: Success("The MP3, or the zip of several where chapters were split.", {}, _TYPES, _HEADERS),
+    206: Success("The range of it.", {}, _TYPES, (*_HEADERS, "Content-Range")),
+    304: Success("The copy you have is good.", headers=("ETag",)),
+}
+CONDITIONS = (
+    header("Range", "One range of bytes: `bytes=0-999`. Several at once give the whole file."),
+    header("If-Range", "The ETag; if the file has another one, all of it comes."),
+    header("If-None-Match", "An ETag; if the file still has it, the answer is 304."),
+)
+FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
+
+
+class PageQuery(Struct):
+    """Which page of which jobs."""
+
+    state: Annotated[State | None, Meta(description="Only jobs in this state.")] = None
+    cursor: Annotated[str | None, Meta(description="The next_cursor of the page before.")] = None
+    limit: Annotated[int, Meta(description="Jobs per page.", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+
+
+class JobPage(Struct):
+    """Some of somebody's jobs."""
+
+    items: Annotated[list[Job], Meta(description="Newest first.")]
+    next_cursor: Annotated[str | None, Meta(description="Send it as `cursor` for the next page; null on the last one.")]
+
+
+class Event(Struct):
+    """What the stream has, line by line."""
+
+    event: Annotated[Literal["job", "gone"], Meta(description="`gone`: the job was deleted.")]
+    data: Annotated[str, Meta(description="The job, as JSON.", extra_json_schema={"contentMediaType": JSON})]
+    id: Annotated[str | UnsetType, Meta(description="For Last-Event-ID.")] = UNSET

@@ -1,0 +1,75 @@
+"""The routes of a function that has a part of the HTTP API: each declares itself where its handler is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.shared.middleware.identity import Identity
+from functions.shared.operations import JSON, Access, Operation, Success, Taken
+from functions.shared.routing import Routes
+from functions.shared.starting import needs
+
+__all__ = ["Api", "json_response"]
+
+Handler = TypeVar("Handler", bound=Callable[..., Response])
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response that no cache keeps, unless `headers` say otherwise. `value` may be of a class of msgspec."""
+    body = msgspec.json.encode(value)
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, media_type=JSON)
+
+
+class Api(Routes):
+    """Routes, some of which are `operations` of the API."""
+
+    def __init__(self, *ready: Callable[[], None]) -> None:
+        super().__init__(*ready, middleware=(Identity(),))
+        self.operations: list[Operation] = []
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        tag: str,
+        access: Access,
+        answers: Mapping[int, Success],
+        takes: tuple[Taken, ...] = (),
+        problems: tuple[str, ...] = (),
+        settings: tuple[str, ...] = (),
+        wakes: tuple[str, ...] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Decorate the handler of an operation: handler(request, …), with an argument for each part of the path.
+
+        With access by token it gets `user_id` too, and what `takes` read. The first line of its docstring is the
+        operation's summary, what follows its description, and its name becomes the operation's id.
+
+        Args: `problems` are the codes of PROBLEMS beyond those that access and `takes` imply; `settings` the settings
+        without which the function does not start; `wakes` the functions that will be needed next.
+        """
+
+        def decorate(handler: Handler) -> Handler:
+            needs(*settings, *(("JWKS",) if access is Access.TOKEN else ()))
+            found = Operation(method, path, tag, handler, access, takes, answers, problems, wakes)
+            self.operations.append(found)
+            self.add(method, path, access)(_reading(handler, takes))
+            return handler
+
+        return decorate
+
+
+def _reading(handler: Handler, takes: tuple[Taken, ...]) -> Callable[..., Response]:
+    readers = [each.read for each in takes if each.read]
+
+    def read_and_handle(request: Request, **arguments: Any) -> Response:
+        for read in readers:
+            arguments |= read(request)
+        return handler(request, **arguments)
+
+    return read_and_handle

@@ -1,0 +1,42 @@
+"""What ties together all that happens for one request: its trace (W3C Trace Context) and its id."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from starlette.responses import Response
+
+from functions.shared import trace
+from functions.shared.middleware import Call, Middleware
+
+__all__ = ["RequestId", "Tracing"]
+
+REQUEST_ID = "X-Request-Id"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Tracing(Middleware):
+    """Makes the trace of the request the current one. Each request has a task, and so a context, of its own."""
+
+    def received(self, call: Call) -> None:
+        """One that is not sound is dropped."""
+        headers = call.request.headers
+        trace.follow(trace.parse(headers.get("traceparent"), headers.get("tracestate")))
+
+
+class RequestId(Middleware):
+    """Gives every request an id, if it has none that is sound, and names it in the response."""
+
+    def received(self, call: Call) -> None:
+        """The request has it as a header, so that it goes along to where the request is passed on."""
+        given = call.request.headers.get(REQUEST_ID, "")
+        if not _ID.fullmatch(given):
+            name = REQUEST_ID.lower().encode()
+            kept = [pair for pair in call.request.scope["headers"] if pair[0] != name]
+            # In place: the request's headers are a view of this list.
+            call.request.scope["headers"][:] = [*kept, (name, uuid.uuid4().hex.encode())]
+
+    def after(self, call: Call, response: Response) -> None:
+        """A response that another function gave has it already."""
+        response.headers[REQUEST_ID] = call.request.headers[REQUEST_ID]

@@ -1,0 +1,101 @@
+"""What requests bring along as typed classes (msgspec.Struct): read, checked, and handed to the handler."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from functions.shared import bodies
+from functions.shared.operations import JSON, Taken
+from functions.shared.problems import Problem
+
+__all__ = ["checked", "form", "json_body", "query"]
+
+FORM = "application/x-www-form-urlencoded"
+MAX_JSON_BYTES, MAX_FORM_BYTES = 64 * 1024, 16 * 1024
+Made = TypeVar("Made", bound=msgspec.Struct)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+# How msgspec puts it: "Object missing required field `email`", and "Expected `str`, got `int` - at `$.email`".
+_MISSING = re.compile("Object missing required field `(.+)`")
+_AT_MEMBER = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
+
+
+def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request") -> Taken:
+    """A JSON object (RFC 8259) of at most 64 KiB; the handler gets it as `body`, an object of that class.
+
+    `invalid` is the problem when it is JSON, and not of the class.
+    """
+
+    def read(request: Request) -> dict[str, Any]:
+        return {"body": checked(_object(request), shape, invalid)}
+
+    problems = ("bad-request", "too-large", "unsupported-media-type", invalid)
+    return Taken(content={JSON: shape}, problems=problems, read=read)
+
+
+def form(shape: type[msgspec.Struct]) -> Taken:
+    """A form of at most 16 KiB; the handler gets it as `form`. Of a name that comes twice, the first counts.
+
+    A body of another kind is a form without fields.
+    """
+
+    def read(request: Request) -> dict[str, Any]:
+        return {"form": checked(_fields(request), shape, "bad-request", strict=False)}
+
+    return Taken(content={FORM: shape}, problems=("bad-request", "too-large"), read=read)
+
+
+def query(shape: type[msgspec.Struct]) -> Taken:
+    """What is asked for after the question mark; the handler gets it as `query`. Of a name that comes twice, the first.
+
+    Other names are passed over.
+    """
+
+    def read(request: Request) -> dict[str, Any]:
+        return {"query": checked(bodies.query(request), shape, "bad-request", strict=False)}
+
+    return Taken(problems=("bad-request",), query=shape, read=read)
+
+
+def checked(given: dict[str, Any], shape: type[Made], invalid: str, strict: bool = True) -> Made:
+    """The object of that class that these values make. Raises: Problem, of the code `invalid`, when they do not.
+
+    Not `strict`, a text stands for a number too, as in forms and queries.
+    """
+    try:
+        return msgspec.convert(given, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        raise Problem(invalid, _sentence(str(error))) from None
+
+
+def _object(request: Request) -> dict[str, Any]:
+    if bodies.content_type(request)[0] != JSON:
+        raise Problem("unsupported-media-type", "Send the body as application/json.")
+    body = bodies.read(request, MAX_JSON_BYTES + 1)
+    try:
+        if len(body) <= MAX_JSON_BYTES:
+            return _OBJECT.decode(body)
+    except (ValueError, RecursionError):
+        pass
+    raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
+
+
+def _fields(request: Request) -> dict[str, str]:
+    if bodies.content_type(request)[0] != FORM:
+        return {}
+    body = bodies.read(request, MAX_FORM_BYTES + 1)
+    if len(body) > MAX_FORM_BYTES:
+        raise Problem("bad-request", "The body must be a form of at most 16 KiB.")
+    return dict(reversed(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
+
+
+def _sentence(message: str) -> str:
+    """What msgspec says of a value, for people."""
+    if missing := _MISSING.fullmatch(message):
+        return f"`{missing[1]}` is missing. The API is described at /v1/docs."
+    found = _AT_MEMBER.fullmatch(message)
+    return f"`{found[2]}`: {found[1]}. The API is described at /v1/docs." if found else f"{message}."
