@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions_framework.aio import create_asgi_app
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive
 
+from functions.shared import server
 from functions.shared.routing import Routes
 from functions.shared.web import answer
-from tests.system import ROOT
 
 __all__ = ["Answered", "answered", "app_of", "call", "received", "scope_of"]
 
@@ -29,7 +28,7 @@ class Answered:
 
 def app_of(name: str) -> ASGIApp:
     """The app of a function."""
-    app: ASGIApp = create_asgi_app(name, ROOT / "functions" / name / "main.py")
+    app: ASGIApp = server.app_of(name)
     return app
 
 

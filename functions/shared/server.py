@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from functions_framework.aio import create_asgi_app
 
-from functions.shared import draining, settings, starting
+from functions.shared import draining, flask_stand_in, settings, starting
 from functions.shared.lingering import Lingering
 from functions.shared.protocol import BoundedProtocol
 from functions.shared.settings import SettingError
 from functions.shared.starting import CannotStart
 
-__all__ = ["main"]
+__all__ = ["app_of", "main"]
 
 FUNCTIONS = Path(__file__).parents[1]
 
@@ -36,11 +35,19 @@ def main() -> None:
         settings.check()
         logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s")
         # What the function needs is declared in its modules.
-        app = create_asgi_app(name, FUNCTIONS / name / "main.py")
+        app = app_of(name)
         starting.check()
     except (SettingError, CannotStart) as error:
         sys.exit(f"{name} does not start: {error}")
     _serve(app)
+
+
+def app_of(name: str) -> Any:
+    """The ASGI app of a function."""
+    flask_stand_in.install()
+    from functions_framework.aio import create_asgi_app
+
+    return create_asgi_app(name, FUNCTIONS / name / "main.py")
 
 
 def _named() -> str:
