@@ -1,16 +1,16 @@
 """What can go wrong with a conversion beside the video itself (for that there is reasons.Failure).
 
-    ConvertError
-    ├── Crash               another attempt may succeed
-    ├── Unfinished          the next delivery resumes it
-    ├── Unconfined          the kernel lacks what the sandbox needs
-    ├── NoWorker            the process that conversions are forked from is gone
-    ├── TimedOut            the deadline has passed
-    ├── ProtocolViolation   the child was taken over, or has a bug
-    └── EncodingError       the MP3 cannot be made
-        ├── FrameError
-        ├── JoinError
-        └── LameError
+ConvertError
+├── Crash               another attempt may succeed
+├── Unfinished          the next delivery resumes it
+├── Unconfined          the kernel lacks what the sandbox needs
+├── NoWorker            the process that conversions are forked from is gone
+├── TimedOut            the deadline has passed
+├── ProtocolViolation   the child was taken over, or has a bug
+└── EncodingError       the MP3 cannot be made
+    ├── FrameError
+    ├── JoinError
+    └── LameError
 
 The message of each is the first line of its docstring, and what it is given as details.
 """
@@ -18,6 +18,8 @@ The message of each is the first line of its docstring, and what it is given as 
 from __future__ import annotations
 
 from typing import Any
+
+from events.errors import SpeakingError
 
 __all__ = [
     "ConvertError",
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 
-class ConvertError(Exception):
+class ConvertError(SpeakingError):
     """The conversion cannot be done."""
 
     def __init__(self, details: str = "") -> None:

@@ -1,14 +1,27 @@
-"""Errors as values: one table code → status → title, and the problem details (RFC 9457) made from it.
+"""What a caller is told of an error: one table code → status → title, and the problem details (RFC 9457) made from it.
 
-Problem                    what a caller did wrong or must wait for: becomes application/problem+json
-Unavailable                a store or a sink does not answer now; the same request may work later
-└── DatabaseUnavailable    the database does not, in functions.shared.database
+The errors of functions.shared, each in the module that raises it:
+
+SpeakingError
+├── Problem                     it becomes problem details
+├── Failure                     it ends a job (reasons.py)
+├── Unavailable
+│   └── DatabaseUnavailable     in database.py
+├── ClaimLost                   in jobs/claims.py
+├── NoSuchBlob                  in blobs/interface.py
+├── DamagedBlob
+├── NoAnswer                    in proxy.py
+│   └── Unreachable
+├── SettingError                in settings.py
+└── CannotStart                 in starting.py
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from events.errors import SpeakingError
 
 __all__ = ["PROBLEMS", "Problem", "Unavailable"]
 
@@ -38,7 +51,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 }
 
 
-class Problem(Exception):
+class Problem(SpeakingError):
     """An answer to a request that cannot be fulfilled.
 
     Args: a code of PROBLEMS, a sentence that says what to do, extra response headers, extra members of the body.
@@ -65,7 +78,7 @@ class Problem(Exception):
         return json.dumps(details, ensure_ascii=False).encode()
 
 
-class Unavailable(Exception):
+class Unavailable(SpeakingError):
     """A store or a sink does not answer now; the same request may work later."""
 
     def problem(self) -> Problem:

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from events.errors import SpeakingError
 from functions.shared.headers import Headers, end_to_end, header_text
 
 __all__ = ["Answer", "Forwarder", "NoAnswer", "Unreachable"]
@@ -25,7 +26,7 @@ _HEADER_BYTES = 60 * 1024
 _CONNECT_SECONDS = 5
 
 
-class NoAnswer(Exception):
+class NoAnswer(SpeakingError):
     """The other side could not be reached, or broke off before its answer was complete (a 502 for the client).
 
     It says where, and nothing of what was asked for there, which may be a secret.

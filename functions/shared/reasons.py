@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from events.errors import SpeakingError
+
 __all__ = ["REASONS", "Failure", "title"]
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -58,7 +60,7 @@ def title(code: str) -> str:
     return REASONS[code][0] if code in REASONS else code
 
 
-class Failure(Exception):
+class Failure(SpeakingError):
     """A conversion failed for good: trying again gives the same. `code` is one of REASONS."""
 
     def __init__(self, code: str) -> None:

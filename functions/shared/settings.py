@@ -6,10 +6,12 @@ import json
 import os
 from dataclasses import dataclass
 
+from events.errors import SpeakingError
+
 __all__ = ["SETTINGS", "Setting", "SettingError", "check", "mapping", "number", "required", "text"]
 
 
-class SettingError(ValueError):
+class SettingError(SpeakingError, ValueError):
     """A setting is missing or cannot be used."""
 
 

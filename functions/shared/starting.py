@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from events.errors import SpeakingError
 from functions.shared import settings
 
 __all__ = ["CannotStart", "before_serving", "check", "needs"]
@@ -12,7 +13,7 @@ _needed: list[str] = []
 _checks: list[Callable[[], None]] = []
 
 
-class CannotStart(Exception):
+class CannotStart(SpeakingError):
     """The function lacks something without which it must not serve."""
 
 

@@ -10,16 +10,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from events.errors import SpeakingError
+
 __all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Reader", "Stored", "Writer", "checked"]
 
 _NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?|part/[0-9a-f]{32}\.[0-9]+\.[0-9]+")
 
 
-class NoSuchBlob(Exception):
+class NoSuchBlob(SpeakingError):
     """There is no blob of this name."""
 
 
-class DamagedBlob(Exception):
+class DamagedBlob(SpeakingError):
     """What the store holds is not what was written."""
 
 

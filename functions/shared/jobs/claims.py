@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from events.errors import SpeakingError
 from functions.shared import database, settings
 from functions.shared.jobs import names, rollouts
 from functions.shared.jobs.changes import fail, lease_end, move, unconverted, unfetched
@@ -22,7 +23,7 @@ from functions.shared.tables import jobs
 __all__ = ["Claim", "ClaimLost", "claim", "claim_fetch", "claim_upload", "release"]
 
 
-class ClaimLost(Exception):
+class ClaimLost(SpeakingError):
     """The claim holds no more: its job was cancelled, deleted, or given to another one."""
 
 
