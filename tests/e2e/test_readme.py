@@ -43,7 +43,7 @@ def test_the_curl_session_makes_an_mp3(audiolift: Audiolift, video: Path, tools:
     )
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert '"state": "done"\n"progress": 1.0\n' in done.stdout
+    assert '"state":"done"\n"progress":1.0\n' in done.stdout
     assert "lifted.mp3" in done.stdout
     assert mutagen.mp3.MP3(tmp_path / "lifted.mp3").info.length == pytest.approx(media.SECONDS, abs=0.2)
     assert media.tone((tmp_path / "lifted.mp3").read_bytes()) == pytest.approx(440, abs=2)
