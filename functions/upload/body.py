@@ -13,24 +13,13 @@ from werkzeug.http import parse_options_header
 
 from functions.shared import options, settings
 from functions.shared.bodies import content_length, content_type, pieces, query
-from functions.shared.operations import Taken
-from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 
-__all__ = ["VIDEO", "Received", "check_head", "clean_name", "name_in_head", "receive"]
+__all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
 FIELD_BYTES = 1024
 UNNAMED = "video"
-FORM = {
-    "type": "object",
-    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}, **OPTION_SCHEMAS},
-    "required": ["file"],
-}
-VIDEO = Taken(
-    content={"video/*": {}, "audio/*": {}, "application/octet-stream": {}, "multipart/form-data": FORM},
-    problems=("bad-request", "too-large", "unsupported-media-type"),
-)
 
 
 @dataclass(frozen=True)

@@ -12,36 +12,16 @@ from functions.shared import blobs, database, options, outbox, owners
 from functions.shared.api import Api, json_response
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
-from functions.shared.operations import Access, Parameter, Success, Taken, text
+from functions.shared.operations import Access
 from functions.shared.problems import Problem
 from functions.shared.subscriber import deliver
-from functions.shared.views import JOB_ID, Job, job_view
+from functions.shared.views import JOB_ID, job_view
 from functions.shared.web import afterwards, answer
 from functions.upload import intake, submitted
-from functions.upload.body import VIDEO, Received, check_head, name_in_head, receive
+from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
 
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
-
-ACCEPTED = Success("The job; what was sent is safe.", Job, headers=("Location",))
-OPTIONS = Taken(
-    tuple(Parameter("query", name, schema) for name, schema in options.OPTION_SCHEMAS.items()), problems=("bad-option",)
-)
-FILENAME = Taken(
-    (
-        Parameter("query", "filename", text("What to call the video; else Content-Disposition or the form.")),
-        Parameter("header", "Content-Disposition", text("Its `filename` names the video.")),
-    )
-)
-KEY = Taken(
-    (
-        Parameter(
-            "header",
-            "Idempotency-Key",
-            text("A request that repeats it gets the first one's job.", minLength=1, maxLength=255),
-        ),
-    ),
-    problems=("bad-request", "in-progress", "key-reused"),
-)
 
 
 @functions_framework.aio.http
