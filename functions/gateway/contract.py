@@ -11,13 +11,13 @@ from typing import Any
 
 from functions.shared.operations import Access
 
-__all__ = ["DOCUMENT", "Operation", "document", "operations"]
+__all__ = ["DOCUMENT", "Target", "document", "operations"]
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 
 
 @dataclass(frozen=True)
-class Operation:
+class Target:
     """What the gateway has to know of one method of one path: who answers it, and which functions are needed next."""
 
     method: str
@@ -33,10 +33,10 @@ def document() -> dict[str, Any]:
     return read
 
 
-def operations() -> Iterator[Operation]:
+def operations() -> Iterator[Target]:
     """Every operation in the document."""
     for template, methods in document()["paths"].items():
         path = re.sub(r"{(\w+)}", r"<\1>", template)
         for method, found in methods.items():
             access = Access.TOKEN if {"token": []} in found["security"] else Access.PUBLIC
-            yield Operation(method.upper(), path, access, found["x-function"], tuple(found.get("x-wakes", ())))
+            yield Target(method.upper(), path, access, found["x-function"], tuple(found.get("x-wakes", ())))

@@ -58,7 +58,7 @@ async def reference(_request: Request) -> Response:
     return HTMLResponse(page(), headers={"Cache-Control": "no-cache"})
 
 
-async def forward(request: Request, operation: contract.Operation) -> Response:
+async def forward(request: Request, operation: contract.Target) -> Response:
     """Pass a request on to its function, and wake those that are needed after it."""
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
@@ -68,7 +68,7 @@ async def forward(request: Request, operation: contract.Operation) -> Response:
     return relay
 
 
-def _add(operation: contract.Operation) -> None:
+def _add(operation: contract.Target) -> None:
     @routes.add(operation.method, operation.path, operation.access)
     async def handler(request: Request, **_arguments: str) -> Response:
         return await forward(request, operation)

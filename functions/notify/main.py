@@ -12,7 +12,7 @@ from starlette.responses import Response
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
 from functions.notify import fanout, ledger
 from functions.notify.channels import identity, mail
-from functions.notify.shapes import NEWEST, Mail, MailList
+from functions.notify.shapes import NEWEST, KeptMail, MailList
 from functions.shared import database
 from functions.shared.api import Api, json_response
 from functions.shared.operations import Access, Success
@@ -61,6 +61,6 @@ def list_mail(_request: Request, user_id: str) -> Response:
     return json_response(MailList([_shown(row.sent_at, message) for row, message in found if message]))
 
 
-def _shown(sent_at: datetime, message: EmailMessage) -> Mail:
+def _shown(sent_at: datetime, message: EmailMessage) -> KeptMail:
     body = message.get_content().replace("\r\n", "\n")
-    return Mail(str(message["Message-ID"]), str(message["To"]), str(message["Subject"]), rfc3339(sent_at), body)
+    return KeptMail(str(message["Message-ID"]), str(message["To"]), str(message["Subject"]), rfc3339(sent_at), body)

@@ -8,13 +8,13 @@ from msgspec import Meta, Struct
 
 from functions.shared.views import Instant
 
-__all__ = ["NEWEST", "Mail", "MailList"]
+__all__ = ["NEWEST", "KeptMail", "MailList"]
 
 NEWEST = 50
 
 
-class Mail(Struct):
-    """A mail that was sent."""
+class KeptMail(Struct):
+    """A mail that was sent, and is kept on this machine."""
 
     id: Annotated[str, Meta(description="The Message-ID.")]
     to: Annotated[str, Meta(description="The address.")]
@@ -26,4 +26,4 @@ class Mail(Struct):
 class MailList(Struct):
     """Some of somebody's mails."""
 
-    items: Annotated[list[Mail], Meta(description=f"Newest first, at most {NEWEST}.")]
+    items: Annotated[list[KeptMail], Meta(description=f"Newest first, at most {NEWEST}.")]

@@ -46,7 +46,7 @@ def _record(letter: Letter) -> None:
     ours, transient = outbox.read(columns["event_id"]), letter.code in TRANSIENT
     _write_down(letter, columns, again=transient and letter.whole and ours is None)
     if ours is not None and ours.settled_at is None:
-        _go_on(ours, transient)
+        _handle_give_up(ours, transient)
 
 
 @database.transactional
@@ -70,7 +70,7 @@ def _send_at_next_tick(connection: sa.Connection, event_id: str) -> None:
     connection.execute(rows.update().where(rows.c.event_id == event_id).values(sent_at=None))
 
 
-def _go_on(row: Any, transient: bool) -> None:
+def _handle_give_up(row: Any, transient: bool) -> None:
     """What becomes of a job whose event (a row of the outbox) the broker gave up on."""
     if transient and row.attempts < MAX_SENDS:
         _send_at_next_tick(row.event_id)

@@ -16,9 +16,9 @@ from events.wire import Envelope
 from functions.shared.jobs import names
 from functions.sweep import parked
 
-__all__ = ["CUT", "MAX_BYTES", "OWN_SOURCES", "Letter", "about", "of_event", "of_request", "printable"]
+__all__ = ["MAX_BYTES", "OWN_SOURCES", "TRUNCATED", "Letter", "about", "of_event", "of_request", "printable"]
 
-CUT = "its data was too large"
+TRUNCATED = "its data was too large"
 # More of an event's data than the databases take in one statement is not kept; such an event is not replayed.
 MAX_BYTES = 2 * 1024 * 1024
 MAX_HEADER_BYTES = 1024 * 1024
@@ -130,4 +130,4 @@ def _reason(attributes: Mapping[str, str]) -> str:
 
 
 def _noted(reason: str, whole: bool) -> str:
-    return reason[:900] + ("" if whole else f" ({CUT}; {MAX_BYTES:,} bytes are kept)")
+    return reason[:900] + ("" if whole else f" ({TRUNCATED}; {MAX_BYTES:,} bytes are kept)")

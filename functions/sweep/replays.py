@@ -14,14 +14,14 @@ from functions.shared.jobs.states import State
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import dead_letters, now
 from functions.sweep.giving_up import WORK
-from functions.sweep.letters import CUT
+from functions.sweep.letters import TRUNCATED
 
 __all__ = ["OVER", "closed", "cut_off", "found", "listed", "replay_wanted", "settle", "want_replay"]
 
 log = logging.getLogger(__name__)
 
 OVER = ("healed", "settled")
-_CUT = dead_letters.c.reason.contains(CUT)
+_IS_TRUNCATED = dead_letters.c.reason.contains(TRUNCATED)
 # What of a request makes it an event; all else was for one hop.
 _SENT_AGAIN = ("content-type", "traceparent", "tracestate")
 _NEWEST_FIRST = dead_letters.c.recorded_at.desc()
@@ -49,12 +49,12 @@ def found(letter_id: str) -> Any:
 @database.transactional
 def want_replay(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
     """Have sweep's next tick replay dead letters that are whole. Returns: how many."""
-    return connection.execute(dead_letters.update().where(~_CUT, *which).values(state="wanted")).rowcount
+    return connection.execute(dead_letters.update().where(~_IS_TRUNCATED, *which).values(state="wanted")).rowcount
 
 
 def cut_off(*which: sa.ColumnElement[bool]) -> int:
     """How many of these dead letters cannot be replayed, since not all of them was kept."""
-    return _count(_CUT, *which)
+    return _count(_IS_TRUNCATED, *which)
 
 
 @database.transactional
