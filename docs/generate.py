@@ -31,32 +31,6 @@ OVERLAYS = HERE.parent / "knative" / "overlays"
 STATES = HERE.parent / "functions" / "gateway" / "page" / "states.js"
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
-# What a caller does about each code of PROBLEMS, beyond what the answer's `detail` says of the case at hand.
-ADVICE = {
-    "bad-request": "Correct what `detail` names, and send it again.",
-    "bad-option": "Use a value of the table of options.",
-    "unauthenticated": "Get an access token at `POST /v1/token` and send it as `Authorization: Bearer …`.",
-    "invalid-credentials": "Check email address and password.",
-    "invalid-grant": "Sign in again with email address and password. A refresh token is good once.",
-    "unsupported-grant": "Use `grant_type=password` or `grant_type=refresh_token`.",
-    "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
-    "method-not-allowed": "Use a method of the `Allow` header.",
-    "email-taken": "Sign in, or register another address.",
-    "wrong-state": "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
-    "in-progress": "Wait as long as `Retry-After` says, then send the same request.",
-    "expired": "Upload the video again.",
-    "too-large": "Cut the video into parts; `limit_bytes` is the limit.",
-    "unsupported-media-type": "Use a content type that the route takes.",
-    "range-not-satisfiable": "`Content-Range` has the size of the file; ask for bytes inside it.",
-    "invalid-account": "Correct the member that `detail` names.",
-    "key-reused": "Use a new `Idempotency-Key` for a new upload.",
-    "headers-too-large": "Send fewer or shorter headers; cookies are not needed.",
-    "internal": "Try again later. The operator finds the error in the log of the function.",
-    "bad-gateway": "Try again in a moment.",
-    "unavailable": "Try again after `Retry-After` seconds.",
-    "loop-detected": "The operator corrects the address (`LOGIN_URL` and the like) that leads back to the gateway.",
-}
-
 
 def main() -> None:
     """Write every page, the OpenAPI document, and the states."""
@@ -104,7 +78,7 @@ def _settings() -> str:
 
 
 def _problems() -> str:
-    rows = ((_code(code), status, title, ADVICE[code]) for code, (status, title) in PROBLEMS.items())
+    rows = ((_code(code), *kind) for code, kind in PROBLEMS.items())
     return _table(("Code", "Status", "Title", "What to do"), rows)
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
+from docs.examples import example, of_content
 from functions.shared.api import Api
 from functions.shared.operations import Access, Operation, Parameter, Schema, Shape, Success, text
-from functions.shared.problems import PROBLEMS
+from functions.shared.problems import PROBLEMS, Problem
 
 __all__ = ["PATH", "document", "operations", "written"]
 
@@ -51,10 +52,10 @@ PROBLEM: Schema = {
     "description": "Problem details (RFC 9457).",
     "type": "object",
     "properties": {
-        "type": text("urn:audiolift:problem:<code>", format="uri"),
-        "title": text("The same for each code."),
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": text("What went wrong here, and what to do."),
+        "type": text("A page about it.", format="uri", examples=["http://localhost:8080/v1/problems/not-found"]),
+        "title": text("The same for each code.", examples=["There is nothing here"]),
+        "status": {"type": "integer", "description": "The HTTP status.", "examples": [404]},
+        "detail": text("What went wrong here, and what to do.", examples=["You have no such job."]),
         "code": {"enum": list(PROBLEMS), "description": "For programs; listed in docs/api.md."},
     },
     "required": ["type", "title", "status", "detail", "code"],
@@ -85,7 +86,11 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in TAGS],
         "paths": paths,
-        "components": {"schemas": {**_schemas(), "Problem": PROBLEM}, "securitySchemes": SCHEMES},
+        "components": {
+            "schemas": {**_schemas(), "Problem": PROBLEM},
+            "examples": _examples(),
+            "securitySchemes": SCHEMES,
+        },
     }
 
 
@@ -97,7 +102,7 @@ def written() -> str:
 def _operation(function: str, operation: Operation) -> Schema:
     first, *more = re.findall(r"[a-z]+", operation.handler.__name__)
     summary, _, description = (inspect.getdoc(operation.handler) or "").partition("\n\n")
-    content = {kind: {"schema": _schema(shape)} for each in operation.takes for kind, shape in each.content.items()}
+    content = {kind: _content(kind, shape) for each in operation.takes for kind, shape in each.content.items()}
     made: Schema = {
         "operationId": first + "".join(word.capitalize() for word in more),
         "tags": [operation.tag],
@@ -134,7 +139,13 @@ def _parameters(operation: Operation) -> Iterator[Schema]:
 
 def _parameter(parameter: Parameter) -> Schema:
     schema = dict(parameter.schema)
-    made = {"in": parameter.place, "name": parameter.name, "description": schema.pop("description"), "schema": schema}
+    made = {
+        "in": parameter.place,
+        "name": parameter.name,
+        "description": schema.pop("description"),
+        "example": example(schema, _schemas()),
+        "schema": schema,
+    }
     return made | ({"required": True} if parameter.place == "path" else {})
 
 
@@ -150,16 +161,22 @@ def _of_query(shape: type) -> Iterator[Parameter]:
 def _success(success: Success) -> Schema:
     made: Schema = {"description": success.description}
     if success.shape is not None:
-        made["content"] = {kind: {"schema": _schema(success.shape)} for kind in success.media_types}
+        made["content"] = {kind: _content(kind, success.shape) for kind in success.media_types}
     if success.headers:
         made["headers"] = {name: {"schema": {"type": "string"}} for name in success.headers}
     return made
+
+
+def _content(media_type: str, shape: Shape) -> Schema:
+    schema = _schema(shape)
+    return {"schema": schema, **of_content(media_type, schema, _schemas())}
 
 
 def _schema(shape: Shape) -> Schema:
     return shape if isinstance(shape, dict) else {"$ref": REFERENCE.format(name=shape.__name__)}
 
 
+@cache
 def _schemas() -> dict[str, Schema]:
     """Those of all classes that are bodies, or members of bodies, by their names."""
     taken = (shape for _, each in operations() for taken in each.takes for shape in taken.content.values())
@@ -173,14 +190,20 @@ def _components(shapes: Iterable[type]) -> dict[str, Schema]:
     return msgspec.json.schema_components(shapes, ref_template=REFERENCE)[1]
 
 
+def _examples() -> dict[str, Schema]:
+    return {code: {"value": json.loads(Problem(code, kind.advice).body())} for code, kind in PROBLEMS.items()}
+
+
 def _problems(codes: list[str]) -> dict[str, Schema]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
-        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
     return {str(status): _problem(same) for status, same in by_status.items()}
 
 
 def _problem(codes: list[str]) -> Schema:
     schema = {"allOf": [{"$ref": REFERENCE.format(name="Problem")}], "properties": {"code": {"enum": codes}}}
-    described = "; ".join(f"`{code}`: {PROBLEMS[code][1]}" for code in codes)
-    return {"description": described, "content": {"application/problem+json": {"schema": schema}}}
+    described = "; ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes)
+    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    content = {"application/problem+json": {"schema": schema, "examples": examples}}
+    return {"description": described, "content": content}

@@ -22,9 +22,11 @@ FILE = {
     304: Success("The copy you have is good.", headers=("ETag",)),
 }
 CONDITIONS = (
-    header("Range", "One range of bytes: `bytes=0-999`. Several at once give the whole file."),
-    header("If-Range", "The ETag; if the file has another one, all of it comes."),
-    header("If-None-Match", "An ETag; if the file still has it, the answer is 304."),
+    header(
+        "Range", "One range of bytes: `bytes=0-999`. Several at once give the whole file.", examples=["bytes=0-999"]
+    ),
+    header("If-Range", "The ETag; if the file has another one, all of it comes.", examples=['"5f1d"']),
+    header("If-None-Match", "An ETag; if the file still has it, the answer is 304.", examples=['"5f1d"']),
 )
 FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
 
@@ -33,7 +35,10 @@ class PageQuery(Struct):
     """Which page of which jobs."""
 
     state: Annotated[State | None, Meta(description="Only jobs in this state.")] = None
-    cursor: Annotated[str | None, Meta(description="The next_cursor of the page before.")] = None
+    cursor: Annotated[
+        str | None,
+        Meta(description="The next_cursor of the page before.", examples=["MjAyNi0xMS0yNlQxMjowMDowMCswMDowMCAwYjlj"]),
+    ] = None
     limit: Annotated[int, Meta(description="Jobs per page.", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
 
@@ -41,12 +46,25 @@ class JobPage(Struct):
     """Some of somebody's jobs."""
 
     items: Annotated[list[Job], Meta(description="Newest first.")]
-    next_cursor: Annotated[str | None, Meta(description="Send it as `cursor` for the next page; null on the last one.")]
+    next_cursor: Annotated[
+        str | None,
+        Meta(
+            description="Send it as `cursor` for the next page; null on the last one.",
+            examples=["MjAyNi0xMS0yNlQxMjowMDowMCswMDowMCAwYjlj"],
+        ),
+    ]
 
 
 class Event(Struct):
     """What the stream has, line by line."""
 
-    event: Annotated[Literal["job", "gone"], Meta(description="`gone`: the job was deleted.")]
-    data: Annotated[str, Meta(description="The job, as JSON.", extra_json_schema={"contentMediaType": JSON})]
-    id: Annotated[str | UnsetType, Meta(description="For Last-Event-ID.")] = UNSET
+    event: Annotated[Literal["job", "gone"], Meta(description="`gone`: the job was deleted.", examples=["job"])]
+    data: Annotated[
+        str,
+        Meta(
+            description="The job, as JSON.",
+            examples=['{"id":"0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01","state":"converting","progress":0.42}'],
+            extra_json_schema={"contentMediaType": JSON},
+        ),
+    ]
+    id: Annotated[str | UnsetType, Meta(description="For Last-Event-ID.", examples=["17"])] = UNSET

@@ -58,6 +58,22 @@ async def reference(_request: Request) -> Response:
     return HTMLResponse(page(), headers={"Cache-Control": "no-cache"})
 
 
+@routes.add("GET", "/v1/problems")
+async def problems(_request: Request) -> Response:
+    """What can go wrong, for people."""
+    from functions.gateway import problem_pages
+
+    return HTMLResponse(problem_pages.index(), headers={"Cache-Control": "no-cache"})
+
+
+@routes.add("GET", "/v1/problems/<code>")
+async def problem(_request: Request, code: str) -> Response:
+    """What one problem means: its `type` leads here."""
+    from functions.gateway import problem_pages
+
+    return HTMLResponse(problem_pages.page(code), headers={"Cache-Control": "no-cache"})
+
+
 async def forward(request: Request, operation: contract.Target) -> Response:
     """Pass a request on to its function, and wake those that are needed after it."""
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from functions.gateway.contract import document
+from functions.gateway.layout import laid_out, prose, table
 
 __all__ = ["page"]
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>audiolift: the API</title>
-  <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/assets/style.css">
-  <link rel="stylesheet" href="/assets/reference.css">
-</head>
-<body>
-<a class="skip" href="#main">Skip to the content</a>
-<header class="bar">
-<a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="36" height="36">audiolift</a>
-</header>
-<main id="main" class="reference" tabindex="-1">
-<h1>The API</h1>
+_CONTENT = """<h1>The API</h1>
 <p>{description} The same for programs: <a href="/v1/openapi.json">/v1/openapi.json</a>.</p>
 <nav aria-labelledby="contents"><h2 id="contents">Contents</h2>{contents}</nav>
 {operations}
-<section aria-labelledby="schemas"><h2 id="schemas">Schemas</h2>{schemas}</section>
-</main>
-</body>
-</html>
-"""
+<section aria-labelledby="schemas"><h2 id="schemas">Schemas</h2>{schemas}</section>"""
 
 
 @cache
@@ -45,17 +24,13 @@ def page() -> str:
     """The whole page."""
     api = document()
     found = [(method, path, item) for path, methods in api["paths"].items() for method, item in sorted(methods.items())]
-    return _PAGE.format(
-        description=_prose(api["info"]["description"]),
+    content = _CONTENT.format(
+        description=prose(api["info"]["description"]),
         contents=_list(_entry(method, path, item) for method, path, item in found),
         operations="".join(_operation(method, path, item) for method, path, item in found),
         schemas="".join(_schema(name, schema) for name, schema in api["components"]["schemas"].items()),
     )
-
-
-def _prose(text: str) -> str:
-    """Escaped text, with `code` set as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return laid_out("the API", content)
 
 
 def _list(items: Iterable[str]) -> str:
@@ -67,7 +42,7 @@ def _title(method: str, path: str) -> str:
 
 
 def _entry(method: str, path: str, item: Mapping[str, Any]) -> str:
-    return f'<a href="#{item["operationId"]}">{_title(method, path)}</a> {_prose(item["summary"])}'
+    return f'<a href="#{item["operationId"]}">{_title(method, path)}</a> {prose(item["summary"])}'
 
 
 def _operation(method: str, path: str, item: Mapping[str, Any]) -> str:
@@ -75,36 +50,36 @@ def _operation(method: str, path: str, item: Mapping[str, Any]) -> str:
     token = "Needs an access token." if {"token": []} in item["security"] else "Needs no access token."
     return (
         f'<section aria-labelledby="{name}"><h2 id="{name}">{_title(method, path)}</h2>'
-        f"<p>{_prose(item['summary'])}. {_prose(item['description'])} {token}</p>"
+        f"<p>{prose(item['summary'])}. {prose(item['description'])} {token}</p>"
         f"{_parameters(item['parameters'])}{_body(item.get('requestBody'))}{_answers(item['responses'])}</section>"
     )
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:
     rows = [
-        (f"<code>{html.escape(each['name'])}</code>", each["in"], _type(each["schema"]), _prose(each["description"]))
+        (f"<code>{html.escape(each['name'])}</code>", each["in"], _type(each["schema"]), prose(each["description"]))
         for each in parameters
     ]
-    return _table("Parameters", ("Name", "In", "Value", "Meaning"), rows) if rows else ""
+    return table("Parameters", ("Name", "In", "Value", "Meaning"), rows) if rows else ""
 
 
 def _body(body: Mapping[str, Any] | None) -> str:
     if body is None:
         return ""
     rows = [(f"<code>{media_type}</code>", _type(content["schema"])) for media_type, content in body["content"].items()]
-    return _table("Body", ("Media type", "Value"), rows)
+    return table("Body", ("Media type", "Value"), rows)
 
 
 def _answers(responses: Mapping[str, Any]) -> str:
     rows = [
         (
             status,
-            _prose(answer["description"]),
+            prose(answer["description"]),
             ", ".join(_content(*pair) for pair in answer.get("content", {}).items()),
         )
         for status, answer in sorted(responses.items())
     ]
-    return _table("Answers", ("Status", "Meaning", "Body"), rows)
+    return table("Answers", ("Status", "Meaning", "Body"), rows)
 
 
 def _content(media_type: str, content: Mapping[str, Any]) -> str:
@@ -114,19 +89,10 @@ def _content(media_type: str, content: Mapping[str, Any]) -> str:
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
     rows = [
-        (f"<code>{html.escape(field)}</code>", _type(value), _prose(value.get("description", "")))
-        for field, value in schema["properties"].items()
+        (f"<code>{html.escape(field)}</code>", _type(value), prose(value.get("description", "")))
+        for field, value in schema.get("properties", {}).items()
     ]
-    return f'<div id="schema-{name}">{_table(name, ("Member", "Value", "Meaning"), rows)}</div>'
-
-
-def _table(caption: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll" role="group" aria-label="{caption}" tabindex="0">'
-        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    return f'<div id="schema-{name}">{table(name, ("Member", "Value", "Meaning"), rows)}</div>'
 
 
 def _type(schema: Mapping[str, Any]) -> str:

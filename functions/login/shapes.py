@@ -26,11 +26,20 @@ class NewUser(Struct):
     """An account to be made. Raises: Problem (422) when it cannot be."""
 
     email: Annotated[
-        str, Meta(description="Where notices go.", extra_json_schema={"pattern": _EMAIL, "maxLength": MAX_EMAIL})
+        str,
+        Meta(
+            description="Where notices go.",
+            examples=["anna@example.com"],
+            extra_json_schema={"pattern": _EMAIL, "maxLength": MAX_EMAIL},
+        ),
     ]
     password: Annotated[
         str,
-        Meta(description="Any characters.", extra_json_schema={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD}),
+        Meta(
+            description="Any characters.",
+            examples=["a long pass phrase"],
+            extra_json_schema={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD},
+        ),
     ]
 
     def __post_init__(self) -> None:
@@ -45,9 +54,9 @@ class NewUser(Struct):
 class User(Struct):
     """An account, as its owner sees it."""
 
-    id: Annotated[str, Meta(description="The account.")]
-    email: Annotated[str, Meta(description="In lower case.")]
-    created_at: Annotated[Instant, Meta(description="When it was made.")]
+    id: Annotated[str, Meta(description="The account.", examples=["3f0c1a5e9d7b4c2f8e6a0b1d2c3e4f50"])]
+    email: Annotated[str, Meta(description="In lower case.", examples=["anna@example.com"])]
+    created_at: Annotated[Instant, Meta(description="When it was made.", examples=["2026-11-26T12:00:00.000Z"])]
 
 
 GRANT_TYPES = ("password", "refresh_token")
@@ -60,11 +69,16 @@ class Grant(Struct):
         str | UnsetType,
         Meta(
             description="What is traded for the tokens; `password` unless said, with HTTP Basic.",
+            examples=["password"],
             extra_json_schema={"enum": [*GRANT_TYPES]},
         ),
     ] = UNSET
-    username: Annotated[str | UnsetType, Meta(description="The email address; with grant_type password.")] = UNSET
-    password: Annotated[str | UnsetType, Meta(description="With grant_type password.")] = UNSET
+    username: Annotated[
+        str | UnsetType, Meta(description="The email address; with grant_type password.", examples=["anna@example.com"])
+    ] = UNSET
+    password: Annotated[
+        str | UnsetType, Meta(description="With grant_type password.", examples=["a long pass phrase"])
+    ] = UNSET
     refresh_token: Annotated[str | UnsetType, Meta(description="With grant_type refresh_token. It is good once.")] = (
         UNSET
     )
@@ -73,13 +87,25 @@ class Grant(Struct):
 class Token(Struct):
     """A token response (RFC 6749, section 5.1)."""
 
-    access_token: Annotated[str, Meta(description="A JWT; send it as `Authorization: Bearer …`.")]
+    access_token: Annotated[
+        str,
+        Meta(
+            description="A JWT; send it as `Authorization: Bearer …`.",
+            examples=["eyJhbGciOiJFUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiIzZjBjIn0.c2lnbmF0dXJl"],
+        ),
+    ]
     token_type: Literal["Bearer"]
-    expires_in: Annotated[int, Meta(description="Seconds until the access token ends.")]
-    refresh_token: Annotated[str, Meta(description="Gets the next tokens, once.")]
+    expires_in: Annotated[int, Meta(description="Seconds until the access token ends.", examples=[900])]
+    refresh_token: Annotated[str, Meta(description="Gets the next tokens, once.", examples=["Zm9yIG9uZSB1c2Ugb25seQ"])]
 
 
 class KeySet(Struct):
     """A JWK set."""
 
-    keys: Annotated[list[dict[str, Any]], Meta(description="Public JWKs (RFC 7517).")]
+    keys: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            description="Public JWKs (RFC 7517).",
+            examples=[[{"kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256", "use": "sig"}]],
+        ),
+    ]

@@ -104,8 +104,9 @@ def _seconds(most: int, meaning: str) -> Option:
     )
 
 
-def _text(pattern: str, values: str, meaning: str) -> Option:
-    return Option(meaning, values, {"type": "string", "pattern": pattern}, lambda value: _matching(pattern, value))
+def _text(pattern: str, values: str, meaning: str, example: str) -> Option:
+    schema = {"type": "string", "pattern": pattern, "examples": [example]}
+    return Option(meaning, values, schema, lambda value: _matching(pattern, value))
 
 
 def _known(by_text: Mapping[str, Any], text: Any) -> Any:
@@ -132,8 +133,8 @@ def _matching(pattern: str, value: Any) -> str:
     return value
 
 
-def _tag(name: str) -> Option:
-    return _text(_TEXT, "text of at most 200 characters in one line", f"The {name} in the MP3's tags.")
+def _tag(name: str, example: str) -> Option:
+    return _text(_TEXT, "text of at most 200 characters in one line", f"The {name} in the MP3's tags.", example)
 
 
 # Bitrates and sample rates are those of MPEG audio layer III.
@@ -155,6 +156,7 @@ OPTIONS: dict[str, Option] = {
         _LANGUAGE,
         "the two or three letters of a language (ISO 639)",
         "The audio track in this language, instead of `track`.",
+        "de",
     ),
     "start": _seconds(_MAX_SECONDS, "Leave out what comes before, to the millisecond."),
     "end": _seconds(_MAX_SECONDS, "Leave out what comes after, to the millisecond."),
@@ -166,12 +168,12 @@ OPTIONS: dict[str, Option] = {
     ),
     "force": _flag("Make new MP3 frames where those in the video could be copied."),
     "partial": _flag("Convert what there is of a file that ends too early, instead of refusing it."),
-    "title": _tag("title"),
-    "artist": _tag("artist"),
-    "album": _tag("album"),
-    "genre": _tag("genre"),
-    "date": _tag("date or year"),
-    "comment": _tag("comment"),
+    "title": _tag("title", "Lecture 3"),
+    "artist": _tag("artist", "Anna"),
+    "album": _tag("album", "Lectures"),
+    "genre": _tag("genre", "Speech"),
+    "date": _tag("date or year", "2026-11-26"),
+    "comment": _tag("comment", "Recorded in room 5."),
     "tags": _words(("keep", "drop"), "Whether the MP3 has the tags of the video; keep unless said."),
     "cover": _words(("keep", "drop"), "Whether the MP3 has the video's cover picture; keep unless said."),
     "chapters": _words(

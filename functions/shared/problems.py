@@ -1,4 +1,4 @@
-"""What a caller is told of an error: one table code → status → title, and the problem details (RFC 9457) made from it.
+"""What a caller is told of an error: one table of codes, and the problem details (RFC 9457) that are made from it.
 
 The errors of functions.shared, each in the module that raises it:
 
@@ -19,35 +19,87 @@ SpeakingError
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.errors import SpeakingError
+from functions.shared import settings
 
-__all__ = ["PROBLEMS", "Problem", "Unavailable"]
+__all__ = ["PROBLEMS", "Kind", "Problem", "Unavailable"]
 
-PROBLEMS: dict[str, tuple[int, str]] = {
-    "bad-request": (400, "The request cannot be understood"),
-    "bad-option": (400, "A conversion option is not valid"),
-    "unauthenticated": (401, "A valid access token is needed"),
-    "invalid-credentials": (401, "The email address or the password is wrong"),
-    "invalid-grant": (400, "The refresh token is not valid"),
-    "unsupported-grant": (400, "The grant type is not supported"),
-    "not-found": (404, "There is nothing here"),
-    "method-not-allowed": (405, "This address does not take that method"),
-    "email-taken": (409, "There already is an account with this email address"),
-    "wrong-state": (409, "The job is not in a state that allows this"),
-    "in-progress": (409, "A request with this Idempotency-Key is still being handled"),
-    "expired": (410, "The files of this job have been deleted"),
-    "too-large": (413, "The video is too large"),
-    "unsupported-media-type": (415, "This content type is not accepted here"),
-    "range-not-satisfiable": (416, "The file has no such range"),
-    "invalid-account": (422, "The account cannot be created"),
-    "key-reused": (422, "This Idempotency-Key was used for another request"),
-    "headers-too-large": (431, "The request has too many headers, or too large ones"),
-    "internal": (500, "Something went wrong on our side"),
-    "bad-gateway": (502, "A part of audiolift did not answer"),
-    "unavailable": (503, "audiolift is not available right now"),
-    "loop-detected": (508, "The request goes round in a circle"),
+
+class Kind(NamedTuple):
+    """What is the same for all problems of a code; `advice` is what a caller does beyond what `detail` says."""
+
+    status: int
+    title: str
+    advice: str
+
+
+PROBLEMS: dict[str, Kind] = {
+    "bad-request": Kind(400, "The request cannot be understood", "Correct what `detail` names, and send it again."),
+    "bad-option": Kind(400, "A conversion option is not valid", "Use a value of the table of options."),
+    "unauthenticated": Kind(
+        401,
+        "A valid access token is needed",
+        "Get an access token at `POST /v1/token` and send it as `Authorization: Bearer …`.",
+    ),
+    "invalid-credentials": Kind(401, "The email address or the password is wrong", "Check email address and password."),
+    "invalid-grant": Kind(
+        400,
+        "The refresh token is not valid",
+        "Sign in again with email address and password. A refresh token is good once.",
+    ),
+    "unsupported-grant": Kind(
+        400, "The grant type is not supported", "Use `grant_type=password` or `grant_type=refresh_token`."
+    ),
+    "not-found": Kind(
+        404,
+        "There is nothing here",
+        "Check the address. A job of somebody else is answered like one that does not exist.",
+    ),
+    "method-not-allowed": Kind(405, "This address does not take that method", "Use a method of the `Allow` header."),
+    "email-taken": Kind(
+        409, "There already is an account with this email address", "Sign in, or register another address."
+    ),
+    "wrong-state": Kind(
+        409,
+        "The job is not in a state that allows this",
+        "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
+    ),
+    "in-progress": Kind(
+        409,
+        "A request with this Idempotency-Key is still being handled",
+        "Wait as long as `Retry-After` says, then send the same request.",
+    ),
+    "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
+    "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),
+    "unsupported-media-type": Kind(
+        415, "This content type is not accepted here", "Use a content type that the route takes."
+    ),
+    "range-not-satisfiable": Kind(
+        416, "The file has no such range", "Ask for bytes inside the file; `Content-Range` has its size."
+    ),
+    "invalid-account": Kind(422, "The account cannot be created", "Correct the member that `detail` names."),
+    "key-reused": Kind(
+        422, "This Idempotency-Key was used for another request", "Use a new `Idempotency-Key` for a new upload."
+    ),
+    "headers-too-large": Kind(
+        431,
+        "The request has too many headers, or too large ones",
+        "Send fewer or shorter headers; cookies are not needed.",
+    ),
+    "internal": Kind(
+        500,
+        "Something went wrong on our side",
+        "Try again later. The operator finds the error in the log of the function.",
+    ),
+    "bad-gateway": Kind(502, "A part of audiolift did not answer", "Try again in a moment."),
+    "unavailable": Kind(503, "audiolift is not available right now", "Try again after `Retry-After` seconds."),
+    "loop-detected": Kind(
+        508,
+        "The request goes round in a circle",
+        "The operator corrects the address (`LOGIN_URL` and the like) that leads back to the gateway.",
+    ),
 }
 
 
@@ -61,15 +113,16 @@ class Problem(SpeakingError):
         super().__init__(detail)
         self.code = code
         self.detail = detail
-        self.status, self.title = PROBLEMS[code]
+        self.kind = PROBLEMS[code]
+        self.status = self.kind.status
         self.headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **(headers or {})}
         self.members = members
 
     def body(self) -> bytes:
-        """The problem details as UTF-8 JSON (RFC 9457, section 3); `type` is a URN made from the code."""
+        """The problem details as UTF-8 JSON (RFC 9457, section 3); at its `type` the gateway has a page about it."""
         details = {
-            "type": f"urn:audiolift:problem:{self.code}",
-            "title": self.title,
+            "type": f"{settings.text('PUBLIC_URL')}/v1/problems/{self.code}",
+            "title": self.kind.title,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,

@@ -15,8 +15,9 @@ from functions.shared.reasons import REASONS
 
 __all__ = ["JOB_ID", "Instant", "Job", "JobError", "Links", "job_view", "rfc3339"]
 
+_EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 _ID = "Unguessable; also the subject of the job's events."
-JOB_ID = part("job_id", _ID, pattern="^[0-9a-f]{32}$")
+JOB_ID = part("job_id", _ID, pattern="^[0-9a-f]{32}$", examples=[_EXAMPLE])
 
 # As in RFC 3339, in UTC.
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -26,19 +27,43 @@ class JobError(Struct):
     """Why a job failed."""
 
     code: Annotated[
-        str, Meta(description="For programs; listed in docs/api.md.", extra_json_schema={"enum": [*REASONS]})
+        str,
+        Meta(
+            description="For programs; listed in docs/api.md.",
+            examples=["no-audio"],
+            extra_json_schema={"enum": [*REASONS]},
+        ),
     ]
-    title: Annotated[str, Meta(description="What is wrong.")]
-    detail: Annotated[str, Meta(description="What to do.")]
+    title: Annotated[str, Meta(description="What is wrong.", examples=["The video has no audio track"])]
+    detail: Annotated[
+        str,
+        Meta(
+            description="What to do.", examples=["There is nothing to convert. Check that the video plays with sound."]
+        ),
+    ]
 
 
 class Links(Struct):
     """What can be done with a job now."""
 
-    self: Annotated[str, Meta(description="The job.")]
-    events: Annotated[str, Meta(description="Its changes, live.")]
-    audio: Annotated[str | UnsetType, Meta(description="The MP3, for its owner; when done.")] = UNSET
-    download: Annotated[str | UnsetType, Meta(description="The MP3, for whoever has this link; when done.")] = UNSET
+    self: Annotated[str, Meta(description="The job.", examples=["/v1/jobs/0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"])]
+    events: Annotated[
+        str, Meta(description="Its changes, live.", examples=["/v1/jobs/0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01/events"])
+    ]
+    audio: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The MP3, for its owner; when done.",
+            examples=["/v1/jobs/0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01/audio"],
+        ),
+    ] = UNSET
+    download: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The MP3, for whoever has this link; when done.",
+            examples=["/v1/files/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2lnbmF0dXJl"],
+        ),
+    ] = UNSET
     cancel: Annotated[str | UnsetType, Meta(description="POST here; while queued or converting.")] = UNSET
     retry: Annotated[str | UnsetType, Meta(description="POST here; when failed or cancelled.")] = UNSET
 
@@ -46,31 +71,44 @@ class Links(Struct):
 class Job(Struct):
     """A job."""
 
-    id: Annotated[str, Meta(description=_ID, extra_json_schema={"pattern": "^[0-9a-f]{32}$"})]
+    id: Annotated[str, Meta(description=_ID, examples=[_EXAMPLE], extra_json_schema={"pattern": "^[0-9a-f]{32}$"})]
     state: Annotated[
         str,
         Meta(
             description="See docs/architecture.md for how one leads to the other.",
+            examples=[State.DONE.value],
             extra_json_schema={"enum": [*State]},
         ),
     ]
-    filename: Annotated[str, Meta(description="What the owner calls the video.", extra_json_schema={"maxLength": 255})]
+    filename: Annotated[
+        str,
+        Meta(
+            description="What the owner calls the video.", examples=["talk.mp4"], extra_json_schema={"maxLength": 255}
+        ),
+    ]
     options: Annotated[
         dict[str, Any],
         Meta(
             description="What was asked for.",
+            examples=[{"quality": 2}],
             extra_json_schema={"properties": OPTION_SCHEMAS, "additionalProperties": False},
         ),
     ]
-    progress: Annotated[float, Meta(description="Of the conversion.", ge=0, le=1)]
-    created_at: Annotated[Instant, Meta(description="When the upload began.")]
-    updated_at: Annotated[Instant, Meta(description="When the job last changed.")]
-    expires_at: Annotated[
-        Instant | None, Meta(description="When its files are deleted; null while the job is not over.")
+    progress: Annotated[float, Meta(description="Of the conversion.", examples=[1.0], ge=0, le=1)]
+    created_at: Annotated[Instant, Meta(description="When the upload began.", examples=["2026-11-26T12:00:00.000Z"])]
+    updated_at: Annotated[
+        Instant, Meta(description="When the job last changed.", examples=["2026-11-26T12:00:09.120Z"])
     ]
-    duration_seconds: Annotated[float | None, Meta(description="The length of the MP3.")]
-    size_bytes: Annotated[int | None, Meta(description="The size of the MP3.")]
-    error: Annotated[JobError | None, Meta(description="Why there is no MP3.")]
+    expires_at: Annotated[
+        Instant | None,
+        Meta(
+            description="When its files are deleted; null while the job is not over.",
+            examples=["2026-12-03T12:00:09.120Z"],
+        ),
+    ]
+    duration_seconds: Annotated[float | None, Meta(description="The length of the MP3.", examples=[214.32])]
+    size_bytes: Annotated[int | None, Meta(description="The size of the MP3.", examples=[5242880])]
+    error: Annotated[JobError | None, Meta(description="Why there is no MP3.", examples=[None])]
     links: Annotated[Links, Meta(description="What can be done with it now.")]
 
 

@@ -14,8 +14,16 @@ OPTIONS = Taken(
 )
 FILENAME = Taken(
     (
-        Parameter("query", "filename", text("What to call the video; else Content-Disposition or the form.")),
-        Parameter("header", "Content-Disposition", text("Its `filename` names the video.")),
+        Parameter(
+            "query",
+            "filename",
+            text("What to call the video; else Content-Disposition or the form.", examples=["talk.mp4"]),
+        ),
+        Parameter(
+            "header",
+            "Content-Disposition",
+            text("Its `filename` names the video.", examples=['attachment; filename="talk.mp4"']),
+        ),
     )
 )
 KEY = Taken(
@@ -23,14 +31,22 @@ KEY = Taken(
         Parameter(
             "header",
             "Idempotency-Key",
-            text("A request that repeats it gets the first one's job.", minLength=1, maxLength=255),
+            text(
+                "A request that repeats it gets the first one's job.",
+                minLength=1,
+                maxLength=255,
+                examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+            ),
         ),
     ),
     problems=("bad-request", "in-progress", "key-reused"),
 )
 FORM = {
     "type": "object",
-    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}, **OPTION_SCHEMAS},
+    "properties": {
+        "file": {"type": "string", "contentMediaType": "application/octet-stream", "examples": ["(the video)"]},
+        **OPTION_SCHEMAS,
+    },
     "required": ["file"],
 }
 VIDEO = Taken(

@@ -52,7 +52,7 @@ def test_every_table_is_shown_once() -> None:
 
 
 def test_there_is_advice_on_every_problem() -> None:
-    assert set(generate.ADVICE) == set(PROBLEMS)
+    assert [code for code, kind in PROBLEMS.items() if not kind.advice.endswith(".")] == []
 
 
 @each_page

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import requests
 import schemathesis
@@ -28,9 +30,11 @@ from functions.gateway import contract
 from functions.login.shapes import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
 from functions.shared.operations import Access, Operation
+from functions.shared.problems import PROBLEMS
 from tests.patience import PATIENCE
 from tests.system import Audiolift, User
 
+EXAMPLES = document()["components"]["examples"]
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 # What a schema cannot say: a refresh token has to exist, a cursor to be one of ours, quality and bitrate exclude each
@@ -99,6 +103,26 @@ def test_a_handler_takes_what_its_route_declares(function: str, operation: Opera
     assert described == parts
     assert set(arguments) - {"body", "form", "query"} == parts | by_token
     assert inspect.getdoc(operation.handler), f"{function}: its docstring is its summary"
+
+
+@pytest.mark.parametrize("operation", [each for _, each in operations()], ids=lambda each: each.path)
+def test_every_body_and_every_parameter_has_an_example_that_fits(operation: Operation) -> None:
+    found = document()["paths"][re.sub(r"<(\w+)>", r"{\1}", operation.path)][operation.method.lower()]
+    bodies = [*found.get("requestBody", {}).get("content", {}).values()]
+    bodies += [each for status in found["responses"].values() for each in status.get("content", {}).values()]
+    for body in (each for each in bodies if each["schema"] and not isinstance(each.get("example"), str)):
+        for value in [body["example"]] if "example" in body else [EXAMPLES[name]["value"] for name in body["examples"]]:
+            jsonschema.validate(value, {**body["schema"], "components": document()["components"]})
+    for parameter in found["parameters"]:
+        jsonschema.validate(parameter["example"], {**parameter["schema"], "components": document()["components"]})
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_problem_has_a_page_where_its_type_leads(audiolift: Audiolift, code: str) -> None:
+    path = EXAMPLES[code]["value"]["type"].removeprefix("http://localhost:8080")
+    page = requests.get(f"{audiolift.url}{path}", timeout=PATIENCE)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert html.escape(PROBLEMS[code].title) in page.text
 
 
 def test_the_gateway_serves_it(audiolift: Audiolift) -> None:

@@ -47,7 +47,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
     assert response.status_code == status, response.text[:500]
     assert response.headers["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
-    assert problem["type"] == f"urn:audiolift:problem:{code}"
+    assert problem["type"].endswith(f"/v1/problems/{code}")
     assert (problem["status"], problem["code"]) == (status, code)
     assert problem["title"]
     assert problem["detail"].endswith(".")

@@ -46,12 +46,12 @@ def answered(request: pytest.FixtureRequest) -> Answer:
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_every_problem_is_answered_with_its_status_and_title(answered: Answer, code: str) -> None:
     status, headers, body = answered(Problem(code, "Do this.", {"Retry-After": "5"}, limit_bytes=5))
-    assert (status, body["title"]) == PROBLEMS[code]
+    assert (status, body["title"]) == PROBLEMS[code][:2]
     assert (headers["Content-Type"], headers["Cache-Control"]) == ("application/problem+json", "no-store")
     assert headers["Retry-After"] == "5"
     assert body == {
-        "type": f"urn:audiolift:problem:{code}",
-        "title": PROBLEMS[code][1],
+        "type": f"http://localhost:8080/v1/problems/{code}",
+        "title": PROBLEMS[code].title,
         "status": status,
         "detail": "Do this.",
         "code": code,
@@ -93,7 +93,7 @@ def test_every_reason_says_what_to_do_next(code: str) -> None:
 
 
 def test_statuses_are_those_of_errors() -> None:
-    assert {status for status, _ in PROBLEMS.values()} <= set(range(400, 600))
+    assert {kind.status for kind in PROBLEMS.values()} <= set(range(400, 600))
 
 
 def test_a_code_that_is_not_in_the_table_cannot_be_raised() -> None:
