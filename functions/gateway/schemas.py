@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
@@ -84,6 +85,11 @@ SCHEMAS: dict[str, Schema] = {
         duration_seconds={"type": ["number", "null"], "description": "The length of the MP3."},
         size_bytes={"type": ["integer", "null"], "description": "The size of the MP3."},
         error={"anyOf": [ref("JobError"), {"type": "null"}], "description": "Why there is no MP3."},
+        warnings={
+            "type": "array",
+            "items": ref("JobWarning"),
+            "description": "What to know about the MP3, if it is not quite what the video promised.",
+        },
         links=_object(
             ("audio", "download", "cancel", "retry"),
             self=text("The job."),
@@ -98,6 +104,10 @@ SCHEMAS: dict[str, Schema] = {
         code={"enum": list(REASONS), "description": "For programs; listed in docs/api.md."},
         title=text("What is wrong."),
         detail=text("What to do."),
+    ),
+    "JobWarning": _object(
+        code={"enum": list(WARNINGS), "description": "For programs; listed in docs/api.md."},
+        text=text("What to know, with the numbers of this job."),
     ),
     "Event": _object(
         ("id",),

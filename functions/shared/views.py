@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from functions.shared import reasons
+from functions.shared import job_warnings, reasons
 from functions.shared.jobs.states import CANCELLABLE, RETRYABLE, State
 
 __all__ = ["job_view", "rfc3339"]
@@ -30,6 +30,7 @@ def job_view(job: Any) -> dict[str, Any]:
         "duration_seconds": job.duration_seconds,
         "size_bytes": job.audio_bytes,
         "error": _error(job),
+        "warnings": [{"code": each.code, "text": each.text} for each in job_warnings.loaded(job.warnings)],
         "links": _links(job),
     }
 

@@ -19,6 +19,7 @@ from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["TrackReader"]
@@ -38,11 +39,13 @@ class TrackReader:
 
     What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
+    `warnings`, the caller's list if there is one, has each code once.
     """
 
-    def __init__(self, container: InputContainer, track: Track) -> None:
+    def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
         self.seconds = 0.0
         self.broken = 0
+        self.warnings = [] if warnings is None else warnings
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False

@@ -83,6 +83,7 @@ function showEmpty() {
 }
 
 function show({ job, card }) {
+  card.showRemarks((job.warnings ?? []).map((warning) => warning.text));
   card.showState(job.state, stateLabel(job.state), job.state === State.CONVERTING ? job.progress : undefined);
   card.showProgress(isActive(job) ? job.progress || null : undefined);
   card.showFacts(factsOf(job));
