@@ -18,6 +18,8 @@ MAX_WARNINGS, MAX_VALUE_LENGTH = 20, 100
 WARNINGS: dict[str, str] = {
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
+    "wild-samples": "Some samples are no sound: they are infinite, not a number, or far beyond full scale. They are "
+    "silent in the MP3: {count:,}.",
 }
 
 

@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
 from functions.convert.conversion.reading import TrackReader
@@ -87,7 +88,9 @@ def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float
     """All samples in the shape of the MP3; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
-    shaper = Shaper(plan.shape, order, gain)
+    # Loudness goes by the greatest sample, whoever made it; else, what is copied from the file may be anything.
+    is_checked = plan.loudness is not None or wild.are_possible(plan.track.codec)
+    shaper = Shaper(plan.shape, order, gain, reader.warnings if is_checked else None)
     sample = at.sample + plan.first_sample if at else 0
     reader.seconds = sample / plan.shape.sample_rate
     known = tuple(reader.warnings)

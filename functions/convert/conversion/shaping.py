@@ -12,6 +12,8 @@ from av.filter import Graph
 from functions.convert.conversion.filters import Filter, arguments, shaping
 from functions.convert.conversion.layouts import LIKELY, as_pan
 from functions.convert.conversion.plan import Shape
+from functions.convert.conversion.wild import silenced
+from functions.shared.job_warnings import JobWarning, count
 from functions.shared.reasons import Failure
 
 __all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
@@ -24,17 +26,20 @@ class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
     `order` names the channels of frames whose layout is only LIKELY; "" to believe the frames.
-    `exact` says that all samples so far depend on nothing but themselves.
+    `exact` says that all samples so far depend on nothing but themselves. With `warnings`, samples that are no sound
+    are made silent, and told there.
     """
 
-    def __init__(self, shape: Shape, order: str, gain: float | None) -> None:
+    def __init__(self, shape: Shape, order: str, gain: float | None, warnings: list[JobWarning] | None = None) -> None:
         self.exact = True
-        self._shape, self._order, self._gain = shape, order, gain
+        self._shape, self._order, self._gain, self._warnings = shape, order, gain, warnings
         self._kind: tuple[str, int, str] | None = None
         self._graph: Graph | None = None
 
     def feed(self, frame: AudioFrame) -> list[Planes]:
         """The samples that are ready once `frame` is there. Raises: Failure (unsupported-codec)."""
+        if self._warnings is not None and (wild := silenced(frame)):
+            count(self._warnings, "wild-samples", count=wild)
         kind = (frame.format.name, frame.sample_rate, frame.layout.name)
         before = [] if kind == self._kind else self._change(kind, frame)
         if self._graph is None:
