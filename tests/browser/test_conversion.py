@@ -8,7 +8,7 @@ from pathlib import Path
 import mutagen.mp3
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from functions.shared.job_warnings import JobWarning
 from tests import media
@@ -86,6 +86,27 @@ def test_a_failure_says_why_and_can_be_tried_again_and_deleted(page: Page) -> No
     expect(failed).to_have_count(0)
     page.reload()
     expect(page.get_by_text("Nothing here yet.")).to_be_visible(timeout=SLOW_MS)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_keeps_what_only_looks_like_an_ending(page: Page, video: Path, tmp_path: Path, has_links: bool) -> None:
+    path = tmp_path / "Lecture 3.2 Grüße 🚀"
+    path.write_bytes(video.read_bytes())
+    choose(page, path)
+    ready(page, path.name)
+    if not has_links:
+        page.route(re.compile("/v1/jobs/[^/]+$"), without_download_link)
+    with page.expect_download() as download:
+        press(page, "Download", path.name)
+    assert download.value.suggested_filename == f"{path.name}.mp3"
+
+
+def without_download_link(route: Route) -> None:
+    """As a gateway of a release before signed links answers."""
+    answer = route.fetch()
+    job = answer.json()
+    del job["links"]["download"]
+    route.fulfill(response=answer, json=job)
 
 
 def test_what_to_know_about_an_mp3_is_shown_and_spoken(page: Page, tmp_path: Path) -> None:
