@@ -13,7 +13,7 @@ from av.packet import Packet
 from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
-from functions.convert.conversion.reading import TrackReader
+from functions.convert.conversion.reading import Mark, TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
@@ -25,13 +25,14 @@ __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 class ResumePoint:
     """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out.
 
-    `warnings` are what had been found until then.
+    `warnings` are what had been found until then; `origin` is what the reader needs, and gives.
     """
 
     packet: int
     pts: int | None
     sample: int
     warnings: tuple[JobWarning, ...] = ()
+    origin: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,10 @@ def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float
     sample = at.sample + plan.first_sample if at else 0
     reader.seconds = sample / plan.shape.sample_rate
     known = tuple(reader.warnings)
-    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
+    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None, at.origin if at else None):
         parts = [planes for frame in frames for planes in shaper.feed(frame)]
         if parts:
-            point = ResumePoint(number, pts, sample, known) if shaper.exact and number >= 0 else None
+            point = ResumePoint(number, pts, sample, known, reader.origin) if shaper.exact and number >= 0 else None
             block = _block(parts, point)
             sample += block.samples
             yield block

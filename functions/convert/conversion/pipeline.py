@@ -214,12 +214,14 @@ def _progress(share: float) -> RawMessage:
 def _checkpoint(state: dict[str, Any], point: ResumePoint | None) -> RawMessage:
     place = point and (point.packet, point.pts, point.sample)
     warnings = job_warnings.stored(point.warnings[:MAX_WARNINGS]) if point else None
-    return {"kind": "checkpoint"}, json.dumps(state | {"place": place, "warnings": warnings}).encode()
+    more = {"place": place, "origin": point and point.origin, "warnings": warnings}
+    return {"kind": "checkpoint"}, json.dumps(state | more).encode()
 
 
 def _resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
-    """What a checkpoint has of it: one of an older release has no warnings."""
+    """What a checkpoint has of it: one of an older release has neither warnings nor an origin."""
     if not state.get("place"):
         return None
     packet, pts, sample = state["place"]
-    return ResumePoint(packet, pts, sample, job_warnings.loaded(state.get("warnings")))
+    origin = tuple(state["origin"]) if state.get("origin") else None
+    return ResumePoint(packet, pts, sample, job_warnings.loaded(state.get("warnings")), origin)
