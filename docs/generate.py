@@ -15,6 +15,7 @@ from docs import openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
+from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
@@ -84,6 +85,10 @@ def _problems() -> str:
 
 def _reasons() -> str:
     return _table(("Code", "Title", "What to do"), ((_code(code), *reason) for code, reason in REASONS.items()))
+
+
+def _warnings() -> str:
+    return _table(("Code", "Text"), ((_code(code), text) for code, text in WARNINGS.items()))
 
 
 def _options() -> str:
@@ -213,6 +218,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "problems": _problems,
     "reasons": _reasons,
+    "warnings": _warnings,
     "options": _options,
     "routes": _routes,
     "parameters": _parameters,

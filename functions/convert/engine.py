@@ -16,7 +16,7 @@ from typing import Any
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Warned
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -44,11 +44,11 @@ def convert(claim: Claim) -> Converted:
     Raises: Failure when the file is to blame, Crash when it may not be, Unfinished, ClaimLost, Unavailable.
     """
     if claim.attempts <= ENGINE_TRIES or not policy.allows_ffmpeg():
-        return Converted(_by_engine(claim))
+        return _by_engine(claim)
     return Converted(_by_ffmpeg(claim), (JobWarning("by-ffmpeg"),))
 
 
-def _by_engine(claim: Claim) -> Audio:
+def _by_engine(claim: Claim) -> Converted:
     # Before a job's first token nothing can have been saved.
     saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
     with Result(claim, saved.parts if saved else ()) as result:
@@ -60,7 +60,7 @@ def _by_engine(claim: Claim) -> Audio:
             except NoWorker as error:
                 raise Crash("no engine", converter="engine", words=str(error)) from error
         conversion.check_outcome(ended)
-        return result.store()
+        return Converted(result.store(), tuple(conversion.warnings))
 
 
 def _by_ffmpeg(claim: Claim) -> Audio:
@@ -104,6 +104,7 @@ class _Conversion:
         self._last_save = self.work_until - min(MARGIN_SECONDS, MARGIN_SHARE * allowed)
         self._save_every = min(SAVE_SECONDS, SAVE_SHARE * allowed)
         self._next_save = time.monotonic() + self._save_every
+        self.warnings: list[JobWarning] = []
         self._claim, self._result = claim, result
         self._keep = leases.LeaseHeartbeat(claim)
         self._progress = 0.0
@@ -124,6 +125,8 @@ class _Conversion:
                 self._result.end(file.head, file.tail, file.seconds)
                 if file.title is not None:
                     self._result.archive(file.title, file.files)
+            case Warned(warning):
+                self.warnings.append(warning)
             case Failed(code):
                 self._failure = code
 

@@ -73,7 +73,7 @@ def _finish(claim: claims.Claim) -> str:
         return transitions.postpone(claim)
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
-    result = transitions.finish(claim, converted.audio)
+    result = transitions.finish(claim, converted.audio, converted.warnings)
     for warning in converted.warnings:
         log.warning("job %s is done with a warning: %s", claim.job_id, warning.code)
     # What is left when a store is away, sweep deletes.

@@ -9,9 +9,15 @@ from typing import Any
 
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import ProtocolViolation
+from functions.shared import job_warnings
+from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, WARNINGS, JobWarning
 from functions.shared.reasons import REASONS
+from functions.shared.visible import one_line
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot"]
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot", "Warned"]
+
+# Of a number in a warning, either way.
+MAX_NUMBER = 10**15
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,20 @@ class File:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What the owner has to know about the MP3."""
+
+    warning: JobWarning
+
+
+@dataclass(frozen=True)
 class Failed:
     """The conversion failed for good, for a reason of REASONS."""
 
     code: str
 
 
-Message = Frames | Progress | Snapshot | File | Failed
+Message = Frames | Progress | Snapshot | File | Warned | Failed
 
 
 class Dialogue:
@@ -77,7 +90,7 @@ class Dialogue:
     def __init__(self, split: bool, max_seconds: float) -> None:
         self._split = split
         self._seconds_left = max_seconds
-        self._files = 0
+        self._files = self._warnings = 0
         self._files_stated: int | None = None
         self._is_over = False
 
@@ -94,6 +107,8 @@ class Dialogue:
                 return Snapshot(payload)
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
+            case {"kind": "warning", "code": str(code), "values": dict(values), **rest} if not rest and not payload:
+                return Warned(self._warning(code, values))
             case {"kind": "failed", "code": str(code), **rest} if not rest and not payload and code in REASONS:
                 self._is_over = True
                 return Failed(code)
@@ -108,6 +123,15 @@ class Dialogue:
         self._is_over = not self._split
         return file
 
+    def _warning(self, code: str, values: dict[str, Any]) -> JobWarning:
+        self._warnings += 1
+        if self._warnings > MAX_WARNINGS or code not in WARNINGS or values.keys() != job_warnings.names(code):
+            raise ProtocolViolation("a warning that is not known, or one too many")
+        warning = JobWarning(code, {name: _value(value) for name, value in values.items()})
+        if warning.text == code:
+            raise ProtocolViolation("a warning with a value of another kind")
+        return warning
+
     def _length(self, seconds: Any) -> float:
         # Sums of many fractions may be off by a little.
         length = _number(seconds, self._seconds_left + 1)
@@ -120,6 +144,17 @@ def _number(value: Any, most: float) -> float:
     if type(value) not in (int, float) or not 0 <= value <= most:
         raise ProtocolViolation("a number that cannot be")
     return float(value)
+
+
+def _value(value: Any) -> int | float | str:
+    if isinstance(value, str):
+        if len(value) > MAX_VALUE_LENGTH or one_line(value, MAX_VALUE_LENGTH) != value:
+            raise ProtocolViolation("a text that is too long, or has what is not seen")
+        return value
+    if type(value) not in (int, float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise ProtocolViolation("a number that cannot be")
+    number: int | float = value
+    return number
 
 
 def _count(value: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
 from functions.shared import blobs, database, tokens
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.file_names import renamed
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
@@ -77,7 +77,7 @@ def _is_zip(job: Any) -> bool:
 
 def _disposition(filename: str, ending: str) -> str:
     """attachment, named in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
-    name = f"{PurePosixPath(filename).stem or 'audio'}.{ending}"
+    name = renamed(filename, ending)
     plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from functions.shared import reasons, settings, tokens
+from functions.shared import job_warnings, reasons, settings, tokens
 from functions.shared.jobs.states import State
 
 __all__ = ["write"]
@@ -28,12 +28,13 @@ def _templates() -> Environment:
     )
 
 
-def _about(job: Any) -> dict[str, str]:
+def _about(job: Any) -> dict[str, Any]:
     if job.state == State.FAILED:
         return {"title": reasons.title(job.error_code)}
     return {
         "length": _clock(job.duration_seconds),
         "size": _size(job.audio_bytes),
+        "warnings": [warning.text for warning in job_warnings.loaded(job.warnings)],
         "until": f"{job.expires_at:%d %B %Y, %H:%M} UTC",
         "link": f"{settings.text('PUBLIC_URL')}/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}",
     }

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any
 
-__all__ = ["WARNINGS", "JobWarning"]
+from functions.shared.visible import one_line
+
+__all__ = ["MAX_VALUE_LENGTH", "MAX_WARNINGS", "WARNINGS", "JobWarning", "count", "loaded", "names", "short", "stored"]
+
+# Of one job, and how long a text among the values is at most.
+MAX_WARNINGS, MAX_VALUE_LENGTH = 20, 100
 
 # In braces: the values that go with a warning.
 WARNINGS: dict[str, str] = {
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
+    "wild-samples": "Some samples are no sound: they are infinite, not a number, or far beyond full scale. They are "
+    "silent in the MP3: {count:,}.",
 }
 
 
@@ -22,5 +32,41 @@ class JobWarning:
 
     @property
     def text(self) -> str:
-        """What the owner reads. A code of a newer release, which is not known here, stands for itself."""
-        return WARNINGS[self.code].format_map(self.values) if self.code in WARNINGS else self.code
+        """What the owner reads. One of a newer release, which is not known here, stands for itself."""
+        try:
+            return WARNINGS[self.code].format_map(self.values)
+        except (KeyError, ValueError):
+            return self.code
+
+
+def names(code: str) -> frozenset[str]:
+    """The values that a warning of WARNINGS needs."""
+    return frozenset(name for _, name, _, _ in Formatter().parse(WARNINGS[code]) if name)
+
+
+def count(warnings: list[JobWarning], code: str, **more: int) -> None:
+    """Warn of something that is counted: to a warning of that code which is there already, the numbers are added.
+
+    So a list stays short, however much there is to tell.
+    """
+    for at, warning in enumerate(warnings):
+        if warning.code == code:
+            sums = {name: int(warning.values.get(name, 0)) + number for name, number in more.items()}
+            warnings[at] = JobWarning(code, {**warning.values, **sums})
+            return
+    warnings.append(JobWarning(code, {**more}))
+
+
+def short(text: str) -> str:
+    """A stranger's text as a value of a warning."""
+    return one_line(text, MAX_VALUE_LENGTH)
+
+
+def stored(warnings: Iterable[JobWarning]) -> list[dict[str, Any]] | None:
+    """Warnings as JSON, for a row or a checkpoint; None for none."""
+    return [{"code": warning.code, "values": warning.values} for warning in warnings] or None
+
+
+def loaded(saved: Sequence[dict[str, Any]] | None) -> tuple[JobWarning, ...]:
+    """What `stored` made of warnings, maybe those of another release."""
+    return tuple(JobWarning(each["code"], each["values"]) for each in saved or ())

@@ -104,6 +104,7 @@ jobs = _table(
     sa.Column("duration_seconds", sa.Float),
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_detail", sa.String(1000)),
+    sa.Column("warnings", sa.JSON(none_as_null=True)),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("fencing_token", sa.BigInteger, nullable=False),
     sa.Column("lease_until", Instant),

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from functions.shared import reasons
+from functions.shared import job_warnings, reasons
+from functions.shared.job_warnings import WARNINGS, JobWarning
 from functions.shared.jobs.states import CANCELLABLE, RETRYABLE, State
 from functions.shared.operations import part
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.reasons import REASONS
 
-__all__ = ["JOB_ID", "Instant", "Job", "JobError", "Links", "job_view", "rfc3339"]
+__all__ = ["JOB_ID", "Instant", "Job", "JobError", "Links", "Remark", "job_view", "rfc3339"]
 
 _EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 _ID = "Unguessable; also the subject of the job's events."
@@ -39,6 +40,26 @@ class JobError(Struct):
         str,
         Meta(
             description="What to do.", examples=["There is nothing to convert. Check that the video plays with sound."]
+        ),
+    ]
+
+
+class Remark(Struct):
+    """What to know about an MP3 that is not quite what its video promised."""
+
+    code: Annotated[
+        str,
+        Meta(
+            description="For programs; listed in docs/api.md.",
+            examples=["wild-samples"],
+            extra_json_schema={"enum": [*WARNINGS]},
+        ),
+    ]
+    text: Annotated[
+        str,
+        Meta(
+            description="What to know, with the numbers of this job.",
+            examples=[JobWarning("wild-samples", {"count": 3}).text],
         ),
     ]
 
@@ -109,6 +130,7 @@ class Job(Struct):
     duration_seconds: Annotated[float | None, Meta(description="The length of the MP3.", examples=[214.32])]
     size_bytes: Annotated[int | None, Meta(description="The size of the MP3.", examples=[5242880])]
     error: Annotated[JobError | None, Meta(description="Why there is no MP3.", examples=[None])]
+    warnings: Annotated[list[Remark], Meta(description="What to know about the MP3.", examples=[[]])]
     links: Annotated[Links, Meta(description="What can be done with it now.")]
 
 
@@ -131,6 +153,7 @@ def job_view(job: Any) -> Job:
         duration_seconds=job.duration_seconds,
         size_bytes=job.audio_bytes,
         error=_error(job),
+        warnings=[Remark(each.code, each.text) for each in job_warnings.loaded(job.warnings)],
         links=_links(job),
     )
 

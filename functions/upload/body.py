@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from functions.shared import options, settings
 from functions.shared.bodies import content_length, content_type, pieces, query
 from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
+from functions.shared.visible import visible
 
 __all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
@@ -137,12 +137,8 @@ def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:
 
 
 def clean_name(name: str) -> str:
-    """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most."""
-    last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    visible = "".join(character for character in last if not _hidden(unicodedata.category(character)))
-    return visible.strip()[-255:] or UNNAMED
+    """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most.
 
-
-def _hidden(category: str) -> bool:
-    """Control and formatting characters, and what ends a line: a mail's subject must not have two."""
-    return category[0] == "C" or category in ("Zl", "Zp")
+    A mail's subject must not have two lines.
+    """
+    return visible(name.replace("\\", "/").rpartition("/")[2]).strip()[-255:].lstrip() or UNNAMED

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import mutagen.mp3
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from functions.shared.job_warnings import JobWarning
 from tests import media
 from tests.browser.screen import SLOW_MS, card, choose, not_a_video, press
+from tests.unit.test_wild import tones, written
 
 DROPPED = """([name, content]) => {
   const data = new DataTransfer();
@@ -83,6 +86,46 @@ def test_a_failure_says_why_and_can_be_tried_again_and_deleted(page: Page) -> No
     expect(failed).to_have_count(0)
     page.reload()
     expect(page.get_by_text("Nothing here yet.")).to_be_visible(timeout=SLOW_MS)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_keeps_what_only_looks_like_an_ending(page: Page, video: Path, tmp_path: Path, has_links: bool) -> None:
+    path = tmp_path / "Lecture 3.2 Grüße 🚀"
+    path.write_bytes(video.read_bytes())
+    choose(page, path)
+    ready(page, path.name)
+    if not has_links:
+        page.route(re.compile("/v1/jobs/[^/]+$"), without_download_link)
+    with page.expect_download() as download:
+        press(page, "Download", path.name)
+    assert download.value.suggested_filename == f"{path.name}.mp3"
+
+
+def without_download_link(route: Route) -> None:
+    """As a gateway of a release before signed links answers."""
+    answer = route.fetch()
+    job = answer.json()
+    del job["links"]["download"]
+    route.fulfill(response=answer, json=job)
+
+
+def test_what_to_know_about_an_mp3_is_shown_and_spoken(page: Page, tmp_path: Path) -> None:
+    sound = tones(2, 1)
+    sound[0, 1000] = np.inf
+    choose(page, written(tmp_path / "wild.wav", sound, "f32"))
+    remarks = page.get_by_role("list", name="What to know about wild.wav").get_by_role("listitem")
+    expect(remarks).to_have_text([JobWarning("wild-samples", {"count": 1}).text], timeout=SLOW_MS)
+    expect(page.get_by_role("status")).to_contain_text("wild.wav: Ready. Some samples are no sound")
+    page.reload()
+    expect(remarks).to_have_count(1, timeout=SLOW_MS)
+
+
+def test_a_remark_is_only_ever_text(page: Page) -> None:
+    code = "import('/assets/card.js').then(({ Card }) => { const card = new Card('x'); card.showRemarks([REMARK]); "
+    code += (
+        "return [card.element.querySelector('.remarks').textContent, card.element.querySelectorAll('img').length]; })"
+    )
+    assert page.evaluate(code.replace("REMARK", "'<img src=x>'")) == ["<img src=x>", 0]
 
 
 def test_a_file_name_is_only_ever_text(page: Page) -> None:

@@ -1,8 +1,9 @@
-"""The conversion's first steps, for tests: what is in a file, and its samples."""
+"""Conversions for tests: what is in a file, its samples, its MP3, and the same resumed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from functions.convert.conversion.decode import Block, ResumePoint, blocks
 from functions.convert.conversion.media import Media
+from functions.convert.conversion.pipeline import converted
 from functions.convert.conversion.plan import Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
-from tests.unit.bytes_source import file_of
+from functions.shared.job_warnings import JobWarning
+from tests.unit.bytes_source import Bytes, file_of
 
-__all__ = ["Array", "decoded", "each_limit", "joined", "plan_of", "probed"]
+__all__ = ["Array", "Conversion", "conversion", "decoded", "each_limit", "joined", "plan_of", "probed"]
 
 each_limit = pytest.mark.parametrize(
     ("setting", "value", "code"),
@@ -49,3 +52,42 @@ def joined(blocks: list[Block]) -> Array:
     """Their samples, one row per channel."""
     channels = zip(*(block.planes for block in blocks), strict=True)
     return np.stack([np.frombuffer(b"".join(planes), np.float32) for planes in channels])
+
+
+@dataclass
+class Conversion:
+    """What one conversion sent. At each checkpoint: all frames so far, and the state."""
+
+    frames: bytes = b""
+    files: list[bytes] = field(default_factory=list)
+    warnings: list[JobWarning] = field(default_factory=list)
+    checkpoints: list[tuple[bytes, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def mp3(self) -> bytes:
+        """The only file."""
+        (mp3,) = self.files
+        return mp3
+
+    def take(self, header: dict[str, Any], payload: bytes) -> None:
+        match header["kind"]:
+            case "audio":
+                self.frames += payload
+            case "checkpoint":
+                self.checkpoints.append((self.frames, json.loads(payload)))
+            case "warning":
+                self.warnings.append(JobWarning(header["code"], header["values"]))
+            case "file":
+                self.files.append(payload[: header["head"]] + self.frames + payload[header["head"] :])
+                self.frames = b""
+
+
+def conversion(
+    path: Path, options: dict[str, Any], frames: bytes = b"", state: dict[str, Any] | None = None
+) -> Conversion:
+    """Convert a file, or resume that: with `frames` before the checkpoint that has this `state`."""
+    made = Conversion(frames)
+    job = {"options": options, "threads": 1, "max_seconds": 100_000, "state": state}
+    for header, payload in converted(Bytes(path.read_bytes()), job):
+        made.take(header, payload)
+    return made

@@ -104,6 +104,9 @@ def test_a_zip_without_files_is_a_zip() -> None:
         ("the end...", "01 the end.mp3"),
         ("report \u202e3pm.exe", "01 report 3pm.exe.mp3"),
         ("x" * 1_000_000, f"01 {'x' * 93}.mp3"),
+        ("Lecture 3.2 Introduction", "01 Lecture 3.2 Introduction.mp3"),
+        ("👩\u200d🚀 می\u200cخواهم", "01 👩\u200d🚀 می\u200cخواهم.mp3"),
+        ("\ufeffa\u200bb\u2066c", "01 abc.mp3"),
         ("🎧" * 1000, f"01 {'🎧' * 62}.mp3"),
     ],
 )

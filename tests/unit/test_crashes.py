@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.types import ASGIApp
 
 from functions.convert.sandbox import nursery
 from functions.shared.blobs import Blobs
+from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs import claims, transitions
 from functions.shared.settings import number
+from functions.shared.views import job_view
 from tests import asgi, media
 from tests.chaos.dying import event
 from tests.unit import rows
@@ -57,6 +60,7 @@ def test_where_the_engine_crashes_twice_ffmpeg_makes_the_mp3_and_that_is_a_warni
     row = rows.read(job)
     assert (row.state, row.error_code) == ("done", None)
     assert media.tone(b"".join(store.read(row.audio, 0, row.audio_bytes))) == pytest.approx(440, abs=2)
+    assert msgspec.to_builtins(job_view(row).warnings) == [{"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"]}]
     assert f"job {job} is done with a warning: by-ffmpeg" in [record.getMessage() for record in caplog.records]
 
 

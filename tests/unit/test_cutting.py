@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ from functions.convert.conversion.plan import Plan, Shape
 RATE = 8000
 
 
-def plan(*chapters: Chapter, **tags: str) -> Plan:
-    return Plan(Track(0, 0, "aac", RATE, 1, "mono"), Shape(RATE, 1, "vbr", 2), chapters=chapters, tags=tags)
+def plan(*chapters: Chapter, seconds: float | None = None, **tags: str) -> Plan:
+    track, shape = Track(0, 0, "aac", RATE, 1, "mono"), Shape(RATE, 1, "vbr", 2)
+    return Plan(track, shape, chapters=chapters, tags=tags, seconds=seconds)
 
 
 def test_a_file_goes_on_until_the_next_chapter_starts() -> None:
@@ -29,8 +31,31 @@ def test_chapters_that_start_together_make_one_file() -> None:
     assert cuts(plan(Chapter(0, 0, "nothing"), Chapter(0, 1, "all"))) == [("all", None)]
 
 
+def test_a_chapter_without_a_length_makes_no_file() -> None:
+    found = cuts(plan(Chapter(0, 0, "zero"), Chapter(0, 5, "one"), Chapter(5, 5, "none"), Chapter(5, 9, "two")))
+    assert found == [("one", 40000), ("two", None)]
+    assert cuts(plan(Chapter(0, 5, "one"), Chapter(5, 9, "two"), Chapter(5, 5, "none"), Chapter(7, 7, "none"))) == found
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_part_and_the_first_of_its_chapters_make_one_file_named_by_the_chapter(turned: bool) -> None:
+    book = [Chapter(0, 10, "Part"), Chapter(0, 4, "one"), Chapter(4, 10, "two")]
+    assert cuts(plan(*(book[::-1] if turned else book))) == [("one", 32000), ("two", None)]
+
+
+def test_overlapping_chapters_are_cut_where_each_starts() -> None:
+    found = cuts(plan(Chapter(0, 5, "one"), Chapter(5, 20, "two"), Chapter(3, 4, "inner")))
+    assert found == [("one", 24000), ("inner", 40000), ("two", None)]
+
+
+def test_chapters_after_the_end_make_no_files() -> None:
+    late = Chapter(9, 12, "late"), Chapter(12, 15, "later")
+    assert cuts(plan(Chapter(0, 9, "one"), *late, seconds=9)) == [("one", None)]
+    assert cuts(plan(*late, seconds=9, title="Talk")) == [("Talk", None)]
+
+
 @pytest.mark.parametrize(("tags", "title"), [({}, ""), ({"title": "Talk"}, "Talk")])
-def test_without_chapters_there_is_one_file(tags: dict[str, str], title: str) -> None:
+def test_without_chapters_there_is_one_file(tags: dict[str, Any], title: str) -> None:
     assert cuts(plan(**tags)) == [(title, None)]
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from events.catalogue import VideoUploaded
 from functions.shared import database, outbox
+from functions.shared.job_warnings import WARNINGS, JobWarning
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
@@ -17,6 +19,7 @@ from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.tables import outbox as messages
+from functions.shared.views import job_view
 from functions.sweep import files
 from tests.unit import rows
 from tests.unit.processes import race
@@ -241,6 +244,30 @@ def test_a_retry_gives_a_job_all_its_attempts_back() -> None:
     row = rows.read(job)
     assert (row.attempts, row.error_code, row.error_detail, row.expires_at) == (0, None, None, None)
     assert claims.claim(job)
+
+
+def test_what_the_owner_has_to_know_is_there_from_the_moment_that_the_job_is_done() -> None:
+    job = rows.job("converting")
+    transitions.finish(rows.claim_of(job), AUDIO, (JobWarning("by-ffmpeg"), JobWarning("newer", {"count": 2})))
+    row = rows.read(job)
+    assert row.warnings == [{"code": "by-ffmpeg", "values": {}}, {"code": "newer", "values": {"count": 2}}]
+    assert msgspec.to_builtins(job_view(row).warnings) == [
+        {"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"]},
+        {"code": "newer", "text": "newer"},
+    ]
+
+
+def test_a_job_without_warnings_has_none_also_one_of_the_release_before() -> None:
+    job = rows.job("converting")
+    assert msgspec.to_builtins(job_view(rows.read(job)).warnings) == []
+    transitions.finish(rows.claim_of(job), AUDIO)
+    assert (rows.read(job).warnings, msgspec.to_builtins(job_view(rows.read(job)).warnings)) == (None, [])
+
+
+def test_a_retry_clears_the_warnings() -> None:
+    job = rows.job("failed", error_code="damaged", error_detail="…", warnings=[{"code": "by-ffmpeg", "values": {}}])
+    transitions.retry(job)
+    assert rows.read(job).warnings is None
 
 
 def test_each_generation_of_an_event_has_an_id_of_its_own() -> None:

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import texts
 from functions.notify.channels import Refused, identity, mail
+from functions.shared.job_warnings import WARNINGS, JobWarning
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
@@ -29,6 +30,7 @@ from functions.shared.tables import jobs as table
 from functions.shared.views import job_view
 from tests.unit import rows
 
+LONG_AUDIO = Audio(2_500_000, "ab" * 32, 3665.2)
 HOSTILE = [
     "a\r\nBcc: eve@example.com",
     "a\nSubject: other\n\nforged",
@@ -194,6 +196,15 @@ def test_a_mail_says_what_happened_and_what_to_do() -> None:
     ready = texts.write(ended(AudioCreated.TYPE), AudioCreated.TYPE)
     assert "http://localhost:8080/v1/files/" in ready
     assert "1:01:05 long, 2.5 MB" in ready
+    assert "Please note" not in ready
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+def test_a_mail_says_what_to_know_about_the_mp3() -> None:
+    row = ended(AudioCreated.TYPE, warnings=(JobWarning("by-ffmpeg"), JobWarning("of-a-newer-release")))
+    text = texts.write(row, AudioCreated.TYPE)
+    noted = f"as MP3.\n\nPlease note:\n\n- {WARNINGS['by-ffmpeg']}\n- of-a-newer-release\n\nDownload it here"
+    assert noted in text
 
 
 @pytest.mark.parametrize("address", ["o'brien+x@mail.example.co.uk", "!#$%&'*+-/?^_`{|}~=@example.org", "a..b.@a.com"])
@@ -260,11 +271,11 @@ def test_a_reason_that_only_a_newer_release_knows_is_shown_as_it_is() -> None:
     assert (job_view(newer).error or pytest.fail("no error")).title == "of-a-newer-release"
 
 
-def ended(kind: str, filename: str = "talk.mp4") -> Any:
+def ended(kind: str, filename: str = "talk.mp4", warnings: tuple[JobWarning, ...] = ()) -> Any:
     """The row of a job that is done or failed."""
     job = rows.job("converting", filename=filename)
     ends: dict[str, Callable[[], str]] = {
-        AudioCreated.TYPE: lambda: transitions.finish(rows.claim_of(job), Audio(2_500_000, "ab" * 32, 3665.2)),
+        AudioCreated.TYPE: lambda: transitions.finish(rows.claim_of(job), LONG_AUDIO, warnings),
         ConversionFailed.TYPE: lambda: transitions.fail_claimed(rows.claim_of(job), Failure("no-audio")),
     }
     ends[kind]()

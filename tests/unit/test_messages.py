@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from functions.convert import engine
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Warned
 from functions.convert.sandbox import nursery
+from functions.shared import job_warnings
 from functions.shared.blobs import Blobs
+from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, JobWarning, short
 from functions.shared.jobs import claims
 from tests.unit import rows
 
@@ -24,6 +26,27 @@ WHOLE: dict[str, Any] = {"kind": "file", "title": None, "files": 1, "head": 2, "
 CHAPTER = WHOLE | {"title": "One", "files": 2}
 # Whatever a number may be that is none of the kind that is asked for.
 NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -0.001, 1e300, 10**40, True, None, "1", [1], {"a": 1}]
+WARNED: dict[str, Any] = {"kind": "warning", "code": "test", "values": {"count": 2, "track": "Kommentar 👩\u200d🚀"}}
+# The texts that a table of warnings may have: the values of each are a count and a name.
+TEXT = "{count:,} of {track}"
+NO_COUNTS = [math.nan, math.inf, -math.inf, 10**40, 1e300, True, None, "1", [1], {"a": 1}]
+NO_NAMES = [
+    "a\nb",
+    "a\u2028b",
+    "\x1b[2J",
+    "\u202egpj",
+    "\ud800",
+    "x" * (MAX_VALUE_LENGTH + 1),
+    " a",
+    "a  b",
+    None,
+    ["a"],
+]
+NO_VALUES: list[Any] = [
+    *({"count": count, "track": "a"} for count in NO_COUNTS),
+    *({"count": 1, "track": track} for track in NO_NAMES),
+    *({}, {"count": 1}, {"count": 1, "track": "a", "more": 1}, {"count": 1, "name": "a"}, None, [], "count"),
+]
 NO_CODES: list[Any] = ["no such reason", "", None, 1, ["empty"], {}]
 VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     *(({"kind": "progress", "share": share}, b"") for share in [*NO_NUMBERS, 1.01]),
@@ -69,6 +92,52 @@ def test_what_the_engine_says_is_understood() -> None:
 def test_whatever_makes_no_sense_is_a_violation(header: dict[str, Any], payload: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         Dialogue(split=False, max_seconds=3600).take(header, payload)
+
+
+@pytest.fixture
+def warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning with values."""
+    monkeypatch.setitem(job_warnings.WARNINGS, "test", TEXT)
+
+
+@pytest.mark.usefixtures("warning")
+def test_a_warning_is_understood_where_its_values_are_those_of_its_text() -> None:
+    warned = Dialogue(split=False, max_seconds=3600).take(WARNED, b"")
+    assert warned == Warned(JobWarning("test", WARNED["values"]))
+    assert warned.warning.text == "2 of Kommentar 👩\u200d🚀"
+
+
+@pytest.mark.usefixtures("warning")
+@pytest.mark.parametrize("values", NO_VALUES, ids=lambda values: repr(values)[:60])
+def test_values_that_make_no_sense_are_a_violation(values: Any) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=3600).take(WARNED | {"values": values}, b"")
+
+
+@pytest.mark.usefixtures("warning")
+@pytest.mark.parametrize("change", [{"code": "other"}, {"code": 1}, {"more": 1}], ids=str)
+def test_a_warning_that_is_not_known_is_a_violation(change: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=3600).take(WARNED | change, b"")
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=3600).take(WARNED, b"x")
+
+
+@pytest.mark.usefixtures("warning")
+def test_there_are_not_more_warnings_than_somebody_reads() -> None:
+    dialogue = Dialogue(split=True, max_seconds=3600)
+    for _ in range(MAX_WARNINGS):
+        dialogue.take(WARNED, b"")
+    with pytest.raises(ProtocolViolation):
+        dialogue.take(WARNED, b"")
+
+
+@given(st.text())
+def test_a_stranger_s_text_becomes_a_value_that_may_be_sent(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(job_warnings.WARNINGS, "test", TEXT)
+        values = {"count": 1, "track": short(text)}
+        assert Dialogue(split=False, max_seconds=1).take(WARNED | {"values": values}, b"")
 
 
 @pytest.mark.parametrize("header", SPLIT_VIOLATIONS, ids=str)
@@ -119,8 +188,8 @@ JSON = st.recursive(
 
 @given(
     st.booleans(),
-    st.dictionaries(st.sampled_from(["title", "files", "head", "seconds", "share", "code", "more"]), JSON),
-    st.sampled_from(["audio", "progress", "checkpoint", "file", "failed", "other"]),
+    st.dictionaries(st.sampled_from(["title", "files", "head", "seconds", "share", "code", "values", "more"]), JSON),
+    st.sampled_from(["audio", "progress", "checkpoint", "file", "warning", "failed", "other"]),
     st.binary(max_size=20),
 )
 def test_every_message_is_understood_or_a_violation(
@@ -155,6 +224,7 @@ def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         [({"kind": "file", "title": None, "files": 1, "head": -1, "seconds": 1}, "00")],
         [({"kind": "audio"}, "00"), ({"kind": "checkpoint"}, b'{"a": NaN}'.hex())],
         [({"kind": "failed", "code": "no such reason"}, "")],
+        [({"kind": "warning", "code": "by-ffmpeg", "values": {"count": 1}}, "")],
         [({"kind": "raised", "words": 1}, "")],
         [({"kind": "raised", "words": "x" * 5000}, "")],
         [({"kind": "exec"}, "")],

@@ -175,6 +175,9 @@ def test_pieces_are_of_bounded_size() -> None:
         ("\ud800a", "a"),
         ("u\u0308ber.mp4", "über.mp4"),
         ("你好 🎬.mp4", "你好 🎬.mp4"),
+        ("👩\u200d🚀.mp4", "👩\u200d🚀.mp4"),
+        ("می\u200cخواهم.mp4", "می\u200cخواهم.mp4"),
+        ("a\u200b\xad\ufeffb\u2067c.mp4", "abc.mp4"),
         ("x" * 300 + ".mp4", "x" * 251 + ".mp4"),
     ],
 )

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import IO, Protocol
 
 from functions.convert.conversion.tag import cleaned
+from functions.shared.visible import visible
 
 __all__ = ["Sink", "Zip"]
 
 MAX_NAME_LENGTH = 100
 
-# What Windows, macOS or a shell's user would stumble over in a name, and what turns the reading direction around, by
-# which a name can show a false ending.
-_UNSAFE = re.compile(r'[/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]')
+# What Windows, macOS or a shell's user would stumble over in a name.
+_UNSAFE = re.compile(r'[/\\:*?"<>|]')
 
 
 class Sink(Protocol):
@@ -72,6 +72,6 @@ class _Unseekable:
 
 def _name(number: str, title: str) -> str:
     """At most 100 characters and 255 bytes, which is what file systems take."""
-    safe = _UNSAFE.sub(" ", cleaned(title, 10 * MAX_NAME_LENGTH))
+    safe = _UNSAFE.sub(" ", visible(cleaned(title, 10 * MAX_NAME_LENGTH)))
     stem = f"{number} {' '.join(safe.split())}"[: MAX_NAME_LENGTH - len(".mp3")]
     return stem.encode()[: 255 - len(".mp3")].decode(errors="ignore").rstrip(" .") + ".mp3"

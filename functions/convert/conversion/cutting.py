@@ -15,11 +15,16 @@ __all__ = ["Cutter", "cuts"]
 def cuts(plan: Plan) -> list[tuple[str, int | None]]:
     """Title and end (the number of a sample, None for that of the track) of each file, in order.
 
-    A file lasts until the next chapter starts, so that nothing is lost. A chapter without a length makes no file, and
-    chapters after the first 1000 belong to the last file. Without chapters there is one file.
+    A file lasts until the next chapter starts, so that nothing is lost. A chapter without a length makes no file, nor
+    does one that begins after the end; of those that start together, the shortest does, which is within the others.
+    Chapters after the first 1000 belong to the last file. Without chapters there is one file.
     """
-    starts = sorted({round(chapter.start * plan.shape.sample_rate): chapter.title for chapter in plan.chapters}.items())
-    starts = starts[:MAX_CHAPTERS] or [(0, plan.tags.get("title", ""))]
+    end = float("inf") if plan.seconds is None else plan.seconds
+    inside = sorted(plan.chapters, key=lambda chapter: chapter.start - chapter.end)
+    found = {
+        round(each.start * plan.shape.sample_rate): each.title for each in inside if each.start < min(each.end, end)
+    }
+    starts = sorted(found.items())[:MAX_CHAPTERS] or [(0, plan.tags.get("title", ""))]
     ends = [*(start for start, _ in starts[1:]), None]
     return [(title, end) for (_, title), end in zip(starts, ends, strict=True)]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
-from functions.convert.conversion.reading import TrackReader
+from functions.convert.conversion.reading import Mark, TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["Block", "ResumePoint", "blocks", "packets"]
@@ -21,11 +23,16 @@ __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out."""
+    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out.
+
+    `warnings` are what had been found until then; `origin` is what the reader needs, and gives.
+    """
 
     packet: int
     pts: int | None
     sample: int
+    warnings: tuple[JobWarning, ...] = ()
+    origin: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,20 @@ class Block:
 
 
 def blocks(
-    container: InputContainer, plan: Plan, at: ResumePoint | None = None, gain: float | None = None
+    container: InputContainer,
+    plan: Plan,
+    at: ResumePoint | None = None,
+    gain: float | None = None,
+    warnings: list[JobWarning] | None = None,
 ) -> Iterator[Block]:
     """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
 
-    `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
+    `gain` is in dB, and goes before the plan's own. `warnings` gets what the owner has to know, with what had been
+    found before `at`. All other streams are discarded, and not fetched where possible.
     Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
     """
-    reader = TrackReader(container, plan.track)
+    reader = TrackReader(container, plan.track, warnings)
+    reader.warnings += at.warnings if at else ()
     shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
     samples = 0
     for block in _faded(_trimmed(shaped, plan, at), plan):
@@ -56,9 +69,14 @@ def blocks(
         raise Failure("nothing-left")
 
 
-def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStream]]:
-    """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
-    reader = TrackReader(container, plan.track)
+def packets(
+    container: InputContainer, plan: Plan, warnings: list[JobWarning] | None = None
+) -> Iterator[Packet[AudioStream]]:
+    """The packets of the track as they are, to be copied. `warnings` gets what the owner has to know.
+
+    Raises: Failure (encrypted, damaged, truncated).
+    """
+    reader = TrackReader(container, plan.track, warnings)
     ticks, base = 0, Fraction(0)
     for _, packet in reader.packets():
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
@@ -71,16 +89,20 @@ def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float
     """All samples in the shape of the MP3; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
-    shaper = Shaper(plan.shape, order, gain)
+    # Loudness goes by the greatest sample, whoever made it; else, what is copied from the file may be anything.
+    is_checked = plan.loudness is not None or wild.are_possible(plan.track.codec)
+    shaper = Shaper(plan.shape, order, gain, reader.warnings if is_checked else None)
     sample = at.sample + plan.first_sample if at else 0
     reader.seconds = sample / plan.shape.sample_rate
-    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
+    known = tuple(reader.warnings)
+    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None, at.origin if at else None):
         parts = [planes for frame in frames for planes in shaper.feed(frame)]
         if parts:
-            point = ResumePoint(number, pts, sample) if shaper.exact and number >= 0 else None
+            point = ResumePoint(number, pts, sample, known, reader.origin) if shaper.exact and number >= 0 else None
             block = _block(parts, point)
             sample += block.samples
             yield block
+        known = tuple(reader.warnings)
     if rest := shaper.flush():
         yield _block(rest, None)
 
@@ -101,7 +123,7 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
         if end <= 0:
             return
         if (begin, end) == (0, block.samples):
-            point = block.resume and ResumePoint(block.resume.packet, block.resume.pts, block.resume.sample - first)
+            point = block.resume and replace(block.resume, sample=block.resume.sample - first)
             yield Block(block.planes, block.samples, point)
         elif begin < end:
             yield Block(sliced(block.planes, begin, end), end - begin, None)

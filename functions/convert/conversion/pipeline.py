@@ -5,6 +5,8 @@ Each message is a header, which names its kind, and a payload:
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
     checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
+    warning     code, values: what the owner has to know about the MP3 (functions/shared/job_warnings.py);
+                before the file, or where chapters are split after the last one
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
 
@@ -32,6 +34,8 @@ from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
+from functions.shared import job_warnings
+from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["RawMessage", "converted", "run", "warm"]
@@ -97,6 +101,8 @@ class _Work:
         media = probe(self._container)
         self._job, self._state = job, dict(job["state"] or {})
         self._before = 0.0
+        # What was found in the sound; the plan has its own.
+        self._found: list[JobWarning] = []
         self.plan = planned(media, job["options"])
         self._check_length(self.plan.seconds or 0.0)
         stream = media.cover_stream if self.plan.cover else None
@@ -106,19 +112,20 @@ class _Work:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
-        point = ResumePoint(*self._state["place"]) if self._state.get("place") else None
-        blocks = decode.blocks(self._container, self.plan, point)
+        point = _resume_point(self._state)
+        blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
         for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
-                yield _checkpoint(self._state | {"segment": part.index + 1, "place": part.resume, "mp3": mp3.state()})
+                yield _checkpoint(self._state | {"segment": part.index + 1, "mp3": mp3.state()}, part.resume)
+        yield from self._warnings()
         yield self._file_message(mp3, None)
 
     def split(self) -> Iterator[RawMessage]:
         """An MP3 for each chapter."""
         yield from self._measured()
-        cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
+        cutter, done = Cutter(decode.blocks(self._container, self.plan, warnings=self._found)), 0
         files = cuts(self.plan)
         for number, (title, end) in enumerate(files, 1):
             tags = self.plan.tags | {"title": title, "track": f"{number}/{len(files)}"}
@@ -129,14 +136,20 @@ class _Work:
             done += mp3.samples
             if mp3.samples:
                 yield self._file_message(mp3, title, len(files))
+        yield from self._warnings()
 
     def copied(self) -> Iterator[RawMessage]:
         """MP3 frames as they are, with a header of their own."""
         mp3 = Copy(self.plan)
-        for frames in mp3.frames(decode.packets(self._container, self.plan)):
+        for frames in mp3.frames(decode.packets(self._container, self.plan, self._found)):
             yield _audio(frames)
             yield self._reached(mp3.samples)
+        yield from self._warnings()
         yield self._file_message(mp3, None)
+
+    def _warnings(self) -> Iterator[RawMessage]:
+        for warning in (*self.plan.warnings, *self._found)[:MAX_WARNINGS]:
+            yield {"kind": "warning", "code": warning.code, "values": warning.values}, b""
 
     def _measured(self) -> Iterator[RawMessage]:
         """The first of two passes, where it takes two; a checkpoint knows what it found."""
@@ -198,6 +211,17 @@ def _progress(share: float) -> RawMessage:
     return {"kind": "progress", "share": share}, b""
 
 
-def _checkpoint(state: dict[str, Any]) -> RawMessage:
-    point = state["place"] and astuple(state["place"])
-    return {"kind": "checkpoint"}, json.dumps(state | {"place": point}).encode()
+def _checkpoint(state: dict[str, Any], point: ResumePoint | None) -> RawMessage:
+    place = point and (point.packet, point.pts, point.sample)
+    warnings = job_warnings.stored(point.warnings[:MAX_WARNINGS]) if point else None
+    more = {"place": place, "origin": point and point.origin, "warnings": warnings}
+    return {"kind": "checkpoint"}, json.dumps(state | more).encode()
+
+
+def _resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
+    """What a checkpoint has of it: one of an older release has neither warnings nor an origin."""
+    if not state.get("place"):
+        return None
+    packet, pts, sample = state["place"]
+    origin = tuple(state["origin"]) if state.get("origin") else None
+    return ResumePoint(packet, pts, sample, job_warnings.loaded(state.get("warnings")), origin)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from functions.convert.conversion.languages import same_language, three_letters
 from functions.convert.conversion.media import Chapter, Media, Track
+from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
@@ -61,6 +62,7 @@ class Plan:
 
     `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
+    `warnings` are what the owner has to know of these choices.
     """
 
     track: Track
@@ -80,6 +82,7 @@ class Plan:
     split_chapters: bool = False
     whole: bool = False
     seconds: float | None = None
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def first_sample(self) -> int:

@@ -11,6 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+from functions.convert.conversion import chapters
 from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
@@ -81,10 +82,10 @@ def probe(container: InputContainer) -> Media:
     if "asf_protection_type" in tags or any(map(_is_encrypted, container.streams.audio)):
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
-    chapters, cover = tuple(_chapters(container)), _cover(container)
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
-    return Media(container.format.name, seconds, tracks, tags, chapters, cover, is_cut_off(file))
+    listed = chapters.complete(file, tuple(_chapters(container)), seconds)
+    return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), is_cut_off(file))
 
 
 def _track(position: int, stream: AudioStream) -> Track:

@@ -14,23 +14,25 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
+from functions.convert.conversion import decoders
+from functions.convert.conversion.decoders import Decoder
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
-__all__ = ["TrackReader"]
+__all__ = ["Mark", "TrackReader"]
 
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
 LARGE_INDEX = 1_000_000
-# A decoder gives the same samples again only after it has decoded this many packets, or those of a second; the demuxer
-# seeks this many seconds back for them.
-WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
+# The demuxer seeks this many seconds back for the packets that a decoder needs ahead.
+WARM_UP_SECONDS = 10
 
 
 class TrackReader:
@@ -38,17 +40,23 @@ class TrackReader:
 
     What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
+    `warnings`, the caller's list if there is one, has each code once. `origin` is the packet with which the decoder of
+    now began, None for the first one.
     """
 
-    def __init__(self, container: InputContainer, track: Track) -> None:
+    def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
         self.seconds = 0.0
         self.broken = 0
+        self.warnings = [] if warnings is None else warnings
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
+        self.origin: Mark | None = None
+        self._need = decoders.need_of(track.codec)
         self._track = track
         self._container = container
         self._stream = self._only()
+        self._decoder = Decoder(self._stream, self._need)
 
     @property
     def lost_index(self) -> bool:
@@ -72,24 +80,31 @@ class TrackReader:
             pass
         self.is_at_end = True
 
-    def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
+    def frames(
+        self, mark: Mark | None, origin: Mark | None = None
+    ) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
 
         The time stamp is None where it does not tell the packet from others. With a mark (number, time stamp), it is
-        the first. Raises: Failure (encrypted).
+        the first, and gives what it gave when it was read from the start; `origin` is what there was then. Raises:
+        Failure (encrypted).
         """
         newest: int | None = None
-        for number, packet in self._numbered(mark):
-            frames = self._decoded(packet)
+        packets = self._numbered(mark and self._begin(mark, origin))
+        self._decoder, self.origin = Decoder(self._stream, self._need), origin
+        for number, packet in packets:
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
                 newest = pts
             else:
                 pts = None
+            frames = self._decoded(number, packet)
+            if number and self._decoder.renewed_at == number:
+                self.origin = number, pts
             if mark is None or number >= mark[0]:
                 self._count(frames)
                 yield number, pts, frames
-        rest = self._decoded(None)
+        rest = self._decoded(-1, None)
         self._count(rest)
         yield -1, None, rest
 
@@ -97,9 +112,9 @@ class TrackReader:
         for frame in frames:
             self.seconds += frame.samples / frame.sample_rate
 
-    def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+    def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
         try:
-            frames = self._stream.codec_context.decode(packet)
+            frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
             return frames
@@ -116,39 +131,43 @@ class TrackReader:
         if packet is not None and packet.has_sidedata("encryption_info"):
             raise Failure("encrypted")
 
+    def _begin(self, mark: Mark, origin: Mark | None) -> Mark | None:
+        """The packet that decoding has to begin with so that it gives the same from the mark on; None: the first."""
+        if not self._need.is_renewed:
+            return mark if self._need.packets is not None else None
+        # The releases before this one know no origin.
+        return origin or (mark if mark[0] > decoders.RENEWED_AFTER else None)
+
     def _numbered(self, mark: Mark | None) -> Numbered:
+        """The packets that a decoder needs before one, and those from there on."""
         if mark is None:
             return self.packets()
-        number, pts = mark
-        if number > 2 * WARM_UP_PACKETS and pts is not None:
-            found = self._sought(number, pts)
+        (number, pts), ahead = mark, self._need.packets or 0
+        if number > 2 * ahead and pts is not None:
+            found = self._sought(number, pts, ahead)
             if found is not None:
                 return found
             self._reopen()
-        return ((each, packet) for each, packet in self.packets() if each >= number - WARM_UP_PACKETS)
+        return ((each, packet) for each, packet in self.packets() if each >= number - ahead)
 
-    def _sought(self, number: int, pts: int) -> Numbered | None:
-        """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
-        # In plain samples, packets are wherever one begins to read, and need nothing before them.
-        ahead = 0 if self._track.codec.startswith("pcm_") else WARM_UP_SECONDS
+    def _sought(self, number: int, pts: int, ahead: int) -> Numbered | None:
+        """As `_numbered`, by the demuxer's index; None if it fails."""
         try:
-            self._seek(self._seconds(pts) - ahead)
+            # In plain samples, packets are wherever one begins to read.
+            self._seek(self._seconds(pts) - (WARM_UP_SECONDS if ahead else 0))
         except av.error.FFmpegError:
             return None
-        before: deque[Packet[AudioStream]] = deque(maxlen=WARM_UP_PACKETS)
+        before: deque[Packet[AudioStream]] = deque(maxlen=ahead)
         packets = (packet for _, packet in self.packets())
-        for packet in packets:
+        for seen, packet in enumerate(packets):
             if packet.pts is None or packet.pts > pts:
                 return None
             if packet.pts == pts:
-                warm = not ahead or self._is_warm(before, pts)
-                return enumerate(chain(before, [packet], packets), number - len(before)) if warm else None
+                # The first one after a jump may be a part of a packet.
+                is_warm = not ahead or seen > ahead
+                return enumerate(chain(before, [packet], packets), number - len(before)) if is_warm else None
             before.append(packet)
         return None
-
-    def _is_warm(self, before: deque[Packet[AudioStream]], pts: int) -> bool:
-        first = before[0].pts if before else None
-        return len(before) == WARM_UP_PACKETS or (first is not None and self._seconds(pts - first) > 1)
 
     def _seconds(self, ticks: int) -> float:
         return float(ticks * (self._stream.time_base or 0))

@@ -9,9 +9,12 @@ import av
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
+from functions.convert.conversion.bitstream import BitstreamCheck
 from functions.convert.conversion.filters import Filter, arguments, shaping
 from functions.convert.conversion.layouts import LIKELY, as_pan
 from functions.convert.conversion.plan import Shape
+from functions.convert.conversion.wild import silenced
+from functions.shared.job_warnings import JobWarning, count
 from functions.shared.reasons import Failure
 
 __all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
@@ -24,17 +27,22 @@ class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
     `order` names the channels of frames whose layout is only LIKELY; "" to believe the frames.
-    `exact` says that all samples so far depend on nothing but themselves.
+    `exact` says that all samples so far depend on nothing but themselves. With `warnings`, samples that are no sound
+    are made silent, and told there.
     """
 
-    def __init__(self, shape: Shape, order: str, gain: float | None) -> None:
+    def __init__(self, shape: Shape, order: str, gain: float | None, warnings: list[JobWarning] | None = None) -> None:
         self.exact = True
-        self._shape, self._order, self._gain = shape, order, gain
+        self._shape, self._order, self._gain, self._warnings = shape, order, gain, warnings
+        self._bitstream = BitstreamCheck()
         self._kind: tuple[str, int, str] | None = None
         self._graph: Graph | None = None
 
     def feed(self, frame: AudioFrame) -> list[Planes]:
         """The samples that are ready once `frame` is there. Raises: Failure (unsupported-codec)."""
+        self._bitstream.feed(frame)
+        if self._warnings is not None and (wild := silenced(frame)):
+            count(self._warnings, "wild-samples", count=wild)
         kind = (frame.format.name, frame.sample_rate, frame.layout.name)
         before = [] if kind == self._kind else self._change(kind, frame)
         if self._graph is None:
@@ -44,14 +52,18 @@ class Shaper:
         return [*before, *map(planes_of, _pulled(self._graph))]
 
     def flush(self) -> list[Planes]:
-        """The samples that have not come out yet."""
+        """The samples that have not come out yet. Raises: Failure (unsupported-codec)."""
+        self._bitstream.flush()
+        return self._rest()
+
+    def _rest(self) -> list[Planes]:
         if self._graph is None:
             return []
         self._graph.push(None)
         return list(map(planes_of, _pulled(self._graph)))
 
     def _change(self, kind: tuple[str, int, str], frame: AudioFrame) -> list[Planes]:
-        rest = self.flush()
+        rest = self._rest()
         self._kind = kind
         self.exact &= frame.sample_rate == self._shape.sample_rate
         wanted = ("fltp", self._shape.sample_rate, self._shape.layout)

@@ -83,6 +83,7 @@ function showEmpty() {
 }
 
 function show({ job, card }) {
+  card.showRemarks((job.warnings ?? []).map((warning) => warning.text));
   card.showState(job.state, stateLabel(job.state), job.state === State.CONVERTING ? job.progress : undefined);
   card.showProgress(isActive(job) ? job.progress || null : undefined);
   card.showFacts(factsOf(job));
@@ -129,7 +130,7 @@ async function discard(job) {
 }
 
 async function play(job, card) {
-  if (card.audio.hidden || card.audio.error) card.audio.src = await audioUrl(job);
+  if (card.audio.hidden || card.audio.error) card.audio.src = (await audioOf(job)).url;
   card.audio.hidden = false;
   card.audio.focus();
   await card.audio.play();
@@ -137,14 +138,20 @@ async function play(job, card) {
 
 async function download(job) {
   const link = document.createElement("a");
-  link.href = await audioUrl(job);
-  link.download = job.filename.replace(/(\.[^.]*)?$/, isZip(job) ? ".zip" : ".mp3");
+  const { url, name } = await audioOf(job);
+  link.href = url;
+  link.download = name;
   link.click();
 }
 
-/** A URL that plays without a token: a fresh signed link, for they run out, else the whole MP3 in memory. */
-async function audioUrl(job) {
+/**
+ * A URL that plays without a token: a fresh signed link, for they run out, else the whole MP3 in memory.
+ * And the file's name: the server has it, and where it answers itself, no name stands in its way.
+ */
+async function audioOf(job) {
   const { links } = await askJson(local(job.links.self));
-  if (links.download) return local(links.download);
-  return URL.createObjectURL(await (await ask(local(links.audio))).blob());
+  if (links.download) return { url: local(links.download), name: "" };
+  const answer = await ask(local(links.audio));
+  const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition"));
+  return { url: URL.createObjectURL(await answer.blob()), name: name ? decodeURIComponent(name[1]) : "" };
 }

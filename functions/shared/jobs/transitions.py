@@ -6,6 +6,7 @@ the event that others act on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
-from functions.shared import database, outbox
+from functions.shared import database, job_warnings, outbox
+from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import changes
 from functions.shared.jobs.changes import OPEN, expiry, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost
@@ -57,13 +59,17 @@ def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[s
 
 
 @database.transactional
-def finish(connection: sa.Connection, held: Claim, audio: Audio) -> str:
-    """converting → done, with audio.created in the outbox. Returns: the event's id. Raises: ClaimLost."""
+def finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning] = ()) -> str:
+    """converting → done, with audio.created in the outbox. `warnings` are what its owner has to know.
+
+    Returns: the event's id. Raises: ClaimLost.
+    """
     values = {
         "audio": held.audio,
         "audio_bytes": audio.size_bytes,
         "audio_sha256": audio.sha256,
         "duration_seconds": audio.duration_seconds,
+        "warnings": job_warnings.stored(warnings),
         "expires_at": expiry(),
     }
     if not move(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, lease_until=None, **values):
@@ -121,7 +127,8 @@ def retry(connection: sa.Connection, job_id: str, *states: State) -> str | None:
     Returns: the event's id, or None.
     """
     state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
-    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "error_code": None, "error_detail": None}
+    told = dict.fromkeys(("error_code", "error_detail", "warnings"))
+    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, **told}
     ended = jobs.c.state.in_(states or RETRYABLE)
     if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
         return None

@@ -1,0 +1,21 @@
+"""What a file that is made of another one is called."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["renamed"]
+
+# What ends a name because of the kind of file that it is. Anything else after a dot belongs to the name: "Lecture 3.2
+# Introduction", "Dr. No".
+_ENDINGS = (
+    "3g2|3ga|3gp|3gpp|aa|aac|aax|ac3|aif|aifc|aiff|amr|amv|ape|asf|au|avi|awb|caf|divx|dts|dv|eac3|ec3|f4a|f4v|flac|flv|gsm|"
+    "m1a|m1v|m2t|m2ts|m2v|m4a|m4b|m4p|m4r|m4v|mj2|mka|mkv|mlp|mod|mov|mp1|mp2|mp3|mp4|mpa|mpe|mpeg|mpg|mpg4|mts|mxf|nut|"
+    "oga|ogg|ogm|ogv|ogx|opus|qt|ra|ram|rm|rmvb|snd|spx|thd|tod|trp|ts|tta|vob|w64|wav|wave|weba|webm|wm|wma|wmv|wv|xvid"
+)
+_ENDING = re.compile(rf"(?<=.)\.(?:{_ENDINGS})$", re.IGNORECASE | re.ASCII)
+
+
+def renamed(filename: str, ending: str) -> str:
+    """The name of what was made of a video or sound file, with another ending (without its dot)."""
+    return f"{_ENDING.sub('', filename) or 'audio'}.{ending}"
