@@ -11,9 +11,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+from functions.convert.conversion.accepted import CODECS, FORMATS
 from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
