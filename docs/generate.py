@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from events.catalogue import CATALOGUE
 from events.schema import json_type
+from functions.convert.conversion.choosing import RULES
 from functions.gateway.openapi import document
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
@@ -114,6 +115,12 @@ def _reasons() -> str:
 def _options() -> str:
     rows = ((_code(name), option.values.removeprefix("one of "), option.meaning) for name, option in OPTIONS.items())
     return _table(("Option", "Values", "Meaning"), rows)
+
+
+def _tracks() -> str:
+    rows = ((number, rule.before, rule.after, rule.warning or "") for number, rule in enumerate(RULES, 1))
+    told = ((number, before, after, _code(warning)) for number, before, after, warning in rows)
+    return _table(("", "A track that is …", "goes before one that is …", "Warning"), told)
 
 
 def _operations() -> Iterable[tuple[str, str, Mapping[str, Any]]]:
@@ -240,6 +247,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "problems": _problems,
     "reasons": _reasons,
     "options": _options,
+    "tracks": _tracks,
     "routes": _routes,
     "parameters": _parameters,
     "job": _job,

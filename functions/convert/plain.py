@@ -13,7 +13,7 @@ from typing import Any
 import ffmpeg
 
 from functions.convert import plain_probe
-from functions.convert.conversion import filters, tag
+from functions.convert.conversion import choosing, filters, tag
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
 from functions.convert.process import Outcome, run
 from functions.shared import settings
@@ -25,17 +25,24 @@ Watch = Callable[[float], None]
 
 
 def convert(
-    video: Path, directory: Path, options: Mapping[str, Any], report: Callable[[float], None]
+    video: Path,
+    directory: Path,
+    options: Mapping[str, Any],
+    report: Callable[[float], None],
+    tell: Callable[[list[dict[str, Any]]], None] = lambda _: None,
 ) -> tuple[Path, float]:
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
-    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
+    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion; `tell` gets the tracks.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    plan = planned(plain_probe.probe(video, directory, deadline, lambda _: report(0.0)), options)
+    media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
+    chosen = choosing.ranked(media.tracks, options)[:1]
+    tell(choosing.views(media.tracks, chosen))
+    plan = planned(media, options)
     if (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
     before, stated = 0.0, plan.seconds

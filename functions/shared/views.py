@@ -23,6 +23,7 @@ def job_view(job: Any) -> dict[str, Any]:
         "state": job.state,
         "filename": job.filename,
         "options": job.options,
+        "audio_tracks": job.audio_tracks,
         "progress": round(job.progress, 4),
         "created_at": rfc3339(job.created_at),
         "updated_at": rfc3339(job.updated_at),

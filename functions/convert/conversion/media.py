@@ -10,7 +10,11 @@ __all__ = ["Chapter", "Media", "Track"]
 
 @dataclass(frozen=True)
 class Track:
-    """An audio track: `position` counts audio tracks from 0, `codec` and `layout` are FFmpeg's names."""
+    """An audio track: `position` counts audio tracks from 0, `codec`, `layout` and `roles` are FFmpeg's names.
+
+    `codec` is "" where no decoder for it is accepted. `roles` are its dispositions. `empty` means that it is known to
+    hold nothing.
+    """
 
     position: int
     stream_index: int
@@ -22,6 +26,8 @@ class Track:
     title: str = ""
     default: bool = False
     seconds: float | None = None
+    roles: frozenset[str] = frozenset()
+    empty: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from functions.convert.conversion.languages import same_language, three_letters
+from functions.convert.conversion.choosing import own_choice, ranked, remarks
+from functions.convert.conversion.languages import three_letters
 from functions.convert.conversion.media import Chapter, Media, Track
+from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
@@ -61,6 +63,7 @@ class Plan:
 
     `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
+    `warnings` are about the choice of the track.
     """
 
     track: Track
@@ -80,6 +83,7 @@ class Plan:
     split_chapters: bool = False
     whole: bool = False
     seconds: float | None = None
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def first_sample(self) -> int:
@@ -103,14 +107,19 @@ def is_short(seconds: float, stated: float | None) -> bool:
     return stated is not None and seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
 
 
-def planned(media: Media, options: Mapping[str, Any]) -> Plan:
+def planned(media: Media, options: Mapping[str, Any], track: Track | None = None) -> Plan:
     """What `options`, as functions/shared/options.py gives them, make of a video.
 
-    Raises: Failure (no-track, unsupported-codec, truncated).
+    `track` is the one to take; else it is the best by the rules of choosing.py, of what the index of the video says.
+    Raises: Failure (no-audio, no-track, unsupported-codec, truncated).
     """
-    track = _chosen(media.tracks, options)
+    track = track or next(iter(ranked(media.tracks, options)), None)
+    if track is None or (track.empty and "track" in options):
+        raise Failure("no-track")
     if not track.codec:
         raise Failure("unsupported-codec")
+    if track.empty:
+        raise Failure("no-audio")
     if media.cut_off and not options.get("partial"):
         raise Failure("truncated")
     start, end = options.get("start"), options.get("end")
@@ -132,6 +141,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
         split_chapters=split,
         whole=options.get("partial", False),
         seconds=_seconds(media.seconds if track.seconds is None else track.seconds, start, end),
+        warnings=remarks(own_choice(media.tracks, options), track),
     )
 
 
@@ -143,18 +153,6 @@ def within(chapters: Iterable[Chapter], start: float | None, end: float | None) 
         for chapter in chapters
         if chapter.end > first and chapter.start < last
     )
-
-
-def _chosen(tracks: tuple[Track, ...], options: Mapping[str, Any]) -> Track:
-    if "track" in options:
-        fitting = tracks[options["track"] : options["track"] + 1]
-    elif "language" in options:
-        fitting = tuple(track for track in tracks if same_language(track.language, options["language"]))
-    else:
-        fitting = tracks
-    if not fitting:
-        raise Failure("no-track")
-    return next((track for track in fitting if track.default), fitting[0])
 
 
 def _shape(track: Track, options: Mapping[str, Any]) -> Shape:

@@ -15,6 +15,7 @@ from functions.convert.conversion.accepted import CODECS, FORMATS
 from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Chapter, Media, Track
+from functions.convert.conversion.needed_ranges import whole_index
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -76,19 +77,19 @@ def _may_be_more(stream: AudioStream) -> bool:
 def probe(container: InputContainer) -> Media:
     """What is in a container. Raises: Failure (no-audio, encrypted)."""
     tags = {name.lower(): value for name, value in container.metadata.items()}
-    tracks = tuple(_track(position, stream) for position, stream in enumerate(container.streams.audio))
+    # Typed as what av keeps: it wraps the file that it was given.
+    file: RangeFile = container.file.file
+    tracks = tuple(_track(position, stream, file) for position, stream in enumerate(container.streams.audio))
     if not tracks:
         raise Failure("no-audio")
     if "asf_protection_type" in tags or any(map(_is_encrypted, container.streams.audio)):
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     chapters, cover = tuple(_chapters(container)), _cover(container)
-    # Typed as what av keeps: it wraps the file that it was given.
-    file: RangeFile = container.file.file
     return Media(container.format.name, seconds, tracks, tags, chapters, cover, is_cut_off(file))
 
 
-def _track(position: int, stream: AudioStream) -> Track:
+def _track(position: int, stream: AudioStream, file: RangeFile) -> Track:
     tags = {name.lower(): value for name, value in stream.metadata.items()}
     language = tags.get("language", "").lower()
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
@@ -107,7 +108,14 @@ def _track(position: int, stream: AudioStream) -> Track:
         tags.get("title", ""),
         bool(stream.disposition & Disposition.default),
         length,
+        roles=frozenset(role.name for role in Disposition if stream.disposition & role and role.name),
+        empty=_is_empty(stream, file),
     )
+
+
+def _is_empty(stream: AudioStream, file: RangeFile) -> bool:
+    # Only such an index names every sample that there is.
+    return not stream.frames and not len(stream.index_entries) and whole_index(file) is not None
 
 
 def _is_encrypted(stream: Stream) -> bool:

@@ -94,6 +94,9 @@ class RangeFile:
 
     def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
         """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
+        if self._wanted != [(0, self.size)]:
+            # What was not wanted until now is zeros in them.
+            self._windows.clear()
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
 
     def _window_at(self, position: int) -> _Window:
