@@ -18,11 +18,12 @@ __all__ = [
     "MAX_TRACKS",
     "RULES",
     "Rule",
-    "mixable",
     "needs_listening",
     "own_choice",
     "ranked",
     "remarks",
+    "taken",
+    "to_mix",
     "views",
 ]
 
@@ -85,9 +86,17 @@ def needs_listening(candidates: Sequence[Track]) -> tuple[Track, ...]:
     return able if len(able) > 1 else ()
 
 
-def mixable(tracks: Iterable[Track]) -> tuple[Track, ...]:
-    """All the tracks that `tracks=mix` mixes."""
-    return tuple(track for track in tracks if track.codec and not track.empty)[:MAX_TRACKS]
+def to_mix(tracks: Iterable[Track], options: Mapping[str, Any]) -> tuple[Track, ...]:
+    """The tracks that the option `tracks` mixes; none where it is not given, or there are not two."""
+    if options.get("tracks") != "mix":
+        return ()
+    able = tuple(track for track in tracks if track.codec and not track.empty)
+    return able[:MAX_TRACKS] if len(able) > 1 else ()
+
+
+def taken(tracks: Sequence[Track], options: Mapping[str, Any]) -> tuple[Track, ...]:
+    """What the MP3 is made of, before one listens."""
+    return to_mix(tracks, options) or ranked(tracks, options)[:1]
 
 
 def remarks(own: Track | None, chosen: Track) -> tuple[JobWarning, ...]:

@@ -108,8 +108,10 @@ class _Work:
 
     def choose(self) -> RawMessage:
         """Choose the track. Returns: the message about all of them."""
-        self._heard = self._resumed_choice() or self._new_choice()
-        chosen = [self._heard.track] if self._heard else []
+        chosen = choosing.to_mix(self._media.tracks, self._job["options"])
+        if not chosen:
+            self._heard = self._resumed_choice() or self._new_choice()
+            chosen = (self._heard.track,) if self._heard else ()
         return {"kind": "tracks"}, json.dumps(choosing.views(self._media.tracks, chosen)).encode()
 
     def prepare(self) -> None:

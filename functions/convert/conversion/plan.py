@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from functions.convert.conversion.choosing import own_choice, ranked, remarks
+from functions.convert.conversion.choosing import own_choice, ranked, remarks, to_mix
 from functions.convert.conversion.languages import three_letters
+from functions.convert.conversion.layouts import side_of
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
@@ -22,7 +23,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
-    *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("track", "tracks", "language", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
 }
 _TAGS = (
@@ -63,7 +64,7 @@ class Plan:
 
     `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
-    `warnings` are about the choice of the track.
+    `warnings` are about the choice of the track. Where several are `mixed`, `track` is what comes out of the mix.
     """
 
     track: Track
@@ -84,6 +85,7 @@ class Plan:
     whole: bool = False
     seconds: float | None = None
     warnings: tuple[JobWarning, ...] = ()
+    mixed: tuple[Track, ...] = ()
 
     @property
     def first_sample(self) -> int:
@@ -99,7 +101,7 @@ class Plan:
     def resumable(self) -> bool:
         """Whether decoding can resume at a ResumePoint: nothing remembers what came long before."""
         resampled = self.track.sample_rate != self.shape.sample_rate
-        return not (resampled or self.fade_in or self.fade_out)
+        return not (self.mixed or resampled or self.fade_in or self.fade_out)
 
 
 def is_short(seconds: float, stated: float | None) -> bool:
@@ -113,6 +115,8 @@ def planned(media: Media, options: Mapping[str, Any], track: Track | None = None
     `track` is the one to take; else it is the best by the rules of choosing.py, of what the index of the video says.
     Raises: Failure (no-audio, no-track, unsupported-codec, truncated).
     """
+    if mixed := to_mix(media.tracks, options):
+        return replace(_planned(media, options, _mix(mixed)), mixed=mixed)
     track = track or next(iter(ranked(media.tracks, options)), None)
     if track is None or (track.empty and "track" in options):
         raise Failure("no-track")
@@ -120,6 +124,11 @@ def planned(media: Media, options: Mapping[str, Any], track: Track | None = None
         raise Failure("unsupported-codec")
     if track.empty:
         raise Failure("no-audio")
+    plan = _planned(media, options, track)
+    return replace(plan, warnings=remarks(own_choice(media.tracks, options), track))
+
+
+def _planned(media: Media, options: Mapping[str, Any], track: Track) -> Plan:
     if media.cut_off and not options.get("partial"):
         raise Failure("truncated")
     start, end = options.get("start"), options.get("end")
@@ -141,7 +150,22 @@ def planned(media: Media, options: Mapping[str, Any], track: Track | None = None
         split_chapters=split,
         whole=options.get("partial", False),
         seconds=_seconds(media.seconds if track.seconds is None else track.seconds, start, end),
-        warnings=remarks(own_choice(media.tracks, options), track),
+    )
+
+
+def _mix(tracks: tuple[Track, ...]) -> Track:
+    """What several tracks are together: plain samples, stereo unless all are in the middle."""
+    is_mono = all(track.channels == 1 and side_of(track.layout) is None for track in tracks)
+    languages = {track.language for track in tracks}
+    return Track(
+        tracks[0].position,
+        tracks[0].stream_index,
+        codec="pcm_f32le",
+        sample_rate=max(track.sample_rate for track in tracks),
+        channels=1 if is_mono else 2,
+        layout="mono" if is_mono else "stereo",
+        language=languages.pop() if len(languages) == 1 else "",
+        seconds=max((track.seconds for track in tracks if track.seconds is not None), default=None),
     )
 
 
