@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
+from functions.convert.conversion.following import followed
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
@@ -48,7 +49,7 @@ class TrackReader:
         self.is_unknown = False
         self._track = track
         self._container = container
-        self._stream = self._only()
+        self._stream = self._decoding = self._only()
 
     @property
     def lost_index(self) -> bool:
@@ -59,10 +60,16 @@ class TrackReader:
         return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
 
     def packets(self) -> Numbered:
-        """Number and packet, from the first one on."""
+        """Number and packet, from the first one on, wherever in the file the sound goes on."""
+        file: RangeFile = self._container.file.file
+        yield from enumerate(followed(file, self._container, self._stream, self._packets_of))
+        self.is_at_end = True
+
+    def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+        self.is_cut = False
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
-            yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+            yield from (packet for packet in container.demux(stream) if packet.size)
         except MemoryError:
             raise
         except av.error.FFmpegError:
@@ -70,7 +77,6 @@ class TrackReader:
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
             pass
-        self.is_at_end = True
 
     def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
@@ -98,8 +104,14 @@ class TrackReader:
             self.seconds += frame.samples / frame.sample_rate
 
     def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+        if packet is not None and packet.stream is not self._decoding:
+            # The sound goes on in another stream, and may come back.
+            rest = self._decoded(None)
+            self._decoding.codec_context.flush_buffers()
+            self._decoding = packet.stream
+            return rest + self._decoded(packet)
         try:
-            frames = self._stream.codec_context.decode(packet)
+            frames = self._decoding.codec_context.decode(packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
             return frames
@@ -161,7 +173,7 @@ class TrackReader:
 
     def _reopen(self) -> None:
         self._container = opened(self._container.file.file)
-        self._stream = self._only()
+        self._stream = self._decoding = self._only()
         self.is_at_end = self.is_cut = False
 
     def _only(self) -> AudioStream:
