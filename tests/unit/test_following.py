@@ -186,7 +186,9 @@ def long_one(path: Path) -> Path:
     for at, (tone, rate) in enumerate(((440, RATE), (880, RATE if path.suffix == ".ts" else 32000))):
         part = path.with_name(f"part{at}{path.suffix}")
         moved = ("-mpegts_start_pid", str(0x100 * (at + 1)), "-output_ts_offset", str(60 * at))
-        words = ("-c:a", "libmp3lame", *moved) if path.suffix == ".ts" else ("-c:a", "flac", "-serial_offset", str(at + 1))
+        words = (
+            ("-c:a", "libmp3lame", *moved) if path.suffix == ".ts" else ("-c:a", "flac", "-serial_offset", str(at + 1))
+        )
         ffmpeg("-f", "lavfi", "-i", f"sine={tone}:d=60:sample_rate={rate}", *words, str(part))
         data += part.read_bytes()
     path.write_bytes(data)

@@ -91,6 +91,9 @@ def followed(
     `file` is the one that the container was opened with.
     """
     part, before, holes = _Part(file, container, stream), None, _MAX_HOLES
+    if part.kind not in (*_STREAMED, "ogg"):
+        yield from packets(container, stream)
+        return
     while True:
         for packet in packets(part.container, part.stream):
             if before is not None and part.last is None and not before.is_after(packet):
