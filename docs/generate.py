@@ -15,6 +15,7 @@ from docs import openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
+from functions.convert.conversion.choosing import RULES
 from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
@@ -94,6 +95,12 @@ def _warnings() -> str:
 def _options() -> str:
     rows = ((_code(name), option.values.removeprefix("one of "), option.meaning) for name, option in OPTIONS.items())
     return _table(("Option", "Values", "Meaning"), rows)
+
+
+def _tracks() -> str:
+    rows = ((number, rule.before, rule.after, rule.warning or "") for number, rule in enumerate(RULES, 1))
+    told = ((number, before, after, _code(warning)) for number, before, after, warning in rows)
+    return _table(("", "A track that is …", "goes before one that is …", "Warning"), told)
 
 
 def _operations() -> Iterable[tuple[str, str, Mapping[str, Any]]]:
@@ -220,6 +227,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reasons": _reasons,
     "warnings": _warnings,
     "options": _options,
+    "tracks": _tracks,
     "routes": _routes,
     "parameters": _parameters,
     "job": _job,

@@ -10,13 +10,14 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Warned
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Tracks, Warned
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -67,7 +68,8 @@ def _by_ffmpeg(claim: Claim) -> Audio:
     keep = leases.LeaseHeartbeat(claim)
     with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
         with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
-            mp3, seconds = plain.convert(video, Path(directory), claim.options, keep)
+            tell = partial(leases.record_tracks, claim)
+            mp3, seconds = plain.convert(video, Path(directory), claim.options, keep, tell)
         with mp3.open("rb") as file:
             for piece in pieces(file):
                 result.add(piece)
@@ -115,6 +117,8 @@ class _Conversion:
     def on_message(self, header: dict[str, Any], payload: bytes) -> None:
         """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, ClaimLost, Unavailable."""
         match self._dialogue.take(header, payload):
+            case Tracks(items):
+                leases.record_tracks(self._claim, items)
             case Frames(data):
                 self._result.add(data)
             case Progress(share):

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
+from functions.convert.conversion.choosing import MAX_NAME, MAX_TITLE, MAX_TRACKS
+from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH, cleaned
 from functions.convert.errors import ProtocolViolation
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, WARNINGS, JobWarning
 from functions.shared.reasons import REASONS
 from functions.shared.visible import one_line
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot", "Warned"]
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot", "Tracks", "Warned"]
 
 # Of a number in a warning, either way.
 MAX_NUMBER = 10**15
+# What each member of an audio track may be.
+_MAX_RATE, _MAX_CHANNELS, _MAX_SECONDS = 2**31 - 1, 2**16, 1e12
+_TRACK: dict[str, Callable[[Any], bool]] = {
+    "position": lambda value: _is_whole(value, MAX_TRACKS - 1),
+    "codec": lambda value: _is_text(value, MAX_NAME),
+    "language": lambda value: _is_text(value, MAX_NAME),
+    "title": lambda value: _is_text(value, MAX_TITLE),
+    "channels": lambda value: _is_whole(value, _MAX_CHANNELS),
+    "sample_rate": lambda value: _is_whole(value, _MAX_RATE),
+    "seconds": lambda value: value is None or (type(value) in (int, float) and 0 <= value <= _MAX_SECONDS),
+    "default": lambda value: type(value) is bool,
+    "chosen": lambda value: type(value) is bool,
+}
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The audio tracks of the video, in order: each has the members of _TRACK."""
+
+    items: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,12 +63,7 @@ class Snapshot:
 
     def parsed(self) -> dict[str, Any]:
         """The state, fit for a database. Raises: ProtocolViolation."""
-        try:
-            state = json.loads(self.json)
-            # No NaN, and no half of a surrogate pair.
-            json.dumps(state, ensure_ascii=False, allow_nan=False).encode()
-        except (ValueError, RecursionError) as error:
-            raise ProtocolViolation("a state that is no JSON") from error
+        state = _json(self.json)
         if not isinstance(state, dict):
             raise ProtocolViolation("a state that is no object")
         return state
@@ -78,7 +94,7 @@ class Failed:
     code: str
 
 
-Message = Frames | Progress | Snapshot | File | Warned | Failed
+Message = Tracks | Frames | Progress | Snapshot | File | Warned | Failed
 
 
 class Dialogue:
@@ -92,13 +108,16 @@ class Dialogue:
         self._seconds_left = max_seconds
         self._files = self._warnings = 0
         self._files_stated: int | None = None
-        self._is_over = False
+        self._is_begun = self._is_over = False
 
     def take(self, header: Mapping[str, Any], payload: bytes) -> Message:
         """The message. Raises: ProtocolViolation for whatever makes no sense, here and now."""
         if self._is_over:
             raise ProtocolViolation("a message after the last one")
+        is_first, self._is_begun = not self._is_begun, True
         match header:
+            case {"kind": "tracks", **rest} if not rest and is_first:
+                return Tracks(_tracks(_json(payload)))
             case {"kind": "audio", **rest} if not rest:
                 return Frames(payload)
             case {"kind": "progress", "share": share, **rest} if not rest and not payload:
@@ -137,6 +156,37 @@ class Dialogue:
         length = _number(seconds, self._seconds_left + 1)
         self._seconds_left -= length
         return length
+
+
+def _json(payload: bytes) -> Any:
+    """What a payload says, fit for a database."""
+    try:
+        value = json.loads(payload)
+        # No NaN, and no half of a surrogate pair.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ProtocolViolation("a payload that is no JSON") from error
+    return value
+
+
+def _tracks(items: Any) -> list[dict[str, Any]]:
+    if not isinstance(items, list) or not 0 < len(items) <= MAX_TRACKS or not all(map(_is_track, items)):
+        raise ProtocolViolation("tracks that cannot be")
+    if [item["position"] for item in items] != list(range(len(items))):
+        raise ProtocolViolation("tracks out of order")
+    return items
+
+
+def _is_track(item: Any) -> bool:
+    return isinstance(item, dict) and item.keys() == _TRACK.keys() and all(_TRACK[name](item[name]) for name in _TRACK)
+
+
+def _is_whole(value: Any, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
+
+
+def _is_text(value: Any, longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest and cleaned(value, longest) == value
 
 
 def _number(value: Any, most: float) -> float:

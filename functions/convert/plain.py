@@ -13,7 +13,9 @@ from typing import Any
 import ffmpeg
 
 from functions.convert import plain_probe
-from functions.convert.conversion import filters, tag
+from functions.convert.conversion import choosing, filters, tag
+from functions.convert.conversion.layouts import side_of
+from functions.convert.conversion.media import Track
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
 from functions.convert.process import Outcome, run
 from functions.shared import settings
@@ -25,17 +27,23 @@ Watch = Callable[[float], None]
 
 
 def convert(
-    video: Path, directory: Path, options: Mapping[str, Any], report: Callable[[float], None]
+    video: Path,
+    directory: Path,
+    options: Mapping[str, Any],
+    report: Callable[[float], None],
+    tell: Callable[[list[dict[str, Any]]], None] = lambda _: None,
 ) -> tuple[Path, float]:
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
-    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion.
+    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion; `tell` gets the tracks.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    plan = planned(plain_probe.probe(video, directory, deadline, lambda _: report(0.0)), options)
+    media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
+    tell(choosing.views(media.tracks, choosing.taken(media.tracks, options)))
+    plan = planned(media, options)
     if (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
     before, stated = 0.0, plan.seconds
@@ -52,13 +60,13 @@ def command(video: Path, target: Path, plan: Plan) -> list[str]:
     """The command that writes the MP3 as `plan` has it, without tags, chapters and cover."""
     encoding = {"acodec": "copy"} if plan.copy else {"acodec": "libmp3lame", **_quality(plan.shape)}
     bare = {"id3v2_version": 0, "map_metadata": -1, "map_chapters": -1}
-    sound = _input(video, plan) if plan.copy else _faded(_trimmed(_shaped(_input(video, plan), plan), plan), plan)
+    sound = _input(video, plan.track) if plan.copy else _faded(_trimmed(_shaped(video, plan), plan), plan)
     # Warnings and errors only: they decide the outcome, and a title may read like one of them.
     return _words(sound.output(str(target), format="mp3", **encoding, **bare), "warning")
 
 
-def _input(video: Path, plan: Plan) -> Any:
-    return ffmpeg.input(f"file:{video}", **plain_probe.INPUT_GUARDS)[f"a:{plan.track.position}"]
+def _input(video: Path, track: Track) -> Any:
+    return ffmpeg.input(f"file:{video}", **plain_probe.INPUT_GUARDS)[f"a:{track.position}"]
 
 
 def _filtered(sound: Any, *chain: filters.Filter) -> Any:
@@ -67,8 +75,22 @@ def _filtered(sound: Any, *chain: filters.Filter) -> Any:
     return sound
 
 
-def _shaped(sound: Any, plan: Plan) -> Any:
-    return _filtered(sound, *filters.shaping(plan.shape, plan.gain))
+def _shaped(video: Path, plan: Plan) -> Any:
+    if plan.mixed:
+        return _filtered(_mixed(video, plan), *filters.shaping(plan.shape, plan.gain))
+    return _filtered(_input(video, plan.track), *filters.shaping(plan.shape, plan.gain))
+
+
+def _mixed(video: Path, plan: Plan) -> Any:
+    """Each track where its time stamps say, from the beginning of the video on."""
+    sides = [side_of(track.layout) if plan.shape.channels == 2 else None for track in plan.mixed]
+    lanes = []
+    for track, side in zip(plan.mixed, sides, strict=True):
+        pan = [("pan", {"args": f"stereo|F{side[0].upper()}=c0"})] if side else []
+        lane = _filtered(_input(video, track), ("aresample", {"async": 1, "first_pts": 0}), *pan)
+        lanes.append(_filtered(lane, *filters.shaping(plan.shape, None)))
+    (mix, options), quieter = filters.mixing(sides)
+    return _filtered(ffmpeg.filter(lanes, mix, **options), quieter)
 
 
 def _trimmed(sound: Any, plan: Plan) -> Any:
@@ -100,7 +122,7 @@ def _words(output: Any, level: str) -> list[str]:
 
 def _measured(video: Path, directory: Path, plan: Plan, deadline: float, report: Callable[[float], None]) -> Plan:
     """The plan with its gain, and with the length that the sound really has: a file may state another one."""
-    sound = _trimmed(_shaped(_input(video, plan), plan), plan)
+    sound = _trimmed(_shaped(video, plan), plan)
     if plan.loudness is not None:
         sound = _filtered(sound, filters.LOUDNESS, *map(_told, (filters.INTEGRATED, filters.TRUE_PEAK)))
     measuring = _words(sound.output("-", format="null"), "warning")

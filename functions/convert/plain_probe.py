@@ -10,8 +10,9 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+from functions.convert.conversion.accepted import CODECS, FORMATS
 from functions.convert.conversion.cut_off import is_cut_off
-from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
@@ -35,6 +36,8 @@ _TAGS_BYTES = 1024 * 1024
 _FORMAT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AUDIO = re.compile(r"  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w*)\))?: Audio: (\w+)[^,]*(?:, (\d+) Hz, ([^,]+))?")
+# What stands in brackets behind it: "(default)", "(visual impaired)", and "(fltp)" or "(forced)" which are no matter.
+_ROLE = re.compile(r"\(([a-z ]+)\)")
 _COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
 # A line of an ffmetadata file continues after a backslash before its end.
 _LINE = re.compile(r"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
@@ -119,18 +122,24 @@ def _tracks(lines: Iterable[str]) -> Iterator[Track]:
     found = (match for line in lines if (match := _AUDIO.match(line)))
     for position, match in enumerate(found):
         index, language, codec, rate, layout = match.groups()
-        is_default = match.string.endswith("(default)")
+        roles = frozenset(_role(words) for words in _ROLE.findall(match.string[match.end() :]))
         count = _channels((layout or "").strip())
         yield Track(
             position,
             int(index),
-            codec,
+            "" if codec == "none" else codec,
             int(rate or 0),
             count,
             layout or "",
             "" if language in (None, "und") else language.lower(),
-            default=is_default,
+            default="default" in roles,
+            roles=roles,
         )
+
+
+def _role(words: str) -> str:
+    """FFmpeg's name of a disposition, of which the command prints words."""
+    return words.replace(" ", "_")
 
 
 def _channels(layout: str) -> int:

@@ -14,12 +14,21 @@ __all__ = ["MAX_VALUE_LENGTH", "MAX_WARNINGS", "WARNINGS", "JobWarning", "count"
 # Of one job, and how long a text among the values is at most.
 MAX_WARNINGS, MAX_VALUE_LENGTH = 20, 100
 
-# In braces: the values that go with a warning.
+# In braces: the values that go with a warning. Tracks count from 0, as for the option `track`.
 WARNINGS: dict[str, str] = {
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
     "wild-samples": "Some samples are no sound: they are infinite, not a number, or far beyond full scale. They are "
     "silent in the MP3: {count:,}.",
+    "track-unreadable": "Track {track}, which the video puts first, is in a format that cannot be read: "
+    "track {chosen} was taken.",
+    "track-empty": "Track {track}, which the video puts first, is empty: track {chosen} was taken.",
+    "track-aside": "Track {track}, which the video puts first, is an audio description, a commentary or another "
+    "version beside the main one: track {chosen} was taken.",
+    "track-silent": "Track {track}, which the video puts first, holds no sound wherever it was looked at: "
+    "track {chosen} was taken.",
+    "track-maybe-silent": "Track {chosen} was taken, and held no sound where it was looked at. Track {track} does: "
+    "choose it with the option `track` if it is the one you want.",
 }
 
 

@@ -20,6 +20,8 @@ _MAX_NAME = 40
 # Control characters, the separators of lines and paragraphs, and halves of characters are no text.
 _TEXT = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]{1,200}$"
 _LANGUAGE = r"^[A-Za-z]{2,3}$"
+# Two options that say the same in different ways.
+_ALTERNATIVES = (("quality", "bitrate"), ("track", "language"), ("track", "tracks"), ("language", "tracks"))
 _DECIMAL = re.compile(r"\d{1,9}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -46,7 +48,7 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in OPTIONS:
             raise Problem("bad-option", _no_option(name))
     options = {name: _read(name, given[name]) for name in OPTIONS if given.get(name) not in (None, "")}
-    for one, other in (("quality", "bitrate"), ("track", "language")):
+    for one, other in _ALTERNATIVES:
         if one in options and other in options:
             raise Problem("bad-option", f"Give either {one} or {other}, not both.")
     if "bitrate_mode" in options and "bitrate" not in options:
@@ -157,6 +159,10 @@ OPTIONS: dict[str, Option] = {
         "the two or three letters of a language (ISO 639)",
         "The audio track in this language, instead of `track`.",
         "de",
+    ),
+    "tracks": _words(
+        ("mix",),
+        "Mix all audio tracks into one, as of one recording with a track for each microphone; not unless said.",
     ),
     "start": _seconds(_MAX_SECONDS, "Leave out what comes before, to the millisecond."),
     "end": _seconds(_MAX_SECONDS, "Leave out what comes after, to the millisecond."),

@@ -110,6 +110,7 @@ jobs = _table(
     sa.Column("lease_until", Instant),
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("fingerprint", _ID),
+    sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
 )

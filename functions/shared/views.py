@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from functions.shared import job_warnings, reasons
 from functions.shared.job_warnings import WARNINGS, JobWarning
@@ -14,7 +14,7 @@ from functions.shared.operations import part
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.reasons import REASONS
 
-__all__ = ["JOB_ID", "Instant", "Job", "JobError", "Links", "Remark", "job_view", "rfc3339"]
+__all__ = ["JOB_ID", "AudioTrack", "Instant", "Job", "JobError", "Links", "Remark", "job_view", "rfc3339"]
 
 _EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 _ID = "Unguessable; also the subject of the job's events."
@@ -62,6 +62,20 @@ class Remark(Struct):
             examples=[JobWarning("wild-samples", {"count": 3}).text],
         ),
     ]
+
+
+class AudioTrack(Struct):
+    """An audio track of the video."""
+
+    position: Annotated[int, Meta(description="For the option `track`.", examples=[0], ge=0, le=63)]
+    codec: Annotated[str, Meta(description="As FFmpeg calls it; empty when it cannot be read.", examples=["aac"])]
+    language: Annotated[str, Meta(description="As in the video: two or three letters, or empty.", examples=["eng"])]
+    title: Annotated[str, Meta(description="As in the video, in one line.", examples=["Stereo"])]
+    channels: Annotated[int, Meta(description="0 when the codec cannot be read.", examples=[2])]
+    sample_rate: Annotated[int, Meta(description="In Hz; 0 when it is not known before decoding.", examples=[48000])]
+    seconds: Annotated[float | None, Meta(description="Its length, if the video states it.", examples=[214.3])]
+    default: Annotated[bool, Meta(description="Whether the video marks it as its default.")]
+    chosen: Annotated[bool, Meta(description="Whether the MP3 is made of it.")]
 
 
 class Links(Struct):
@@ -115,6 +129,10 @@ class Job(Struct):
             extra_json_schema={"properties": OPTION_SCHEMAS, "additionalProperties": False},
         ),
     ]
+    audio_tracks: Annotated[
+        list[AudioTrack] | None,
+        Meta(description="What the video has, at most 64; null until the conversion has looked."),
+    ]
     progress: Annotated[float, Meta(description="Of the conversion.", examples=[1.0], ge=0, le=1)]
     created_at: Annotated[Instant, Meta(description="When the upload began.", examples=["2026-11-26T12:00:00.000Z"])]
     updated_at: Annotated[
@@ -146,6 +164,7 @@ def job_view(job: Any) -> Job:
         state=job.state,
         filename=job.filename,
         options=job.options,
+        audio_tracks=convert(job.audio_tracks, list[AudioTrack] | None),
         progress=round(job.progress, 4),
         created_at=rfc3339(job.created_at),
         updated_at=rfc3339(job.updated_at),

@@ -37,7 +37,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_tables_are_those_of_the_code() -> None:
     pages = generate.documents()
-    assert {path.name for path in pages} == {"api.md", "configuration.md", "deploy.md", "events.md"}
+    assert {path.name for path in pages} == {"api.md", "configuration.md", "conversion.md", "deploy.md", "events.md"}
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: run make docs"
 

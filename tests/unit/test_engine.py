@@ -11,9 +11,11 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import mutagen.mp3
 import pytest
 
@@ -23,6 +25,7 @@ from functions.convert.result import Result
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
 from functions.download import listing
+from functions.shared import views
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, transitions
 from functions.shared.jobs.transitions import Audio
@@ -66,6 +69,32 @@ def test_a_video_becomes_an_mp3(store: Blobs, talk: Path) -> None:
     assert audio.duration_seconds == pytest.approx(media.SECONDS, abs=0.05)
     assert media.tone(content) == pytest.approx(440, abs=2)
     assert len(content) == audio.size_bytes
+
+
+def shown(job_id: str) -> views.Job:
+    """The job as its owner sees it."""
+    return views.job_view(rows.read(job_id))
+
+
+def test_the_job_says_which_tracks_there_are_and_which_is_taken(store: Blobs, tmp_path: Path) -> None:
+    tones = [word for tone in (440, 880) for word in ("-f", "lavfi", "-i", f"sine={tone}:duration=2")]
+    about = ("-metadata:s:a:1", "title=Zweite Spur", "-disposition:a:0", "comment", "-disposition:a:1", "0")
+    video = written(tmp_path / "two.mkv", *tones, "-map", "0", "-map", "1", *about, "-c:a", "flac")
+    for attempts in (1, engine.ENGINE_TRIES + 1):
+        claim = replace(claimed(store, video), attempts=attempts)
+        assert shown(claim.job_id).audio_tracks is None
+        assert media.tone(stored(store, converted(claim))) == pytest.approx(880, abs=2)
+        first, second = msgspec.to_builtins(shown(claim.job_id).audio_tracks)
+        assert (first["chosen"], second["chosen"]) == (False, True)
+        assert (second["position"], second["codec"], second["sample_rate"], second["channels"]) == (1, "flac", 44100, 1)
+
+
+def test_a_job_without_the_track_says_which_it_has(store: Blobs, talk: Path) -> None:
+    claim = claimed(store, talk, {"track": 3})
+    with pytest.raises(Failure, match="no such audio track"):
+        converted(claim)
+    (track,) = rows.read(claim.job_id).audio_tracks
+    assert (track["codec"], track["chosen"]) == ("aac", False)
 
 
 def test_a_file_without_media_is_told(store: Blobs, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from functions.convert import engine
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Warned
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Tracks, Warned
 from functions.convert.sandbox import nursery
 from functions.shared import job_warnings
 from functions.shared.blobs import Blobs
@@ -66,6 +66,43 @@ VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     ({"kind": "exec"}, b""),
     ({"kind": ""}, b""),
 ]
+TRACK: dict[str, Any] = {
+    "position": 0,
+    "codec": "aac",
+    "language": "ger",
+    "title": "Zweite Spur 監督",
+    "channels": 2,
+    "sample_rate": 48000,
+    "seconds": 12.5,
+    "default": True,
+    "chosen": True,
+}
+NO_TRACKS: list[Any] = [
+    None,
+    {},
+    "x",
+    [],
+    [1],
+    [[]],
+    [{}],
+    [TRACK | {"more": 1}],
+    [{name: value for name, value in TRACK.items() if name != "title"}],
+    [TRACK] * 2,
+    [TRACK | {"position": 1}],
+    [TRACK | {"position": at} for at in range(65)],
+    *(
+        [TRACK | {name: value}]
+        for name in ("position", "channels", "sample_rate")
+        for value in (-1, 1.5, True, "1", None, 2**40)
+    ),
+    *([TRACK | {"seconds": value}] for value in (-1, True, "1", 1e300, [1])),
+    *([TRACK | {name: value}] for name in ("default", "chosen") for value in (0, 1, None, "true")),
+    *(
+        [TRACK | {name: value}]
+        for name in ("codec", "language", "title")
+        for value in (None, 1, "x" * 201, "a\nb", "\x00", " a")
+    ),
+]
 SPLIT_VIOLATIONS: list[dict[str, Any]] = [
     *(CHAPTER | {"title": title} for title in (None, "x" * (MAX_TEXT_LENGTH + 1), 1, ["x"])),
     {"kind": "checkpoint"},
@@ -86,6 +123,36 @@ def test_what_the_engine_says_is_understood() -> None:
     assert state.parsed() == {"segment": 1}
     assert dialogue.take(WHOLE, b"abc") == File(b"ab", b"c", 4.5, None, 1)
     assert Dialogue(split=True, max_seconds=1).take({"kind": "failed", "code": "empty"}, b"") == Failed("empty")
+
+
+def test_tracks_are_told_first() -> None:
+    tracks = [TRACK, TRACK | {"position": 1, "codec": "", "channels": 0, "sample_rate": 0, "seconds": None}]
+    told = json.dumps(tracks).encode()
+    assert Dialogue(split=True, max_seconds=1).take({"kind": "tracks"}, told) == Tracks(tracks)
+    dialogue = Dialogue(split=False, max_seconds=1)
+    dialogue.take({"kind": "tracks"}, told)
+    with pytest.raises(ProtocolViolation):
+        dialogue.take({"kind": "tracks"}, told)
+    dialogue = Dialogue(split=False, max_seconds=1)
+    dialogue.take({"kind": "audio"}, b"frames")
+    with pytest.raises(ProtocolViolation):
+        dialogue.take({"kind": "tracks"}, told)
+
+
+@pytest.mark.parametrize("tracks", NO_TRACKS, ids=lambda tracks: str(tracks)[:80])
+def test_what_cannot_be_a_track_is_a_violation(tracks: Any) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=1).take({"kind": "tracks"}, json.dumps(tracks).encode())
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"x", b'[{"seconds": NaN}]', b'"\\ud800"', b"[" * 100_000], ids=lambda it: str(it[:20])
+)
+def test_what_is_no_json_is_no_tracks(payload: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=1).take({"kind": "tracks"}, payload)
+    with pytest.raises(ProtocolViolation):
+        Dialogue(split=False, max_seconds=1).take({"kind": "tracks", "more": 1}, b"[]")
 
 
 @pytest.mark.parametrize(("header", "payload"), VIOLATIONS, ids=str)
@@ -189,7 +256,7 @@ JSON = st.recursive(
 @given(
     st.booleans(),
     st.dictionaries(st.sampled_from(["title", "files", "head", "seconds", "share", "code", "values", "more"]), JSON),
-    st.sampled_from(["audio", "progress", "checkpoint", "file", "warning", "failed", "other"]),
+    st.sampled_from(["tracks", "audio", "progress", "checkpoint", "file", "warning", "failed", "other"]),
     st.binary(max_size=20),
 )
 def test_every_message_is_understood_or_a_violation(

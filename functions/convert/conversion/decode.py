@@ -12,6 +12,7 @@ from av.packet import Packet
 
 from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
+from functions.convert.conversion.mixing import MixReader
 from functions.convert.conversion.plan import Plan, is_short
 from functions.convert.conversion.reading import Mark, TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
@@ -57,7 +58,10 @@ def blocks(
     found before `at`. All other streams are discarded, and not fetched where possible.
     Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
     """
-    reader = TrackReader(container, plan.track, warnings)
+    if plan.mixed:
+        reader: TrackReader | MixReader = MixReader(container, plan.mixed, plan.shape, warnings)
+    else:
+        reader = TrackReader(container, plan.track, warnings)
     reader.warnings += at.warnings if at else ()
     shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
     samples = 0
@@ -85,7 +89,7 @@ def packets(
     _check_outcome(reader, plan)
 
 
-def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
+def _shaped(reader: TrackReader | MixReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
     """All samples in the shape of the MP3; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
@@ -152,7 +156,7 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
             yield _block([planes], None)
 
 
-def _check_outcome(reader: TrackReader, plan: Plan) -> None:
+def _check_outcome(reader: TrackReader | MixReader, plan: Plan) -> None:
     if not reader.seconds:
         nothing = "unsupported-codec" if reader.is_unknown else "damaged"
         raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)

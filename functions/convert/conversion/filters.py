@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.convert.conversion.plan import Shape
 
-__all__ = ["INTEGRATED", "LOUDNESS", "TRUE_PEAK", "Filter", "arguments", "fade_in", "fade_out", "gain", "shaping"]
+__all__ = [
+    "INTEGRATED",
+    "LOUDNESS",
+    "TRUE_PEAK",
+    "Filter",
+    "arguments",
+    "fade_in",
+    "fade_out",
+    "gain",
+    "mixing",
+    "shaping",
+]
 
 # A name and its options.
 Filter = tuple[str, dict[str, Any]]
@@ -34,6 +45,12 @@ def shaping(shape: Shape, gain: float | None) -> list[Filter]:
         ("aformat", {"f": "fltp", "r": shape.sample_rate, "cl": shape.layout}),
     ]
     return [*filters, ("volume", {"volume": f"{gain}dB", "precision": "float"})] if gain else filters
+
+
+def mixing(sides: Sequence[str | None]) -> list[Filter]:
+    """Adds up tracks that are in the middle (None), "left" or "right", quieter by so much that nothing can clip."""
+    most = sides.count(None) + max(sides.count("left"), sides.count("right"))
+    return [("amix", {"inputs": len(sides), "normalize": 0}), ("volume", {"volume": 1 / most, "precision": "float"})]
 
 
 def fade_in(samples: int) -> Filter:

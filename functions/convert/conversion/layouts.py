@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import re
+from typing import TYPE_CHECKING
 
-from av.audio.codeccontext import AudioCodecContext
+if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
 
-__all__ = ["LIKELY", "as_pan", "tame"]
+__all__ = ["LIKELY", "as_pan", "side_of", "tame"]
 
 # What a number of channels without names most likely is, as FFmpeg guesses it.
 LIKELY = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -16,6 +18,10 @@ _ORDER = (
     *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"),
     *("TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR"),
 )
+_SIDES = {
+    **dict.fromkeys(("FL", "BL", "FLC", "SL", "TFL", "TBL"), "left"),
+    **dict.fromkeys(("FR", "BR", "FRC", "SR", "TFR", "TBR"), "right"),
+}
 _OTHER_ORDER = re.compile(r"(\d+) channels \((.*)\)")
 
 
@@ -50,3 +56,9 @@ def as_pan(layout: str, count: int) -> str | None:
         return "|".join([LIKELY[count], *(f"c{at}=c{at}" for at in range(count))])
     # What they are is not known: a player would play the first two.
     return "stereo|c0=c0|c1=c1"
+
+
+def side_of(layout: str) -> str | None:
+    """ "left" or "right" for a track of one channel that belongs there, as editors write them; else None."""
+    other = _OTHER_ORDER.fullmatch(layout)
+    return _SIDES.get(other[2]) if other else None

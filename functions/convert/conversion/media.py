@@ -1,28 +1,20 @@
-"""What is in a video, as both converters tell it; and the lists of what either of them parses."""
+"""What is in a video, as both converters tell it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["CODECS", "FORMATS", "Chapter", "Media", "Track"]
-
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,rm,nut,dv,"
-    "wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,ape,wv,tta"
-)
-CODECS = (
-    "aac,aac_latm,alac,mp3float,mp3,mp2float,mp2,mp1float,mp1,ac3,eac3,dca,truehd,mlp,opus,libopus,vorbis,libvorbis,flac,"
-    "wmav1,wmav2,wmapro,wmalossless,wmavoice,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,ape,tta,wavpack,cook,ra_144,ra_288,"
-    "qdm2,qdmc,nellymoser,speex,libspeex,gsm,gsm_ms,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,adpcm_yamaha,"
-    "pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,"
-    "pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd"
-)
+__all__ = ["Chapter", "Media", "Track"]
 
 
 @dataclass(frozen=True)
 class Track:
-    """An audio track: `position` counts audio tracks from 0, `codec` and `layout` are FFmpeg's names."""
+    """An audio track: `position` counts audio tracks from 0, `codec`, `layout` and `roles` are FFmpeg's names.
+
+    `codec` is "" where no decoder for it is accepted. `roles` are its dispositions. `empty` means that it is known to
+    hold nothing.
+    """
 
     position: int
     stream_index: int
@@ -34,6 +26,8 @@ class Track:
     title: str = ""
     default: bool = False
     seconds: float | None = None
+    roles: frozenset[str] = frozenset()
+    empty: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,23 +11,27 @@ from av.audio.stream import AudioStream
 from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.source import MIN_GAP, RangeFile
 
-__all__ = ["needed_ranges"]
+__all__ = ["needed_ranges", "whole_index"]
 
 
 def needed_ranges(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]] | None:
     """The (start, stop) that reading `stream` needs: its samples, and all that is no `mdat`. None: everything."""
+    top = whole_index(file)
+    samples = _runs(stream) if top else []
+    if top is None or not samples:
+        return None
+    return samples + _around(file, [box for box in top if box.kind == b"mdat"])
+
+
+def whole_index(file: RangeFile) -> list[Box] | None:
+    """The boxes of an MP4 or MOV whose only index names every sample; None for any other file."""
     top: list[Box] = []
     for box in boxes(file, 0, file.size):
         if (not top and box.kind not in FIRST) or box.kind in FRAGMENTS:
             return None
         top.append(box)
     index = [box for box in top if box.kind == b"moov"]
-    if len(index) != 1 or _has_fragments(file, index[0]):
-        return None
-    samples = _runs(stream)
-    if not samples:
-        return None
-    return samples + _around(file, [box for box in top if box.kind == b"mdat"])
+    return None if len(index) != 1 or _has_fragments(file, index[0]) else top
 
 
 def _runs(stream: AudioStream) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 Each message is a header, which names its kind, and a payload:
 
+    tracks      payload: the audio tracks of the video, and which are taken (JSON, as of choosing.views); comes first
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
     checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
@@ -23,11 +24,12 @@ from dataclasses import astuple, replace
 from importlib import import_module
 from typing import Any
 
-from functions.convert.conversion import cover, decode, encode, loudness
+from functions.convert.conversion import choosing, cover, decode, encode, loudness
 from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.cutting import Cutter, cuts
 from functions.convert.conversion.decode import Block, ResumePoint
 from functions.convert.conversion.encode import Encoded
+from functions.convert.conversion.listening import Heard, audible
 from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
@@ -84,6 +86,8 @@ def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessag
     None). Raises: Failure.
     """
     work = _Work(source, job)
+    yield work.choose()
+    work.prepare()
     if work.plan.copy:
         yield from work.copied()
     elif work.plan.split_chapters:
@@ -95,18 +99,56 @@ def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessag
 class _Work:
     """What the ways to convert have in common: the open video, the plan, and how far it got."""
 
+    plan: Plan
+
     def __init__(self, source: RangeSource, job: Mapping[str, Any]) -> None:
         self._file = RangeFile(source)
         self._container = opened(self._file)
-        media = probe(self._container)
+        self._media = probe(self._container)
         self._job, self._state = job, dict(job["state"] or {})
         self._before = 0.0
         # What was found in the sound; the plan has its own.
         self._found: list[JobWarning] = []
-        self.plan = planned(media, job["options"])
+        self._heard: Heard | None = None
+
+    def choose(self) -> RawMessage:
+        """Choose the track. Returns: the message about all of them."""
+        chosen = choosing.to_mix(self._media.tracks, self._job["options"])
+        if not chosen:
+            self._heard = self._resumed_choice() or self._new_choice()
+            chosen = (self._heard.track,) if self._heard else ()
+        return {"kind": "tracks"}, json.dumps(choosing.views(self._media.tracks, chosen)).encode()
+
+    def prepare(self) -> None:
+        """Plan what to do with the track. Raises: Failure."""
+        heard = self._heard
+        plan = planned(self._media, self._job["options"], heard.track if heard else None)
+        self.plan = replace(plan, warnings=plan.warnings + (heard.warnings if heard else ()))
         self._check_length(self.plan.seconds or 0.0)
-        stream = media.cover_stream if self.plan.cover else None
+        stream = self._media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
+
+    def _resumed_choice(self) -> Heard | None:
+        """What the conversion before took. An older release took what the video puts first, and did not say so."""
+        if not self._state:
+            return None
+        own = choosing.own_choice(self._media.tracks, self._job["options"])
+        position, warnings = self._state.get("track") or (own.position if own else 0, [])
+        return Heard(self._media.tracks[position], tuple(JobWarning(*warning) for warning in warnings))
+
+    def _new_choice(self) -> Heard | None:
+        candidates = choosing.ranked(self._media.tracks, self._job["options"])
+        to_hear = choosing.needs_listening(candidates)
+        if not to_hear:
+            return Heard(candidates[0]) if candidates else None
+        heard = audible(self._container, to_hear, self._media.seconds)
+        self._reopen()
+        return heard
+
+    def _reopen(self) -> None:
+        # Two indexes may not fit into the memory.
+        self._container.close()
+        self._container = opened(self._file)
 
     def encoded(self) -> Iterator[RawMessage]:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
@@ -118,7 +160,8 @@ class _Work:
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
-                yield _checkpoint(self._state | {"segment": part.index + 1, "mp3": mp3.state()}, part.resume)
+                reached = {"segment": part.index + 1, "mp3": mp3.state(), "track": self._choice()}
+                yield _checkpoint(self._state | reached, part.resume)
         yield from self._warnings()
         yield self._file_message(mp3, None)
 
@@ -157,9 +200,7 @@ class _Work:
             return
         if "found" not in self._state:
             self._state["found"] = yield from self._measure()
-            # Two indexes may not fit into the memory.
-            self._container.close()
-            self._container = opened(self._file)
+            self._reopen()
         found = self._state["found"]
         chapters = tuple(Chapter(*chapter) for chapter in found["chapters"])
         self.plan = replace(self.plan, **found | {"chapters": chapters, "trim_silence": False})
@@ -177,6 +218,10 @@ class _Work:
             if seconds >= next_progress:
                 yield _progress(MEASURING * self._share(seconds))
                 next_progress = seconds + PROGRESS_SECONDS
+
+    def _choice(self) -> list[Any]:
+        heard = self._heard
+        return [self.plan.track.position, [[w.code, w.values] for w in heard.warnings] if heard else []]
 
     def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
         segments = encode.segments(blocks, self.plan.shape, first, sample)

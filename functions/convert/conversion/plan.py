@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from functions.convert.conversion.languages import same_language, three_letters
+from functions.convert.conversion.choosing import own_choice, ranked, remarks, to_mix
+from functions.convert.conversion.languages import three_letters
+from functions.convert.conversion.layouts import side_of
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
@@ -21,7 +23,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
-    *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("track", "tracks", "language", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
 }
 _TAGS = (
@@ -62,7 +64,8 @@ class Plan:
 
     `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
-    `warnings` are what the owner has to know of these choices.
+    `warnings` are what the owner has to know of these choices. Where several tracks are `mixed`, `track` is what comes
+    out of the mix.
     """
 
     track: Track
@@ -83,6 +86,7 @@ class Plan:
     whole: bool = False
     seconds: float | None = None
     warnings: tuple[JobWarning, ...] = ()
+    mixed: tuple[Track, ...] = ()
 
     @property
     def first_sample(self) -> int:
@@ -98,7 +102,7 @@ class Plan:
     def resumable(self) -> bool:
         """Whether decoding can resume at a ResumePoint: nothing remembers what came long before."""
         resampled = self.track.sample_rate != self.shape.sample_rate
-        return not (resampled or self.fade_in or self.fade_out)
+        return not (self.mixed or resampled or self.fade_in or self.fade_out)
 
 
 def is_short(seconds: float, stated: float | None) -> bool:
@@ -106,14 +110,26 @@ def is_short(seconds: float, stated: float | None) -> bool:
     return stated is not None and seconds < stated * (1 - SHORT_SHARE) - SHORT_SECONDS
 
 
-def planned(media: Media, options: Mapping[str, Any]) -> Plan:
+def planned(media: Media, options: Mapping[str, Any], track: Track | None = None) -> Plan:
     """What `options`, as functions/shared/options.py gives them, make of a video.
 
-    Raises: Failure (no-track, unsupported-codec, truncated).
+    `track` is the one to take; else it is the best by the rules of choosing.py, of what the index of the video says.
+    Raises: Failure (no-audio, no-track, unsupported-codec, truncated).
     """
-    track = _chosen(media.tracks, options)
+    if mixed := to_mix(media.tracks, options):
+        return replace(_planned(media, options, _mix(mixed)), mixed=mixed)
+    track = track or next(iter(ranked(media.tracks, options)), None)
+    if track is None or (track.empty and "track" in options):
+        raise Failure("no-track")
     if not track.codec:
         raise Failure("unsupported-codec")
+    if track.empty:
+        raise Failure("no-audio")
+    plan = _planned(media, options, track)
+    return replace(plan, warnings=remarks(own_choice(media.tracks, options), track))
+
+
+def _planned(media: Media, options: Mapping[str, Any], track: Track) -> Plan:
     if media.cut_off and not options.get("partial"):
         raise Failure("truncated")
     start, end = options.get("start"), options.get("end")
@@ -138,6 +154,22 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
     )
 
 
+def _mix(tracks: tuple[Track, ...]) -> Track:
+    """What several tracks are together: plain samples, stereo unless all are in the middle."""
+    is_mono = all(track.channels == 1 and side_of(track.layout) is None for track in tracks)
+    languages = {track.language for track in tracks}
+    return Track(
+        tracks[0].position,
+        tracks[0].stream_index,
+        codec="pcm_f32le",
+        sample_rate=max(track.sample_rate for track in tracks),
+        channels=1 if is_mono else 2,
+        layout="mono" if is_mono else "stereo",
+        language=languages.pop() if len(languages) == 1 else "",
+        seconds=max((track.seconds for track in tracks if track.seconds is not None), default=None),
+    )
+
+
 def within(chapters: Iterable[Chapter], start: float | None, end: float | None) -> tuple[Chapter, ...]:
     """The chapters between two times, which then count from the first of the two."""
     first, last = start or 0.0, float("inf") if end is None else end
@@ -146,18 +178,6 @@ def within(chapters: Iterable[Chapter], start: float | None, end: float | None) 
         for chapter in chapters
         if chapter.end > first and chapter.start < last
     )
-
-
-def _chosen(tracks: tuple[Track, ...], options: Mapping[str, Any]) -> Track:
-    if "track" in options:
-        fitting = tracks[options["track"] : options["track"] + 1]
-    elif "language" in options:
-        fitting = tuple(track for track in tracks if same_language(track.language, options["language"]))
-    else:
-        fitting = tracks
-    if not fitting:
-        raise Failure("no-track")
-    return next((track for track in fitting if track.default), fitting[0])
 
 
 def _shape(track: Track, options: Mapping[str, Any]) -> Shape:

@@ -12,9 +12,11 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from functions.convert.conversion import chapters
+from functions.convert.conversion.accepted import CODECS, FORMATS
 from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.media import Chapter, Media, Track
+from functions.convert.conversion.needed_ranges import whole_index
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -23,6 +25,9 @@ __all__ = ["opened", "probe"]
 _CODECS = frozenset(CODECS.split(","))
 # Only these demuxers and decoders, no protocol at all: nothing in a file can make FFmpeg read another one.
 _GUARDS = {"format_whitelist": FORMATS, "codec_whitelist": CODECS, "protocol_whitelist": "none"}
+# Containers whose streams are known only when their first packets are there: FFmpeg looks for them in 5 MB and 5 to 7
+# seconds. Where it finds no sound there, it looks for it in so many bytes, and in ever more up to all of them.
+_UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
@@ -34,9 +39,10 @@ _LISTS = (b"[playlist]", b"[reference]", b"rtsptext", b"smiltext", b"data:", b"h
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")
 
 
-def opened(file: RangeFile) -> InputContainer:
+def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
     """The container in `file`, from its first byte on, if it is of a kind that is accepted.
 
+    Sound that begins late is `searched` for, if need be through the whole file.
     Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
     """
     if file.size == 0:
@@ -53,7 +59,7 @@ def opened(file: RangeFile) -> InputContainer:
         if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
             file.seek(0)
             container = _open(file, _GUARDS)
-        return container
+        return _searched(file, container) if searched else container
     except MemoryError:
         raise
     except av.error.ArgumentError as error:
@@ -67,6 +73,30 @@ def _open(file: RangeFile, options: dict[str, str]) -> InputContainer:
     return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=_BUFFER)
 
 
+def _searched(file: RangeFile, container: InputContainer) -> InputContainer:
+    size = _PROBED_FURTHER
+    while container.format.name in _UNANNOUNCED and not any(map(_is_known, container.streams.audio)):
+        if size // _FURTHER >= file.size or not _may_have_sound(container):
+            break
+        container.close()
+        file.seek(0)
+        # What it reads is not kept, so that memory is bounded: hence it has to go back.
+        limits = {"probesize": str(size), "analyzeduration": str(2**50), "fflags": "nobuffer"}
+        container = _open(file, _GUARDS | limits)
+        container.seek(container.start_time or 0)
+        size *= _FURTHER
+    return container
+
+
+def _is_known(stream: AudioStream) -> bool:
+    return stream.codec_context is None or stream.codec_context.sample_rate > 0
+
+
+def _may_have_sound(container: InputContainer) -> bool:
+    # A transport stream says which streams it has: without sound among them, it has none.
+    return container.format.name != "mpegts" or bool(container.streams.audio)
+
+
 def _may_be_more(stream: AudioStream) -> bool:
     # HE-AAC need not say in the index that it has twice the rate (ISO/IEC 14496-3, 1.6.5): its first packet does.
     context = stream.codec_context
@@ -76,19 +106,19 @@ def _may_be_more(stream: AudioStream) -> bool:
 def probe(container: InputContainer) -> Media:
     """What is in a container. Raises: Failure (no-audio, encrypted)."""
     tags = {name.lower(): value for name, value in container.metadata.items()}
-    tracks = tuple(_track(position, stream) for position, stream in enumerate(container.streams.audio))
+    # Typed as what av keeps: it wraps the file that it was given.
+    file: RangeFile = container.file.file
+    tracks = tuple(_track(position, stream, file) for position, stream in enumerate(container.streams.audio))
     if not tracks:
         raise Failure("no-audio")
     if "asf_protection_type" in tags or any(map(_is_encrypted, container.streams.audio)):
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
-    # Typed as what av keeps: it wraps the file that it was given.
-    file: RangeFile = container.file.file
     listed = chapters.complete(file, tuple(_chapters(container)), seconds)
     return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), is_cut_off(file))
 
 
-def _track(position: int, stream: AudioStream) -> Track:
+def _track(position: int, stream: AudioStream, file: RangeFile) -> Track:
     tags = {name.lower(): value for name, value in stream.metadata.items()}
     language = tags.get("language", "").lower()
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
@@ -107,7 +137,14 @@ def _track(position: int, stream: AudioStream) -> Track:
         tags.get("title", ""),
         bool(stream.disposition & Disposition.default),
         length,
+        roles=frozenset(role.name for role in Disposition if stream.disposition & role and role.name),
+        empty=_is_empty(stream, file),
     )
+
+
+def _is_empty(stream: AudioStream, file: RangeFile) -> bool:
+    # Only such an index names every sample that there is.
+    return not stream.frames and not len(stream.index_entries) and whole_index(file) is not None
 
 
 def _is_encrypted(stream: Stream) -> bool:

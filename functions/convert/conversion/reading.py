@@ -16,6 +16,7 @@ from av.stream import Discard
 
 from functions.convert.conversion import decoders
 from functions.convert.conversion.decoders import Decoder
+from functions.convert.conversion.following import followed
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
@@ -55,7 +56,7 @@ class TrackReader:
         self._need = decoders.need_of(track.codec)
         self._track = track
         self._container = container
-        self._stream = self._only()
+        self._stream = self._decoding = self._only()
         self._decoder = Decoder(self._stream, self._need)
 
     @property
@@ -67,10 +68,16 @@ class TrackReader:
         return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
 
     def packets(self) -> Numbered:
-        """Number and packet, from the first one on."""
+        """Number and packet, from the first one on, wherever in the file the sound goes on."""
+        file: RangeFile = self._container.file.file
+        yield from enumerate(followed(file, self._container, self._stream, self._packets_of))
+        self.is_at_end = True
+
+    def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+        self.is_cut = False
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
-            yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+            yield from (packet for packet in container.demux(stream) if packet.size)
         except MemoryError:
             raise
         except av.error.FFmpegError:
@@ -78,7 +85,6 @@ class TrackReader:
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
             pass
-        self.is_at_end = True
 
     def frames(
         self, mark: Mark | None, origin: Mark | None = None
@@ -91,7 +97,7 @@ class TrackReader:
         """
         newest: int | None = None
         packets = self._numbered(mark and self._begin(mark, origin))
-        self._decoder, self.origin = Decoder(self._stream, self._need), origin
+        self._decoding, self._decoder, self.origin = self._stream, Decoder(self._stream, self._need), origin
         for number, packet in packets:
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
@@ -113,6 +119,13 @@ class TrackReader:
             self.seconds += frame.samples / frame.sample_rate
 
     def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+        if packet is not None and packet.stream is not self._decoding:
+            # The sound goes on in another stream, and may come back.
+            rest = self._decoded(number, None)
+            self._decoding.codec_context.flush_buffers()
+            self._decoding = packet.stream
+            self._decoder = Decoder(packet.stream, self._need)
+            return rest + self._decoded(number, packet)
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
@@ -180,7 +193,7 @@ class TrackReader:
 
     def _reopen(self) -> None:
         self._container = opened(self._container.file.file)
-        self._stream = self._only()
+        self._stream = self._decoding = self._only()
         self.is_at_end = self.is_cut = False
 
     def _only(self) -> AudioStream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -10,14 +10,14 @@ from av.audio.frame import AudioFrame
 from av.filter import Graph
 
 from functions.convert.conversion.bitstream import BitstreamCheck
-from functions.convert.conversion.filters import Filter, arguments, shaping
+from functions.convert.conversion.filters import Filter, arguments, mixing, shaping
 from functions.convert.conversion.layouts import LIKELY, as_pan
 from functions.convert.conversion.plan import Shape
 from functions.convert.conversion.wild import silenced
 from functions.shared.job_warnings import JobWarning, count
 from functions.shared.reasons import Failure
 
-__all__ = ["SAMPLE_BYTES", "Chain", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
+__all__ = ["SAMPLE_BYTES", "Chain", "Mixer", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
 
 Planes = tuple[bytes, ...]
 SAMPLE_BYTES = 4
@@ -114,13 +114,9 @@ class Chain:
 
     def feed(self, planes: Planes) -> Iterator[tuple[dict[str, str], Planes]]:
         """What is ready once these samples are there; to be read whole."""
-        frame = AudioFrame(format="fltp", layout=self._layout, samples=len(planes[0]) // SAMPLE_BYTES)
-        frame.sample_rate = self._rate
         # Fades go by the time stamps.
-        frame.pts, frame.time_base = self._done, Fraction(1, self._rate)
+        frame = _frame_of(planes, self._rate, self._layout, self._done)
         self._done += frame.samples
-        for plane, data in zip(frame.planes, planes, strict=True):
-            memoryview(plane).cast("B")[: len(data)] = data
         self._graph.push(frame)
         return ((made.metadata, planes_of(made)) for made in _pulled(self._graph))
 
@@ -128,6 +124,37 @@ class Chain:
         """What has not come out yet."""
         self._graph.push(None)
         return ((made.metadata, planes_of(made)) for made in _pulled(self._graph))
+
+
+class Mixer:
+    """Adds up several tracks in that shape, the same number of samples of each at a time, without clipping."""
+
+    def __init__(self, shape: Shape, sides: Sequence[str | None]) -> None:
+        self._rate, self._layout, self._done = shape.sample_rate, shape.layout, 0
+        self._graph = Graph()
+        self._graph.threads = 1
+        first, *more = [self._graph.add(name, arguments(options)) for name, options in mixing(sides)]
+        for at in range(len(sides)):
+            source = self._graph.add_abuffer(sample_rate=self._rate, format="fltp", layout=self._layout)
+            source.link_to(first, 0, at)
+        self._graph.link_nodes(first, *more, self._graph.add("abuffersink")).configure()
+
+    def mixed(self, parts: Sequence[Planes]) -> Iterator[AudioFrame]:
+        """Their sum; as many samples come out as go in."""
+        for at, planes in enumerate(parts):
+            self._graph.push(_frame_of(planes, self._rate, self._layout, self._done), at)
+        self._done += len(parts[0][0]) // SAMPLE_BYTES
+        return _pulled(self._graph)
+
+
+def _frame_of(planes: Planes, rate: int, layout: str, at: int) -> AudioFrame:
+    """A frame of planar floats, of which `at` numbers the first sample."""
+    frame = AudioFrame(format="fltp", layout=layout, samples=len(planes[0]) // SAMPLE_BYTES)
+    frame.sample_rate = rate
+    frame.pts, frame.time_base = at, Fraction(1, rate)
+    for plane, data in zip(frame.planes, planes, strict=True):
+        memoryview(plane).cast("B")[: len(data)] = data
+    return frame
 
 
 def _graph(rate: int, kind: str, layout: str, filters: list[Filter]) -> Graph:

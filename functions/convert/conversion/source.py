@@ -94,7 +94,14 @@ class RangeFile:
 
     def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
         """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
+        if self._wanted != [(0, self.size)]:
+            # What was not wanted until now is zeros in them.
+            self._windows.clear()
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
+
+    def from_on(self, start: int) -> RangeFile:
+        """A file of its own, which begins at a position of this one."""
+        return RangeFile(_Rest(self._source, start))
 
     def _window_at(self, position: int) -> _Window:
         for at, window in enumerate(reversed(self._windows)):
@@ -142,6 +149,18 @@ class RangeFile:
         if len(data) != sum(length for _, length in ranges):
             raise OSError("the source gave another number of bytes than it was asked for")
         return list(_cut(data, ranges))
+
+
+class _Rest:
+    """A RangeSource: what another one has from `start` on."""
+
+    def __init__(self, source: RangeSource, start: int) -> None:
+        self.size = source.size - start
+        self._source, self._start = source, start
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in RangeSource."""
+        return self._source.fetch([(self._start + start, length) for start, length in ranges])
 
 
 def _weight(window: _Window) -> int:

@@ -20,7 +20,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as rows
 from functions.shared.tables import now
 
-__all__ = ["LeaseHeartbeat", "claim_when_free", "extend", "heartbeat", "holds", "keeping", "renew"]
+__all__ = ["LeaseHeartbeat", "claim_when_free", "extend", "heartbeat", "holds", "keeping", "record_tracks", "renew"]
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,12 @@ def holds(held: Claim) -> bool:
 def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
     """Extend the lease, and record progress (0 to 1) when it moved. Raises: ClaimLost."""
     extend(connection, held, progress)
+
+
+@database.transactional
+def record_tracks(connection: sa.Connection, held: Claim, tracks: list[dict[str, Any]]) -> None:
+    """Extend the lease, and say what audio tracks the video has. Raises: ClaimLost."""
+    extend(connection, held, 0.0, audio_tracks=tracks)
 
 
 def extend(connection: sa.Connection, held: Claim, progress: float, **values: Any) -> None:
