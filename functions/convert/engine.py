@@ -16,7 +16,7 @@ from typing import Any
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -118,6 +118,8 @@ class _Conversion:
                 self._result.add(data)
             case Progress(share):
                 self._progress = min(share, 0.99)
+            case Restarted():
+                self._result.restart()
             case Snapshot() as snapshot:
                 self._save_when_due(snapshot)
             case File() as file:

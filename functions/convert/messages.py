@@ -11,7 +11,7 @@ from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import ProtocolViolation
 from functions.shared.reasons import REASONS
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot"]
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Restarted", "Snapshot"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Progress:
     """How much is done, 0 to 1."""
 
     share: float
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """The frames so far are not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Failed:
     code: str
 
 
-Message = Frames | Progress | Snapshot | File | Failed
+Message = Frames | Progress | Restarted | Snapshot | File | Failed
 
 
 class Dialogue:
@@ -80,6 +85,8 @@ class Dialogue:
         self._files = 0
         self._files_stated: int | None = None
         self._is_over = False
+        # A file's first frames may turn out to be wrong; what is kept of them, never.
+        self._may_restart = True
 
     def take(self, header: Mapping[str, Any], payload: bytes) -> Message:
         """The message. Raises: ProtocolViolation for whatever makes no sense, here and now."""
@@ -90,7 +97,11 @@ class Dialogue:
                 return Frames(payload)
             case {"kind": "progress", "share": share, **rest} if not rest and not payload:
                 return Progress(_number(share, 1))
+            case {"kind": "restart", **rest} if not rest and not payload and self._may_restart:
+                self._may_restart = False
+                return Restarted()
             case {"kind": "checkpoint", **rest} if not rest and not self._split:
+                self._may_restart = False
                 return Snapshot(payload)
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
@@ -101,6 +112,7 @@ class Dialogue:
 
     def _file(self, file: File) -> File:
         self._files += 1
+        self._may_restart = False
         stated = self._files_stated or file.files
         if (file.title is not None) != self._split or file.files != stated or self._files > stated:
             raise ProtocolViolation("a file that was not asked for")

@@ -10,6 +10,11 @@ __all__ = ["WARNINGS", "JobWarning"]
 WARNINGS: dict[str, str] = {
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
+    "ends-early": "The file ends too early: the end of the sound is missing.",
+    "end-unknown": "The file does not end as files of its kind do, and does not state how long it is: if it was cut "
+    "off, the end of the sound is missing.",
+    "states-less": "The file states {stated} s of sound, but holds {held} s: all of it was taken.",
+    "further-recording": "Another recording follows the first one in the file: only the first one was taken.",
 }
 
 

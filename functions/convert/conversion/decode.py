@@ -11,9 +11,11 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from functions.convert.conversion.filters import fade_in, fade_out
-from functions.convert.conversion.plan import Plan, is_short
+from functions.convert.conversion.outcome import check_outcome
+from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.reading import TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["Block", "ResumePoint", "blocks", "packets"]
@@ -38,33 +40,43 @@ class Block:
 
 
 def blocks(
-    container: InputContainer, plan: Plan, at: ResumePoint | None = None, gain: float | None = None
+    container: InputContainer,
+    plan: Plan,
+    at: ResumePoint | None = None,
+    gain: float | None = None,
+    warnings: list[JobWarning] | None = None,
 ) -> Iterator[Block]:
     """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
 
-    `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
-    Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
+    `gain` is in dB, and goes before the plan's own. `warnings` gets what the owner has to know. All other streams are
+    discarded, and not fetched where possible.
+    Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left, no-audio).
     """
-    reader = TrackReader(container, plan.track)
+    reader = TrackReader(container, plan.track, warnings)
     shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
     samples = 0
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
-    _check_outcome(reader, plan)
+    check_outcome(reader, plan)
     if not samples:
         raise Failure("nothing-left")
 
 
-def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStream]]:
-    """The packets of the track as they are, to be copied. Raises: Failure (encrypted, damaged, truncated)."""
-    reader = TrackReader(container, plan.track)
+def packets(
+    container: InputContainer, plan: Plan, warnings: list[JobWarning] | None = None
+) -> Iterator[Packet[AudioStream]]:
+    """The packets of the track as they are, to be copied. `warnings` gets what the owner has to know.
+
+    Raises: Failure (encrypted, damaged, truncated, no-audio).
+    """
+    reader = TrackReader(container, plan.track, warnings)
     ticks, base = 0, Fraction(0)
     for _, packet in reader.packets():
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
         yield packet
     reader.seconds = float(ticks * base)
-    _check_outcome(reader, plan)
+    check_outcome(reader, plan)
 
 
 def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
@@ -128,15 +140,3 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
     if held:
         for planes in filtered((block.planes for block in held), plan.shape, fade_out(samples, count)):
             yield _block([planes], None)
-
-
-def _check_outcome(reader: TrackReader, plan: Plan) -> None:
-    if not reader.seconds:
-        nothing = "unsupported-codec" if reader.is_unknown else "damaged"
-        raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
-    short = is_short(reader.seconds, plan.track.seconds)
-    # An edit list makes an index shorter too, but then no longer sound is stated.
-    if short and reader.is_at_end and reader.lost_index:
-        raise MemoryError("the index of the video does not fit into the memory")
-    if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):
-        raise Failure("truncated")

@@ -4,6 +4,8 @@ Each message is a header, which names its kind, and a payload:
 
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
+    restart     the frames so far are not to be kept: what should be copied has to be encoded (once, and before
+                anything that is kept: a checkpoint or a file)
     checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
@@ -32,6 +34,8 @@ from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
+from functions.convert.errors import NotOneStream
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["RawMessage", "converted", "run", "warm"]
@@ -81,7 +85,7 @@ def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessag
     """
     work = _Work(source, job)
     if work.plan.copy:
-        yield from work.copied()
+        yield from work.copied_or_encoded()
     elif work.plan.split_chapters:
         yield from work.split()
     else:
@@ -97,7 +101,12 @@ class _Work:
         media = probe(self._container)
         self._job, self._state = job, dict(job["state"] or {})
         self._before = 0.0
+        # What was found in the sound.
+        self._found: list[JobWarning] = []
         self.plan = planned(media, job["options"])
+        if self._state:
+            # Only what is encoded saves a state.
+            self.plan = replace(self.plan, copy=False)
         self._check_length(self.plan.seconds or 0.0)
         stream = media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
@@ -107,7 +116,7 @@ class _Work:
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
         point = ResumePoint(*self._state["place"]) if self._state.get("place") else None
-        blocks = decode.blocks(self._container, self.plan, point)
+        blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
         for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
@@ -118,7 +127,7 @@ class _Work:
     def split(self) -> Iterator[RawMessage]:
         """An MP3 for each chapter."""
         yield from self._measured()
-        cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
+        cutter, done = Cutter(decode.blocks(self._container, self.plan, warnings=self._found)), 0
         files = cuts(self.plan)
         for number, (title, end) in enumerate(files, 1):
             tags = self.plan.tags | {"title": title, "track": f"{number}/{len(files)}"}
@@ -130,12 +139,22 @@ class _Work:
             if mp3.samples:
                 yield self._file_message(mp3, title, len(files))
 
-    def copied(self) -> Iterator[RawMessage]:
-        """MP3 frames as they are, with a header of their own."""
+    def copied_or_encoded(self) -> Iterator[RawMessage]:
+        """MP3 frames as they are; encoded anew, if they turn out to be no single stream of them."""
+        try:
+            yield from self._copied()
+        except NotOneStream:
+            yield {"kind": "restart"}, b""
+            self.plan = replace(self.plan, copy=False)
+            self._found.clear()
+            self._reopen()
+            yield from self.encoded()
+
+    def _copied(self) -> Iterator[RawMessage]:
         mp3 = Copy(self.plan)
-        for frames in mp3.frames(decode.packets(self._container, self.plan)):
+        for frames in mp3.frames(decode.packets(self._container, self.plan, self._found)):
             yield _audio(frames)
-            yield self._reached(mp3.samples)
+            yield _progress(self._share(mp3.seconds))
         yield self._file_message(mp3, None)
 
     def _measured(self) -> Iterator[RawMessage]:
@@ -144,13 +163,16 @@ class _Work:
             return
         if "found" not in self._state:
             self._state["found"] = yield from self._measure()
-            # Two indexes may not fit into the memory.
-            self._container.close()
-            self._container = opened(self._file)
+            self._reopen()
         found = self._state["found"]
         chapters = tuple(Chapter(*chapter) for chapter in found["chapters"])
         self.plan = replace(self.plan, **found | {"chapters": chapters, "trim_silence": False})
         self._before = MEASURING
+
+    def _reopen(self) -> None:
+        # Two indexes may not fit into the memory.
+        self._container.close()
+        self._container = opened(self._file)
 
     def _measure(self) -> Generator[RawMessage, None, dict[str, Any]]:
         measuring, next_progress = loudness.measured(self._container, self.plan), 0.0
@@ -185,7 +207,7 @@ class _Work:
 
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:
         head, tail = mp3.ends(self._cover)
-        seconds = mp3.samples / self.plan.shape.sample_rate
+        seconds = mp3.seconds
         told = {"title": title and title[:MAX_TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
         return {"kind": "file", **told}, head + tail
 

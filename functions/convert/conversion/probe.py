@@ -11,9 +11,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from functions.convert.conversion.cut_off import is_cut_off
+from functions.convert.conversion.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.needed_ranges import lost_seconds
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -84,7 +85,19 @@ def probe(container: InputContainer) -> Media:
     chapters, cover = tuple(_chapters(container)), _cover(container)
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
-    return Media(container.format.name, seconds, tracks, tags, chapters, cover, is_cut_off(file))
+    return Media(container.format.name, seconds, tracks, tags, chapters, cover, _is_much_cut_off(container, file))
+
+
+def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:
+    """Whether it need not be read to know that the end of its sound is missing."""
+    found = ending(file)
+    if found.lacks_index or not lacks_much(found, file.size):
+        return found.lacks_index
+    # The index of an MP4 tells what really is missing.
+    is_indexed = "mp4" in container.format.name and not found.fragmented and not found.broken_off
+    return not is_indexed or all(
+        lost_seconds(stream, file.size) > MISSING_SECONDS for stream in container.streams.audio
+    )
 
 
 def _track(position: int, stream: AudioStream) -> Track:

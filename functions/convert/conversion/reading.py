@@ -16,9 +16,10 @@ from av.stream import Discard
 
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.needed_ranges import needed_ranges
+from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["TrackReader"]
@@ -38,11 +39,14 @@ class TrackReader:
 
     What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
+    `newest` is the last packet that was read. `warnings`, the caller's list if there is one, has each code once.
     """
 
-    def __init__(self, container: InputContainer, track: Track) -> None:
+    def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
         self.seconds = 0.0
         self.broken = 0
+        self.warnings = [] if warnings is None else warnings
+        self.newest: Packet[AudioStream] | None = None
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
@@ -58,15 +62,56 @@ class TrackReader:
         """
         return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
 
+    @property
+    def file(self) -> RangeFile:
+        """What is read."""
+        # Typed as what av keeps: it wraps the file that it was given.
+        file: RangeFile = self._container.file.file
+        return file
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name of the container."""
+        return self._container.format.name
+
+    @property
+    def reached(self) -> float:
+        """When the newest packet ends, in seconds of the file's clock; by the samples, where there is no clock."""
+        packet = self.newest
+        if packet is None or packet.pts is None:
+            return self.seconds
+        return self._seconds(packet.pts + (packet.duration or 0))
+
+    @property
+    def stated_end(self) -> float | None:
+        """When the track ends by what FFmpeg read of its length, or the file's, in seconds of the file's clock."""
+        if self._stream.duration:
+            return self._seconds(self._stream.duration + (self._stream.start_time or 0))
+        whole = self._container.duration
+        return (whole + (self._container.start_time or 0)) / av.time_base if whole else None
+
+    @property
+    def last_byte(self) -> int:
+        """Where the last packet of any track ends by the index, in bytes."""
+        last = [stream.index_entries[-1] for stream in self._container.streams if len(stream.index_entries)]
+        return max((entry.pos + entry.size for entry in last), default=0)
+
+    def lost_seconds(self) -> float:
+        """How much sound the index of an MP4 has beyond the end of the file."""
+        return lost_seconds(self._stream, self.file.size)
+
     def packets(self) -> Numbered:
         """Number and packet, from the first one on."""
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
-            yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+            for number, packet in enumerate(packet for packet in self._container.demux(self._stream) if packet.size):
+                self.newest = packet
+                yield number, packet
         except MemoryError:
             raise
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
             self.is_cut = True
+            self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
             pass

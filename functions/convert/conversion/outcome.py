@@ -1,0 +1,85 @@
+"""Whether a track was read to its end, how much sound is missing, and what the owner has to know of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from functions.convert.conversion import ebml
+from functions.convert.conversion.cut_off import MISSING_SECONDS, Ending, ending
+from functions.convert.conversion.plan import Plan, is_short
+from functions.shared.job_warnings import JobWarning
+from functions.shared.reasons import Failure
+
+if TYPE_CHECKING:
+    from functions.convert.conversion.reading import TrackReader
+
+__all__ = ["check_outcome"]
+
+_MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+# Here the stated length is a number of samples, so that what is missing of it is missing.
+_EXACT = {"wav", "w64", "aiff", "au", "caf", "flac", "tta", "ape", "wv"}
+# Of these FFmpeg takes the length from what is there, where that is less than what is stated.
+_BY_BYTES = {"wav", "w64", "caf", "avi"}
+# What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
+_STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
+# A file of these ends where somebody stopped: nobody can know whether there was more.
+_OPEN_ENDED = {"mpegts", "flv", "matroska,webm"}
+
+
+def check_outcome(reader: TrackReader, plan: Plan) -> None:
+    """Look back on what was read. Adds to the reader's warnings.
+
+    Raises: Failure (truncated, damaged, unsupported-codec, no-audio), MemoryError.
+    """
+    end = ending(reader.file, reader.last_byte) if reader.is_at_end else Ending()
+    missing = _missing(reader, end) if reader.is_at_end else 0.0
+    is_cut = missing > MISSING_SECONDS
+    if not reader.seconds:
+        raise Failure(_why_nothing(reader, is_cut and not plan.whole))
+    # An edit list makes an index shorter too, but then no longer sound is stated.
+    if reader.is_at_end and reader.lost_index and is_short(reader.seconds, plan.track.seconds):
+        raise MemoryError("the index of the video does not fit into the memory")
+    if is_cut and not plan.whole:
+        raise Failure("truncated")
+    if is_cut:
+        reader.warnings.append(JobWarning("ends-early"))
+    elif reader.is_at_end and (end.broken_off or end.unmarked):
+        reader.warnings.append(JobWarning("end-unknown"))
+
+
+def _why_nothing(reader: TrackReader, is_cut: bool) -> str:
+    if is_cut:
+        return "truncated"
+    if reader.is_unknown:
+        return "unsupported-codec"
+    return "damaged" if reader.newest else "no-audio"
+
+
+def _missing(reader: TrackReader, end: Ending) -> float:
+    """How many seconds of sound the file lacks at its end; infinite where it is cut off, and nobody knows how much."""
+    if reader.format == _MOV and not end.fragmented:
+        # By its index; unless that itself is cut off, or the demuxer gave up.
+        return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds()
+    if reader.format in _BY_BYTES:
+        return max(_by_clock(reader, end), end.missing / reader.file.size * reader.reached)
+    if end.missing or end.broken_off or reader.is_cut or reader.format in _EXACT or end.fragmented:
+        return _by_clock(reader, end)
+    # A length that is only stated is believed where the file looks broken off, too.
+    ends_badly = end.seconds is not None or (reader.newest is not None and reader.newest.is_corrupt)
+    return _by_clock(reader, end) if ends_badly and is_short(reader.reached, _stated(reader, end)) else 0.0
+
+
+def _by_clock(reader: TrackReader, end: Ending) -> float:
+    stated, reached = _stated(reader, end), reader.reached
+    if stated is None:
+        is_sure = (end.missing or end.broken_off or reader.is_cut) and reader.format not in _OPEN_ENDED
+        return math.inf if is_sure else 0.0
+    if end.tick:
+        reached = max(reached, ebml.last_moment(reader.file, end.tick) or 0.0)
+    return max(stated - reached, 0.0)
+
+
+def _stated(reader: TrackReader, end: Ending) -> float | None:
+    """When the sound ends by what the file states, in seconds of its clock."""
+    return reader.stated_end if reader.format in _STATED and not end.fragmented else end.seconds
