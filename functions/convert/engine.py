@@ -108,7 +108,7 @@ class _Conversion:
         self._keep = leases.LeaseHeartbeat(claim)
         self._progress = 0.0
         self._dialogue = Dialogue(_splits(claim), settings.number("MAX_DURATION_SECONDS"))
-        self._failure = ""
+        self._failure: Failed | None = None
         self._has_saved = False
 
     def on_message(self, header: dict[str, Any], payload: bytes) -> None:
@@ -126,8 +126,8 @@ class _Conversion:
                 self._result.end(file.head, file.tail, file.seconds)
                 if file.title is not None:
                     self._result.archive(file.title, file.files)
-            case Failed(code):
-                self._failure = code
+            case Failed() as failed:
+                self._failure = failed
 
     def tick(self) -> None:
         """Keep the lease. Raises: ClaimLost."""
@@ -136,7 +136,7 @@ class _Conversion:
     def check_outcome(self, ended: Ended) -> None:
         """Raises: Failure, Unfinished or Crash unless the MP3 is whole."""
         if self._failure:
-            raise Failure(self._failure)
+            raise Failure(self._failure.code, self._failure.hint)
         if ended.timed_out or ended.out_of_cpu:
             raise Unfinished if self._has_saved else Failure("timed-out")
         if not ended.well or not self._result.whole:

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import ProtocolViolation
-from functions.shared.reasons import REASONS
+from functions.shared.reasons import HINTS, REASONS
 
 __all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Restarted", "Snapshot"]
 
@@ -65,9 +65,10 @@ class File:
 
 @dataclass(frozen=True)
 class Failed:
-    """The conversion failed for good, for a reason of REASONS."""
+    """The conversion failed for good, for a reason of REASONS, with one of its HINTS or none ("")."""
 
     code: str
+    hint: str = ""
 
 
 Message = Frames | Progress | Restarted | Snapshot | File | Failed
@@ -105,9 +106,9 @@ class Dialogue:
                 return Snapshot(payload)
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
-            case {"kind": "failed", "code": str(code), **rest} if not rest and not payload and code in REASONS:
+            case {"kind": "failed", "code": str(code), "hint": str(hint), **rest} if not rest and not payload:
                 self._is_over = True
-                return Failed(code)
+                return _failed(code, hint)
         raise ProtocolViolation("a message that is not known, or not here")
 
     def _file(self, file: File) -> File:
@@ -125,6 +126,12 @@ class Dialogue:
         length = _number(seconds, self._seconds_left + 1)
         self._seconds_left -= length
         return length
+
+
+def _failed(code: str, hint: str) -> Failed:
+    if code not in REASONS or (hint and HINTS.get(hint, ("", ""))[0] != code):
+        raise ProtocolViolation("a reason that is not known")
+    return Failed(code, hint)
 
 
 def _number(value: Any, most: float) -> float:

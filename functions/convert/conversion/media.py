@@ -34,6 +34,7 @@ class Track:
     title: str = ""
     default: bool = False
     seconds: float | None = None
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions.convert.conversion import ebml
 from functions.convert.conversion.cut_off import MISSING_SECONDS, Ending, ending
+from functions.convert.conversion.encryption import is_scrambled
 from functions.convert.conversion.plan import Plan, is_short
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
@@ -51,6 +52,8 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
 def _why_nothing(reader: TrackReader, is_cut: bool) -> str:
     if is_cut:
         return "truncated"
+    if is_scrambled(reader.file):
+        return "encrypted"
     if reader.is_unknown:
         return "unsupported-codec"
     return "damaged" if reader.newest else "no-audio"
@@ -61,9 +64,11 @@ def _missing(reader: TrackReader, end: Ending) -> float:
     if reader.format == _MOV and not end.fragmented:
         # By its index; unless that itself is cut off, or the demuxer gave up.
         return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds()
+    is_evident = bool(end.missing or end.broken_off or reader.is_cut)
     if reader.format in _BY_BYTES:
-        return max(_by_clock(reader, end), end.missing / reader.file.size * reader.reached)
-    if end.missing or end.broken_off or reader.is_cut or reader.format in _EXACT or end.fragmented:
+        by_bytes = end.missing / reader.file.size * reader.reached
+        return max(by_bytes, _by_clock(reader, end) if reader.format in _EXACT or reader.is_cut else 0.0)
+    if is_evident or reader.format in _EXACT or end.fragmented:
         return _by_clock(reader, end)
     # A length that is only stated is believed where the file looks broken off, too.
     ends_badly = end.seconds is not None or (reader.newest is not None and reader.newest.is_corrupt)
@@ -71,7 +76,7 @@ def _missing(reader: TrackReader, end: Ending) -> float:
 
 
 def _by_clock(reader: TrackReader, end: Ending) -> float:
-    stated, reached = _stated(reader, end), reader.reached
+    stated, reached = _stated(reader, end), reader.file_reached
     if stated is None:
         is_sure = (end.missing or end.broken_off or reader.is_cut) and reader.format not in _OPEN_ENDED
         return math.inf if is_sure else 0.0

@@ -110,7 +110,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
     """
     track = _chosen(media.tracks, options)
     if not track.codec:
-        raise Failure("unsupported-codec")
+        raise Failure("encrypted" if track.encrypted else "unsupported-codec")
     if media.cut_off and not options.get("partial"):
         raise Failure("truncated")
     start, end = options.get("start"), options.get("end")

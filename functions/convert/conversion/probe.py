@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from fractions import Fraction
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from functions.convert.conversion.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
+from functions.convert.conversion.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.kinds import check_kind, is_text
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.mp3_file import sound_start
 from functions.convert.conversion.needed_ranges import lost_seconds
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
@@ -26,12 +28,6 @@ _GUARDS = {"format_whitelist": FORMATS, "codec_whitelist": CODECS, "protocol_whi
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
-_HEAD = 1024
-
-# How texts and pictures begin that make FFmpeg read other files, or are one picture of many.
-_TEXTS = (b"ffconcat", b"#extm3u", b"v=0", b"<smil", b"<mpd", b"<asx", b"<playlist", b"<smoothstreamingmedia")
-_LISTS = (b"[playlist]", b"[reference]", b"rtsptext", b"smiltext", b"data:", b"http://", b"https://", b"file:")
-_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")
 
 
 def opened(file: RangeFile) -> InputContainer:
@@ -39,11 +35,8 @@ def opened(file: RangeFile) -> InputContainer:
 
     Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
     """
-    if file.size == 0:
-        raise Failure("empty")
-    head = file.peek(0, _HEAD)
-    if _is_list(head) or _is_picture(head):
-        raise Failure("refused-format")
+    check_kind(file)
+    head = file.peek(0, 8)
     file.seek(0)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
@@ -58,13 +51,27 @@ def opened(file: RangeFile) -> InputContainer:
         raise
     except av.error.ArgumentError as error:
         # What FFmpeg knows, and the white list does not.
-        raise Failure("refused-format") from error
+        raise Failure("not-media" if is_text(file) else "refused-format") from error
     except av.error.FFmpegError as error:
-        raise Failure("truncated" if is_cut_off(file) else "not-media") from error
+        if is_cut_off(file):
+            raise Failure("truncated", "no-index") from error
+        return _opened_mp3(file)
 
 
-def _open(file: RangeFile, options: dict[str, str]) -> InputContainer:
-    return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=_BUFFER)
+def _opened_mp3(file: RangeFile) -> InputContainer:
+    """An MP3 that FFmpeg does not know, because other bytes lie before it or in it. Raises: Failure."""
+    start = sound_start(file)
+    if start is None:
+        raise Failure("not-media")
+    file.begin_at(start)
+    try:
+        return _open(file, _GUARDS, "mp3")
+    except av.error.FFmpegError as error:
+        raise Failure("not-media") from error
+
+
+def _open(file: RangeFile, options: dict[str, str], form: str | None = None) -> InputContainer:
+    return av.open(file, "r", form, options=options, metadata_errors="replace", buffer_size=_BUFFER)
 
 
 def _may_be_more(stream: AudioStream) -> bool:
@@ -76,15 +83,17 @@ def _may_be_more(stream: AudioStream) -> bool:
 def probe(container: InputContainer) -> Media:
     """What is in a container. Raises: Failure (no-audio, encrypted)."""
     tags = {name.lower(): value for name, value in container.metadata.items()}
-    tracks = tuple(_track(position, stream) for position, stream in enumerate(container.streams.audio))
+    # Typed as what av keeps: it wraps the file that it was given.
+    file: RangeFile = container.file.file
+    streams = container.streams.audio
+    protected = protected_tracks(file, len(streams))
+    tracks = tuple(_track(position, stream, protected[position]) for position, stream in enumerate(streams))
     if not tracks:
-        raise Failure("no-audio")
-    if "asf_protection_type" in tags or any(map(_is_encrypted, container.streams.audio)):
+        raise Failure("encrypted" if is_scrambled(file) else "no-audio")
+    if all(track.encrypted for track in tracks):
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     chapters, cover = tuple(_chapters(container)), _cover(container)
-    # Typed as what av keeps: it wraps the file that it was given.
-    file: RangeFile = container.file.file
     return Media(container.format.name, seconds, tracks, tags, chapters, cover, _is_much_cut_off(container, file))
 
 
@@ -100,12 +109,13 @@ def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:
     )
 
 
-def _track(position: int, stream: AudioStream) -> Track:
+def _track(position: int, stream: AudioStream, protected: bool) -> Track:
     tags = {name.lower(): value for name, value in stream.metadata.items()}
     language = tags.get("language", "").lower()
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     context = stream.codec_context
-    known = context is not None and context.codec.name in _CODECS
+    encrypted = protected or "enc_key_id" in stream.metadata
+    known = context is not None and context.codec.name in _CODECS and not encrypted
     # First of all: everything that asks for the layout later must find a tame one.
     layout = tame(context) if known else ""
     return Track(
@@ -119,19 +129,8 @@ def _track(position: int, stream: AudioStream) -> Track:
         tags.get("title", ""),
         bool(stream.disposition & Disposition.default),
         length,
+        encrypted,
     )
-
-
-def _is_encrypted(stream: Stream) -> bool:
-    # Matroska's ContentEncryption leaves the first, iTunes' FairPlay the second.
-    return "enc_key_id" in stream.metadata or _tag(stream) == "drms"
-
-
-def _tag(stream: Stream) -> str:
-    # Four bytes that need be no text; and without a decoder, av does not know them.
-    with suppress(AttributeError, UnicodeDecodeError):
-        return stream.codec_tag
-    return ""
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
@@ -148,14 +147,3 @@ def _cover(container: InputContainer) -> int | None:
     pictures = [stream for stream in container.streams.video if stream.disposition & Disposition.attached_pic]
     files = [stream for stream in container.streams.attachments if (stream.mimetype or "").startswith("image/")]
     return next((stream.index for stream in (*pictures, *files)), None)
-
-
-def _is_list(head: bytes) -> bool:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<?xml"):
-        return any(mark in text for mark in _TEXTS[3:])
-    return text.startswith(_TEXTS + _LISTS)
-
-
-def _is_picture(head: bytes) -> bool:
-    return head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")

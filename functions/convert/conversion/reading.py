@@ -12,7 +12,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
+from av.stream import Discard, Stream
 
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
@@ -81,6 +81,12 @@ class TrackReader:
         if packet is None or packet.pts is None:
             return self.seconds
         return self._seconds(packet.pts + (packet.duration or 0))
+
+    @property
+    def file_reached(self) -> float:
+        """When the newest packet of any track begins by the index, or that of this one ends, in the same seconds."""
+        others = (stream for stream in self._container.streams if stream.index != self._stream.index)
+        return max([self.reached, *map(_newest_in_index, others)])
 
     @property
     def stated_end(self) -> float | None:
@@ -221,3 +227,8 @@ class TrackReader:
         if (wanted := needed_ranges(file, stream)) is not None:
             file.keep_only(wanted)
         return stream
+
+
+def _newest_in_index(stream: Stream) -> float:
+    entries = stream.index_entries
+    return float(entries[-1].timestamp * (stream.time_base or 0)) if len(entries) else 0.0

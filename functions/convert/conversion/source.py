@@ -48,6 +48,18 @@ class _Window:
         return b"".join([*parts, bytes(stop - reached)])
 
 
+class _Rest:
+    """What a source has from a position on."""
+
+    def __init__(self, source: RangeSource, start: int) -> None:
+        self.size = source.size - start
+        self._source, self._start = source, start
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in RangeSource."""
+        return self._source.fetch([(self._start + start, length) for start, length in ranges])
+
+
 class RangeFile:
     """A file to read and seek in, as `av.open` takes it.
 
@@ -58,7 +70,7 @@ class RangeFile:
         self.size = source.size
         self.bytes_read = 0
         self.requests = 0
-        self._source = source
+        self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
         self._windows: list[_Window] = []
@@ -95,6 +107,13 @@ class RangeFile:
     def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
         """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
+
+    def begin_at(self, position: int) -> None:
+        """From now on, take this position for the start of the file."""
+        self._source = _Rest(self._source, position)
+        self.size = self._source.size
+        self._position, self._wanted = 0, [(0, self.size)]
+        self._windows.clear()
 
     def _window_at(self, position: int) -> _Window:
         for at, window in enumerate(reversed(self._windows)):
