@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import Header, header, offsets
+from functions.convert.conversion.frames import Header, offsets
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
@@ -36,8 +36,10 @@ class Copy:
         self._plan = plan
         self._tally = Tally(None)
         self._first: Header | None = None
-        self._skipped = self._padding = 0
-        self._is_odd = False
+        self._delay = self._skipped = 0
+        self._is_at_end = False
+        # The headers that have come, by their bytes: few.
+        self._alike: dict[bytes, Header] = {}
 
     @property
     def seconds(self) -> float:
@@ -51,32 +53,38 @@ class Copy:
         """
         piece = bytearray()
         for packet in packets:
-            self._check_trim(packet)
-            piece += self._frames(bytes(packet))
+            data = bytes(packet)
+            head = self._alike.get(data[:4])
+            if head is not None and head.size == len(data) and _is_untrimmed(packet) and not self._is_at_end:
+                self.samples += head.samples
+                piece += data
+            else:
+                piece += self._checked(packet, data)
             if len(piece) >= PIECE:
                 yield self._counted(piece)
         if self._first is None:
             raise NotOneStream("no frame at all")
-        self.samples = max(0, self.samples - self._skipped - self._padding)
+        self.samples = max(0, self.samples - self._skipped)
         yield self._counted(piece)
 
     def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
         """What stands before the frames, and what after them."""
-        delay = self._skipped - DECODER_DELAY if self._skipped >= DECODER_DELAY else None
+        delay = self._delay - DECODER_DELAY if self._delay >= DECODER_DELAY else None
         return around(self._plan, self._tally.header(self.samples, delay), cover)
 
-    def _frames(self, data: bytes) -> bytes:
+    def _checked(self, packet: Packet[AudioStream], data: bytes) -> bytes:
         """The packet, if it is whole frames like the first one; nothing, if it may be what is left at the end."""
-        if self._is_odd:
-            raise NotOneStream("what is no frame, in between")
+        if self._is_at_end:
+            raise NotOneStream("something after the end")
+        self._take_trim(packet)
         try:
-            head = header(data[:4])
-            heads = [head] if head.size == len(data) else [each for _, each in offsets(data)]
+            heads = [head for _, head in offsets(data)]
         except FrameError:
-            self._is_odd = True
+            self._is_at_end = True
             return b""
         for head in heads:
             self._take(head)
+        self._alike |= {data[:4]: head for head in heads[:1]}
         return data
 
     def _take(self, head: Header) -> None:
@@ -85,18 +93,24 @@ class Copy:
             raise NotOneStream("frames of another rate, or other channels")
         self.samples += head.samples
 
-    def _check_trim(self, packet: Packet[AudioStream]) -> None:
+    def _take_trim(self, packet: Packet[AudioStream]) -> None:
         """An edit list trims by whole packets, and by samples of the first and the last one."""
-        if packet.is_discard or self._padding:
+        if packet.is_discard:
             raise NotOneStream("trimmed")
         if packet.has_sidedata("skip_samples"):
-            start, self._padding = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
-            self._skipped += start
-            if start > (0 if self._first else MAX_DELAY) or self._padding > MAX_PADDING:
+            start, padding = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
+            if start > (0 if self._first else MAX_DELAY) or padding > MAX_PADDING:
                 raise NotOneStream("trimmed")
+            self._delay += start
+            self._skipped += start + padding
+            self._is_at_end = padding > 0
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)
         piece.clear()
         self._tally.count(frames)
         return frames
+
+
+def _is_untrimmed(packet: Packet[AudioStream]) -> bool:
+    return not (packet.is_discard or packet.has_sidedata("skip_samples"))

@@ -16,8 +16,6 @@ __all__ = ["MISSING_SECONDS", "Ending", "ending", "is_cut_off", "lacks_much"]
 MISSING_SECONDS = 0.1
 
 _HEAD = 1024
-# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
-_RIFF_UNKNOWN_FROM = 0x7FFF_0000
 # A file that lacks more than this share of what it states is not read: it is cut off, whatever is in the rest.
 _MUCH = 0.1
 # Of a WAV and other plain files, so many bytes are no sound that anybody misses: where they are all that is known.
@@ -75,8 +73,11 @@ def _riff(file: RangeFile, head: bytes) -> Ending:
         return Ending()
     # Some writers count the eight bytes before the length in, some do not.
     stated = int.from_bytes(head[4:8], "little")
-    if not 0 < stated < _RIFF_UNKNOWN_FROM or (head[8:12] == b"AVI " and tails.has_avi_index(file)):
+    is_avi = head[8:12] == b"AVI "
+    if is_avi and tails.has_avi_index(file):
         return Ending()
+    if not 0 < stated < tails.RIFF_UNKNOWN_FROM:
+        return Ending(unmarked=is_avi)
     return Ending(max(tails.riff_stop(file, stated) - file.size, 0))
 
 

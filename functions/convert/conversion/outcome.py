@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from functions.convert.conversion import ebml
+from functions.convert.conversion import ebml, tails
 from functions.convert.conversion.cut_off import MISSING_SECONDS, Ending, ending
 from functions.convert.conversion.encryption import is_scrambled
 from functions.convert.conversion.plan import Plan, is_short
@@ -19,7 +20,7 @@ __all__ = ["check_outcome"]
 
 _MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # Here the stated length is a number of samples, so that what is missing of it is missing.
-_EXACT = {"wav", "w64", "aiff", "au", "caf", "flac", "tta", "ape", "wv"}
+_EXACT = {"wav", "aiff", "au", "flac", "tta", "ape", "wv"}
 # Of these FFmpeg takes the length from what is there, where that is less than what is stated.
 _BY_BYTES = {"wav", "w64", "caf", "avi"}
 # What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
@@ -45,8 +46,20 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
         raise Failure("truncated")
     if is_cut:
         reader.warnings.append(JobWarning("ends-early"))
-    elif reader.is_at_end and (end.broken_off or end.unmarked):
-        reader.warnings.append(JobWarning("end-unknown"))
+    elif reader.is_at_end:
+        reader.warnings += _remarks(reader, end)
+
+
+def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
+    if end.broken_off or end.unmarked:
+        yield JobWarning("end-unknown")
+    if reader.is_cut:
+        yield JobWarning("rest-unread")
+    if reader.format == "wav" and tails.understates(reader.file):
+        stated, held = tails.wav_stated(reader.file)[1], reader.reached
+        yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
+    if reader.recordings > 1:
+        yield JobWarning("recordings", {"count": reader.recordings})
 
 
 def _why_nothing(reader: TrackReader, is_cut: bool) -> str:

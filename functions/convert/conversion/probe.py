@@ -18,6 +18,7 @@ from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, 
 from functions.convert.conversion.mp3_file import sound_start
 from functions.convert.conversion.needed_ranges import lost_seconds
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tails import understates
 from functions.shared.reasons import Failure
 
 __all__ = ["opened", "probe"]
@@ -41,6 +42,8 @@ def opened(file: RangeFile) -> InputContainer:
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
+    if understates(file):
+        options["ignore_length"] = "1"
     try:
         container = _open(file, options)
         if "probesize" in options and any(map(_may_be_more, container.streams.audio)):

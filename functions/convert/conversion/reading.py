@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 from typing import TypeAlias
 
 import av
@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from functions.convert.conversion.further import further_recording
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
@@ -29,6 +30,8 @@ Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
 LARGE_INDEX = 1_000_000
+# FFmpeg has read so much further than the packet that it gave, at most.
+MAX_READ_AHEAD = 128 * 1024
 # A decoder gives the same samples again only after it has decoded this many packets, or those of a second; the demuxer
 # seeks this many seconds back for them.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
@@ -39,7 +42,8 @@ class TrackReader:
 
     What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
-    `newest` is the last packet that was read. `warnings`, the caller's list if there is one, has each code once.
+    `newest` is the last packet that was read, `recordings` counts those in the file. `warnings`, the caller's list if
+    there is one, has each code once.
     """
 
     def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
@@ -47,11 +51,13 @@ class TrackReader:
         self.broken = 0
         self.warnings = [] if warnings is None else warnings
         self.newest: Packet[AudioStream] | None = None
+        self.recordings = 1
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
         self._track = track
         self._container = container
+        self._file = self.file
         self._stream = self._only()
 
     @property
@@ -107,12 +113,20 @@ class TrackReader:
         return lost_seconds(self._stream, self.file.size)
 
     def packets(self) -> Numbered:
-        """Number and packet, from the first one on."""
+        """Number and packet, from the first one on, and those of further recordings in the file."""
+        counting = count()
+        yield from zip(counting, self._packets(), strict=False)
+        while self._go_on():
+            yield from zip(counting, self._packets(), strict=False)
+        self.is_at_end = True
+
+    def _packets(self) -> Iterator[Packet[AudioStream]]:
         try:
-            # Packets without content are av's own, at the end: they would make the decoder stop.
-            for number, packet in enumerate(packet for packet in self._container.demux(self._stream) if packet.size):
-                self.newest = packet
-                yield number, packet
+            for packet in self._container.demux(self._stream):
+                # Packets without content are av's own, at the end: they would make the decoder stop.
+                if packet.size:
+                    self.newest = packet
+                    yield packet
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
@@ -121,7 +135,28 @@ class TrackReader:
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
             pass
-        self.is_at_end = True
+
+    def _go_on(self) -> bool:
+        """Whether there is another recording behind the one that was read, which is open now."""
+        packet, whole = self.newest, self.file
+        if packet is None:
+            return False
+        at = packet.pos
+        position = max(whole.tell() - MAX_READ_AHEAD, 0) if at is None or at < 0 else at + packet.size
+        start = further_recording(whole, self.format, position)
+        if start is None:
+            return False
+        try:
+            container = opened(whole.rest(start))
+        except Failure:
+            return False
+        if self._track.position >= len(container.streams.audio):
+            return False
+        self._container = container
+        self._stream = self._only()
+        self.is_cut = self.is_unknown = False
+        self.recordings += 1
+        return True
 
     def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
@@ -130,8 +165,15 @@ class TrackReader:
         the first. Raises: Failure (encrypted).
         """
         newest: int | None = None
+        stream = self._stream
         for number, packet in self._numbered(mark):
-            frames = self._decoded(packet)
+            if self._stream is not stream:
+                # A further recording has a decoder of its own; what the one before still has comes first.
+                rest, stream = self._decoded(None, stream), self._stream
+                if mark is None or number > mark[0]:
+                    self._count(rest)
+                    yield -1, None, rest
+            frames = self._decoded(packet, stream)
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
                 newest = pts
@@ -140,7 +182,7 @@ class TrackReader:
             if mark is None or number >= mark[0]:
                 self._count(frames)
                 yield number, pts, frames
-        rest = self._decoded(None)
+        rest = self._decoded(None, self._stream)
         self._count(rest)
         yield -1, None, rest
 
@@ -148,9 +190,9 @@ class TrackReader:
         for frame in frames:
             self.seconds += frame.samples / frame.sample_rate
 
-    def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+    def _decoded(self, packet: Packet[AudioStream] | None, stream: AudioStream) -> list[AudioFrame]:
         try:
-            frames = self._stream.codec_context.decode(packet)
+            frames = stream.codec_context.decode(packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
             return frames
@@ -211,7 +253,7 @@ class TrackReader:
         self._container.seek(round(seconds / (stream.time_base or 1)), stream=stream)
 
     def _reopen(self) -> None:
-        self._container = opened(self._container.file.file)
+        self._container = opened(self._file)
         self._stream = self._only()
         self.is_at_end = self.is_cut = False
 

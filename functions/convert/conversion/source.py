@@ -55,6 +55,10 @@ class _Rest:
         self.size = source.size - start
         self._source, self._start = source, start
 
+    def rest(self, start: int) -> _Rest:
+        """What follows from a position on: there may be a rest of a rest, and so on."""
+        return _Rest(self._source, self._start + start)
+
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
         """As in RangeSource."""
         return self._source.fetch([(self._start + start, length) for start, length in ranges])
@@ -110,10 +114,18 @@ class RangeFile:
 
     def begin_at(self, position: int) -> None:
         """From now on, take this position for the start of the file."""
-        self._source = _Rest(self._source, position)
+        self._source = self._rest(position)
         self.size = self._source.size
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()
+
+    def rest(self, position: int) -> RangeFile:
+        """What lies from a position on, as a file of its own."""
+        return RangeFile(self._rest(position))
+
+    def _rest(self, position: int) -> _Rest:
+        source = self._source
+        return source.rest(position) if isinstance(source, _Rest) else _Rest(source, position)
 
     def _window_at(self, position: int) -> _Window:
         for at, window in enumerate(reversed(self._windows)):

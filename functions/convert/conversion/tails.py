@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from functions.convert.conversion.source import RangeFile
 
 __all__ = [
     "ASF",
+    "RIFF_UNKNOWN_FROM",
     "W64",
     "asf_size",
     "caf_stop",
@@ -19,6 +21,8 @@ __all__ = [
     "riff_chunks",
     "riff_stop",
     "ts_packet",
+    "understates",
+    "wav_stated",
 ]
 
 # The header object of an ASF (Advanced Systems Format, 10.1), and its file properties object (10.2).
@@ -35,6 +39,10 @@ _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 _TS_LOOK, _TS_SYNC = 4, 0x47
 _FLV_TAGS = {8, 9, 18}
 _MAX_CHUNKS = 1024
+# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
+RIFF_UNKNOWN_FROM = 0x7FFF_0000
+# The name of a chunk; and so many bytes at the end may be anything.
+_CHUNK_NAME, _MIN_REST = re.compile(rb"[A-Za-z0-9_ ]{4}"), 1024
 
 
 def riff_chunks(file: RangeFile, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -46,6 +54,29 @@ def riff_chunks(file: RangeFile, start: int, stop: int) -> Iterator[tuple[bytes,
         size = int.from_bytes(head[4:8], "little")
         yield head[:4], start + 8, start + 8 + size
         start += 8 + size + size % 2
+
+
+def wav_stated(file: RangeFile) -> tuple[int, float]:
+    """Where the sound of a WAV ends by its own account, in bytes, and how long it is, in seconds; (0, 0) if unknown."""
+    rate = 0
+    for name, content, stop in riff_chunks(file, 12, file.size):
+        if name == b"fmt ":
+            rate = int.from_bytes(file.peek(content + 8, 4), "little")
+        if name == b"data":
+            is_known = 0 < stop - content < RIFF_UNKNOWN_FROM
+            return (stop, (stop - content) / rate) if is_known and rate else (0, 0.0)
+    return 0, 0.0
+
+
+def understates(file: RangeFile) -> bool:
+    """Whether a WAV goes on with sound where it states that its sound ends: with what is no chunk, and no silence."""
+    stop = wav_stated(file)[0] if file.peek(0, 4) == b"RIFF" else 0
+    stop += stop % 2
+    if not 0 < stop < file.size - _MIN_REST:
+        return False
+    name, _, end = next(riff_chunks(file, stop, file.size))
+    is_chunk = _CHUNK_NAME.fullmatch(name) and end <= file.size
+    return not is_chunk and any(file.peek(stop, _MAX_PAGE))
 
 
 def riff_stop(file: RangeFile, stated: int) -> int:
