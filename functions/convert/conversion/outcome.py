@@ -25,8 +25,8 @@ _EXACT = {"wav", "aiff", "au", "flac", "tta", "ape", "wv"}
 _BY_BYTES = {"wav", "w64", "caf", "avi"}
 # What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
 _STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
-# A file of these ends where somebody stopped: nobody can know whether there was more.
-_OPEN_ENDED = {"mpegts", "flv", "matroska,webm"}
+# Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
+_STRUCTURED = {_MOV, "ogg"}
 
 
 def check_outcome(reader: TrackReader, plan: Plan) -> None:
@@ -79,8 +79,7 @@ def _missing(reader: TrackReader, end: Ending) -> float:
         return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds()
     is_evident = bool(end.missing or end.broken_off or reader.is_cut)
     if reader.format in _BY_BYTES:
-        by_bytes = end.missing / reader.file.size * reader.reached
-        return max(by_bytes, _by_clock(reader, end) if reader.format in _EXACT or reader.is_cut else 0.0)
+        return max(_by_bytes(reader, end), _by_clock(reader, end) if reader.format in _EXACT or reader.is_cut else 0.0)
     if is_evident or reader.format in _EXACT or end.fragmented:
         return _by_clock(reader, end)
     # A length that is only stated is believed where the file looks broken off, too.
@@ -88,11 +87,16 @@ def _missing(reader: TrackReader, end: Ending) -> float:
     return _by_clock(reader, end) if ends_badly and is_short(reader.reached, _stated(reader, end)) else 0.0
 
 
+def _by_bytes(reader: TrackReader, end: Ending) -> float:
+    return end.missing / reader.file.size * reader.reached
+
+
 def _by_clock(reader: TrackReader, end: Ending) -> float:
-    stated, reached = _stated(reader, end), reader.file_reached
+    # The index of fragments may lead beyond the end of the file.
+    stated, reached = _stated(reader, end), reader.reached if end.fragmented else reader.file_reached
     if stated is None:
-        is_sure = (end.missing or end.broken_off or reader.is_cut) and reader.format not in _OPEN_ENDED
-        return math.inf if is_sure else 0.0
+        is_cut = end.missing or end.broken_off or reader.is_cut
+        return math.inf if is_cut and reader.format in _STRUCTURED else _by_bytes(reader, end)
     if end.tick:
         reached = max(reached, ebml.last_moment(reader.file, end.tick) or 0.0)
     return max(stated - reached, 0.0)

@@ -20,6 +20,7 @@ from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tails import is_chained
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
@@ -81,12 +82,18 @@ class TrackReader:
         return self._container.format.name
 
     @property
+    def _is_plain(self) -> bool:
+        return self._track.codec.startswith("pcm_")
+
+    @property
     def reached(self) -> float:
         """When the newest packet ends, in seconds of the file's clock; by the samples, where there is no clock."""
         packet = self.newest
         if packet is None or packet.pts is None:
             return self.seconds
-        return self._seconds(packet.pts + (packet.duration or 0))
+        # Of a packet that is not whole, only plain samples are worth anything.
+        is_whole = self._is_plain or not packet.is_corrupt
+        return self._seconds(packet.pts + ((packet.duration or 0) if is_whole else 0))
 
     @property
     def file_reached(self) -> float:
@@ -213,7 +220,8 @@ class TrackReader:
         if mark is None:
             return self.packets()
         number, pts = mark
-        if number > 2 * WARM_UP_PACKETS and pts is not None:
+        # In a chain of recordings a time stamp may be that of several packets.
+        if number > 2 * WARM_UP_PACKETS and pts is not None and not is_chained(self.file):
             found = self._sought(number, pts)
             if found is not None:
                 return found
@@ -223,7 +231,7 @@ class TrackReader:
     def _sought(self, number: int, pts: int) -> Numbered | None:
         """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
         # In plain samples, packets are wherever one begins to read, and need nothing before them.
-        ahead = 0 if self._track.codec.startswith("pcm_") else WARM_UP_SECONDS
+        ahead = 0 if self._is_plain else WARM_UP_SECONDS
         try:
             self._seek(self._seconds(pts) - ahead)
         except av.error.FFmpegError:

@@ -16,6 +16,7 @@ __all__ = [
     "ends_in_a_packet",
     "ends_with_a_tag",
     "has_avi_index",
+    "is_chained",
     "is_ts",
     "ogg_end",
     "riff_chunks",
@@ -33,7 +34,7 @@ _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEAD, _ASF_IS_LIVE = 64 * 1024, 1
 # A page of Ogg is no longer (RFC 3533, 6): a header, 255 lengths, and 255 pieces of 255 bytes.
 _MAX_PAGE = 27 + 255 + 255 * 255
-_OGG_END_OF_STREAM = 4
+_OGG_END_OF_STREAM, _OGG_BEGIN = 4, re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 # A packet of an MPEG transport stream, bare, with a time stamp before it, or with a checksum after it.
 _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 _TS_LOOK, _TS_SYNC = 4, 0x47
@@ -75,7 +76,8 @@ def understates(file: RangeFile) -> bool:
     if not 0 < stop < file.size - _MIN_REST:
         return False
     name, _, end = next(riff_chunks(file, stop, file.size))
-    is_chunk = _CHUNK_NAME.fullmatch(name) and end <= file.size
+    # Of another recording, the end may be missing.
+    is_chunk = name == b"RIFF" or (_CHUNK_NAME.fullmatch(name) and end <= file.size)
     return not is_chunk and any(file.peek(stop, _MAX_PAGE))
 
 
@@ -126,6 +128,17 @@ def ogg_end(file: RangeFile) -> tuple[bool, bool]:
     lengths = tail[at + 27 : at + 27 + tail[at + 26]]
     whole = len(lengths) == tail[at + 26] and at + 27 + len(lengths) + sum(lengths) <= len(tail)
     return whole, whole and bool(tail[at + 5] & _OGG_END_OF_STREAM)
+
+
+def is_chained(file: RangeFile) -> bool:
+    """Whether an Ogg ends with another stream than those that it begins with (RFC 3533, 4: chaining)."""
+    head = file.peek(0, _MAX_PAGE)
+    tail = file.peek(max(file.size - 2 * _MAX_PAGE, 0), 2 * _MAX_PAGE)
+    at = tail.rfind(b"OggS\0")
+    if not head.startswith(b"OggS") or at < 0:
+        return False
+    first = {head[found.start() + 14 : found.start() + 18] for found in _OGG_BEGIN.finditer(head)}
+    return tail[at + 14 : at + 18] not in first
 
 
 def ends_with_a_tag(file: RangeFile) -> bool:
