@@ -13,6 +13,7 @@ import pytest
 from functions.convert.conversion import pipeline
 from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.frames import offsets
+from functions.convert.conversion.icy import sound_between_titles
 from functions.convert.conversion.mp3_file import sound_start, stated_by_header
 from functions.convert.conversion.plan import planned
 from functions.convert.conversion.source import RangeFile
@@ -227,3 +228,34 @@ def test_the_frames_begin_where_the_file_says(directory: Path) -> None:
     assert stated
     assert stated.stop == path.stat().st_size
     assert stated.seconds == pytest.approx(5, abs=0.06)
+
+
+def with_titles(sound: bytes, interval: int, every: int) -> bytes:
+    """As a radio sends it: a title at every `every`th interval, none at the others."""
+    made = bytearray()
+    for number, at in enumerate(range(0, len(sound), interval)):
+        made += sound[at : at + interval]
+        title = f"StreamTitle='Song {number}';StreamUrl='';".encode() if number % every == 0 else b""
+        made += bytes([-(-len(title) // 16)]) + title.ljust(-(-len(title) // 16) * 16, b"\0")
+    return bytes(made)
+
+
+@pytest.mark.parametrize("begins_at", [0, 700])
+@pytest.mark.parametrize(("interval", "every"), [(8000, 1), (8192, 4), (16000, 1), (16000, 3), (5000, 1)])
+def test_titles_of_a_radio_are_taken_out_and_the_rest_is_copied(
+    directory: Path, interval: int, every: int, begins_at: int
+) -> None:
+    sound = bare(directory, 440, 30)
+    rip = with_titles(sound, interval, every)[begins_at:]
+    # A rip begins wherever somebody pressed the button.
+    found = ended(rip)
+    assert (found.code, found.restarted, found.tones(1, 15, 29)) == ("done", False, [440, 440, 440])
+    assert found.seconds == pytest.approx(30, abs=0.15)
+    assert found.mp3.endswith(sound[-5000:])
+
+
+def test_what_only_looks_like_a_title_changes_nothing(directory: Path) -> None:
+    sound = bare(directory, 440, 10)
+    at = len(sound) // 2
+    assert sound_between_titles(RangeFile(Bytes(sound))) is None
+    assert sound_between_titles(RangeFile(Bytes(sound[:at] + b"\4StreamTitle='x';" + sound[at:]))) is None

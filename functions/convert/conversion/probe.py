@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 from functions.convert.conversion.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
 from functions.convert.conversion.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.icy import sound_between_titles
 from functions.convert.conversion.kinds import check_kind, is_text
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
@@ -49,7 +50,8 @@ def opened(file: RangeFile) -> InputContainer:
         if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
             file.seek(0)
             container = _open(file, _GUARDS)
-        return container
+        titled = container.format.name == "mp3" and sound_between_titles(file)
+        return _opened_mp3(file) if titled else container
     except MemoryError:
         raise
     except av.error.ArgumentError as error:
@@ -63,10 +65,12 @@ def opened(file: RangeFile) -> InputContainer:
 
 def _opened_mp3(file: RangeFile) -> InputContainer:
     """An MP3 that FFmpeg does not know, because other bytes lie before it or in it. Raises: Failure."""
+    if sound := sound_between_titles(file):
+        file.become(sound)
     start = sound_start(file)
     if start is None:
         raise Failure("not-media")
-    file.begin_at(start)
+    file.become([(start, file.size)])
     try:
         return _open(file, _GUARDS, "mp3")
     except av.error.FFmpegError as error:
