@@ -24,6 +24,8 @@ from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.conversions import probed
 from tests.unit.endings import ended, ffmpeg, inside
 
+JOB = {"options": {}, "threads": 1, "max_seconds": 3600, "state": None}
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -206,10 +208,9 @@ def test_what_was_encoded_instead_of_copied_is_resumed_as_encoded(directory: Pat
     parts = bare(directory, 220, 30) + bare(directory, 440, 15, 22050, 1)
     first = ended(parts)
     assert first.restarted
-    job = {"options": {}, "threads": 1, "max_seconds": 3600, "state": None}
     states: list[bytes] = []
     kept, frames = [], b""
-    for header, payload in pipeline.converted(Bytes(parts), job):
+    for header, payload in pipeline.converted(Bytes(parts), JOB):
         frames = b"" if header["kind"] == "restart" else frames
         frames += payload if header["kind"] == "audio" else b""
         if header["kind"] == "checkpoint":
@@ -220,6 +221,30 @@ def test_what_was_encoded_instead_of_copied_is_resumed_as_encoded(directory: Pat
     assert not again.restarted
     head = len(first.mp3) - len(frames)
     assert kept[0] + again.mp3[head:] == first.mp3[head:]
+
+
+def test_an_mp3_is_resumed_to_the_same_frames_from_each_checkpoint_where_headers_lie_in_between(
+    directory: Path,
+) -> None:
+    parts = [
+        sine(directory, f"{hertz}.mp3", hertz, length, rate)
+        for hertz, length, rate in ((220, 90, 44100), (440, 5, 22050))
+    ]
+    data = b"".join(part.read_bytes() for part in parts)
+    whole = ended(data)
+    states: list[tuple[bytes, int]] = []
+    size = 0
+    for header, payload in pipeline.converted(Bytes(data), JOB):
+        size = 0 if header["kind"] == "restart" else size + len(payload) * (header["kind"] == "audio")
+        if header["kind"] == "checkpoint":
+            states.append((payload, size))
+    assert len(states) > 2
+    for state, done in states:
+        again = ended(data, state=json.loads(state))
+        assert again.seconds == whole.seconds
+        head = len(whole.mp3) - size
+        assert again.mp3[:head] == whole.mp3[:head]
+        assert again.mp3[head:] == whole.mp3[head + done :]
 
 
 def test_the_frames_begin_where_the_file_says(directory: Path) -> None:

@@ -220,13 +220,19 @@ class TrackReader:
         if mark is None:
             return self.packets()
         number, pts = mark
-        # In a chain of recordings a time stamp may be that of several packets.
-        if number > 2 * WARM_UP_PACKETS and pts is not None and not is_chained(self.file):
+        if number > 2 * WARM_UP_PACKETS and pts is not None and self._can_seek():
             found = self._sought(number, pts)
             if found is not None:
                 return found
             self._reopen()
         return ((each, packet) for each, packet in self.packets() if each >= number - WARM_UP_PACKETS)
+
+    def _can_seek(self) -> bool:
+        """Whether a time stamp is that of one packet, and what comes after it is the same as without seeking.
+
+        In a chain of recordings it may be that of several. In an MP3, FFmpeg trims by times that are guesses after that.
+        """
+        return self.format != "mp3" and not is_chained(self.file)
 
     def _sought(self, number: int, pts: int) -> Numbered | None:
         """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
