@@ -297,8 +297,20 @@ def test_the_second_recording_is_judged_for_being_cut(directory: Path) -> None:
 
 
 def test_what_follows_and_cannot_be_read_is_remarked(directory: Path) -> None:
-    found = ended(2 * made(directory, "a.wv"))
-    assert (found.code, found.codes) == ("done", ["rest-unread"])
+    whole = made(directory, "a.wav")
+    for data in (2 * made(directory, "a.wv"), whole + whole[:20]):
+        found = ended(data)
+        assert (found.code, found.codes) == ("done", ["rest-unread"])
+        assert found.seconds == pytest.approx(SECONDS, abs=0.001)
+
+
+def test_an_mp4_whose_index_is_cut_behind_the_sound_is_whole(directory: Path) -> None:
+    words = (*MPEG4, "-c:a", "aac", "-metadata", f"comment={'x' * 5000}")
+    whole = ffmpeg(directory / "tagged.mp4", *words).read_bytes()
+    assert whole.rindex(b"udta") > whole.rindex(b"stsz")
+    found = ended(whole[:-2000])
+    assert (found.code, found.codes) == ("done", [])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.07)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "mp3.mp4", "a.ogg", "a.flv"])

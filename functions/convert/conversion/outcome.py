@@ -51,9 +51,9 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
 
 
 def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
-    if end.broken_off or end.unmarked:
+    if end.unmarked or (end.broken_off and _stated(reader, end) is None):
         yield JobWarning("end-unknown")
-    if reader.is_cut:
+    if reader.is_cut or reader.left_rest:
         yield JobWarning("rest-unread")
     if reader.format == "wav" and tails.understates(reader.file):
         stated, held = tails.wav_stated(reader.file)[1], reader.reached

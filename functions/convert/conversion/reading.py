@@ -43,8 +43,8 @@ class TrackReader:
 
     What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
     because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
-    `newest` is the last packet that was read, `recordings` counts those in the file. `warnings`, the caller's list if
-    there is one, has each code once.
+    `newest` is the last packet that was read, `recordings` counts those in the file that were read, `left_rest` says
+    that one more was not. `warnings`, the caller's list if there is one, has each code once.
     """
 
     def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
@@ -53,6 +53,7 @@ class TrackReader:
         self.warnings = [] if warnings is None else warnings
         self.newest: Packet[AudioStream] | None = None
         self.recordings = 1
+        self.left_rest = False
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
@@ -153,17 +154,22 @@ class TrackReader:
         start = further_recording(whole, self.format, position)
         if start is None:
             return False
-        try:
-            container = opened(whole.rest(start))
-        except Failure:
-            return False
-        if self._track.position >= len(container.streams.audio):
+        container = self._opened_further(whole.rest(start))
+        if container is None:
+            self.left_rest = True
             return False
         self._container = container
         self._stream = self._only()
         self.is_cut = self.is_unknown = False
         self.recordings += 1
         return True
+
+    def _opened_further(self, file: RangeFile) -> InputContainer | None:
+        try:
+            container = opened(file)
+        except Failure:
+            return None
+        return container if self._track.position < len(container.streams.audio) else None
 
     def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
@@ -230,7 +236,7 @@ class TrackReader:
     def _can_seek(self) -> bool:
         """Whether a time stamp is that of one packet, and what comes after it is the same as without seeking.
 
-        In a chain of recordings it may be that of several. In an MP3, FFmpeg trims by times that are guesses after that.
+        In a chain of recordings it may be that of several. In an MP3, FFmpeg trims by times, and guesses them after it.
         """
         return self.format != "mp3" and not is_chained(self.file)
 
