@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functions.convert.conversion.source import RangeFile
 
@@ -41,11 +41,13 @@ class Segment:
 
 
 def elements(file: RangeFile, start: int, stop: int | None) -> Iterator[Element]:
-    """The elements between two positions. One whose end is not known is the last."""
+    """The elements between two positions, beyond which none reaches. One whose end is not known is the last."""
     for _ in range(_MAX_ELEMENTS):
         found = _element(file.peek(start, 12), start) if stop is None or start < stop else None
         if found is None:
             return
+        if stop is not None and found.stop is not None:
+            found = replace(found, stop=min(found.stop, stop))
         yield found
         if found.stop is None:
             return

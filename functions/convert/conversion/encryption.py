@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from functions.convert.conversion import ebml, tails
 from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
@@ -60,7 +61,11 @@ def _sample_entries(file: RangeFile, media: Box) -> Iterator[bytes]:
 
 
 def _inside(file: RangeFile, box: Box, kind: bytes) -> Iterator[Box]:
-    return (each for each in boxes(file, box.content, min(box.stop, file.size)) if each.kind == kind)
+    """The boxes of a kind in another one. None reaches beyond it, so that no byte is looked at again and again."""
+    stop = min(box.stop, file.size)
+    for each in boxes(file, box.content, stop):
+        if each.kind == kind:
+            yield replace(each, stop=min(each.stop, stop))
 
 
 def is_scrambled(file: RangeFile) -> bool:

@@ -1,4 +1,4 @@
-"""Where a second recording begins in a file, behind the first one: files that were joined end to end.
+"""Another recording behind the one that was read: files that were joined end to end.
 
 FFmpeg reads on by itself in Matroska, AVI, MPEG, NUT, FLAC, MP3, AAC, Ogg of one kind, and MP4 in fragments.
 """
@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import re
 
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+
 from functions.convert.conversion.boxes import boxes
+from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tails import ASF, W64
+from functions.shared.reasons import Failure
 
-__all__ = ["further_recording"]
+__all__ = ["opened_further"]
 
 # How far behind the sound of the first one it is looked for: tags and pictures may lie between.
 _LOOK = 1024 * 1024
@@ -26,15 +32,34 @@ _BEGINS = {
     "tta": re.compile(rb"TTA[12][\x01-\x03]\x00"),
     "ogg": re.compile(rb"OggS\x00[\x02\x03\x06\x07]"),
 }
+# FFmpeg has read so much further than the packet that it gave, at most.
+_READ_AHEAD = 128 * 1024
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 
-def further_recording(file: RangeFile, form: str, position: int) -> int | None:
+def opened_further(container: InputContainer, newest: Packet[AudioStream] | None, track: int) -> InputContainer | None:
+    """The recording behind that of a container, whose last packet is `newest`; None where there is none.
+
+    Raises: Failure when something begins there that cannot be read, or that has fewer tracks.
+    """
+    # Typed as what av keeps: it wraps the file that it was given.
+    file: RangeFile = container.file.file
+    if newest is None:
+        return None
+    at = newest.pos
+    position = file.tell() - _READ_AHEAD if at is None or at < 0 else at + newest.size
+    start = _start(file, container.format.name, max(position, 1))
+    if start is None:
+        return None
+    further = opened(file.rest(start))
+    if track >= len(further.streams.audio):
+        raise Failure("no-track")
+    return further
+
+
+def _start(file: RangeFile, form: str, position: int) -> int | None:
     """Where the next recording may begin in a file of a container; `position` is where the sound so far ends."""
     if form == _MP4:
-        starts = (box.start for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start)
-        return next(starts, None)
-    if form not in _BEGINS:
-        return None
-    found = _BEGINS[form].search(file.peek(max(position, 1), _LOOK))
-    return max(position, 1) + found.start() if found else None
+        return next((box.start for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start), None)
+    found = _BEGINS[form].search(file.peek(position, _LOOK)) if form in _BEGINS else None
+    return position + found.start() if found else None

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from functions.convert.conversion.further import further_recording
+from functions.convert.conversion.further import opened_further
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
@@ -31,8 +31,6 @@ Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
 LARGE_INDEX = 1_000_000
-# FFmpeg has read so much further than the packet that it gave, at most.
-MAX_READ_AHEAD = 128 * 1024
 # A decoder gives the same samples again only after it has decoded this many packets, or those of a second; the demuxer
 # seeks this many seconds back for them.
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
@@ -146,30 +144,18 @@ class TrackReader:
 
     def _go_on(self) -> bool:
         """Whether there is another recording behind the one that was read, which is open now."""
-        packet, whole = self.newest, self.file
-        if packet is None:
-            return False
-        at = packet.pos
-        position = max(whole.tell() - MAX_READ_AHEAD, 0) if at is None or at < 0 else at + packet.size
-        start = further_recording(whole, self.format, position)
-        if start is None:
-            return False
-        container = self._opened_further(whole.rest(start))
-        if container is None:
+        try:
+            container = opened_further(self._container, self.newest, self._track.position)
+        except Failure:
             self.left_rest = True
+            return False
+        if container is None:
             return False
         self._container = container
         self._stream = self._only()
         self.is_cut = self.is_unknown = False
         self.recordings += 1
         return True
-
-    def _opened_further(self, file: RangeFile) -> InputContainer | None:
-        try:
-            container = opened(file)
-        except Failure:
-            return None
-        return container if self._track.position < len(container.streams.audio) else None
 
     def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
         """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
