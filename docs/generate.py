@@ -20,7 +20,7 @@ from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
-from functions.shared.reasons import REASONS
+from functions.shared.reasons import HINTS, REASONS
 from functions.shared.settings import SETTINGS
 from knative import capacity
 from knative.local import kustomize, manifests
@@ -85,7 +85,12 @@ def _problems() -> str:
 
 
 def _reasons() -> str:
-    return _table(("Code", "Title", "What to do"), ((_code(code), *reason) for code, reason in REASONS.items()))
+    rows = [
+        (_code(code), title, advice)
+        for code, (title, detail) in REASONS.items()
+        for advice in (detail, *(text for about, text in HINTS.values() if about == code))
+    ]
+    return _table(("Code", "Title", "What to do"), rows)
 
 
 def _warnings() -> str:

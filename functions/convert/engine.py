@@ -17,7 +17,7 @@ from typing import Any
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Tracks, Warned
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot, Tracks, Warned
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -111,7 +111,7 @@ class _Conversion:
         self._keep = leases.LeaseHeartbeat(claim)
         self._progress = 0.0
         self._dialogue = Dialogue(_splits(claim), settings.number("MAX_DURATION_SECONDS"))
-        self._failure = ""
+        self._failure: Failed | None = None
         self._has_saved = False
 
     def on_message(self, header: dict[str, Any], payload: bytes) -> None:
@@ -123,6 +123,8 @@ class _Conversion:
                 self._result.add(data)
             case Progress(share):
                 self._progress = min(share, 0.99)
+            case Restarted():
+                self._result.restart()
             case Snapshot() as snapshot:
                 self._save_when_due(snapshot)
             case File() as file:
@@ -131,8 +133,8 @@ class _Conversion:
                     self._result.archive(file.title, file.files)
             case Warned(warning):
                 self.warnings.append(warning)
-            case Failed(code):
-                self._failure = code
+            case Failed() as failed:
+                self._failure = failed
 
     def tick(self) -> None:
         """Keep the lease. Raises: ClaimLost."""
@@ -141,7 +143,7 @@ class _Conversion:
     def check_outcome(self, ended: Ended) -> None:
         """Raises: Failure, Unfinished or Crash unless the MP3 is whole."""
         if self._failure:
-            raise Failure(self._failure)
+            raise Failure(self._failure.code, self._failure.hint)
         if ended.timed_out or ended.out_of_cpu:
             raise Unfinished if self._has_saved else Failure("timed-out")
         if not ended.well or not self._result.whole:

@@ -7,6 +7,7 @@ ConvertError
 ├── NoWorker            the process that conversions are forked from is gone
 ├── TimedOut            the deadline has passed
 ├── ProtocolViolation   the child was taken over, or has a bug
+├── NotOneStream        what is called MP3 cannot be copied
 └── EncodingError       the MP3 cannot be made
     ├── FrameError
     ├── JoinError
@@ -29,6 +30,7 @@ __all__ = [
     "JoinError",
     "LameError",
     "NoWorker",
+    "NotOneStream",
     "ProtocolViolation",
     "TimedOut",
     "Unconfined",
@@ -73,6 +75,10 @@ class TimedOut(ConvertError):
 
 class ProtocolViolation(ConvertError):
     """The child sent what it must not send."""
+
+
+class NotOneStream(ConvertError):
+    """The packets are not the whole frames of one stream of layer III: they have to be decoded."""
 
 
 class EncodingError(ConvertError):

@@ -12,10 +12,10 @@ from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH, clea
 from functions.convert.errors import ProtocolViolation
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, WARNINGS, JobWarning
-from functions.shared.reasons import REASONS
+from functions.shared.reasons import HINTS, REASONS
 from functions.shared.visible import one_line
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Snapshot", "Tracks", "Warned"]
+__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Restarted", "Snapshot", "Tracks", "Warned"]
 
 # Of a number in a warning, either way.
 MAX_NUMBER = 10**15
@@ -56,6 +56,11 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Restarted:
+    """The frames so far are not to be kept."""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What the next delivery needs to resume after the frames so far."""
 
@@ -89,12 +94,13 @@ class Warned:
 
 @dataclass(frozen=True)
 class Failed:
-    """The conversion failed for good, for a reason of REASONS."""
+    """The conversion failed for good, for a reason of REASONS, with one of its HINTS or none ("")."""
 
     code: str
+    hint: str = ""
 
 
-Message = Tracks | Frames | Progress | Snapshot | File | Warned | Failed
+Message = Tracks | Frames | Progress | Restarted | Snapshot | File | Warned | Failed
 
 
 class Dialogue:
@@ -109,6 +115,8 @@ class Dialogue:
         self._files = self._warnings = 0
         self._files_stated: int | None = None
         self._is_begun = self._is_over = False
+        # A file's first frames may turn out to be wrong; what is kept of them, never.
+        self._may_restart = True
 
     def take(self, header: Mapping[str, Any], payload: bytes) -> Message:
         """The message. Raises: ProtocolViolation for whatever makes no sense, here and now."""
@@ -122,19 +130,24 @@ class Dialogue:
                 return Frames(payload)
             case {"kind": "progress", "share": share, **rest} if not rest and not payload:
                 return Progress(_number(share, 1))
+            case {"kind": "restart", **rest} if not rest and not payload and self._may_restart:
+                self._may_restart = False
+                return Restarted()
             case {"kind": "checkpoint", **rest} if not rest and not self._split:
+                self._may_restart = False
                 return Snapshot(payload)
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
             case {"kind": "warning", "code": str(code), "values": dict(values), **rest} if not rest and not payload:
                 return Warned(self._warning(code, values))
-            case {"kind": "failed", "code": str(code), **rest} if not rest and not payload and code in REASONS:
+            case {"kind": "failed", "code": str(code), "hint": str(hint), **rest} if not rest and not payload:
                 self._is_over = True
-                return Failed(code)
+                return _failed(code, hint)
         raise ProtocolViolation("a message that is not known, or not here")
 
     def _file(self, file: File) -> File:
         self._files += 1
+        self._may_restart = False
         stated = self._files_stated or file.files
         if (file.title is not None) != self._split or file.files != stated or self._files > stated:
             raise ProtocolViolation("a file that was not asked for")
@@ -187,6 +200,12 @@ def _is_whole(value: Any, most: int) -> bool:
 
 def _is_text(value: Any, longest: int) -> bool:
     return isinstance(value, str) and len(value) <= longest and cleaned(value, longest) == value
+
+
+def _failed(code: str, hint: str) -> Failed:
+    if code not in REASONS or (hint and HINTS.get(hint, ("", ""))[0] != code):
+        raise ProtocolViolation("a reason that is not known")
+    return Failed(code, hint)
 
 
 def _number(value: Any, most: float) -> float:

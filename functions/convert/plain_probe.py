@@ -12,6 +12,7 @@ from pathlib import Path
 
 from functions.convert.conversion.accepted import CODECS, FORMATS
 from functions.convert.conversion.cut_off import is_cut_off
+from functions.convert.conversion.kinds import check_kind
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
 from functions.convert.process import Outcome, run
@@ -73,8 +74,9 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     """
     if video.stat().st_size == 0:
         raise Failure("empty")
-    with video.open("rb") as file:
-        cut_off = is_cut_off(RangeFile(_Local(file.fileno(), video.stat().st_size)))
+    with video.open("rb") as opened:
+        file = RangeFile(_Local(opened.fileno(), video.stat().st_size))
+        cut_off, is_picture = is_cut_off(file), _is_picture(file)
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
     command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
@@ -83,7 +85,7 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     texts = _read(tags)
     tracks = tuple(_tracks(seen.lines))
     if not tracks:
-        raise Failure(_why_nothing(seen, cut_off))
+        raise Failure("not-media", "picture") if is_picture else _why_nothing(seen, cut_off)
     return Media(
         _format(seen.lines), _stated_seconds(seen.lines), tracks, *_told(texts), cover_stream=None, cut_off=cut_off
     )
@@ -160,9 +162,17 @@ def _stated_seconds(lines: Iterable[str]) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _why_nothing(seen: Outcome, cut_off: bool) -> str:
+def _is_picture(file: RangeFile) -> bool:
+    try:
+        check_kind(file)
+    except Failure as failure:
+        return failure.hint == "picture"
+    return False
+
+
+def _why_nothing(seen: Outcome, cut_off: bool) -> Failure:
     if seen.said("Input #0"):
-        return "no-audio"
+        return Failure("no-audio")
     if seen.said("not on whitelist", "not in whitelist", "Not detecting m3u8/hls"):
-        return "refused-format"
-    return "truncated" if cut_off else "not-media"
+        return Failure("refused-format")
+    return Failure("truncated", "no-index") if cut_off else Failure("not-media")

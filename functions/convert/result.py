@@ -59,6 +59,11 @@ class Result:
         self._grow(len(frames))
         self._frames.write(frames)
 
+    def restart(self) -> None:
+        """Forget the frames that were taken since the last time that they were stored."""
+        self._size -= self._frames.tell()
+        self._clear()
+
     def save(self) -> tuple[str, ...]:
         """Store what has come since the last time. Returns: the names of all parts. Raises: Unavailable."""
         name = names.part(self._claim.job_id, self._claim.token, len(self._parts))

@@ -29,6 +29,12 @@ WARNINGS: dict[str, str] = {
     "track {chosen} was taken.",
     "track-maybe-silent": "Track {chosen} was taken, and held no sound where it was looked at. Track {track} does: "
     "choose it with the option `track` if it is the one you want.",
+    "ends-early": "The file ends too early: the end of the sound is missing.",
+    "end-unknown": "The file does not end as files of its kind do, and does not state how long it is: if it was cut "
+    "off, the end of the sound is missing.",
+    "states-less": "The file states {stated} s of sound, but holds {held} s: all of it was taken.",
+    "recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
+    "rest-unread": "What follows in the file cannot be read, and was left out.",
 }
 
 

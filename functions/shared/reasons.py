@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from events.errors import SpeakingError
 
-__all__ = ["REASONS", "Failure", "title"]
+__all__ = ["HINTS", "REASONS", "Failure", "title"]
 
 REASONS: dict[str, tuple[str, str]] = {
     "empty": ("The file is empty", "Check the file on your side and upload it again."),
@@ -14,7 +14,8 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "refused-format": (
         "Files of this kind are not accepted",
-        "Playlists and scripts that point to other files are refused. Upload the video itself.",
+        "Playlists and scripts that point to other files are refused, and so are rare formats. Upload the video "
+        "itself, for example as an .mp4, .mkv, .webm or .mov file.",
     ),
     "no-audio": ("The video has no audio track", "There is nothing to convert. Check that the video plays with sound."),
     "no-track": (
@@ -27,7 +28,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "encrypted": (
         "The audio is encrypted",
-        "Rented and protected videos cannot be converted. Upload a copy without protection.",
+        "Rented and protected videos and audiobooks cannot be converted. Upload a copy without protection.",
     ),
     "truncated": (
         "The file ends too early",
@@ -54,6 +55,16 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
 }
 
+# Where more is known of why it fails: what the owner can do instead. One table name → code of REASONS → what to do.
+HINTS: dict[str, tuple[str, str]] = {
+    "picture": ("not-media", "This is a picture, which has no sound. Upload the video itself."),
+    "no-index": (
+        "truncated",
+        "The part that says where the sound lies is missing, so that nothing can be read: the upload or the copy was "
+        "cut off, or the recording was not finished. Upload all of it, or have it repaired by what recorded it.",
+    ),
+}
+
 
 def title(code: str) -> str:
     """What is wrong, in a few words. A code of a newer release, which is not known here, stands for itself."""
@@ -61,9 +72,11 @@ def title(code: str) -> str:
 
 
 class Failure(SpeakingError):
-    """A conversion failed for good: trying again gives the same. `code` is one of REASONS."""
+    """A conversion failed for good: trying again gives the same. `code` is one of REASONS, `hint` one of its HINTS."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, code: str, hint: str = "") -> None:
+        self.code, self.hint = code, hint
         self.title, self.detail = REASONS[code]
+        if hint:
+            self.detail = HINTS[hint][1]
         super().__init__(self.title)

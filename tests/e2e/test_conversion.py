@@ -13,7 +13,7 @@ from typing import Any
 import mutagen.mp3
 import pytest
 
-from functions.shared.reasons import REASONS
+from functions.shared.reasons import Failure
 from tests import media
 from tests.e2e.inside import job_row, mails
 from tests.system import Audiolift, User
@@ -108,6 +108,12 @@ def letter(path: Path) -> Path:
     return path
 
 
+def picture(path: Path) -> Path:
+    words = ["-f", "lavfi", "-i", "testsrc=size=64x64:duration=1", "-frames:v", "1", "-f", "image2", "-c:v", "png"]
+    subprocess.run([media.ffmpeg(), "-v", "error", "-nostdin", "-y", *words, str(path)], check=True)
+    return path
+
+
 def nothing(path: Path) -> Path:
     path.touch()
     return path
@@ -139,32 +145,33 @@ def cut(kind: str) -> Maker:
     return make
 
 
-FAILURES: dict[str, tuple[Maker, str]] = {
-    "silent movie": (silent_movie, "no-audio"),
-    "noise": (noise, "not-media"),
-    "letter": (letter, "not-media"),
-    "nothing": (nothing, "empty"),
-    "ffconcat": (ffconcat, "refused-format"),
-    "playlist": (playlist, "refused-format"),
-    "cut off, moov at the end": (cut("mp4-aac.mp4"), "truncated"),
-    "cut off, moov at the start": (cut("mp4-faststart.mp4"), "truncated"),
-    "cut off mkv": (cut("mkv-opus.mkv"), "truncated"),
-    "cut off avi": (cut("avi-mp3.avi"), "truncated"),
+FAILURES: dict[str, tuple[Maker, Failure]] = {
+    "silent movie": (silent_movie, Failure("no-audio")),
+    "noise": (noise, Failure("not-media")),
+    "letter": (letter, Failure("not-media")),
+    "picture": (picture, Failure("not-media", "picture")),
+    "nothing": (nothing, Failure("empty")),
+    "ffconcat": (ffconcat, Failure("refused-format")),
+    "playlist": (playlist, Failure("refused-format")),
+    "cut off, moov at the end": (cut("mp4-aac.mp4"), Failure("truncated", "no-index")),
+    "cut off, moov at the start": (cut("mp4-faststart.mp4"), Failure("truncated")),
+    "cut off mkv": (cut("mkv-opus.mkv"), Failure("truncated")),
+    "cut off avi": (cut("avi-mp3.avi"), Failure("truncated")),
 }
 
 
 @pytest.mark.parametrize("system", ["audiolift", "narrow"], ids=["ffmpeg of the machine", "ffmpeg of the package"])
 @pytest.mark.parametrize(("make", "reason"), FAILURES.values(), ids=FAILURES)
 def test_what_cannot_be_converted_fails_at_once_and_the_owner_hears_why(
-    request: pytest.FixtureRequest, tmp_path: Path, system: str, make: Maker, reason: str
+    request: pytest.FixtureRequest, tmp_path: Path, system: str, make: Maker, reason: Failure
 ) -> None:
     audiolift: Audiolift = request.getfixturevalue(system)
     user = audiolift.user()
 
     job = user.convert(make(tmp_path / "video.mp4"))
 
-    title, advice = REASONS[reason]
-    assert (job["state"], job["error"]) == ("failed", {"code": reason, "title": title, "detail": advice})
+    title, advice = reason.title, reason.detail
+    assert (job["state"], job["error"]) == ("failed", {"code": reason.code, "title": title, "detail": advice})
     assert job_row(audiolift, job["id"])["attempts"] == 1
     user.wait_for_mails(1)
     (mail,) = mails(audiolift, user.email)

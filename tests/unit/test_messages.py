@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from functions.convert import engine
 from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Snapshot, Tracks, Warned
+from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot, Tracks, Warned
 from functions.convert.sandbox import nursery
 from functions.shared import job_warnings
 from functions.shared.blobs import Blobs
@@ -23,6 +23,7 @@ from functions.shared.jobs import claims
 from tests.unit import rows
 
 WHOLE: dict[str, Any] = {"kind": "file", "title": None, "files": 1, "head": 2, "seconds": 4.5}
+EMPTY: dict[str, Any] = {"kind": "failed", "code": "empty", "hint": ""}
 CHAPTER = WHOLE | {"title": "One", "files": 2}
 # Whatever a number may be that is none of the kind that is asked for.
 NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -0.001, 1e300, 10**40, True, None, "1", [1], {"a": 1}]
@@ -60,8 +61,12 @@ VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     ({"kind": "file"}, b""),
     ({"kind": "audio", "title": "x"}, b""),
     ({"kind": "checkpoint", "head": 1}, b"{}"),
-    *(({"kind": "failed", "code": code}, b"") for code in NO_CODES),
-    ({"kind": "failed", "code": "empty"}, b"x"),
+    *(({"kind": "failed", "code": code, "hint": ""}, b"") for code in NO_CODES),
+    *(({"kind": "failed", "code": "truncated", "hint": hint}, b"") for hint in [*NO_CODES[:1], "picture", None, 1, {}]),
+    ({"kind": "failed", "code": "empty"}, b""),
+    ({"kind": "failed", "code": "empty", "hint": ""}, b"x"),
+    ({"kind": "restart"}, b"x"),
+    ({"kind": "restart", "share": 1}, b""),
     ({"kind": "started"}, b""),
     ({"kind": "exec"}, b""),
     ({"kind": ""}, b""),
@@ -122,7 +127,22 @@ def test_what_the_engine_says_is_understood() -> None:
     assert isinstance(state, Snapshot)
     assert state.parsed() == {"segment": 1}
     assert dialogue.take(WHOLE, b"abc") == File(b"ab", b"c", 4.5, None, 1)
-    assert Dialogue(split=True, max_seconds=1).take({"kind": "failed", "code": "empty"}, b"") == Failed("empty")
+    assert Dialogue(split=True, max_seconds=1).take(EMPTY, b"") == Failed("empty")
+    no_index = {"kind": "failed", "code": "truncated", "hint": "no-index"}
+    assert Dialogue(split=True, max_seconds=1).take(no_index, b"") == Failed("truncated", "no-index")
+
+
+@pytest.mark.parametrize(
+    "kept", [({"kind": "restart"}, b""), ({"kind": "checkpoint"}, b"{}"), (CHAPTER, b"abc")], ids=str
+)
+def test_a_restart_comes_once_and_before_anything_is_kept(kept: tuple[dict[str, Any], bytes]) -> None:
+    split = kept[0]["kind"] == "file"
+    assert Dialogue(split, 3600).take({"kind": "restart"}, b"") == Restarted()
+    dialogue = Dialogue(split, 3600)
+    dialogue.take({"kind": "audio"}, b"frames")
+    dialogue.take(*kept)
+    with pytest.raises(ProtocolViolation):
+        dialogue.take({"kind": "restart"}, b"")
 
 
 def test_tracks_are_told_first() -> None:
@@ -213,7 +233,7 @@ def test_what_makes_no_sense_where_chapters_are_split_is_a_violation(header: dic
         Dialogue(split=True, max_seconds=3600).take(header, b"abc")
 
 
-@pytest.mark.parametrize("last", [(WHOLE, b"abc"), ({"kind": "failed", "code": "empty"}, b"")], ids=str)
+@pytest.mark.parametrize("last", [(WHOLE, b"abc"), (EMPTY, b"")], ids=str)
 def test_nothing_comes_after_the_last_message(last: tuple[dict[str, Any], bytes]) -> None:
     dialogue = Dialogue(split=False, max_seconds=3600)
     dialogue.take(*last)
@@ -255,8 +275,10 @@ JSON = st.recursive(
 
 @given(
     st.booleans(),
-    st.dictionaries(st.sampled_from(["title", "files", "head", "seconds", "share", "code", "values", "more"]), JSON),
-    st.sampled_from(["tracks", "audio", "progress", "checkpoint", "file", "warning", "failed", "other"]),
+    st.dictionaries(
+        st.sampled_from(["title", "files", "head", "seconds", "share", "code", "values", "hint", "more"]), JSON
+    ),
+    st.sampled_from(["tracks", "audio", "progress", "restart", "checkpoint", "file", "warning", "failed", "other"]),
     st.binary(max_size=20),
 )
 def test_every_message_is_understood_or_a_violation(
@@ -290,8 +312,9 @@ def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         [({"kind": "file", "title": None, "files": 1, "head": 0, "seconds": math.inf}, "")],
         [({"kind": "file", "title": None, "files": 1, "head": -1, "seconds": 1}, "00")],
         [({"kind": "audio"}, "00"), ({"kind": "checkpoint"}, b'{"a": NaN}'.hex())],
-        [({"kind": "failed", "code": "no such reason"}, "")],
+        [({"kind": "failed", "code": "no such reason", "hint": ""}, "")],
         [({"kind": "warning", "code": "by-ffmpeg", "values": {"count": 1}}, "")],
+        [({"kind": "restart"}, ""), ({"kind": "restart"}, "")],
         [({"kind": "raised", "words": 1}, "")],
         [({"kind": "raised", "words": "x" * 5000}, "")],
         [({"kind": "exec"}, "")],

@@ -307,7 +307,7 @@ def test_who_sends_rubbish_is_killed(job: Job, descriptor: int, sent: str) -> No
 
 def test_a_failure_is_a_message(job: Job) -> None:
     assert job.run("fail").well
-    assert job.heard == [({"kind": "failed", "code": "no-audio"}, b"")]
+    assert job.heard == [({"kind": "failed", "code": "no-audio", "hint": ""}, b"")]
 
 
 def test_a_bug_is_told_with_where_it_is(job: Job) -> None:

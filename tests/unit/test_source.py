@@ -111,3 +111,28 @@ def test_a_source_that_gives_too_little_is_an_error() -> None:
 
     with pytest.raises(OSError, match="another number"):
         RangeFile(Short(DATA)).read(10)
+
+
+@given(st.data())
+def test_parts_of_a_file_and_parts_of_these_are_its_bytes_in_order(data: st.DataObject) -> None:
+    content = bytes(range(256)) * 16
+    expected, file = content, RangeFile(Bytes(content))
+    for _ in range(data.draw(st.integers(1, 3))):
+        if len(expected) < 2:
+            break
+        edges = sorted(data.draw(st.sets(st.integers(0, len(expected)), min_size=2, max_size=8)))
+        parts = list(zip(edges[::2], edges[1::2], strict=False))
+        expected = b"".join(expected[start:stop] for start, stop in parts)
+        file.become(parts)
+    assert (file.size, exactly(file, file.size)) == (len(expected), expected)
+    at = data.draw(st.integers(0, len(expected)))
+    assert file.peek(at, 700) == expected[at : at + 700]
+    rest = file.rest(at)
+    assert (rest.size, rest.peek(0, len(expected))) == (len(expected) - at, expected[at:])
+
+
+def test_a_rest_of_a_rest_is_read_at_once_however_often() -> None:
+    file = RangeFile(Bytes(bytes(5000)))
+    for _ in range(3000):
+        file = file.rest(1)
+    assert file.peek(0, 5000) == bytes(2000)

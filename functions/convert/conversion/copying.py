@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import header
+from functions.convert.conversion.frames import Header, offsets
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.xing import Tally
-from functions.convert.errors import FrameError
+from functions.convert.errors import FrameError, NotOneStream
 
 __all__ = ["Copy"]
 
@@ -20,6 +20,12 @@ __all__ = ["Copy"]
 PIECE = 256 * 1024
 # The delay of every decoder, which FFmpeg adds to the delay that a file states (libavformat/mp3dec.c).
 DECODER_DELAY = 529
+# An encoder's delay, and that of the decoder, are at most so many samples: what is cut off beyond that was sound.
+MAX_DELAY = 1152 + DECODER_DELAY
+# At the end an encoder fills up the last frame, and adds one so that the decoder gives all of it.
+MAX_PADDING = 2 * 1152
+# So many headers are remembered. A stream has a few: of each bitrate, with and without padding, in each stereo mode.
+MAX_ALIKE = 4096
 # AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet to discard at its start, and at its end.
 _SKIP = struct.Struct("<II")
 
@@ -31,45 +37,82 @@ class Copy:
         self.samples = 0
         self._plan = plan
         self._tally = Tally(None)
-        self._skipped = 0
+        self._first: Header | None = None
+        self._delay = self._skipped = 0
+        self._is_at_end = False
+        # The headers that have come, by their bytes: few.
+        self._alike: dict[bytes, Header] = {}
+
+    @property
+    def seconds(self) -> float:
+        """How long the frames so far are to be heard, by their own sample rate."""
+        return self.samples / self._first.sample_rate if self._first else 0.0
 
     def frames(self, packets: Iterable[Packet[AudioStream]]) -> Iterator[bytes]:
-        """The frames of the packets, in pieces; what is no frame is left out."""
+        """The frames of the packets, in pieces. What comes last and is no whole frame is left out.
+
+        Raises: NotOneStream, after any number of pieces, where a copy would not be what a decoder gives.
+        """
         piece = bytearray()
-        first = last = None
         for packet in packets:
             data = bytes(packet)
-            if _is_frame(data):
-                self.samples += header(data[:4]).samples
-                piece += data
-                first, last = first or packet, packet
+            head = self._alike.get(data[:4])
+            # What goes for nearly every packet of an hour, in the fewest steps.
+            if head is None or head.size != len(data) or packet.is_discard or packet.has_sidedata("skip_samples"):
+                data = self._checked(packet, data)
+            elif self._is_at_end:
+                raise NotOneStream("something after the end")
+            else:
+                self.samples += head.samples
+            piece += data
             if len(piece) >= PIECE:
                 yield self._counted(piece)
-        # Only these can have samples to discard, and asking every packet takes long.
-        for end in {first, last}:
-            self._skip(end)
+        if self._first is None:
+            raise NotOneStream("no frame at all")
+        self.samples = max(0, self.samples - self._skipped)
         yield self._counted(piece)
 
     def ends(self, cover: bytes | None) -> tuple[bytes, bytes]:
         """What stands before the frames, and what after them."""
-        delay = self._skipped - DECODER_DELAY if self._skipped >= DECODER_DELAY else None
+        delay = self._delay - DECODER_DELAY if self._delay >= DECODER_DELAY else None
         return around(self._plan, self._tally.header(self.samples, delay), cover)
 
-    def _skip(self, packet: Packet[AudioStream] | None) -> None:
-        if packet is not None and packet.has_sidedata("skip_samples"):
-            start, end = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
-            self._skipped += start
-            self.samples = max(0, self.samples - start - end)
+    def _checked(self, packet: Packet[AudioStream], data: bytes) -> bytes:
+        """The packet, if it is whole frames like the first one; nothing, if it may be what is left at the end."""
+        if self._is_at_end:
+            raise NotOneStream("something after the end")
+        self._take_trim(packet)
+        try:
+            heads = [head for _, head in offsets(data)]
+        except FrameError:
+            self._is_at_end = True
+            return b""
+        for head in heads:
+            self._take(head)
+        if len(self._alike) < MAX_ALIKE:
+            self._alike |= {data[:4]: head for head in heads[:1]}
+        return data
+
+    def _take(self, head: Header) -> None:
+        first = self._first = self._first or head
+        if (head.sample_rate, head.channels) != (first.sample_rate, first.channels):
+            raise NotOneStream("frames of another rate, or other channels")
+        self.samples += head.samples
+
+    def _take_trim(self, packet: Packet[AudioStream]) -> None:
+        """An edit list trims by whole packets, and by samples of the first and the last one."""
+        if packet.is_discard:
+            raise NotOneStream("trimmed")
+        if packet.has_sidedata("skip_samples"):
+            start, padding = _SKIP.unpack_from(bytes(packet.get_sidedata("skip_samples")))
+            if start > (0 if self._first else MAX_DELAY) or padding > MAX_PADDING:
+                raise NotOneStream("trimmed")
+            self._delay += start
+            self._skipped += start + padding
+            self._is_at_end = padding > 0
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)
         piece.clear()
         self._tally.count(frames)
         return frames
-
-
-def _is_frame(data: bytes) -> bool:
-    try:
-        return header(data[:4]).size == len(data)
-    except FrameError:
-        return False

@@ -13,7 +13,8 @@ from av.packet import Packet
 from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.mixing import MixReader
-from functions.convert.conversion.plan import Plan, is_short
+from functions.convert.conversion.outcome import check_mix, check_outcome
+from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.reading import Mark, TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.shared.job_warnings import JobWarning
@@ -56,7 +57,7 @@ def blocks(
 
     `gain` is in dB, and goes before the plan's own. `warnings` gets what the owner has to know, with what had been
     found before `at`. All other streams are discarded, and not fetched where possible.
-    Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
+    Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left, no-audio).
     """
     if plan.mixed:
         reader: TrackReader | MixReader = MixReader(container, plan.mixed, plan.shape, warnings)
@@ -68,7 +69,10 @@ def blocks(
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
-    _check_outcome(reader, plan)
+    if isinstance(reader, MixReader):
+        check_mix(reader, plan)
+    else:
+        check_outcome(reader, plan)
     if not samples:
         raise Failure("nothing-left")
 
@@ -78,7 +82,7 @@ def packets(
 ) -> Iterator[Packet[AudioStream]]:
     """The packets of the track as they are, to be copied. `warnings` gets what the owner has to know.
 
-    Raises: Failure (encrypted, damaged, truncated).
+    Raises: Failure (encrypted, damaged, truncated, no-audio).
     """
     reader = TrackReader(container, plan.track, warnings)
     ticks, base = 0, Fraction(0)
@@ -86,7 +90,7 @@ def packets(
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
         yield packet
     reader.seconds = float(ticks * base)
-    _check_outcome(reader, plan)
+    check_outcome(reader, plan)
 
 
 def _shaped(reader: TrackReader | MixReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
@@ -154,15 +158,3 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
     if held:
         for planes in filtered((block.planes for block in held), plan.shape, fade_out(samples, count)):
             yield _block([planes], None)
-
-
-def _check_outcome(reader: TrackReader | MixReader, plan: Plan) -> None:
-    if not reader.seconds:
-        nothing = "unsupported-codec" if reader.is_unknown else "damaged"
-        raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
-    short = is_short(reader.seconds, plan.track.seconds)
-    # An edit list makes an index shorter too, but then no longer sound is stated.
-    if short and reader.is_at_end and reader.lost_index:
-        raise MemoryError("the index of the video does not fit into the memory")
-    if reader.is_at_end and not plan.whole and (reader.is_cut or (short and reader.broken)):
-        raise Failure("truncated")

@@ -1,4 +1,4 @@
-"""Sound that goes on elsewhere in the file: under another PID or stream number, or in the next link of a chain."""
+"""Sound that goes on elsewhere in the file, under another PID or stream number."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ _EARLIER_SECONDS = 0.5
 _LARGE_SHARE = 0.2
 # So many holes are looked into: each costs what FFmpeg reads of a file to know its streams.
 _MAX_HOLES = 32
-# A page that begins a logical stream (RFC 3533, 6), and how far it is searched for.
-_PAGE, _FIRST_PAGE, _SEARCHED = b"OggS\0", 0x02, 1024 * 1024
 
 Packets: TypeAlias = "Callable[[InputContainer, AudioStream], Iterator[Packet[AudioStream]]]"
 
@@ -66,7 +64,7 @@ class _Part:
 
     def is_hole(self, packet: Packet[AudioStream]) -> bool:
         """Whether there is room for another stream between the last packet and this one: in time, and in the file."""
-        if self.kind not in _STREAMED or self.place(packet) - self._place < _END_BYTES:
+        if self.place(packet) - self._place < _END_BYTES:
             return False
         return self._seconds_to(packet) > _HOLE_SECONDS
 
@@ -91,7 +89,7 @@ def followed(
     `file` is the one that the container was opened with.
     """
     part, before, holes = _Part(file, container, stream), None, _MAX_HOLES
-    if part.kind not in (*_STREAMED, "ogg"):
+    if part.kind not in _STREAMED:
         yield from packets(container, stream)
         return
     while True:
@@ -132,7 +130,7 @@ def _successor(file: RangeFile, part: _Part) -> _Part | None:
 
 def _part_at(file: RangeFile, start: int, part: _Part) -> _Part | None:
     try:
-        rest = opened(file.from_on(start), searched=False)
+        rest = opened(file.rest(start), searched=False)
     except Failure:
         return None
     others = rest.streams.audio if rest.format.name == part.kind else ()
@@ -148,28 +146,14 @@ def _starts(part: _Part, file: RangeFile) -> tuple[int, ...]:
     """Where in the file to look, if there is enough left of it."""
     if part.last is None:
         return ()
-    if part.kind == "ogg":
-        return _next_link(file, part.stop)
     is_end = file.size - part.stop <= max(_END_SHARE * file.size, _END_BYTES)
     # Of what begins at the first of the two, FFmpeg may look at no more than the old stream.
-    return (part.before, part.stop) if part.kind in _STREAMED and not is_end else ()
-
-
-def _next_link(file: RangeFile, last: int) -> tuple[int, ...]:
-    data = file.peek(last, _SEARCHED)
-    at = data.find(_PAGE, 1)
-    while at >= 0:
-        if data[at + 5 : at + 6] and data[at + 5] & _FIRST_PAGE:
-            return (last + at,)
-        at = data.find(_PAGE, at + 1)
-    return ()
+    return () if is_end else (part.before, part.stop)
 
 
 def _goes_on(other: AudioStream, part: _Part) -> bool:
     if other.codec_context is None or not other.codec_context.sample_rate:
         return False
-    if part.kind == "ogg":
-        return True
     languages = [each.metadata.get("language", "") for each in (part.stream, other)]
     is_other = all(languages) and not same_language(*languages)
     return not (other.id == part.stream.id or is_other or _was_beside(other, part))

@@ -28,6 +28,7 @@ class Track:
     seconds: float | None = None
     roles: frozenset[str] = frozenset()
     empty: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

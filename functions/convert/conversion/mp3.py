@@ -23,6 +23,11 @@ class Mp3:
         self._tally = Tally(plan.shape, state and state["tally"])
         self.samples = 0
 
+    @property
+    def seconds(self) -> float:
+        """How long it is, once the last segment is there."""
+        return self.samples / self._plan.shape.sample_rate
+
     def state(self) -> dict[str, Any]:
         """What is needed to resume after the segments so far, fit for JSON."""
         return {"joiner": self._joiner.state(), "tally": self._tally.state()}

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.source import MIN_GAP, RangeFile
 
-__all__ = ["needed_ranges", "whole_index"]
+__all__ = ["lost_seconds", "needed_ranges", "whole_index"]
 
 
 def needed_ranges(file: RangeFile, stream: AudioStream) -> list[tuple[int, int]] | None:
@@ -32,6 +32,18 @@ def whole_index(file: RangeFile) -> list[Box] | None:
         top.append(box)
     index = [box for box in top if box.kind == b"moov"]
     return None if len(index) != 1 or _has_fragments(file, index[0]) else top
+
+
+def lost_seconds(stream: AudioStream, size: int) -> float:
+    """How much of the sound in the index of an MP4 lies beyond the end of a file of `size` bytes, in seconds."""
+    entries, lost = stream.index_entries, 0
+    while lost < len(entries) and entries[-1 - lost].pos + entries[-1 - lost].size > size:
+        lost += 1
+    if not lost:
+        return 0.0
+    last, first = entries[-1].timestamp, entries[-lost].timestamp
+    each = (last - entries[0].timestamp) / max(len(entries) - 1, 1)
+    return float((last - first + each) * (stream.time_base or 0))
 
 
 def _runs(stream: AudioStream) -> list[tuple[int, int]]:

@@ -5,6 +5,8 @@ Each message is a header, which names its kind, and a payload:
     tracks      payload: the audio tracks of the video, and which are taken (JSON, as of choosing.views); comes first
     audio       payload: the next frames of the MP3
     progress    share: how much of the work is done, 0 to 1
+    restart     the frames so far are not to be kept: what should be copied has to be encoded (once, and before
+                anything that is kept: a checkpoint or a file)
     checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
     warning     code, values: what the owner has to know about the MP3 (functions/shared/job_warnings.py);
                 before the file, or where chapters are split after the last one
@@ -36,6 +38,7 @@ from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
+from functions.convert.errors import NotOneStream
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.reasons import Failure
@@ -89,7 +92,7 @@ def converted(source: RangeSource, job: Mapping[str, Any]) -> Iterator[RawMessag
     yield work.choose()
     work.prepare()
     if work.plan.copy:
-        yield from work.copied()
+        yield from work.copied_or_encoded()
     elif work.plan.split_chapters:
         yield from work.split()
     else:
@@ -124,6 +127,9 @@ class _Work:
         heard = self._heard
         plan = planned(self._media, self._job["options"], heard.track if heard else None)
         self.plan = replace(plan, warnings=plan.warnings + (heard.warnings if heard else ()))
+        if self._state:
+            # Only what is encoded saves a state.
+            self.plan = replace(self.plan, copy=False)
         self._check_length(self.plan.seconds or 0.0)
         stream = self._media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
@@ -181,12 +187,22 @@ class _Work:
                 yield self._file_message(mp3, title, len(files))
         yield from self._warnings()
 
-    def copied(self) -> Iterator[RawMessage]:
-        """MP3 frames as they are, with a header of their own."""
+    def copied_or_encoded(self) -> Iterator[RawMessage]:
+        """MP3 frames as they are; encoded anew, if they turn out to be no single stream of them."""
+        try:
+            yield from self._copied()
+        except NotOneStream:
+            yield {"kind": "restart"}, b""
+            self.plan = replace(self.plan, copy=False)
+            self._found.clear()
+            self._reopen()
+            yield from self.encoded()
+
+    def _copied(self) -> Iterator[RawMessage]:
         mp3 = Copy(self.plan)
         for frames in mp3.frames(decode.packets(self._container, self.plan, self._found)):
             yield _audio(frames)
-            yield self._reached(mp3.samples)
+            yield _progress(self._share(mp3.seconds))
         yield from self._warnings()
         yield self._file_message(mp3, None)
 
@@ -243,7 +259,7 @@ class _Work:
 
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:
         head, tail = mp3.ends(self._cover)
-        seconds = mp3.samples / self.plan.shape.sample_rate
+        seconds = mp3.seconds
         told = {"title": title and title[:MAX_TEXT_LENGTH], "files": files, "head": len(head), "seconds": seconds}
         return {"kind": "file", **told}, head + tail
 

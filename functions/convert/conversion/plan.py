@@ -122,7 +122,7 @@ def planned(media: Media, options: Mapping[str, Any], track: Track | None = None
     if track is None or (track.empty and "track" in options):
         raise Failure("no-track")
     if not track.codec:
-        raise Failure("unsupported-codec")
+        raise Failure("encrypted" if track.encrypted else "unsupported-codec")
     if track.empty:
         raise Failure("no-audio")
     plan = _planned(media, options, track)

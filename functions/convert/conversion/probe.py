@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from fractions import Fraction
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from functions.convert.conversion import chapters
 from functions.convert.conversion.accepted import CODECS, FORMATS
-from functions.convert.conversion.cut_off import is_cut_off
+from functions.convert.conversion.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
+from functions.convert.conversion.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.icy import sound_between_titles
+from functions.convert.conversion.kinds import check_kind, is_text
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Chapter, Media, Track
-from functions.convert.conversion.needed_ranges import whole_index
+from functions.convert.conversion.mp3_file import sound_start
+from functions.convert.conversion.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tails import understates
 from functions.shared.reasons import Failure
 
 __all__ = ["opened", "probe"]
@@ -31,12 +35,6 @@ _UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
-_HEAD = 1024
-
-# How texts and pictures begin that make FFmpeg read other files, or are one picture of many.
-_TEXTS = (b"ffconcat", b"#extm3u", b"v=0", b"<smil", b"<mpd", b"<asx", b"<playlist", b"<smoothstreamingmedia")
-_LISTS = (b"[playlist]", b"[reference]", b"rtsptext", b"smiltext", b"data:", b"http://", b"https://", b"file:")
-_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")
 
 
 def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
@@ -45,32 +43,49 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
     Sound that begins late is `searched` for, if need be through the whole file.
     Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
     """
-    if file.size == 0:
-        raise Failure("empty")
-    head = file.peek(0, _HEAD)
-    if _is_list(head) or _is_picture(head):
-        raise Failure("refused-format")
+    check_kind(file)
+    head = file.peek(0, 8)
     file.seek(0)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
+    if understates(file):
+        options["ignore_length"] = "1"
     try:
         container = _open(file, options)
         if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
             file.seek(0)
             container = _open(file, _GUARDS)
+        if container.format.name == "mp3" and sound_between_titles(file):
+            return _opened_mp3(file)
         return _searched(file, container) if searched else container
     except MemoryError:
         raise
     except av.error.ArgumentError as error:
         # What FFmpeg knows, and the white list does not.
-        raise Failure("refused-format") from error
+        raise Failure("not-media" if is_text(file) else "refused-format") from error
     except av.error.FFmpegError as error:
-        raise Failure("truncated" if is_cut_off(file) else "not-media") from error
+        if is_cut_off(file):
+            raise Failure("truncated", "no-index") from error
+        return _opened_mp3(file)
 
 
-def _open(file: RangeFile, options: dict[str, str]) -> InputContainer:
-    return av.open(file, "r", options=options, metadata_errors="replace", buffer_size=_BUFFER)
+def _opened_mp3(file: RangeFile) -> InputContainer:
+    """An MP3 that FFmpeg does not know, because other bytes lie before it or in it. Raises: Failure."""
+    if sound := sound_between_titles(file):
+        file.become(sound)
+    start = sound_start(file)
+    if start is None:
+        raise Failure("not-media")
+    file.become([(start, file.size)])
+    try:
+        return _open(file, _GUARDS, "mp3")
+    except av.error.FFmpegError as error:
+        raise Failure("not-media") from error
+
+
+def _open(file: RangeFile, options: dict[str, str], form: str | None = None) -> InputContainer:
+    return av.open(file, "r", form, options=options, metadata_errors="replace", buffer_size=_BUFFER)
 
 
 def _searched(file: RangeFile, container: InputContainer) -> InputContainer:
@@ -108,22 +123,38 @@ def probe(container: InputContainer) -> Media:
     tags = {name.lower(): value for name, value in container.metadata.items()}
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
-    tracks = tuple(_track(position, stream, file) for position, stream in enumerate(container.streams.audio))
+    streams = container.streams.audio
+    protected = protected_tracks(file, len(streams))
+    tracks = tuple(_track(position, stream, file, protected[position]) for position, stream in enumerate(streams))
     if not tracks:
-        raise Failure("no-audio")
-    if "asf_protection_type" in tags or any(map(_is_encrypted, container.streams.audio)):
+        raise Failure("encrypted" if is_scrambled(file) else "no-audio")
+    if all(track.encrypted for track in tracks):
         raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     listed = chapters.complete(file, tuple(_chapters(container)), seconds)
-    return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), is_cut_off(file))
+    cut_off = _is_much_cut_off(container, file)
+    return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), cut_off)
 
 
-def _track(position: int, stream: AudioStream, file: RangeFile) -> Track:
+def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:
+    """Whether it need not be read to know that the end of its sound is missing."""
+    found = ending(file)
+    if found.lacks_index or not lacks_much(found, file.size):
+        return found.lacks_index
+    # The index of an MP4 tells what really is missing.
+    is_indexed = "mp4" in container.format.name and not found.fragmented and not found.broken_off
+    return not is_indexed or all(
+        lost_seconds(stream, file.size) > MISSING_SECONDS for stream in container.streams.audio
+    )
+
+
+def _track(position: int, stream: AudioStream, file: RangeFile, protected: bool) -> Track:
     tags = {name.lower(): value for name, value in stream.metadata.items()}
     language = tags.get("language", "").lower()
     length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     context = stream.codec_context
-    known = context is not None and context.codec.name in _CODECS
+    encrypted = protected or "enc_key_id" in stream.metadata
+    known = context is not None and context.codec.name in _CODECS and not encrypted
     # First of all: everything that asks for the layout later must find a tame one.
     layout = tame(context) if known else ""
     return Track(
@@ -139,24 +170,13 @@ def _track(position: int, stream: AudioStream, file: RangeFile) -> Track:
         length,
         roles=frozenset(role.name for role in Disposition if stream.disposition & role and role.name),
         empty=_is_empty(stream, file),
+        encrypted=encrypted,
     )
 
 
 def _is_empty(stream: AudioStream, file: RangeFile) -> bool:
     # Only such an index names every sample that there is.
     return not stream.frames and not len(stream.index_entries) and whole_index(file) is not None
-
-
-def _is_encrypted(stream: Stream) -> bool:
-    # Matroska's ContentEncryption leaves the first, iTunes' FairPlay the second.
-    return "enc_key_id" in stream.metadata or _tag(stream) == "drms"
-
-
-def _tag(stream: Stream) -> str:
-    # Four bytes that need be no text; and without a decoder, av does not know them.
-    with suppress(AttributeError, UnicodeDecodeError):
-        return stream.codec_tag
-    return ""
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
@@ -173,14 +193,3 @@ def _cover(container: InputContainer) -> int | None:
     pictures = [stream for stream in container.streams.video if stream.disposition & Disposition.attached_pic]
     files = [stream for stream in container.streams.attachments if (stream.mimetype or "").startswith("image/")]
     return next((stream.index for stream in (*pictures, *files)), None)
-
-
-def _is_list(head: bytes) -> bool:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<?xml"):
-        return any(mark in text for mark in _TEXTS[3:])
-    return text.startswith(_TEXTS + _LISTS)
-
-
-def _is_picture(head: bytes) -> bool:
-    return head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")

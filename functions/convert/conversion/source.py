@@ -6,6 +6,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 __all__ = ["MIN_GAP", "RangeFile", "RangeSource"]
@@ -48,6 +49,36 @@ class _Window:
         return b"".join([*parts, bytes(stop - reached)])
 
 
+class _Parts:
+    """Some (start, stop) of a source, joined in order."""
+
+    def __init__(self, source: RangeSource, parts: Sequence[tuple[int, int]]) -> None:
+        self._source, self._parts = source, parts
+        # Where each part begins among all of them.
+        self._begins = [0, *accumulate(stop - start for start, stop in parts)]
+        self.size = self._begins.pop()
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in RangeSource."""
+        wanted = [piece for start, length in ranges for piece in self._mapped(start, start + length)]
+        fetched = [self._source.fetch(wanted[at : at + MAX_RANGES]) for at in range(0, len(wanted), MAX_RANGES)]
+        return b"".join(fetched)
+
+    def narrowed(self, parts: Iterable[tuple[int, int]]) -> _Parts:
+        """Some (start, stop) of these parts: there may be parts of parts of parts."""
+        mapped = [piece for start, stop in parts for piece in self._mapped(start, stop)]
+        return _Parts(self._source, [(start, start + length) for start, length in mapped])
+
+    def _mapped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """What a range is in the source, as (start, length)."""
+        at = max(bisect_right(self._begins, start) - 1, 0)
+        while start < stop:
+            begin, (first, last) = self._begins[at], self._parts[at]
+            length = min(stop - start, last - first - (start - begin))
+            yield first + start - begin, length
+            start, at = start + length, at + 1
+
+
 class RangeFile:
     """A file to read and seek in, as `av.open` takes it.
 
@@ -58,7 +89,7 @@ class RangeFile:
         self.size = source.size
         self.bytes_read = 0
         self.requests = 0
-        self._source = source
+        self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
         self._windows: list[_Window] = []
@@ -99,9 +130,20 @@ class RangeFile:
             self._windows.clear()
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
 
-    def from_on(self, start: int) -> RangeFile:
-        """A file of its own, which begins at a position of this one."""
-        return RangeFile(_Rest(self._source, start))
+    def become(self, parts: Sequence[tuple[int, int]]) -> None:
+        """From now on, take only these (start, stop), joined in order, for the file."""
+        self._source = self._parts(parts)
+        self.size = self._source.size
+        self._position, self._wanted = 0, [(0, self.size)]
+        self._windows.clear()
+
+    def rest(self, position: int) -> RangeFile:
+        """What lies from a position on, as a file of its own."""
+        return RangeFile(self._parts([(position, self.size)]))
+
+    def _parts(self, parts: Sequence[tuple[int, int]]) -> _Parts:
+        source = self._source
+        return source.narrowed(parts) if isinstance(source, _Parts) else _Parts(source, parts)
 
     def _window_at(self, position: int) -> _Window:
         for at, window in enumerate(reversed(self._windows)):
@@ -149,18 +191,6 @@ class RangeFile:
         if len(data) != sum(length for _, length in ranges):
             raise OSError("the source gave another number of bytes than it was asked for")
         return list(_cut(data, ranges))
-
-
-class _Rest:
-    """A RangeSource: what another one has from `start` on."""
-
-    def __init__(self, source: RangeSource, start: int) -> None:
-        self.size = source.size - start
-        self._source, self._start = source, start
-
-    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """As in RangeSource."""
-        return self._source.fetch([(self._start + start, length) for start, length in ranges])
 
 
 def _weight(window: _Window) -> int:

@@ -137,7 +137,7 @@ def _job(run: Entry, confinement: dict[str, Any], ranges: int, messages: int) ->
         size, job = _order(messages)
         run(RangeClient(ranges, size), job, send)
     except Failure as failure:
-        send({"kind": "failed", "code": failure.code})
+        send({"kind": "failed", "code": failure.code, "hint": failure.hint})
     except MemoryError:
         return OUT_OF_MEMORY
     except BaseException:

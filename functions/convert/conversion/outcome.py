@@ -1,0 +1,118 @@
+"""Whether a track was read to its end, how much sound is missing, and what the owner has to know of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from functions.convert.conversion import ebml, tails
+from functions.convert.conversion.cut_off import MISSING_SECONDS, Ending, ending
+from functions.convert.conversion.encryption import is_scrambled
+from functions.convert.conversion.plan import Plan, is_short
+from functions.shared.job_warnings import JobWarning
+from functions.shared.reasons import Failure
+
+if TYPE_CHECKING:
+    from functions.convert.conversion.mixing import MixReader
+    from functions.convert.conversion.reading import TrackReader
+
+__all__ = ["check_mix", "check_outcome"]
+
+_MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+# Here the stated length is a number of samples, so that what is missing of it is missing.
+_EXACT = {"wav", "aiff", "au", "flac", "tta", "ape", "wv"}
+# Of these FFmpeg takes the length from what is there, where that is less than what is stated.
+_BY_BYTES = {"wav", "w64", "caf", "avi"}
+# What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
+_STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
+# Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
+_STRUCTURED = {_MOV, "ogg"}
+
+
+def check_outcome(reader: TrackReader, plan: Plan) -> None:
+    """Look back on what was read. Adds to the reader's warnings.
+
+    Raises: Failure (truncated, damaged, unsupported-codec, no-audio), MemoryError.
+    """
+    end = ending(reader.file, reader.last_byte) if reader.is_at_end else Ending()
+    missing = _missing(reader, end) if reader.is_at_end else 0.0
+    is_cut = missing > MISSING_SECONDS
+    if not reader.seconds:
+        raise Failure(_why_nothing(reader, is_cut and not plan.whole))
+    # An edit list makes an index shorter too, but then no longer sound is stated.
+    if reader.is_at_end and reader.lost_index and is_short(reader.seconds, plan.track.seconds):
+        raise MemoryError("the index of the video does not fit into the memory")
+    if is_cut and not plan.whole:
+        raise Failure("truncated")
+    if is_cut:
+        reader.warnings.append(JobWarning("ends-early"))
+    elif reader.is_at_end:
+        reader.warnings += _remarks(reader, end)
+
+
+def check_mix(reader: MixReader, plan: Plan) -> None:
+    """Look back on what was read of several tracks. Raises: Failure (truncated, damaged, unsupported-codec)."""
+    if not reader.seconds:
+        nothing = "unsupported-codec" if reader.is_unknown else "damaged"
+        raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
+    is_short_of = is_short(reader.seconds, plan.track.seconds) and reader.broken
+    if reader.is_at_end and not plan.whole and (reader.is_cut or is_short_of):
+        raise Failure("truncated")
+
+
+def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
+    if end.unmarked or (end.broken_off and _stated(reader, end) is None):
+        yield JobWarning("end-unknown")
+    if reader.is_cut or reader.left_rest:
+        yield JobWarning("rest-unread")
+    if reader.format == "wav" and tails.understates(reader.file):
+        stated, held = tails.wav_stated(reader.file)[1], reader.reached
+        yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
+    if reader.recordings > 1:
+        yield JobWarning("recordings", {"count": reader.recordings})
+
+
+def _why_nothing(reader: TrackReader, is_cut: bool) -> str:
+    if is_cut:
+        return "truncated"
+    if is_scrambled(reader.file):
+        return "encrypted"
+    if reader.is_unknown:
+        return "unsupported-codec"
+    return "damaged" if reader.newest else "no-audio"
+
+
+def _missing(reader: TrackReader, end: Ending) -> float:
+    """How many seconds of sound the file lacks at its end; infinite where it is cut off, and nobody knows how much."""
+    if reader.format == _MOV and not end.fragmented:
+        # By its index; unless that itself is cut off, or the demuxer gave up.
+        return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds()
+    is_evident = bool(end.missing or end.broken_off or reader.is_cut)
+    if reader.format in _BY_BYTES:
+        return max(_by_bytes(reader, end), _by_clock(reader, end) if reader.format in _EXACT or reader.is_cut else 0.0)
+    if is_evident or reader.format in _EXACT or end.fragmented:
+        return _by_clock(reader, end)
+    # A length that is only stated is believed where the file looks broken off, too.
+    ends_badly = end.seconds is not None or (reader.newest is not None and reader.newest.is_corrupt)
+    return _by_clock(reader, end) if ends_badly and is_short(reader.reached, _stated(reader, end)) else 0.0
+
+
+def _by_bytes(reader: TrackReader, end: Ending) -> float:
+    return end.missing / reader.file.size * reader.reached
+
+
+def _by_clock(reader: TrackReader, end: Ending) -> float:
+    # The index of fragments may lead beyond the end of the file.
+    stated, reached = _stated(reader, end), reader.reached if end.fragmented else reader.file_reached
+    if stated is None:
+        is_cut = end.missing or end.broken_off or reader.is_cut
+        return math.inf if is_cut and reader.format in _STRUCTURED else _by_bytes(reader, end)
+    if end.tick:
+        reached = max(reached, ebml.last_moment(reader.file, end.tick) or 0.0)
+    return max(stated - reached, 0.0)
+
+
+def _stated(reader: TrackReader, end: Ending) -> float | None:
+    """When the sound ends by what the file states, in seconds of its clock."""
+    return reader.stated_end if reader.format in _STATED and not end.fragmented else end.seconds

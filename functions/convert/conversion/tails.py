@@ -1,0 +1,169 @@
+"""The last piece of a file, by container: whether it is whole, and what is stated of where it ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from functions.convert.conversion.source import RangeFile
+
+__all__ = [
+    "ASF",
+    "RIFF_UNKNOWN_FROM",
+    "W64",
+    "asf_size",
+    "caf_stop",
+    "ends_in_a_packet",
+    "ends_with_a_tag",
+    "has_avi_index",
+    "is_chained",
+    "is_ts",
+    "ogg_end",
+    "riff_chunks",
+    "riff_stop",
+    "ts_packet",
+    "understates",
+    "wav_stated",
+]
+
+# The header object of an ASF (Advanced Systems Format, 10.1), and its file properties object (10.2).
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+# How a Wave64 begins: its length comes after this.
+W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEAD, _ASF_IS_LIVE = 64 * 1024, 1
+# A page of Ogg is no longer (RFC 3533, 6): a header, 255 lengths, and 255 pieces of 255 bytes.
+_MAX_PAGE = 27 + 255 + 255 * 255
+_OGG_END_OF_STREAM, _OGG_BEGIN = 4, re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
+# A packet of an MPEG transport stream, bare, with a time stamp before it, or with a checksum after it.
+_TS_PACKETS = {188: 0, 192: 4, 204: 0}
+_TS_LOOK, _TS_SYNC = 4, 0x47
+_FLV_TAGS = {8, 9, 18}
+_MAX_CHUNKS = 1024
+# A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
+RIFF_UNKNOWN_FROM = 0x7FFF_0000
+# The name of a chunk; and so many bytes at the end may be anything.
+_CHUNK_NAME, _MIN_REST = re.compile(rb"[A-Za-z0-9_ ]{4}"), 1024
+
+
+def riff_chunks(file: RangeFile, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and stated end of each chunk between two positions of a RIFF."""
+    for _ in range(_MAX_CHUNKS):
+        head = file.peek(start, 8)
+        if start + 8 > stop or len(head) < 8:
+            return
+        size = int.from_bytes(head[4:8], "little")
+        yield head[:4], start + 8, start + 8 + size
+        start += 8 + size + size % 2
+
+
+def wav_stated(file: RangeFile) -> tuple[int, float]:
+    """Where the sound of a WAV ends by its own account, in bytes, and how long it is, in seconds; (0, 0) if unknown."""
+    rate = 0
+    for name, content, stop in riff_chunks(file, 12, file.size):
+        if name == b"fmt ":
+            rate = int.from_bytes(file.peek(content + 8, 4), "little")
+        if name == b"data":
+            is_known = 0 < stop - content < RIFF_UNKNOWN_FROM
+            return (stop, (stop - content) / rate) if is_known and rate else (0, 0.0)
+    return 0, 0.0
+
+
+def understates(file: RangeFile) -> bool:
+    """Whether a WAV goes on with sound where it states that its sound ends: with what is no chunk, and no silence."""
+    stop = wav_stated(file)[0] if file.peek(0, 4) == b"RIFF" else 0
+    stop += stop % 2
+    if not 0 < stop < file.size - _MIN_REST:
+        return False
+    name, _, end = next(riff_chunks(file, stop, file.size))
+    # Of another recording, the end may be missing.
+    is_chunk = name == b"RIFF" or (_CHUNK_NAME.fullmatch(name) and end <= file.size)
+    return not is_chunk and any(file.peek(stop, _MAX_PAGE))
+
+
+def riff_stop(file: RangeFile, stated: int) -> int:
+    """Where an AVI or WAV ends that states a length: an AVI of more than a gigabyte goes on in further RIFFs (AVIX)."""
+    stop = stated
+    for name, content, end in riff_chunks(file, 8 + stated + stated % 2, file.size):
+        if name != b"RIFF" or file.peek(content, 4) != b"AVIX":
+            break
+        stop = end - 8
+    return stop
+
+
+def has_avi_index(file: RangeFile) -> bool:
+    """Whether an AVI of one RIFF has its index, which is written last, whatever length it states."""
+    names = list(riff_chunks(file, 12, file.size))
+    return bool(names) and any(name == b"idx1" and stop <= file.size for name, _, stop in names)
+
+
+def caf_stop(file: RangeFile) -> int:
+    """Where the sound of a Core Audio Format file ends by its own account; 0 where it does not say (-1)."""
+    start = 8
+    for _ in range(_MAX_CHUNKS):
+        head = file.peek(start, 12)
+        size = int.from_bytes(head[4:12], "big", signed=True)
+        if len(head) < 12 or size < 0 or head[:4] == b"data":
+            return start + 12 + size if head[:4] == b"data" and size > 0 else 0
+        start += 12 + size
+    return 0
+
+
+def asf_size(file: RangeFile) -> int:
+    """The length of the file that an ASF states, in bytes; 0 where it was live, and nobody knew."""
+    head = file.peek(0, _ASF_HEAD)
+    at = head.find(_FILE_PROPERTIES)
+    if at < 0 or len(head) <= at + 88 or head[at + 88] & _ASF_IS_LIVE:
+        return 0
+    return int.from_bytes(head[at + 40 : at + 48], "little")
+
+
+def ogg_end(file: RangeFile) -> tuple[bool, bool]:
+    """Whether the last page is whole, and whether it says that its stream ends (RFC 3533, 6)."""
+    start = max(file.size - 2 * _MAX_PAGE, 0)
+    tail = file.peek(start, 2 * _MAX_PAGE)
+    at = tail.rfind(b"OggS\0")
+    if at < 0 or len(tail) < at + 27:
+        return False, False
+    lengths = tail[at + 27 : at + 27 + tail[at + 26]]
+    whole = len(lengths) == tail[at + 26] and at + 27 + len(lengths) + sum(lengths) <= len(tail)
+    return whole, whole and bool(tail[at + 5] & _OGG_END_OF_STREAM)
+
+
+def is_chained(file: RangeFile) -> bool:
+    """Whether an Ogg ends with another stream than those that it begins with (RFC 3533, 4: chaining)."""
+    head = file.peek(0, _MAX_PAGE)
+    tail = file.peek(max(file.size - 2 * _MAX_PAGE, 0), 2 * _MAX_PAGE)
+    at = tail.rfind(b"OggS\0")
+    if not head.startswith(b"OggS") or at < 0:
+        return False
+    first = {head[found.start() + 14 : found.start() + 18] for found in _OGG_BEGIN.finditer(head)}
+    return tail[at + 14 : at + 18] not in first
+
+
+def ends_with_a_tag(file: RangeFile) -> bool:
+    """Whether an FLV ends with a whole tag: the last four bytes are its length (Adobe Flash Video, E.3)."""
+    length = int.from_bytes(file.peek(max(file.size - 4, 0), 4), "big")
+    tag = file.peek(file.size - 4 - length, 4) if 11 <= length < file.size - 4 else b""
+    return len(tag) == 4 and tag[0] & 0x1F in _FLV_TAGS and int.from_bytes(tag[1:], "big") == length - 11
+
+
+def ts_packet(head: bytes) -> tuple[int, int]:
+    """Where the first packet of a transport stream begins, and how long one is; (0, 0) where there is none."""
+    for size, before in _TS_PACKETS.items():
+        for first in range(size):
+            marks = head[first + before :: size]
+            if len(marks) >= _TS_LOOK and set(marks) == {_TS_SYNC}:
+                return first, size
+    return 0, 0
+
+
+def is_ts(head: bytes) -> bool:
+    """Whether the file is an MPEG transport stream (ISO/IEC 13818-1, 2.4.3.2), by its first packets."""
+    return ts_packet(head)[1] > 0
+
+
+def ends_in_a_packet(file: RangeFile, head: bytes) -> bool:
+    """Whether a transport stream ends in the middle of a packet."""
+    first, size = ts_packet(head)
+    return (file.size - first) % size != 0
