@@ -48,8 +48,8 @@ _NEEDS = {
     "pcm_dvd": _ALL,
     # Random numbers: perceptual noise substitution, mantissas without bits, dither of 16-bit samples, empty bands.
     **dict.fromkeys(("aac", "aac_latm", "ac3", "eac3", "mp2", "mp1", "nellymoser"), _RANDOM),
-    # Filters of speech codecs, which never quite forget; Opus has them in SILK. After 256 packets they are where they
-    # would be, to a millionth.
+    # Filters of speech codecs, which never quite forget; Opus has them in SILK. After 256 packets they are so near to
+    # where they would be that nobody hears it.
     **dict.fromkeys(("opus", "speex", "amr_nb", "amr_wb", "gsm", "gsm_ms"), _FADING),
 }
 
