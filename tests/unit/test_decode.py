@@ -80,6 +80,15 @@ def test_one_can_go_on_from_a_place(directory: Path, name: str, share: float) ->
     assert again.bytes_read <= 1.1 * file.bytes_read + 2**18
 
 
+@pytest.mark.parametrize("name", ["end.webm", "end.mka", "end.ogg"])
+@pytest.mark.parametrize("samples_", [144_000, 144_001, 144_658, 144_959])
+def test_opus_ends_at_the_very_sample(tmp_path: Path, name: str, samples_: int) -> None:
+    """What its last packet has too much is left out: Matroska's DiscardPadding, and the last granule of an Ogg."""
+    sound = ["-f", "lavfi", "-i", f"sine=sample_rate=48000,atrim=end_sample={samples_}"]
+    subprocess.run([ffmpeg(), "-v", "error", *sound, "-c:a", "libopus", str(tmp_path / name)], check=True)
+    assert joined(decoded(tmp_path / name)[0]).shape[1] == samples_
+
+
 def test_a_place_that_the_index_does_not_lead_to_is_found_from_the_start(directory: Path) -> None:
     path = made(directory, "aac.mp4")
     whole, _ = decoded(path)
