@@ -130,7 +130,9 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
         sample += block.samples
         if end <= 0:
             return
-        if (begin, end) == (0, block.samples):
+        if (begin, end, first) == (0, block.samples, 0):
+            yield block
+        elif (begin, end) == (0, block.samples):
             point = block.resume and replace(block.resume, sample=block.resume.sample - first)
             yield Block(block.planes, block.samples, point)
         elif begin < end:

@@ -48,8 +48,8 @@ _NEEDS = {
     "pcm_dvd": _ALL,
     # Random numbers: perceptual noise substitution, mantissas without bits, dither of 16-bit samples, empty bands.
     **dict.fromkeys(("aac", "aac_latm", "ac3", "eac3", "mp2", "mp1", "nellymoser"), _RANDOM),
-    # Filters of speech codecs, which never quite forget; Opus has them in SILK. After 256 packets they are where they
-    # would be, to a millionth.
+    # Filters of speech codecs, which never quite forget; Opus has them in SILK. After 256 packets they are so near to
+    # where they would be that nobody hears it.
     **dict.fromkeys(("opus", "speex", "amr_nb", "amr_wb", "gsm", "gsm_ms"), _FADING),
 }
 
@@ -69,7 +69,8 @@ class Decoder:
         self.renewed_at = 0
         self._context = stream.codec_context
         # As the file has them: a decoder that runs may change its own.
-        self._parameters = self._context.extradata, self._context.sample_rate, self._context.layout.name
+        self._extradata, self._sample_rate = self._context.extradata, self._context.sample_rate
+        self._layout = self._context.layout.name if self._context.channels else None
         self._need = need
         self._before: deque[Packet[AudioStream]] = deque(maxlen=need.packets)
 
@@ -97,7 +98,9 @@ class Decoder:
         """A decoder for the same packets, made as the first one was."""
         made = CodecContext.create(self._context.codec, "r")
         assert isinstance(made, AudioCodecContext)
-        made.extradata, made.sample_rate, made.layout = self._parameters
+        made.extradata, made.sample_rate = self._extradata, self._sample_rate
+        if self._layout:
+            made.layout = self._layout
         # Threads would only make a fast decoder's frames come late.
         made.thread_count = 1
         return made
