@@ -19,6 +19,8 @@ WARNINGS: dict[str, str] = {
     "track {chosen} was taken.",
     "track-maybe-silent": "Track {chosen} was taken, and held no sound where it was looked at. Track {track} does: "
     "choose it with the option `track` if it is the one you want.",
+    "several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken: "
+    "the option `tracks=mix` mixes all of them.",
 }
 
 
