@@ -35,6 +35,8 @@ WARNINGS: dict[str, str] = {
     "states-less": "The file states {stated} s of sound, but holds {held} s: all of it was taken.",
     "recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
     "rest-unread": "What follows in the file cannot be read, and was left out.",
+    "several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken: "
+    "the option `tracks=mix` mixes all of them.",
 }
 
 

@@ -69,6 +69,8 @@ def ended(video: bytes | Path, options: Mapping[str, Any] | None = None, state: 
     frames, restarted = b"", False
     try:
         work = pipeline._Work(source, job)
+        work.choose()
+        work.prepare()
         for header, payload in work.copied_or_encoded() if work.plan.copy else work.encoded():
             if header["kind"] == "restart":
                 frames, restarted = b"", True

@@ -39,7 +39,22 @@ def written(
     shown = picture or f"testsrc2=size=160x120:rate=25:duration={SECONDS}"
     inputs = [word for each in (shown, *sounds) for word in ("-f", "lavfi", "-i", each)]
     maps = [word for at in range(len(sounds) + 1) for word in ("-map", str(at))]
-    command = [media.ffmpeg(), "-v", "error", "-y", *inputs, *maps, "-c:v", "mpeg2video", "-q:v", "9", "-c:a", codec]
+    command = [
+        media.ffmpeg(),
+        "-v",
+        "error",
+        "-y",
+        *inputs,
+        *maps,
+        "-c:v",
+        "mpeg2video",
+        "-q:v",
+        "9",
+        "-c:a",
+        codec,
+        "-ac",
+        "2",
+    ]
     subprocess.run([*command, *words, str(path)], check=True, capture_output=True)
     return path
 
@@ -276,6 +291,15 @@ def test_where_looking_costs_too_much_the_first_stays_and_the_other_is_named(
     assert (warning.code, warning.values) == ("track-maybe-silent", {"track": 1, "chosen": 0})
 
 
+def test_several_microphones_are_offered_for_mixing(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.mov", "-ac", "1", tracks=(SINE,) * 3)
+    assert chosen(path) == (0, ["several-microphones"])
+    assert chosen(path, track=1) == (1, [])
+    assert work(path, tracks="mix")[0].plan.warnings == ()
+    languages = ("-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng")
+    assert chosen(written(tmp_path / "b.mov", "-ac", "1", *languages)) == (0, [])
+
+
 def test_it_listens_within_a_budget_and_not_at_all_to_a_single_track(tmp_path: Path) -> None:
     noise = f"testsrc2=size=640x480:rate=25:duration={SECONDS},noise=alls=80:allf=t"
     for name, tracks in (("one.mov", (SINE,)), ("two.mov", (SINE, SINE)), ("silent.mov", (SILENCE, SINE))):
@@ -311,7 +335,7 @@ def test_a_video_without_the_track_says_which_it_has(tmp_path: Path) -> None:
         "codec": "aac",
         "language": "",
         "title": "",
-        "channels": 1,
+        "channels": 2,
         "sample_rate": 44100,
         "seconds": None,
         "default": True,

@@ -215,3 +215,9 @@ def messages(path: Path, state: dict[str, Any] | None) -> Any:
 
 def audio(told: list[tuple[dict[str, Any], bytes]]) -> bytes:
     return b"".join(payload for header, payload in told if header["kind"] == "audio")
+
+
+def test_what_it_moves_to_must_be_a_codec_that_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(tmp_path).record(440, 0x100).record(880, 0x200, codec="ac3")
+    monkeypatch.setattr("functions.convert.conversion.probe._CODECS", frozenset({"mp2float", "mp2"}))
+    assert tones(recorder.path, 5) == [440]

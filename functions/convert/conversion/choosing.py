@@ -19,6 +19,7 @@ __all__ = [
     "RULES",
     "Rule",
     "needs_listening",
+    "offer",
     "own_choice",
     "ranked",
     "remarks",
@@ -107,6 +108,15 @@ def remarks(own: Track | None, chosen: Track) -> tuple[JobWarning, ...]:
     # Where the rules are for the other one, it was listened to.
     code = deciding.warning if deciding.rank(chosen) < deciding.rank(own) else "track-silent"
     return (JobWarning(code, {"track": own.position, "chosen": chosen.position}),) if code else ()
+
+
+def offer(tracks: Sequence[Track], options: Mapping[str, Any], chosen: Track) -> tuple[JobWarning, ...]:
+    """That there is more to mix, where the tracks are those of several microphones: all mono, and of one kind."""
+    able = [track for track in tracks if track.codec and not track.empty]
+    kinds = {(track.channels, track.language, track.roles - {"default"}) for track in able}
+    if len(able) < 2 or kinds != {(1, chosen.language, frozenset())} or options.keys() & {"track", "language"}:
+        return ()
+    return (JobWarning("several-microphones", {"count": len(able), "chosen": chosen.position}),)
 
 
 def views(tracks: Sequence[Track], chosen: Iterable[Track]) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.choosing import ranked
 from functions.convert.conversion.languages import same_language
 from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -131,11 +132,13 @@ def _successor(file: RangeFile, part: _Part) -> _Part | None:
 def _part_at(file: RangeFile, start: int, part: _Part) -> _Part | None:
     try:
         rest = opened(file.rest(start), searched=False)
+        tracks = ranked(probe(rest).tracks, {}) if rest.format.name == part.kind else ()
     except Failure:
         return None
-    others = rest.streams.audio if rest.format.name == part.kind else ()
-    for other in others:
-        if _goes_on(other, part):
+    for track in tracks:
+        other = rest.streams.audio[track.position]
+        # Only a codec that is accepted has a name here, and only one whose packets have been seen has a rate.
+        if track.codec and track.sample_rate and _goes_on(other, part):
             tame(other.codec_context)
             other.codec_context.thread_count = 1
             return _Part(file, rest, other, start)
@@ -152,8 +155,6 @@ def _starts(part: _Part, file: RangeFile) -> tuple[int, ...]:
 
 
 def _goes_on(other: AudioStream, part: _Part) -> bool:
-    if other.codec_context is None or not other.codec_context.sample_rate:
-        return False
     languages = [each.metadata.get("language", "") for each in (part.stream, other)]
     is_other = all(languages) and not same_language(*languages)
     return not (other.id == part.stream.id or is_other or _was_beside(other, part))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from functions.convert.conversion.choosing import own_choice, ranked, remarks, to_mix
+from functions.convert.conversion.choosing import offer, own_choice, ranked, remarks, to_mix
 from functions.convert.conversion.languages import three_letters
 from functions.convert.conversion.layouts import side_of
 from functions.convert.conversion.media import Chapter, Media, Track
@@ -126,7 +126,8 @@ def planned(media: Media, options: Mapping[str, Any], track: Track | None = None
     if track.empty:
         raise Failure("no-audio")
     plan = _planned(media, options, track)
-    return replace(plan, warnings=remarks(own_choice(media.tracks, options), track))
+    own = own_choice(media.tracks, options)
+    return replace(plan, warnings=remarks(own, track) + offer(media.tracks, options, track))
 
 
 def _planned(media: Media, options: Mapping[str, Any], track: Track) -> Plan:
