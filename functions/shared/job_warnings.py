@@ -8,6 +8,7 @@ __all__ = ["WARNINGS", "JobWarning"]
 
 # In braces: the values that go with a warning.
 WARNINGS: dict[str, str] = {
+    "undecodable": "{broken:,} of {frames:,} frames could not be decoded; there is silence instead.",
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
 }

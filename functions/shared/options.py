@@ -156,6 +156,11 @@ OPTIONS: dict[str, Option] = {
         "the two or three letters of a language (ISO 639)",
         "The audio track in this language, instead of `track`.",
     ),
+    "timeline": _words(
+        ("video", "sound"),
+        "Whether the MP3 runs on the video's clock, with silence where sound is missing (video), or the sound is "
+        "strung together (sound); video unless said.",
+    ),
     "start": _seconds(_MAX_SECONDS, "Leave out what comes before, to the millisecond."),
     "end": _seconds(_MAX_SECONDS, "Leave out what comes after, to the millisecond."),
     "fade_in": _seconds(_MAX_FADE_SECONDS, "How long the beginning takes to become loud."),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -14,6 +15,9 @@ from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
 from functions.convert.conversion.reading import TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
+from functions.convert.conversion.silence import silence, without_start
+from functions.convert.conversion.timeline import Clock, Timeline, timeline_of
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["Block", "ResumePoint", "blocks", "packets"]
@@ -21,11 +25,17 @@ __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out."""
+    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out.
+
+    `clock` is what the timeline knew then (None: sound is strung together), and `broken` how many packets could not be
+    decoded.
+    """
 
     packet: int
     pts: int | None
     sample: int
+    clock: Clock | None = None
+    broken: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,20 +48,28 @@ class Block:
 
 
 def blocks(
-    container: InputContainer, plan: Plan, at: ResumePoint | None = None, gain: float | None = None
+    container: InputContainer,
+    plan: Plan,
+    at: ResumePoint | None = None,
+    gain: float | None = None,
+    warnings: list[JobWarning] | None = None,
 ) -> Iterator[Block]:
     """What `plan` wants of a freshly opened container, from `at` on (only where the plan is resumable).
 
     `gain` is in dB, and goes before the plan's own. All other streams are discarded, and not fetched where possible.
+    What the owner has to know is added to `warnings` at the end.
     Raises: Failure (encrypted, unsupported-codec; and at the end damaged, truncated, nothing-left).
     """
     reader = TrackReader(container, plan.track)
-    shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
+    timeline = timeline_of(container, reader.stream, plan)
+    shaped = _shaped(reader, timeline, plan, at, plan.gain if gain is None else gain)
     samples = 0
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
-    _check_outcome(reader, plan)
+    if warnings is not None:
+        warnings += reader.warnings
+    _check_outcome(reader, plan, timeline.reached)
     if not samples:
         raise Failure("nothing-left")
 
@@ -64,25 +82,57 @@ def packets(container: InputContainer, plan: Plan) -> Iterator[Packet[AudioStrea
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
         yield packet
     reader.seconds = float(ticks * base)
-    _check_outcome(reader, plan)
+    _check_outcome(reader, plan, reader.seconds)
 
 
-def _shaped(reader: TrackReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
-    """All samples in the shape of the MP3; resume points count from the first one of the track."""
+def _shaped(
+    reader: TrackReader, timeline: Timeline, plan: Plan, at: ResumePoint | None, gain: float | None
+) -> Iterator[Block]:
+    """All samples in the shape of the MP3, on the clock; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
     shaper = Shaper(plan.shape, order, gain)
-    sample = at.sample + plan.first_sample if at else 0
+    sample = 0
+    if at:
+        sample, reader.broken = at.sample + plan.first_sample, at.broken
+        timeline.resume(at.clock, sample, plan.shape.sample_rate)
     reader.seconds = sample / plan.shape.sample_rate
-    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None):
-        parts = [planes for frame in frames for planes in shaper.feed(frame)]
-        if parts:
-            point = ResumePoint(number, pts, sample) if shaper.exact and number >= 0 else None
-            block = _block(parts, point)
+    for number, pts, frame in _placed(reader, timeline, at):
+        if parts := shaper.feed(frame):
+            can_resume = number >= 0 and shaper.exact
+            block = _block(parts, _point(number, pts, sample, timeline, reader) if can_resume else None)
             sample += block.samples
             yield block
     if rest := shaper.flush():
         yield _block(rest, None)
+
+
+def _point(number: int, pts: int | None, sample: int, timeline: Timeline, reader: TrackReader) -> ResumePoint:
+    return ResumePoint(number, pts, sample, timeline.clock, reader.broken)
+
+
+def _placed(
+    reader: TrackReader, timeline: Timeline, at: ResumePoint | None
+) -> Iterator[tuple[int, int | None, AudioFrame]]:
+    """The frames of a track on the clock, silence among them, each with the number and the time stamp of its packet.
+
+    The number is -1 for all but the first frame of a packet, and where something of that was dropped.
+    """
+    frame = None
+    for number, pts, frames, lost in reader.frames((at.packet, at.pts) if at else None):
+        if lost:
+            timeline.lose(lost)
+        for frame in frames:
+            gap, dropped = timeline.place(frame.pts, frame.samples, frame.sample_rate)
+            if gap:
+                yield from ((-1, None, pause) for pause in silence(frame, gap))
+            if not dropped:
+                yield number, pts, frame
+            elif dropped < frame.samples:
+                yield -1, None, without_start(frame, dropped)
+            number = -1
+    if frame and not reader.is_cut:
+        yield from ((-1, None, pause) for pause in silence(frame, timeline.flush()))
 
 
 def _block(parts: list[Planes], point: ResumePoint | None) -> Block:
@@ -101,10 +151,13 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
         if end <= 0:
             return
         if (begin, end) == (0, block.samples):
-            point = block.resume and ResumePoint(block.resume.packet, block.resume.pts, block.resume.sample - first)
-            yield Block(block.planes, block.samples, point)
+            yield block if not first or not block.resume else _earlier(block, block.resume, first)
         elif begin < end:
             yield Block(sliced(block.planes, begin, end), end - begin, None)
+
+
+def _earlier(block: Block, point: ResumePoint, samples: int) -> Block:
+    return replace(block, resume=replace(point, sample=point.sample - samples))
 
 
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
@@ -130,11 +183,12 @@ def _faded_out(blocks: Iterator[Block], plan: Plan, samples: int) -> Iterator[Bl
             yield _block([planes], None)
 
 
-def _check_outcome(reader: TrackReader, plan: Plan) -> None:
+def _check_outcome(reader: TrackReader, plan: Plan, reached: float) -> None:
+    """`reached` is where the sound ends by the clock of the file, in seconds: what is missing in between is in it."""
     if not reader.seconds:
         nothing = "unsupported-codec" if reader.is_unknown else "damaged"
         raise Failure("truncated" if reader.is_cut and not plan.whole else nothing)
-    short = is_short(reader.seconds, plan.track.seconds)
+    short = is_short(reached, plan.track.seconds)
     # An edit list makes an index shorter too, but then no longer sound is stated.
     if short and reader.is_at_end and reader.lost_index:
         raise MemoryError("the index of the video does not fit into the memory")

@@ -32,6 +32,8 @@ from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
+from functions.convert.conversion.timeline import Clock, timeline_of
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["RawMessage", "converted", "run", "warm"]
@@ -97,6 +99,7 @@ class _Work:
         media = probe(self._container)
         self._job, self._state = job, dict(job["state"] or {})
         self._before = 0.0
+        self.warnings: list[JobWarning] = []
         self.plan = planned(media, job["options"])
         self._check_length(self.plan.seconds or 0.0)
         stream = media.cover_stream if self.plan.cover else None
@@ -106,8 +109,8 @@ class _Work:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
-        point = ResumePoint(*self._state["place"]) if self._state.get("place") else None
-        blocks = decode.blocks(self._container, self.plan, point)
+        point = _resume_point(self._state)
+        blocks = decode.blocks(self._container, self.plan, point, warnings=self.warnings)
         for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
@@ -118,7 +121,7 @@ class _Work:
     def split(self) -> Iterator[RawMessage]:
         """An MP3 for each chapter."""
         yield from self._measured()
-        cutter, done = Cutter(decode.blocks(self._container, self.plan)), 0
+        cutter, done = Cutter(decode.blocks(self._container, self.plan, warnings=self.warnings)), 0
         files = cuts(self.plan)
         for number, (title, end) in enumerate(files, 1):
             tags = self.plan.tags | {"title": title, "track": f"{number}/{len(files)}"}
@@ -132,7 +135,8 @@ class _Work:
 
     def copied(self) -> Iterator[RawMessage]:
         """MP3 frames as they are, with a header of their own."""
-        mp3 = Copy(self.plan)
+        stream = self._container.streams.audio[self.plan.track.position]
+        mp3 = Copy(self.plan, timeline_of(self._container, stream, self.plan))
         for frames in mp3.frames(decode.packets(self._container, self.plan)):
             yield _audio(frames)
             yield self._reached(mp3.samples)
@@ -199,5 +203,17 @@ def _progress(share: float) -> RawMessage:
 
 
 def _checkpoint(state: dict[str, Any]) -> RawMessage:
-    point = state["place"] and astuple(state["place"])
-    return {"kind": "checkpoint"}, json.dumps(state | {"place": point}).encode()
+    """What a release without a clock does not know stands apart from what it reads."""
+    point: ResumePoint | None = state["place"]
+    if point is not None:
+        state = state | {"place": (point.packet, point.pts, point.sample), "clock": point.clock, "broken": point.broken}
+    return {"kind": "checkpoint"}, json.dumps(state).encode()
+
+
+def _resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
+    """Where a checkpoint resumes; one of a release without a clock goes on without."""
+    if not state.get("place"):
+        return None
+    packet, pts, sample = state["place"]
+    clock = state.get("clock")
+    return ResumePoint(packet, pts, sample, clock and Clock(*clock), state.get("broken", 0))

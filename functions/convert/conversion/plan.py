@@ -20,7 +20,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
-    *("track", "language", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("track", "language", "timeline", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
 }
 _TAGS = (
@@ -57,15 +57,17 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with one track. Times are in seconds of its own samples, from the first one on.
+    """What is to be done with one track. Times are in seconds on the clock of the video, from its start on.
 
-    `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
+    `copy`: its MP3 frames are taken as they are. `strung`: sound is strung together, and times are those of its
+    samples. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
     """
 
     track: Track
     shape: Shape
     copy: bool = False
+    strung: bool = False
     start: float | None = None
     end: float | None = None
     fade_in: float = 0.0
@@ -119,6 +121,7 @@ def planned(media: Media, options: Mapping[str, Any]) -> Plan:
         track=track,
         shape=_shape(track, options),
         copy=track.codec == "mp3" and track.sample_rate in RATES and not split and options.keys() <= _HARMLESS,
+        strung=options.get("timeline") == "sound",
         start=start,
         end=end,
         fade_in=options.get("fade_in", 0.0),

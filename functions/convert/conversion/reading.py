@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import av
 from av.audio.frame import AudioFrame
@@ -19,9 +19,10 @@ from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
-__all__ = ["TrackReader"]
+__all__ = ["Decoded", "TrackReader"]
 
 Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
@@ -33,22 +34,42 @@ LARGE_INDEX = 1_000_000
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
+class Decoded(NamedTuple):
+    """What came of a packet: its frames, or how many seconds of sound were `lost` because it could not be decoded.
+
+    `pts` is its time stamp, None where that does not tell it from others. What comes at the end has the number -1.
+    """
+
+    number: int
+    pts: int | None
+    frames: list[AudioFrame]
+    lost: float
+
+
 class TrackReader:
     """Reads one track of a freshly opened container; other streams are discarded.
 
-    What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
-    because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
+    What it reports of what it read: `seconds` of decoded sound; of how many `packets_read`, since the first one of the
+    track, how many were `broken`; whether the demuxer stopped because the file `is_cut`, whether it `is_at_end`, and
+    whether what the decoder could not do `is_unknown` to it.
     """
 
     def __init__(self, container: InputContainer, track: Track) -> None:
         self.seconds = 0.0
+        self.packets_read = 0
         self.broken = 0
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
         self._track = track
         self._container = container
-        self._stream = self._only()
+        self.stream = self._only()
+
+    @property
+    def warnings(self) -> list[JobWarning]:
+        """What the owner has to know of how it was read so far."""
+        found = JobWarning("undecodable", {"broken": self.broken, "frames": self.packets_read})
+        return [found] if self.broken else []
 
     @property
     def lost_index(self) -> bool:
@@ -56,13 +77,13 @@ class TrackReader:
 
         A small one always fits: there it is damage.
         """
-        return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
+        return self.stream.frames > max(len(self.stream.index_entries), LARGE_INDEX)
 
     def packets(self) -> Numbered:
         """Number and packet, from the first one on."""
         try:
             # Packets without content are av's own, at the end: they would make the decoder stop.
-            yield from enumerate(packet for packet in self._container.demux(self._stream) if packet.size)
+            yield from enumerate(packet for packet in self._container.demux(self.stream) if packet.size)
         except MemoryError:
             raise
         except av.error.FFmpegError:
@@ -72,12 +93,8 @@ class TrackReader:
             pass
         self.is_at_end = True
 
-    def frames(self, mark: Mark | None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
-        """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
-
-        The time stamp is None where it does not tell the packet from others. With a mark (number, time stamp), it is
-        the first. Raises: Failure (encrypted).
-        """
+    def frames(self, mark: Mark | None) -> Iterator[Decoded]:
+        """What comes of each packet, from the mark (number, time stamp) on. Raises: Failure (encrypted)."""
         newest: int | None = None
         for number, packet in self._numbered(mark):
             frames = self._decoded(packet)
@@ -87,30 +104,40 @@ class TrackReader:
             else:
                 pts = None
             if mark is None or number >= mark[0]:
-                self._count(frames)
-                yield number, pts, frames
-        rest = self._decoded(None)
-        self._count(rest)
-        yield -1, None, rest
+                yield self._counted(number, pts, frames, packet)
+        yield self._counted(-1, None, self._decoded(None), None)
 
-    def _count(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
+    def _counted(
+        self, number: int, pts: int | None, frames: list[AudioFrame] | None, packet: Packet[AudioStream] | None
+    ) -> Decoded:
+        if packet is not None:
+            self.packets_read = number + 1
+            if frames is None:
+                self.broken += 1
+                return Decoded(number, pts, [], self._length(packet))
+        for frame in frames or ():
             self.seconds += frame.samples / frame.sample_rate
+        return Decoded(number, pts, frames or [], 0.0)
 
-    def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+    def _length(self, packet: Packet[AudioStream]) -> float:
+        context = self.stream.codec_context
+        usual = context.frame_size / context.sample_rate if context.sample_rate else 0.0
+        return self._seconds(packet.duration) if packet.duration else usual
+
+    def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
+        """The frames of a packet, or what is left at the end; None where it could not be decoded."""
         try:
-            frames = self._stream.codec_context.decode(packet)
+            frames = self.stream.codec_context.decode(packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
             return frames
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            self._look(packet)
             # Decoders fail at broken packets in any way, and after one have nothing left to flush.
-            self.broken += packet is not None
+            self._look(packet)
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
-        return []
+        return None
 
     def _look(self, packet: Packet[AudioStream] | None) -> None:
         if packet is not None and packet.has_sidedata("encryption_info"):
@@ -151,17 +178,17 @@ class TrackReader:
         return len(before) == WARM_UP_PACKETS or (first is not None and self._seconds(pts - first) > 1)
 
     def _seconds(self, ticks: int) -> float:
-        return float(ticks * (self._stream.time_base or 0))
+        return float(ticks * (self.stream.time_base or 0))
 
     def _seek(self, seconds: float) -> None:
         # The index of a Matroska is that of its pictures.
         by_picture = "matroska" in self._container.format.name and self._container.streams.video
-        stream = self._container.streams.video[0] if by_picture else self._stream
+        stream = self._container.streams.video[0] if by_picture else self.stream
         self._container.seek(round(seconds / (stream.time_base or 1)), stream=stream)
 
     def _reopen(self) -> None:
         self._container = opened(self._container.file.file)
-        self._stream = self._only()
+        self.stream = self._only()
         self.is_at_end = self.is_cut = False
 
     def _only(self) -> AudioStream:
