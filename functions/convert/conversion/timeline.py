@@ -203,8 +203,10 @@ class Timeline:
             # Sound that is earlier than the beginning of the file: nobody knows well where that is.
             return "hole" if 0 < late <= LONGEST_HOLE else "jump"
         if abs(time - self._next) < max(samples / self._rate / 2, JITTER):
-            return self._drift(late)
-        return self._step(late, time > self._lowest + BEGINNING)
+            return self._drift(late) if abs(late) > TOLERANCE + JITTER else ""
+        # A clock that is late but never goes back has stopped: FFmpeg has such ones for times that are too long.
+        went_back = self._time is not None and time < self._time
+        return self._step(late, went_back and time > self._lowest + BEGINNING)
 
     def _drift(self, late: float) -> str:
         calm, self._wrong_at = self.seconds - self._wrong_at, self.seconds
@@ -213,11 +215,11 @@ class Timeline:
         self._overlap = max(-late, 0.0)
         return "hole" if late > 0 else "overlap"
 
-    def _step(self, late: float, is_in_the_middle: bool) -> str:
+    def _step(self, late: float, can_overlap: bool) -> str:
         if late > 0:
             return "hole" if late <= LONGEST_HOLE else "jump"
         calm, self._wrong_at = self.seconds - self._wrong_at, self.seconds
-        if not is_in_the_middle or -late > min(LONGEST_OVERLAP, calm) or calm < LEAST_CALM:
+        if not can_overlap or -late > min(LONGEST_OVERLAP, calm) or calm < LEAST_CALM:
             return "jump"
         self._overlap = -late
         return "overlap"
