@@ -13,7 +13,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.plan import Plan, is_short
-from functions.convert.conversion.reading import TrackReader
+from functions.convert.conversion.reading import Mark, TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.convert.conversion.silence import silence, without_start
 from functions.convert.conversion.timeline import Clock, Timeline, timeline_of
@@ -25,14 +25,13 @@ __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out.
+    """Before the packet `mark` came, `sample` samples had come out.
 
     `clock` is what the timeline knew then (None: sound is strung together), and `broken` how many packets could not be
     decoded.
     """
 
-    packet: int
-    pts: int | None
+    mark: Mark
     sample: int
     clock: Clock | None = None
     broken: int = 0
@@ -97,42 +96,36 @@ def _shaped(
         sample, reader.broken = at.sample + plan.first_sample, at.broken
         timeline.resume(at.clock, sample, plan.shape.sample_rate)
     reader.seconds = sample / plan.shape.sample_rate
-    for number, pts, frame in _placed(reader, timeline, at):
+    for mark, frame in _placed(reader, timeline, at):
         if parts := shaper.feed(frame):
-            can_resume = number >= 0 and shaper.exact
-            block = _block(parts, _point(number, pts, sample, timeline, reader) if can_resume else None)
+            point = ResumePoint(mark, sample, timeline.clock, reader.broken) if mark and shaper.exact else None
+            block = _block(parts, point)
             sample += block.samples
             yield block
     if rest := shaper.flush():
         yield _block(rest, None)
 
 
-def _point(number: int, pts: int | None, sample: int, timeline: Timeline, reader: TrackReader) -> ResumePoint:
-    return ResumePoint(number, pts, sample, timeline.clock, reader.broken)
-
-
 def _placed(
     reader: TrackReader, timeline: Timeline, at: ResumePoint | None
-) -> Iterator[tuple[int, int | None, AudioFrame]]:
-    """The frames of a track on the clock, silence among them, each with the number and the time stamp of its packet.
-
-    The number is -1 for all but the first frame of a packet, and where something of that was dropped.
-    """
+) -> Iterator[tuple[Mark | None, AudioFrame]]:
+    """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its mark."""
     frame = None
-    for number, pts, frames, lost in reader.frames((at.packet, at.pts) if at else None):
+    for mark, frames, lost in reader.frames(at.mark if at else None):
+        first: Mark | None = mark if mark.number >= 0 else None
         if lost:
             timeline.lose(lost)
         for frame in frames:
             gap, dropped = timeline.place(frame.pts, frame.samples, frame.sample_rate)
             if gap:
-                yield from ((-1, None, pause) for pause in silence(frame, gap))
+                yield from ((None, pause) for pause in silence(frame, gap))
             if not dropped:
-                yield number, pts, frame
+                yield first, frame
             elif dropped < frame.samples:
-                yield -1, None, without_start(frame, dropped)
-            number = -1
+                yield None, without_start(frame, dropped)
+            first = None
     if frame and not reader.is_cut:
-        yield from ((-1, None, pause) for pause in silence(frame, timeline.flush()))
+        yield from ((None, pause) for pause in silence(frame, timeline.flush()))
 
 
 def _block(parts: list[Planes], point: ResumePoint | None) -> Block:

@@ -30,6 +30,7 @@ from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.reading import Mark
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
 from functions.convert.conversion.timeline import Clock, timeline_of
@@ -206,7 +207,8 @@ def _checkpoint(state: dict[str, Any]) -> RawMessage:
     """What a release without a clock does not know stands apart from what it reads."""
     point: ResumePoint | None = state["place"]
     if point is not None:
-        state = state | {"place": (point.packet, point.pts, point.sample), "clock": point.clock, "broken": point.broken}
+        place = (point.mark.number, point.mark.pts, point.sample)
+        state = state | {"place": place, "byte": point.mark.byte, "clock": point.clock, "broken": point.broken}
     return {"kind": "checkpoint"}, json.dumps(state).encode()
 
 
@@ -214,6 +216,6 @@ def _resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
     """Where a checkpoint resumes; one of a release without a clock goes on without."""
     if not state.get("place"):
         return None
-    packet, pts, sample = state["place"]
+    number, pts, sample = state["place"]
     clock = state.get("clock")
-    return ResumePoint(packet, pts, sample, clock and Clock(*clock), state.get("broken", 0))
+    return ResumePoint(Mark(number, pts, state.get("byte")), sample, clock and Clock(*clock), state.get("broken", 0))

@@ -22,9 +22,8 @@ from functions.convert.conversion.source import RangeFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
-__all__ = ["Decoded", "TrackReader"]
+__all__ = ["Decoded", "Mark", "TrackReader"]
 
-Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
@@ -34,14 +33,22 @@ LARGE_INDEX = 1_000_000
 WARM_UP_PACKETS, WARM_UP_SECONDS = 64, 3
 
 
-class Decoded(NamedTuple):
-    """What came of a packet: its frames, or how many seconds of sound were `lost` because it could not be decoded.
+class Mark(NamedTuple):
+    """A packet, to find it again. What comes at the end has the number -1.
 
-    `pts` is its time stamp, None where that does not tell it from others. What comes at the end has the number -1.
+    `pts` is its time stamp, None where that does not tell it from those before it; `byte` is where in the file the
+    newest packet up to it begins that says so: where a clock restarts, others have the same time stamp.
     """
 
     number: int
     pts: int | None
+    byte: int | None
+
+
+class Decoded(NamedTuple):
+    """What came of a packet: its frames, or how many seconds of sound were `lost` because it could not be decoded."""
+
+    mark: Mark
     frames: list[AudioFrame]
     lost: float
 
@@ -94,8 +101,8 @@ class TrackReader:
         self.is_at_end = True
 
     def frames(self, mark: Mark | None) -> Iterator[Decoded]:
-        """What comes of each packet, from the mark (number, time stamp) on. Raises: Failure (encrypted)."""
-        newest: int | None = None
+        """What comes of each packet, from the one with the mark on. Raises: Failure (encrypted)."""
+        newest = byte = None
         for number, packet in self._numbered(mark):
             frames = self._decoded(packet)
             pts = packet.pts
@@ -103,21 +110,21 @@ class TrackReader:
                 newest = pts
             else:
                 pts = None
-            if mark is None or number >= mark[0]:
-                yield self._counted(number, pts, frames, packet)
-        yield self._counted(-1, None, self._decoded(None), None)
+            if packet.pos is not None:
+                byte = packet.pos
+            if mark is None or number >= mark.number:
+                yield self._counted(Mark(number, pts, byte), frames, packet)
+        yield self._counted(Mark(-1, None, None), self._decoded(None), None)
 
-    def _counted(
-        self, number: int, pts: int | None, frames: list[AudioFrame] | None, packet: Packet[AudioStream] | None
-    ) -> Decoded:
+    def _counted(self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream] | None) -> Decoded:
         if packet is not None:
-            self.packets_read = number + 1
+            self.packets_read = mark.number + 1
             if frames is None:
                 self.broken += 1
-                return Decoded(number, pts, [], self._length(packet))
+                return Decoded(mark, [], self._length(packet))
         for frame in frames or ():
             self.seconds += frame.samples / frame.sample_rate
-        return Decoded(number, pts, frames or [], 0.0)
+        return Decoded(mark, frames or [], 0.0)
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         context = self.stream.codec_context
@@ -146,16 +153,16 @@ class TrackReader:
     def _numbered(self, mark: Mark | None) -> Numbered:
         if mark is None:
             return self.packets()
-        number, pts = mark
-        if number > 2 * WARM_UP_PACKETS and pts is not None:
-            found = self._sought(number, pts)
+        number = mark.number
+        if number > 2 * WARM_UP_PACKETS and mark.pts is not None:
+            found = self._sought(number, mark.pts, mark.byte)
             if found is not None:
                 return found
             self._reopen()
         return ((each, packet) for each, packet in self.packets() if each >= number - WARM_UP_PACKETS)
 
-    def _sought(self, number: int, pts: int) -> Numbered | None:
-        """The packets from a little before the one with this time stamp, by the demuxer's index; None if it fails."""
+    def _sought(self, number: int, pts: int, byte: int | None) -> Numbered | None:
+        """The packets from a little before the one with a mark, by the demuxer's index; None if it fails."""
         # In plain samples, packets are wherever one begins to read, and need nothing before them.
         ahead = 0 if self._track.codec.startswith("pcm_") else WARM_UP_SECONDS
         try:
@@ -164,10 +171,14 @@ class TrackReader:
             return None
         before: deque[Packet[AudioStream]] = deque(maxlen=WARM_UP_PACKETS)
         packets = (packet for _, packet in self.packets())
+        found = None
         for packet in packets:
+            found = found if packet.pos is None else packet.pos
             if packet.pts is None or packet.pts > pts:
                 return None
             if packet.pts == pts:
+                if None not in (byte, found) and byte != found:
+                    return None
                 warm = not ahead or self._is_warm(before, pts)
                 return enumerate(chain(before, [packet], packets), number - len(before)) if warm else None
             before.append(packet)
