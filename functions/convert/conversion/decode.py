@@ -110,20 +110,22 @@ def _placed(
     reader: TrackReader, timeline: Timeline, at: ResumePoint | None
 ) -> Iterator[tuple[Mark | None, AudioFrame]]:
     """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its mark."""
-    frame = None
-    for mark, frames, lost in reader.frames(at.mark if at else None):
+    frame, awaited = None, 0
+    for mark, frames, lost, missing in reader.frames(at.mark if at else None):
         first: Mark | None = mark if mark.number >= 0 else None
-        if lost:
-            timeline.lose(lost)
+        if not frames:
+            timeline.lose(lost, missing)
+            awaited += missing > 0
         for frame in frames:
             gap, dropped = timeline.place(frame.pts, frame.samples, frame.sample_rate)
             if gap:
+                reader.broken += awaited
                 yield from ((None, pause) for pause in silence(frame, gap))
             if not dropped:
                 yield first, frame
             elif dropped < frame.samples:
                 yield None, without_start(frame, dropped)
-            first = None
+            first, awaited = None, 0
     if frame and not reader.is_cut:
         yield from ((None, pause) for pause in silence(frame, timeline.flush()))
 

@@ -46,11 +46,15 @@ class Mark(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What came of a packet: its frames, or how many seconds of sound were `lost` because it could not be decoded."""
+    """What came of a packet: its frames, or how long its sound would be, in seconds.
+
+    That is `lost` where the decoder failed, and `awaited` where it gave nothing: it may, or it still will.
+    """
 
     mark: Mark
     frames: list[AudioFrame]
-    lost: float
+    lost: float = 0.0
+    awaited: float = 0.0
 
 
 class TrackReader:
@@ -68,6 +72,8 @@ class TrackReader:
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
+        # How long the sound of the newest packet was, in seconds.
+        self._usual = 0.0
         self._track = track
         self._container = container
         self.stream = self._only()
@@ -117,19 +123,22 @@ class TrackReader:
         yield self._counted(Mark(-1, None, None), self._decoded(None), None)
 
     def _counted(self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream] | None) -> Decoded:
-        if packet is not None:
-            self.packets_read = mark.number + 1
-            if frames is None:
-                self.broken += 1
-                return Decoded(mark, [], self._length(packet))
-        for frame in frames or ():
-            self.seconds += frame.samples / frame.sample_rate
-        return Decoded(mark, frames or [], 0.0)
+        if frames:
+            self.seconds += sum(frame.samples / frame.sample_rate for frame in frames)
+        if packet is None:
+            return Decoded(mark, frames or [])
+        self.packets_read = mark.number + 1
+        if frames is None:
+            self.broken += 1
+            return Decoded(mark, [], lost=self._length(packet))
+        if not frames and self.seconds and not packet.is_discard:
+            return Decoded(mark, [], awaited=self._length(packet))
+        return Decoded(mark, frames)
 
     def _length(self, packet: Packet[AudioStream]) -> float:
-        context = self.stream.codec_context
-        usual = context.frame_size / context.sample_rate if context.sample_rate else 0.0
-        return self._seconds(packet.duration) if packet.duration else usual
+        """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
+        stated, tick = self._seconds(packet.duration or 0), self._seconds(1)
+        return self._usual if not stated or abs(stated - self._usual) <= tick else stated
 
     def _decoded(self, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
         """The frames of a packet, or what is left at the end; None where it could not be decoded."""
@@ -137,6 +146,8 @@ class TrackReader:
             frames = self.stream.codec_context.decode(packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
+            if packet is not None and frames:
+                self._usual = sum(frame.samples / frame.sample_rate for frame in frames)
             return frames
         except MemoryError:
             raise

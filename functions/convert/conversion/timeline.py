@@ -87,8 +87,9 @@ class Timeline:
         # The time stamp that is heard at 0; None where sound is strung together.
         self._origin: float | None = start
         self._rate, self._position = 1, 0
-        # What could not be decoded since the newest frame, and what is left to be dropped of an overlap: in seconds.
-        self._lost = self._overlap = 0.0
+        # What could not be decoded, or did not come, since the newest frame; and what is left to be dropped of an
+        # overlap: in seconds.
+        self._lost = self._awaited = self._overlap = 0.0
         self._wrong_at = 0.0
         self._start, self._end = start, 0.0
         self._lowest: float | None = None
@@ -125,9 +126,10 @@ class Timeline:
         """Before the first frame: that many samples of it, and of those after it, will not be heard."""
         self._rate, self._position = rate, -samples
 
-    def lose(self, seconds: float) -> None:
-        """So much sound could not be decoded."""
-        self._lost += seconds
+    def lose(self, lost: float, awaited: float = 0.0) -> None:
+        """So much sound could not be decoded, in seconds, and so much did not come, or will yet."""
+        self._lost += lost
+        self._awaited += awaited
 
     def flush(self) -> int:
         """How many samples of silence stand for what could not be decoded after the last frame."""
@@ -139,15 +141,25 @@ class Timeline:
         """How to put a frame of so many samples on the clock; `whole`: only frames can be put in or left out."""
         if rate != self._rate:
             self._position, self._rate = round(self._position * rate / self._rate), rate
-        lost = 0
-        if self._lost:
-            lost, self._lost = round(self._lost * rate), 0.0
         time = self._next if pts is None else pts * self._tick
+        lost = 0 if not (self._lost or self._awaited) else self._missing(time, samples)
         fit = Fit(lost, 0) if time is None else self._timed(time, samples, lost)
         if whole:
             fit = Fit(round(fit.silence / samples) * samples, samples if fit.dropped * 2 > samples else 0)
         self._position += fit.silence + samples - fit.dropped
         return fit
+
+    def _missing(self, time: float | None, samples: int) -> int:
+        """How many samples are missing where the decoder gave none, as far as time stamps have room for them."""
+        lost, all_of_it = self._lost, self._lost + self._awaited
+        self._lost = self._awaited = 0.0
+        before = self._origin if self._next is None else self._next
+        if time is None or before is None or math.isnan(before):
+            return round(lost * self._rate)
+        room, missing = round((time - before) * self._rate), round(all_of_it * self._rate)
+        if abs(room - missing) < samples / 2 or room - missing > TOLERANCE * self._rate:
+            return missing
+        return room if room > samples / 2 else 0
 
     def _timed(self, time: float, samples: int, lost: int) -> Fit:
         if self._empty and self._is_empty(time + samples / self._rate / 2):
@@ -171,8 +183,9 @@ class Timeline:
 
     def _fitted(self, time: float, samples: int, lost: int) -> Fit:
         late = self._late(time)
-        if not (lost or self._overlap) and self._next is not None and abs(late) <= TOLERANCE:
-            return _AS_IT_IS
+        # Frames that are lost are known to be missing, however short they are.
+        if not self._overlap and self._next is not None and abs(late - lost / self._rate) <= TOLERANCE:
+            return Fit(lost, 0) if lost else _AS_IT_IS
         match self._difference(time, late, samples):
             case "hole":
                 return Fit(round(late * self._rate), 0)
@@ -180,9 +193,7 @@ class Timeline:
                 return self._dropped(late, samples)
             case "jump":
                 return self._jumped(time, lost)
-        # Packets that could not be decoded are known to be missing, however short they are.
-        near = late * self._rate > lost - samples / 2
-        return Fit(lost if near else max(round(late * self._rate), 0), 0)
+        return Fit(lost, 0)
 
     def _late(self, time: float) -> float:
         """By how many seconds a time stamp is later than the end of the sound so far."""
