@@ -5,6 +5,7 @@ FFmpeg shifts a track by those that come first. For later ones it plays the trac
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -46,10 +47,12 @@ def _is(file: RangeFile, track: Box, number: int) -> bool:
 def _empty(file: RangeFile, track: Box, second: int) -> Iterator[tuple[float, float]]:
     edits = _child(file, track, b"edts")
     table = edits and _child(file, edits, b"elst")
+    entries = list(_entries(file, table)) if table else []
     start = 0
-    for length, media_time in _entries(file, table) if table else ():
+    for number, (length, media_time) in enumerate(entries, 1):
         if media_time == -1:
-            yield start / second, (start + length) / second
+            # Nothing comes after the last one.
+            yield start / second, (start + length) / second if number < len(entries) else math.inf
         start += length
 
 

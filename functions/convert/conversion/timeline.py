@@ -162,14 +162,14 @@ class Timeline:
         return room if room > samples / 2 else 0
 
     def _timed(self, time: float, samples: int, lost: int) -> Fit:
-        if self._empty and self._is_empty(time + samples / self._rate / 2):
+        if self._empty and self._is_empty(time, time + samples / self._rate / 2):
             return Fit(0, samples)
         fit = Fit(lost, 0) if self._origin is None else self._fitted(time, samples, lost)
         self._note(time, time + samples / self._rate)
         return fit
 
-    def _is_empty(self, time: float) -> bool:
-        return any(start <= time < stop for start, stop in self._empty)
+    def _is_empty(self, start: float, middle: float) -> bool:
+        return any(begin <= middle and start < end for begin, end in self._empty)
 
     def _note(self, time: float, end: float) -> None:
         if self._lowest is None or time < self._lowest:

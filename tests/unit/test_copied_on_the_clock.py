@@ -1,0 +1,121 @@
+"""functions/convert/conversion/copying.py: MP3 that is copied runs on the clock, too, by frames of silence."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import mutagen.mp3
+import numpy as np
+import pytest
+
+from functions.convert.conversion import frames
+from functions.convert.conversion.pipeline import converted
+from tests.media import ffmpeg, samples
+from tests.unit.bytes_source import Bytes
+from tests.unit.clocks import chirped, moved, source_time
+
+MP3 = ("-c:a", "libmp3lame")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the videos are kept, each made once."""
+    return tmp_path_factory.mktemp("copied")
+
+
+def copied(video: Path, target: Path, **options: Any) -> tuple[Path, float]:
+    """The MP3, and the seconds that are said of it. It was not encoded again."""
+    content = b""
+    job = {"threads": 1, "max_seconds": 10_000, "state": None, "options": options}
+    for header, payload in converted(Bytes(video.read_bytes()), job):
+        if header["kind"] == "audio":
+            content += payload
+        if header["kind"] == "file":
+            target.write_bytes(payload[: header["head"]] + content + payload[header["head"] :])
+            assert b"LAME" not in payload[: header["head"]]
+            return target, float(header["seconds"])
+    raise AssertionError("no MP3 came")
+
+
+@pytest.mark.parametrize("name", ["mp3.mkv", "mp3.mp4", "mp3.flv", "mp3.ts"])
+def test_holes_and_late_starts_become_frames_of_silence(directory: Path, name: str) -> None:
+    video = chirped(directory / name, *MP3)
+    holed = moved(video, directory / f"hole-{name}", lambda at: None if 5 <= at < 10 else at + 3)
+    mp3, seconds = copied(holed, directory / "holed.mp3")
+    sound = samples(mp3, 1)[0]
+    assert seconds == pytest.approx(23.03, abs=0.04)
+    assert len(sound) / 44100 == pytest.approx(seconds, abs=0.03)
+    assert mutagen.mp3.MP3(mp3).info.length == pytest.approx(seconds, abs=0.05)
+    heard = [source_time(sound, at) for at in (1, 2.9, 3.3, 7.8, 8.3, 10, 12.8, 13.3, 18, 22)]
+    silent = [None, None, 0.3, 4.8, None, None, None, 10.3, 15, 19]
+    assert heard == [at if at is None else pytest.approx(at, abs=0.06) for at in silent]
+
+
+def test_nothing_is_heard_of_frames_whose_beginning_is_missing(directory: Path) -> None:
+    """The first frames after a hole have main data in frames that are not there: noise, for a decoder."""
+    noisy = ("-af", "volume=3", "-c:a", "libmp3lame", "-b:a", "128k")
+    video = chirped(directory / "loud.mkv", "-vn", *noisy)
+    holed = moved(video, directory / "loud-hole.mkv", lambda at: None if 5 <= at < 10 else at)
+    mp3, _ = copied(holed, directory / "loud.mp3")
+    said = subprocess.run(
+        [ffmpeg(), "-v", "warning", "-i", str(mp3), "-f", "null", "-"], capture_output=True, check=True
+    )
+    assert said.stderr == b""
+    whole, sound = samples(video, 1)[0], samples(mp3, 1)[0]
+    # Where a tone ends all at once, a little more than it is left of the frames that overlap.
+    assert np.abs(sound).max() <= 1.1 * np.abs(whole).max()
+    assert np.abs(sound[round(5.1 * 44100) : round(9.9 * 44100)]).max() == 0
+
+
+def test_what_comes_twice_is_copied_once(directory: Path) -> None:
+    whole = chirped(directory / "twice.ts", *MP3)
+    parts = []
+    for number, (start, stop) in enumerate([("0", "10"), ("7", "20")]):
+        part = directory / f"part-{number}.ts"
+        cut = ("-ss", start, "-to", stop, "-i", str(whole), "-c", "copy", "-output_ts_offset", start, "-muxdelay", "0")
+        subprocess.run([ffmpeg(), "-v", "error", "-y", *cut, str(part)], check=True)
+        parts.append(part.read_bytes())
+    (directory / "overlap.ts").write_bytes(b"".join(parts))
+    mp3, seconds = copied(directory / "overlap.ts", directory / "overlap.mp3")
+    assert seconds == pytest.approx(20, abs=0.1)
+    sound = samples(mp3, 1)[0]
+    assert [source_time(sound, at) for at in (1, 9, 11, 19)] == [pytest.approx(at, abs=0.1) for at in (1, 9, 11, 19)]
+
+
+def test_strung_together_it_is_copied_as_it_is(directory: Path) -> None:
+    video = chirped(directory / "strung.mkv", *MP3)
+    holed = moved(video, directory / "strung-hole.mkv", lambda at: None if 5 <= at < 10 else at + 3)
+    mp3, seconds = copied(holed, directory / "strung.mp3", timeline="sound")
+    assert seconds == pytest.approx(15.03, abs=0.04)
+    expected = [
+        ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        str(holed),
+        "-vn",
+        "-c",
+        "copy",
+        "-write_xing",
+        "0",
+        "-id3v2_version",
+        "0",
+    ]
+    raw = subprocess.run([*expected, "-f", "mp3", "-"], check=True, capture_output=True).stdout
+    assert mp3.read_bytes().endswith(raw)
+
+
+@pytest.mark.parametrize("word", ["fffb9064", "fff340c4", "fffa9244", "ffe318c4"])
+def test_a_frame_of_silence_is_like_those_around_it(word: str) -> None:
+    frame = bytes.fromhex(word).ljust(frames.header(bytes.fromhex(word)).size, b"\x55")
+    silent = frames.silent(frame)
+    mine, theirs = frames.header(silent[:4]), frames.header(frame[:4])
+    assert (mine.version, mine.sample_rate, mine.channels) == (theirs.version, theirs.sample_rate, theirs.channels)
+    assert len(silent) == mine.size <= theirs.size
+    assert frames.side_info(silent).main_data_begin == frames.side_info(silent).main_data_length == 0
+    muted = frames.muted(frame)
+    assert frames.side_info(muted).main_data_length == 0
+    assert len(muted) == len(frame)
+    assert muted.endswith(frames.slot(frame))
