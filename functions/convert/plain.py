@@ -68,7 +68,8 @@ def _filtered(sound: Any, *chain: filters.Filter) -> Any:
 
 
 def _shaped(sound: Any, plan: Plan) -> Any:
-    return _filtered(sound, *filters.shaping(plan.shape, plan.gain))
+    placed = sound.filter("asetpts", "N/SR/TB") if plan.strung else _filtered(sound, filters.CLOCK)
+    return _filtered(placed, *filters.shaping(plan.shape, plan.gain))
 
 
 def _trimmed(sound: Any, plan: Plan) -> Any:

@@ -15,6 +15,7 @@ from functions.convert import plain, plain_probe
 from functions.convert.conversion.pipeline import converted
 from functions.shared.reasons import Failure
 from tests import media
+from tests.unit import clocks
 from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import plan_of, probed
 from tests.unit.test_loudness import measure
@@ -109,6 +110,29 @@ def test_the_same_options_make_the_same_sound(directory: Path, room: Path, name:
     # What two encoders of the same kind make of the same samples, and no more.
     assert difference.max() < 0.1
     assert np.sqrt(np.mean(difference**2)) < 0.004
+
+
+@pytest.mark.parametrize(
+    ("options", "silent"),
+    [({}, 9), ({"timeline": "sound"}, 0), ({"start": 4.0, "end": 11.0}, 6), ({"loudness": -20}, 9)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["clock.mkv", "clock.mp4", "clock.flv"])
+def test_holes_and_late_starts_are_silent_for_both(
+    directory: Path, room: Path, name: str, options: dict[str, Any], silent: int
+) -> None:
+    path = directory / name
+    if not path.exists():
+        whole = clocks.chirped(directory / f"whole-{name}")
+        clocks.moved(whole, path, lambda at: None if 5 <= at < 8 else at + 1.5)
+    (room.parent / "engine.mp3").write_bytes(by_engine(path, options))
+    mp3, seconds = plain.convert(path, room, options, quiet)
+    ours, theirs = (media.samples(each, 1)[0] for each in (room.parent / "engine.mp3", mp3))
+    assert seconds == pytest.approx(len(ours) / 44100, abs=0.11)
+    times = np.arange(0.25, len(ours) / 44100 - 0.1, 0.5)
+    heard = [[clocks.source_time(sound, at) for at in times] for sound in (ours, theirs)]
+    assert heard[0].count(None) == silent
+    assert heard[1] == [at if at is None else pytest.approx(at, abs=0.06) for at in heard[0]]
 
 
 def test_a_stated_length_is_wrong_where_the_test_above_needs_it(directory: Path) -> None:
