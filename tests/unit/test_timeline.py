@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +303,21 @@ def test_a_timeline_continues_where_another_one_was() -> None:
         rest.resume(clock, sample, 50_000)
         found = [rest.place(round(stamp / tick), 1000, 50_000) for stamp in stamps[number:]]
         assert found == [Fit(0, 0), *fits[number + 1 :]]
+
+
+@pytest.mark.parametrize("wrong", [0.5, 5, -5, 5000, -0.5, 90_000])
+def test_one_wrong_time_stamp_is_passed_over(wrong: float) -> None:
+    stamps = ticking(0, 1000)
+    stamps[500] += wrong
+    timeline = Timeline(Fraction(1, 1000), 0.0)
+    ticks = [round(stamp * 1000) for stamp in stamps]
+    fits = [timeline.place(pts, 1000, 50_000, after) for pts, after in pairwise([*ticks, None])]
+    assert set(fits) == {Fit(0, 0)}
+    assert timeline.seconds == 20
+
+
+def test_a_time_stamp_that_the_next_one_confirms_is_a_hole() -> None:
+    ticks = [*range(0, 10_000, 20), *range(15_000, 20_000, 20)]
+    timeline = Timeline(Fraction(1, 1000), 0.0)
+    fits = [timeline.place(pts, 1000, 50_000, after) for pts, after in pairwise([*ticks, None])]
+    assert [fit.silence for fit in fits if fit.silence] == [250_000]

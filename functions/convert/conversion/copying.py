@@ -12,6 +12,7 @@ from av.packet import Packet
 from functions.convert.conversion.frames import header, muted, side_info, silent, slot
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.reading import with_next
 from functions.convert.conversion.timeline import Timeline
 from functions.convert.conversion.xing import Tally
 from functions.convert.errors import FrameError
@@ -42,14 +43,14 @@ class Copy:
         """The frames of the packets, in pieces; what is no frame is left out."""
         piece = bytearray()
         last = None
-        for packet in packets:
+        for packet, after in with_next(packets):
             data = bytes(packet)
             if not _is_frame(data) or (packet.is_discard and last):
                 continue
             if last is None:
                 self._begin(packet, header(data[:4]).sample_rate)
             last = packet
-            for frame in self._on_the_clock(packet.pts, data):
+            for frame in self._on_the_clock(packet.pts, after.pts if after else None, data):
                 self.samples += header(frame[:4]).samples
                 piece += frame
                 if len(piece) >= PIECE:
@@ -68,9 +69,9 @@ class Copy:
         self.samples = -self._skipped
         self._timeline.skip(self._skipped, rate)
 
-    def _on_the_clock(self, pts: int | None, frame: bytes) -> Iterator[bytes]:
+    def _on_the_clock(self, pts: int | None, following: int | None, frame: bytes) -> Iterator[bytes]:
         head = header(frame[:4])
-        gap, dropped = self._timeline.place(pts, head.samples, head.sample_rate, whole=True)
+        gap, dropped = self._timeline.place(pts, head.samples, head.sample_rate, following, whole=True)
         if gap:
             yield from repeat(silent(frame), gap // head.samples)
             self._reservoir = 0

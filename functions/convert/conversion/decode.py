@@ -111,13 +111,13 @@ def _placed(
 ) -> Iterator[tuple[Mark | None, AudioFrame]]:
     """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its mark."""
     frame, awaited = None, 0
-    for mark, frames, lost, missing in reader.frames(at.mark if at else None):
+    for mark, frames, following, lost, missing in reader.frames(at.mark if at else None):
         first: Mark | None = mark if mark.number >= 0 else None
         if not frames:
             timeline.lose(lost, missing)
             awaited += missing > 0
         for frame in frames:
-            gap, dropped = timeline.place(frame.pts, frame.samples, frame.sample_rate)
+            gap, dropped = timeline.place(frame.pts, frame.samples, frame.sample_rate, following)
             if gap:
                 reader.broken += awaited
                 yield from ((None, pause) for pause in silence(frame, gap))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import av
 from av.audio.frame import AudioFrame
@@ -22,8 +22,9 @@ from functions.convert.conversion.source import RangeFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
-__all__ = ["Decoded", "Mark", "TrackReader"]
+__all__ = ["Decoded", "Mark", "TrackReader", "with_next"]
 
+T = TypeVar("T")
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # From so many packets on, an index may want more memory than there is.
@@ -48,11 +49,13 @@ class Mark(NamedTuple):
 class Decoded(NamedTuple):
     """What came of a packet: its frames, or how long its sound would be, in seconds.
 
-    That is `lost` where the decoder failed, and `awaited` where it gave nothing: it may, or it still will.
+    That is `lost` where the decoder failed, and `awaited` where it gave nothing: it may, or it still will. `following`
+    is the time stamp of the packet after it.
     """
 
     mark: Mark
     frames: list[AudioFrame]
+    following: int | None = None
     lost: float = 0.0
     awaited: float = 0.0
 
@@ -109,7 +112,7 @@ class TrackReader:
     def frames(self, mark: Mark | None) -> Iterator[Decoded]:
         """What comes of each packet, from the one with the mark on. Raises: Failure (encrypted)."""
         newest = byte = None
-        for number, packet in self._numbered(mark):
+        for (number, packet), after in with_next(self._numbered(mark)):
             frames = self._decoded(packet)
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
@@ -119,21 +122,27 @@ class TrackReader:
             if packet.pos is not None:
                 byte = packet.pos
             if mark is None or number >= mark.number:
-                yield self._counted(Mark(number, pts, byte), frames, packet)
-        yield self._counted(Mark(-1, None, None), self._decoded(None), None)
+                yield self._counted(Mark(number, pts, byte), frames, packet, after[1].pts if after else None)
+        rest = self._decoded(None) or []
+        self._heard(rest)
+        yield Decoded(Mark(-1, None, None), rest)
 
-    def _counted(self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream] | None) -> Decoded:
-        if frames:
-            self.seconds += sum(frame.samples / frame.sample_rate for frame in frames)
-        if packet is None:
-            return Decoded(mark, frames or [])
+    def _counted(
+        self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream], following: int | None
+    ) -> Decoded:
         self.packets_read = mark.number + 1
+        if frames:
+            self._heard(frames)
+            return Decoded(mark, frames, following)
         if frames is None:
             self.broken += 1
             return Decoded(mark, [], lost=self._length(packet))
-        if not frames and self.seconds and not packet.is_discard:
-            return Decoded(mark, [], awaited=self._length(packet))
-        return Decoded(mark, frames)
+        is_awaited = self.seconds and not packet.is_discard
+        return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)
+
+    def _heard(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            self.seconds += frame.samples / frame.sample_rate
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
@@ -225,3 +234,14 @@ class TrackReader:
         if (wanted := needed_ranges(file, stream)) is not None:
             file.keep_only(wanted)
         return stream
+
+
+def with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
+    """Each of them, and the one after it."""
+    before: T | None = None
+    for each in items:
+        if before is not None:
+            yield before, each
+        before = each
+    if before is not None:
+        yield before, None

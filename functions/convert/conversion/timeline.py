@@ -137,11 +137,14 @@ class Timeline:
         self._position += samples
         return samples
 
-    def place(self, pts: int | None, samples: int, rate: int, whole: bool = False) -> Fit:
-        """How to put a frame of so many samples on the clock; `whole`: only frames can be put in or left out."""
+    def place(self, pts: int | None, samples: int, rate: int, following: int | None = None, whole: bool = False) -> Fit:
+        """How to put a frame of so many samples on the clock; `whole`: only frames can be put in or left out.
+
+        `following` is the time stamp of the packet after it, if there is one.
+        """
         if rate != self._rate:
             self._position, self._rate = round(self._position * rate / self._rate), rate
-        time = self._next if pts is None else pts * self._tick
+        time = self._next if pts is None else self._believed(pts * self._tick, following, samples)
         lost = 0 if not (self._lost or self._awaited) else self._missing(time, samples)
         fit = Fit(lost, 0) if time is None else self._timed(time, samples, lost)
         if whole:
@@ -160,6 +163,13 @@ class Timeline:
         if abs(room - missing) < samples / 2 or room - missing > TOLERANCE * self._rate:
             return missing
         return room if room > samples / 2 else 0
+
+    def _believed(self, time: float, following: int | None, samples: int) -> float:
+        """The time of a frame; where one time stamp is wrong, and the next one right, what it would be."""
+        if self._next is None or following is None or abs(time - self._next) <= TOLERANCE:
+            return time
+        is_outlier = abs(following * self._tick - samples / self._rate - self._next) <= TOLERANCE
+        return self._next if is_outlier else time
 
     def _timed(self, time: float, samples: int, lost: int) -> Fit:
         if self._empty and self._is_empty(time, time + samples / self._rate / 2):
