@@ -72,6 +72,27 @@ def test_chapters_are_at_the_same_times_for_both(directory: Path, room: Path, ba
         assert seen == probed(path).chapters
 
 
+@pytest.mark.parametrize("name", ["later.mkv", "later.mp4"])
+def test_chapters_of_a_file_that_begins_later_are_on_its_clock(directory: Path, room: Path, name: str) -> None:
+    chapters = "".join(f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={at}\nEND={at + 2000}\n" for at in (3000, 5000))
+    (room.parent / "tags").write_text(f";FFMETADATA1\n{chapters}")
+    path = room.parent / name
+    words = (
+        "-i",
+        str(made(directory, "mp4-aac.mp4")),
+        "-i",
+        str(room.parent / "tags"),
+        "-map",
+        "0",
+        "-map_chapters",
+        "1",
+    )
+    ffmpeg(*words, "-c", "copy", "-output_ts_offset", "3", str(path))
+    starts = pytest.approx([0, 2], abs=0.03)
+    assert [chapter.start for chapter in probed(path).chapters] == starts
+    assert [chapter.start for chapter in plain_probe.probe(path, room, soon(), quiet).chapters] == starts
+
+
 @pytest.mark.parametrize("target", [-30.0, -14.0, -5.0])
 @pytest.mark.parametrize("name", ["noise.flac", "sound.wav", "mkv-flac.mkv", "silence.flac"])
 def test_both_find_the_same_gain(directory: Path, room: Path, name: str, target: float) -> None:

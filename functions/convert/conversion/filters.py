@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.timeline import TOLERANCE
+from functions.convert.conversion.plan import TOLERANCE, Shape
 
 __all__ = [
     "CLOCK",

@@ -11,7 +11,7 @@ from functions.convert.conversion.media import Chapter, Media, Track
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
-__all__ = ["MEASURING", "OWN_TAGS", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
+__all__ = ["MEASURING", "OWN_TAGS", "RATES", "TOLERANCE", "Plan", "Shape", "is_short", "planned", "within"]
 
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -32,6 +32,9 @@ OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
 
 # What measuring, the first of two passes, is of the whole work.
 MEASURING = 0.2
+# By how many seconds sound may be off the clock: as FFmpeg's resampler has it (min_hard_comp). People notice sound from
+# 125 ms late on (ITU-R BT.1359).
+TOLERANCE = 0.1
 # In seconds, and as a share.
 SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
 

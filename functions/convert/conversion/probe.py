@@ -14,6 +14,7 @@ from av.stream import Disposition, Stream
 from functions.convert.conversion.cut_off import is_cut_off
 from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import CODECS, FORMATS, Chapter, Media, Track
+from functions.convert.conversion.plan import TOLERANCE
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -122,9 +123,13 @@ def _tag(stream: Stream) -> str:
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
+    start = (container.start_time or 0) / av.time_base
+    # Chapters are at time stamps; what an encoder put before the sound of an MP3 is not meant by its ID3 tag.
+    ahead = start if start > TOLERANCE else 0.0
     for chapter in container.chapters():
         tick = Fraction(chapter["time_base"] or 1)
-        yield Chapter.of_ticks(chapter["start"], chapter["end"], tick, _title(chapter["metadata"]))
+        found = Chapter.of_ticks(chapter["start"], chapter["end"], tick, _title(chapter["metadata"]))
+        yield Chapter(max(found.start - ahead, 0.0), max(found.end - ahead, 0.0), found.title) if ahead else found
 
 
 def _title(tags: Mapping[str, str]) -> str:

@@ -23,14 +23,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from functions.convert.conversion.edits import empty_edits
-from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.plan import TOLERANCE, Plan
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["LONGEST_HOLE", "LONGEST_OVERLAP", "TOLERANCE", "Clock", "Fit", "Timeline", "timeline_of"]
+__all__ = ["LONGEST_HOLE", "LONGEST_OVERLAP", "Clock", "Fit", "Timeline", "timeline_of"]
 
-# In seconds. As FFmpeg's resampler has it (min_hard_comp); people notice sound from 125 ms late on (ITU-R BT.1359).
-TOLERANCE = 0.1
-# As ffplay has it (max_frame_duration): a recorder may be muted for long; known jumps are of many hours.
+# In seconds. As ffplay has it (max_frame_duration): a recorder may be muted for long; known jumps are of many hours.
 LONGEST_HOLE = 3600.0
 # Sound is lost where the clock was only set back: so this is short, and there must be as much sound before it.
 LONGEST_OVERLAP, LEAST_CALM = 10.0, 1.0
