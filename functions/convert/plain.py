@@ -76,9 +76,13 @@ def _filtered(sound: Any, *chain: filters.Filter) -> Any:
 
 
 def _shaped(video: Path, plan: Plan) -> Any:
-    if plan.mixed:
-        return _filtered(_mixed(video, plan), *filters.shaping(plan.shape, plan.gain))
-    return _filtered(_input(video, plan.track), *filters.shaping(plan.shape, plan.gain))
+    sound = _mixed(video, plan) if plan.mixed else _placed(video, plan)
+    return _filtered(sound, *filters.shaping(plan.shape, plan.gain))
+
+
+def _placed(video: Path, plan: Plan) -> Any:
+    sound = _input(video, plan.track)
+    return sound.filter("asetpts", "N/SR/TB") if plan.strung else _filtered(sound, filters.CLOCK)
 
 
 def _mixed(video: Path, plan: Plan) -> Any:
@@ -87,7 +91,7 @@ def _mixed(video: Path, plan: Plan) -> Any:
     lanes = []
     for track, side in zip(plan.mixed, sides, strict=True):
         pan = [("pan", {"args": f"stereo|F{side[0].upper()}=c0"})] if side else []
-        lane = _filtered(_input(video, track), ("aresample", {"async": 1, "first_pts": 0}), *pan)
+        lane = _filtered(_input(video, track), filters.CLOCK, *pan)
         lanes.append(_filtered(lane, *filters.shaping(plan.shape, None)))
     (mix, options), quieter = filters.mixing(sides)
     return _filtered(ffmpeg.filter(lanes, mix, **options), quieter)

@@ -164,6 +164,11 @@ OPTIONS: dict[str, Option] = {
         ("mix",),
         "Mix all audio tracks into one, as of one recording with a track for each microphone; not unless said.",
     ),
+    "timeline": _words(
+        ("video", "sound"),
+        "Whether the MP3 runs on the video's clock, with silence where sound is missing (video), or the sound is "
+        "strung together (sound); video unless said.",
+    ),
     "start": _seconds(_MAX_SECONDS, "Leave out what comes before, to the millisecond."),
     "end": _seconds(_MAX_SECONDS, "Leave out what comes after, to the millisecond."),
     "fade_in": _seconds(_MAX_FADE_SECONDS, "How long the beginning takes to become loud."),

@@ -13,6 +13,7 @@ from functions.convert.conversion import encode, frames
 from functions.convert.conversion.decode import Block, ResumePoint
 from functions.convert.conversion.join import Joiner
 from functions.convert.conversion.lame import Encoder
+from functions.convert.conversion.marks import Mark
 from functions.convert.conversion.plan import Shape
 from functions.convert.conversion.xing import Tally
 
@@ -41,7 +42,7 @@ def blocks(samples: Sound, start: int = 0, size: int = 1000) -> Iterator[Block]:
     """The samples from `start` on as a decoder gives them. One can resume at every third block."""
     for number, at in enumerate(range(start, samples.shape[1], size)):
         part = samples[:, at : at + size]
-        place = ResumePoint(at // size, None, at) if number % 3 == 0 else None
+        place = ResumePoint(Mark(at // size, None, None), at) if number % 3 == 0 else None
         yield Block(tuple(plane.tobytes() for plane in part), part.shape[1], place)
 
 

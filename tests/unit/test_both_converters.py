@@ -15,6 +15,7 @@ from functions.convert import plain, plain_probe
 from functions.convert.conversion.pipeline import converted
 from functions.shared.reasons import Failure
 from tests import media
+from tests.unit import clocks
 from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import plan_of, probed
 from tests.unit.test_loudness import measure
@@ -71,6 +72,27 @@ def test_chapters_are_at_the_same_times_for_both(directory: Path, room: Path, ba
         assert seen == probed(path).chapters
 
 
+@pytest.mark.parametrize("name", ["later.mkv", "later.mp4"])
+def test_chapters_of_a_file_that_begins_later_are_on_its_clock(directory: Path, room: Path, name: str) -> None:
+    chapters = "".join(f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={at}\nEND={at + 2000}\n" for at in (3000, 5000))
+    (room.parent / "tags").write_text(f";FFMETADATA1\n{chapters}")
+    path = room.parent / name
+    words = (
+        "-i",
+        str(made(directory, "mp4-aac.mp4")),
+        "-i",
+        str(room.parent / "tags"),
+        "-map",
+        "0",
+        "-map_chapters",
+        "1",
+    )
+    ffmpeg(*words, "-c", "copy", "-output_ts_offset", "3", str(path))
+    starts = pytest.approx([0, 2], abs=0.03)
+    assert [chapter.start for chapter in probed(path).chapters] == starts
+    assert [chapter.start for chapter in plain_probe.probe(path, room, soon(), quiet).chapters] == starts
+
+
 @pytest.mark.parametrize("target", [-30.0, -14.0, -5.0])
 @pytest.mark.parametrize("name", ["noise.flac", "sound.wav", "mkv-flac.mkv", "silence.flac"])
 def test_both_find_the_same_gain(directory: Path, room: Path, name: str, target: float) -> None:
@@ -109,6 +131,29 @@ def test_the_same_options_make_the_same_sound(directory: Path, room: Path, name:
     # What two encoders of the same kind make of the same samples, and no more.
     assert difference.max() < 0.1
     assert np.sqrt(np.mean(difference**2)) < 0.004
+
+
+@pytest.mark.parametrize(
+    ("options", "silent"),
+    [({}, 9), ({"timeline": "sound"}, 0), ({"start": 4.0, "end": 11.0}, 6), ({"loudness": -20}, 9)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["clock.mkv", "clock.mp4", "clock.flv"])
+def test_holes_and_late_starts_are_silent_for_both(
+    directory: Path, room: Path, name: str, options: dict[str, Any], silent: int
+) -> None:
+    path = directory / name
+    if not path.exists():
+        whole = clocks.chirped(directory / f"whole-{name}")
+        clocks.moved(whole, path, lambda at: None if 5 <= at < 8 else at + 1.5)
+    (room.parent / "engine.mp3").write_bytes(by_engine(path, options))
+    mp3, seconds = plain.convert(path, room, options, quiet)
+    ours, theirs = (media.samples(each, 1)[0] for each in (room.parent / "engine.mp3", mp3))
+    assert seconds == pytest.approx(len(ours) / 44100, abs=0.11)
+    times = np.arange(0.25, len(ours) / 44100 - 0.1, 0.5)
+    heard = [[clocks.source_time(sound, at) for at in times] for sound in (ours, theirs)]
+    assert heard[0].count(None) == silent
+    assert heard[1] == [at if at is None else pytest.approx(at, abs=0.06) for at in heard[0]]
 
 
 def test_a_stated_length_is_wrong_where_the_test_above_needs_it(directory: Path) -> None:

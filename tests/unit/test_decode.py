@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import ResumePoint, blocks, packets
+from functions.convert.conversion.decode import blocks, packets
 from functions.convert.conversion.plan import planned
 from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
@@ -94,7 +94,7 @@ def test_a_place_that_the_index_does_not_lead_to_is_found_from_the_start(directo
     whole, _ = decoded(path)
     place = whole[500].resume
     assert place
-    rest, _ = decoded(path, at=ResumePoint(place.packet, place.pts and place.pts + 1, place.sample))
+    rest, _ = decoded(path, at=replace(place, mark=place.mark._replace(pts=place.mark.pts and place.mark.pts + 1)))
     assert_same(joined(rest), joined(whole[500:]))
 
 

@@ -32,7 +32,7 @@ from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from tests import media
-from tests.unit import rows
+from tests.unit import clocks, rows
 from tests.unit.conversions import each_limit
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -95,6 +95,18 @@ def test_a_job_without_the_track_says_which_it_has(store: Blobs, talk: Path) -> 
         converted(claim)
     (track,) = rows.read(claim.job_id).audio_tracks
     assert (track["codec"], track["chosen"]) == ("aac", False)
+
+
+@pytest.mark.parametrize("sound", ["pcm_u8", "libmp3lame", "aac"])
+def test_silence_is_made_in_the_sandbox(store: Blobs, tmp_path: Path, sound: str) -> None:
+    whole = clocks.chirped(tmp_path / "whole.mkv", "-c:a", sound)
+    holed = clocks.moved(whole, tmp_path / "holed.mkv", lambda at: None if 5 <= at < 10 else at + 3)
+    audio = converted(claimed(store, holed))
+    (tmp_path / "made.mp3").write_bytes(stored(store, audio))
+    made = media.samples(tmp_path / "made.mp3", 1)[0]
+    assert audio.duration_seconds == pytest.approx(23, abs=0.06)
+    heard = [clocks.source_time(made, at) for at in (2.8, 3.3, 7.7, 8.3, 12.7, 13.3)]
+    assert heard == [at if at is None else pytest.approx(at, abs=0.07) for at in (None, 0.3, 4.7, None, None, 10.3)]
 
 
 def test_a_file_without_media_is_told(store: Blobs, tmp_path: Path) -> None:

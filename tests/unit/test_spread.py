@@ -66,7 +66,7 @@ def test_a_share_that_begins_one_sample_late_is_noticed(video: Path, whole: byte
     found, _ = spread.places(video, QUALITY)
     first, second = spread.shares(found, 2)
     assert second.resume
-    late = second._replace(resume=ResumePoint(second.resume.packet, second.resume.pts, second.resume.sample + 1))
+    late = second._replace(resume=ResumePoint(second.resume.mark, second.resume.sample + 1))
     works = [spread.encode_share(video, QUALITY, share, "") for share in (first, late)]
     assert spread.joined(video, QUALITY, works)[0] != whole
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from functions.convert.conversion.icy import sound_between_titles
 from functions.convert.conversion.mp3_file import sound_start, stated_by_header
 from functions.convert.conversion.plan import planned
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.timeline import Timeline
 from functions.convert.errors import NotOneStream
 from functions.shared.reasons import Failure
 from tests import media
@@ -196,7 +198,7 @@ def test_free_format_is_told_as_a_format_that_cannot_be_read(directory: Path) ->
 def test_a_copy_gives_nothing_that_is_no_frame(directory: Path) -> None:
     plan = planned(probed(sine(directory, "tagged.mp3", 440, 5)), {})
     with pytest.raises(NotOneStream):
-        list(Copy(plan).frames([]))
+        list(Copy(plan, Timeline(Fraction(1), 0.0)).frames([]))
 
 
 def test_an_ordinary_mp3_is_read_once(directory: Path) -> None:

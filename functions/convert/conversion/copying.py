@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import Header, offsets
+from functions.convert.conversion.frames import Header, muted, offsets, side_info, silent, slot, split
+from functions.convert.conversion.marks import with_next
 from functions.convert.conversion.mp3 import around
 from functions.convert.conversion.plan import Plan
+from functions.convert.conversion.timeline import Timeline
 from functions.convert.conversion.xing import Tally
 from functions.convert.errors import FrameError, NotOneStream
 
@@ -31,17 +34,20 @@ _SKIP = struct.Struct("<II")
 
 
 class Copy:
-    """Takes the packets of an MP3 track. `samples` counts the audible samples so far."""
+    """Takes the packets of an MP3 track, and puts frames of silence where it has a hole. `samples` counts the audible
+    samples so far."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, timeline: Timeline) -> None:
         self.samples = 0
-        self._plan = plan
+        self._plan, self._timeline = plan, timeline
         self._tally = Tally(None)
         self._first: Header | None = None
         self._delay = self._skipped = 0
         self._is_at_end = False
         # The headers that have come, by their bytes: few.
         self._alike: dict[bytes, Header] = {}
+        # How many bytes of main data there are since a hole; None once no frame wants more.
+        self._reservoir: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -54,19 +60,12 @@ class Copy:
         Raises: NotOneStream, after any number of pieces, where a copy would not be what a decoder gives.
         """
         piece = bytearray()
-        for packet in packets:
-            data = bytes(packet)
-            head = self._alike.get(data[:4])
-            # What goes for nearly every packet of an hour, in the fewest steps.
-            if head is None or head.size != len(data) or packet.is_discard or packet.has_sidedata("skip_samples"):
-                data = self._checked(packet, data)
-            elif self._is_at_end:
-                raise NotOneStream("something after the end")
-            else:
-                self.samples += head.samples
-            piece += data
-            if len(piece) >= PIECE:
-                yield self._counted(piece)
+        for packet, after in with_next(packets):
+            data, samples = self._taken(packet)
+            for part in self._on_the_clock(packet.pts, after.pts if after else None, data, samples):
+                piece += part
+                if len(piece) >= PIECE:
+                    yield self._counted(piece)
         if self._first is None:
             raise NotOneStream("no frame at all")
         self.samples = max(0, self.samples - self._skipped)
@@ -77,7 +76,18 @@ class Copy:
         delay = self._delay - DECODER_DELAY if self._delay >= DECODER_DELAY else None
         return around(self._plan, self._tally.header(self.samples, delay), cover)
 
-    def _checked(self, packet: Packet[AudioStream], data: bytes) -> bytes:
+    def _taken(self, packet: Packet[AudioStream]) -> tuple[bytes, int]:
+        """The frames of a packet, and how many samples they have."""
+        data = bytes(packet)
+        head = self._alike.get(data[:4])
+        # What goes for nearly every packet of an hour, in the fewest steps.
+        if head is None or head.size != len(data) or packet.is_discard or packet.has_sidedata("skip_samples"):
+            return self._checked(packet, data)
+        if self._is_at_end:
+            raise NotOneStream("something after the end")
+        return data, head.samples
+
+    def _checked(self, packet: Packet[AudioStream], data: bytes) -> tuple[bytes, int]:
         """The packet, if it is whole frames like the first one; nothing, if it may be what is left at the end."""
         if self._is_at_end:
             raise NotOneStream("something after the end")
@@ -86,18 +96,19 @@ class Copy:
             heads = [head for _, head in offsets(data)]
         except FrameError:
             self._is_at_end = True
-            return b""
+            return b"", 0
         for head in heads:
-            self._take(head)
+            self._check(head)
         if len(self._alike) < MAX_ALIKE:
             self._alike |= {data[:4]: head for head in heads[:1]}
-        return data
+        return data, sum(head.samples for head in heads)
 
-    def _take(self, head: Header) -> None:
-        first = self._first = self._first or head
-        if (head.sample_rate, head.channels) != (first.sample_rate, first.channels):
+    def _check(self, head: Header) -> None:
+        if self._first is None:
+            self._first = head
+            self._timeline.skip(self._delay, head.sample_rate)
+        if (head.sample_rate, head.channels) != (self._first.sample_rate, self._first.channels):
             raise NotOneStream("frames of another rate, or other channels")
-        self.samples += head.samples
 
     def _take_trim(self, packet: Packet[AudioStream]) -> None:
         """An edit list trims by whole packets, and by samples of the first and the last one."""
@@ -110,6 +121,30 @@ class Copy:
             self._delay += start
             self._skipped += start + padding
             self._is_at_end = padding > 0
+
+    def _on_the_clock(self, pts: int | None, following: int | None, data: bytes, samples: int) -> Iterator[bytes]:
+        """The frames of a packet, silence before them where the clock has a hole; nothing, where they come twice."""
+        if not samples or self._first is None:
+            return
+        gap, dropped = self._timeline.place(pts, samples, self._first.sample_rate, following, whole=True)
+        if gap:
+            yield from repeat(silent(data), gap // self._first.samples)
+            self.samples += gap
+            self._reservoir = 0
+        if not dropped:
+            self.samples += samples
+            yield data if self._reservoir is None else b"".join(map(self._mended, split(data)))
+
+    def _mended(self, frame: bytes) -> bytes:
+        """The frame; after a hole without its sound, if that has main data in frames that are missing."""
+        if self._reservoir is None:
+            return frame
+        if side_info(frame).main_data_begin <= self._reservoir:
+            self._reservoir = None
+            return frame
+        # Without its CRC, a frame has two bytes more between its main data and that of the frame before.
+        self._reservoir = len(slot(frame)) + (self._reservoir if frame[1] & 1 else 0)
+        return muted(frame)
 
     def _counted(self, piece: bytearray) -> bytes:
         frames = bytes(piece)

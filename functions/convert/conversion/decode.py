@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
 from functions.convert.conversion import wild
 from functions.convert.conversion.filters import fade_in, fade_out
+from functions.convert.conversion.marks import Mark
 from functions.convert.conversion.mixing import MixReader
 from functions.convert.conversion.outcome import check_mix, check_outcome
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.reading import Mark, TrackReader
+from functions.convert.conversion.reading import TrackReader
 from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
+from functions.convert.conversion.silence import silence, without_start
+from functions.convert.conversion.timeline import Clock, Timeline, timeline_of
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
@@ -25,14 +29,16 @@ __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Before packet number `packet` (with `pts`, in the track's time base) came, `sample` samples had come out.
+    """Before the packet `mark` came, `sample` samples had come out.
 
-    `warnings` are what had been found until then; `origin` is what the reader needs, and gives.
+    `clock` is what the timeline knew then (None: sound is strung together), and `broken` how many packets could not be
+    decoded.
     """
 
-    packet: int
-    pts: int | None
+    mark: Mark
     sample: int
+    clock: Clock | None = None
+    broken: int = 0
     warnings: tuple[JobWarning, ...] = ()
     origin: Mark | None = None
 
@@ -64,11 +70,14 @@ def blocks(
     else:
         reader = TrackReader(container, plan.track, warnings)
     reader.warnings += at.warnings if at else ()
-    shaped = _shaped(reader, plan, at, plan.gain if gain is None else gain)
+    timeline = timeline_of(container, reader.stream, plan)
+    shaped = _shaped(reader, timeline, plan, at, plan.gain if gain is None else gain)
     samples = 0
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
+    if reader.broken:
+        reader.warnings.append(JobWarning("undecodable", {"broken": reader.broken, "frames": reader.packets_read}))
     if isinstance(reader, MixReader):
         check_mix(reader, plan)
     else:
@@ -93,26 +102,62 @@ def packets(
     check_outcome(reader, plan)
 
 
-def _shaped(reader: TrackReader | MixReader, plan: Plan, at: ResumePoint | None, gain: float | None) -> Iterator[Block]:
-    """All samples in the shape of the MP3; resume points count from the first one of the track."""
+def _shaped(
+    reader: TrackReader | MixReader, timeline: Timeline, plan: Plan, at: ResumePoint | None, gain: float | None
+) -> Iterator[Block]:
+    """All samples in the shape of the MP3, on the clock; resume points count from the first one of the track."""
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
     # Loudness goes by the greatest sample, whoever made it; else, what is copied from the file may be anything.
     is_checked = plan.loudness is not None or wild.are_possible(plan.track.codec)
     shaper = Shaper(plan.shape, order, gain, reader.warnings if is_checked else None)
-    sample = at.sample + plan.first_sample if at else 0
+    sample = 0
+    if at:
+        sample, reader.broken = at.sample + plan.first_sample, at.broken
+        timeline.resume(at.clock, sample, plan.shape.sample_rate)
     reader.seconds = sample / plan.shape.sample_rate
     known = tuple(reader.warnings)
-    for number, pts, frames in reader.frames((at.packet, at.pts) if at else None, at.origin if at else None):
-        parts = [planes for frame in frames for planes in shaper.feed(frame)]
-        if parts:
-            point = ResumePoint(number, pts, sample, known, reader.origin) if shaper.exact and number >= 0 else None
+    for mark, frame in _placed(reader, timeline, at):
+        if parts := shaper.feed(frame):
+            found = (timeline.clock, reader.broken, known, reader.origin)
+            point = ResumePoint(mark, sample, *found) if mark and shaper.exact else None
             block = _block(parts, point)
             sample += block.samples
             yield block
         known = tuple(reader.warnings)
     if rest := shaper.flush():
         yield _block(rest, None)
+
+
+def _placed(
+    reader: TrackReader | MixReader, timeline: Timeline, at: ResumePoint | None
+) -> Iterator[tuple[Mark | None, AudioFrame]]:
+    """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its mark."""
+    frame, awaited, tick = None, 0, reader.stream.time_base
+    for mark, frames, following, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
+        first: Mark | None = mark if mark.number >= 0 else None
+        if not frames:
+            timeline.lose(lost, missing)
+            awaited += missing > 0
+        for frame in frames:
+            gap, dropped = timeline.place(_ticks(frame, tick), frame.samples, frame.sample_rate, following)
+            if gap:
+                reader.broken += awaited
+                yield from ((None, pause) for pause in silence(frame, gap))
+            if not dropped:
+                yield first, frame
+            elif dropped < frame.samples:
+                yield None, without_start(frame, dropped)
+            first, awaited = None, 0
+    if frame and not reader.is_cut:
+        yield from ((None, pause) for pause in silence(frame, timeline.flush()))
+
+
+def _ticks(frame: AudioFrame, tick: Fraction | None) -> int | None:
+    """The time stamp of a frame in ticks of the track: a further recording may have other ones."""
+    if frame.pts is None or tick is None or not frame.time_base or frame.time_base == tick:
+        return frame.pts
+    return round(frame.pts * frame.time_base / tick)
 
 
 def _block(parts: list[Planes], point: ResumePoint | None) -> Block:
@@ -130,13 +175,14 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
         sample += block.samples
         if end <= 0:
             return
-        if (begin, end, first) == (0, block.samples, 0):
-            yield block
-        elif (begin, end) == (0, block.samples):
-            point = block.resume and replace(block.resume, sample=block.resume.sample - first)
-            yield Block(block.planes, block.samples, point)
+        if (begin, end) == (0, block.samples):
+            yield block if not first or not block.resume else _earlier(block, block.resume, first)
         elif begin < end:
             yield Block(sliced(block.planes, begin, end), end - begin, None)
+
+
+def _earlier(block: Block, point: ResumePoint, samples: int) -> Block:
+    return replace(block, resume=replace(point, sample=point.sample - samples))
 
 
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:

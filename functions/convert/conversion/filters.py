@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functions.convert.conversion.plan import Shape
+from functions.convert.conversion.plan import TOLERANCE, Shape
 
 __all__ = [
+    "CLOCK",
     "INTEGRATED",
     "LOUDNESS",
     "TRUE_PEAK",
@@ -27,6 +28,8 @@ Filter = tuple[str, dict[str, Any]]
 # It measures the integrated loudness and the true peak (EBU R128, ITU-R BS.1770), in a tenth of the time that loudnorm
 # takes for the same, and reports them as metadata of these names: in LUFS, and as a share of full scale.
 LOUDNESS: Filter = ("ebur128", {"metadata": 1, "peak": "true", "framelog": "verbose"})
+# It puts samples on the clock, as timeline.py does. What is a jump, ffmpeg decides before: in a TS, 10 seconds are one.
+CLOCK: Filter = ("aresample", {"async": 1, "min_comp": TOLERANCE, "min_hard_comp": TOLERANCE, "first_pts": 0})
 INTEGRATED, TRUE_PEAK = "lavfi.r128.I", "lavfi.r128.true_peak"
 # The peak that R128 allows, in dB; and the loudness up to which there is nothing to measure (BS.1770's absolute gate).
 _MAX_PEAK, _NOTHING = -1.0, -70.0

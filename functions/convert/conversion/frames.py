@@ -13,8 +13,10 @@ __all__ = [
     "Header",
     "SideInfo",
     "header",
+    "muted",
     "offsets",
     "side_info",
+    "silent",
     "slot",
     "split",
     "with_bitrate",
@@ -193,6 +195,22 @@ def without_last_channel(frame: bytes) -> bytes:
     start = 4 if frame[1] & 1 else 6
     side = int.from_bytes(frame[start : head.overhead], "big") & ~fields
     return frame[:start] + side.to_bytes(head.overhead - start, "big") + frame[head.overhead :]
+
+
+def silent(frame: bytes) -> bytes:
+    """A frame like another one, but without sound, and as small as can be."""
+    word = bytearray(frame[:4])
+    word[1] |= 1
+    word[2] &= 0b1111_1101
+    head = header(bytes(word))
+    bitrate = next(kbps for kbps in head.bitrates if head.size_at(kbps) >= head.overhead)
+    return with_bitrate(bytes(word), bitrate).ljust(head.size_at(bitrate), b"\0")
+
+
+def muted(frame: bytes) -> bytes:
+    """The frame without its sound; its slot stays where it ends, since later frames may have main data in it."""
+    head = header(frame[:4])
+    return bytes([frame[0], frame[1] | 1, *frame[2:4]]) + bytes(head.overhead - 4) + frame[head.overhead :]
 
 
 def with_main_data_begin(frame: bytes, begin: int) -> bytes:

@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from functions.convert.conversion.layouts import side_of, tame
+from functions.convert.conversion.marks import Decoded, Mark
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.plan import Shape
@@ -51,6 +52,8 @@ class MixReader:
         self.broken = 0
         self.warnings = [] if warnings is None else warnings
         self.origin = None
+        self.packets_read = 0
+        self.stream = container.streams.audio[tracks[0].position]
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
@@ -60,7 +63,7 @@ class MixReader:
         self._sum = _Sum(list(self._lanes.values()), shape)
         _only(container, [lane.stream for lane in self._lanes.values()])
 
-    def frames(self, mark: object = None, origin: object = None) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
+    def frames(self, mark: object = None, origin: object = None) -> Iterator[Decoded]:
         """As TrackReader.frames, from the start; times are in samples of the MP3. Raises: Failure (encrypted)."""
         assert mark is None
         for packet in self._packets():
@@ -73,9 +76,9 @@ class MixReader:
         for frame in self._sum.rest():
             yield self._counted(frame)
 
-    def _counted(self, frame: AudioFrame) -> tuple[int, int | None, list[AudioFrame]]:
+    def _counted(self, frame: AudioFrame) -> Decoded:
         self.seconds += frame.samples / frame.sample_rate
-        return -1, None, [frame]
+        return Decoded(Mark(-1, None), [frame])
 
     def _packets(self) -> Iterator[Packet[AudioStream]]:
         streams = tuple(lane.stream for lane in self._lanes.values())

@@ -29,17 +29,18 @@ from typing import Any
 from functions.convert.conversion import choosing, cover, decode, encode, loudness
 from functions.convert.conversion.copying import Copy
 from functions.convert.conversion.cutting import Cutter, cuts
-from functions.convert.conversion.decode import Block, ResumePoint
+from functions.convert.conversion.decode import Block
 from functions.convert.conversion.encode import Encoded
 from functions.convert.conversion.listening import Heard, audible
 from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.mp3 import Mp3
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.saved import checkpoint, resume_point
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tag import MAX_TEXT_LENGTH
+from functions.convert.conversion.timeline import timeline_of
 from functions.convert.errors import NotOneStream
-from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.reasons import Failure
 
@@ -160,14 +161,14 @@ class _Work:
         """The whole track as one MP3, or what a checkpoint leaves of it."""
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
-        point = _resume_point(self._state)
+        point = resume_point(self._state)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
         for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
                 reached = {"segment": part.index + 1, "mp3": mp3.state(), "track": self._choice()}
-                yield _checkpoint(self._state | reached, part.resume)
+                yield checkpoint(self._state | reached, part.resume)
         yield from self._warnings()
         yield self._file_message(mp3, None)
 
@@ -199,7 +200,8 @@ class _Work:
             yield from self.encoded()
 
     def _copied(self) -> Iterator[RawMessage]:
-        mp3 = Copy(self.plan)
+        stream = self._container.streams.audio[self.plan.track.position]
+        mp3 = Copy(self.plan, timeline_of(self._container, stream, self.plan))
         for frames in mp3.frames(decode.packets(self._container, self.plan, self._found)):
             yield _audio(frames)
             yield _progress(self._share(mp3.seconds))
@@ -270,19 +272,3 @@ def _audio(frames: bytes) -> RawMessage:
 
 def _progress(share: float) -> RawMessage:
     return {"kind": "progress", "share": share}, b""
-
-
-def _checkpoint(state: dict[str, Any], point: ResumePoint | None) -> RawMessage:
-    place = point and (point.packet, point.pts, point.sample)
-    warnings = job_warnings.stored(point.warnings[:MAX_WARNINGS]) if point else None
-    more = {"place": place, "origin": point and point.origin, "warnings": warnings}
-    return {"kind": "checkpoint"}, json.dumps(state | more).encode()
-
-
-def _resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
-    """What a checkpoint has of it: one of an older release has neither warnings nor an origin."""
-    if not state.get("place"):
-        return None
-    packet, pts, sample = state["place"]
-    origin = tuple(state["origin"]) if state.get("origin") else None
-    return ResumePoint(packet, pts, sample, job_warnings.loaded(state.get("warnings")), origin)

@@ -14,7 +14,7 @@ from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure
 
-__all__ = ["MEASURING", "OWN_TAGS", "RATES", "Plan", "Shape", "is_short", "planned", "within"]
+__all__ = ["MEASURING", "OWN_TAGS", "RATES", "TOLERANCE", "Plan", "Shape", "is_short", "planned", "within"]
 
 # The sample rates of MPEG-1, MPEG-2 and MPEG-2.5 audio layer III.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -23,7 +23,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
-    *("track", "tracks", "language", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("track", "tracks", "language", "timeline", "partial", "cover", "chapters", "tags", "id3v1"),
     *("title", "artist", "album", "genre", "date", "comment"),
 }
 _TAGS = (
@@ -35,6 +35,9 @@ OWN_TAGS = ("title", "artist", "album", "genre", "date", "comment")
 
 # What measuring, the first of two passes, is of the whole work.
 MEASURING = 0.2
+# By how many seconds sound may be off the clock: as FFmpeg's resampler has it (min_hard_comp). People notice sound from
+# 125 ms late on (ITU-R BT.1359).
+TOLERANCE = 0.1
 # In seconds, and as a share.
 SHORT_SECONDS, SHORT_SHARE = 2.0, 0.02
 
@@ -60,9 +63,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with one track. Times are in seconds of its own samples, from the first one on.
+    """What is to be done with one track. Times are in seconds on the clock of the video, from its start on.
 
-    `copy`: its MP3 frames are taken as they are. `whole`: a file that ends too early is converted as far as it goes.
+    `copy`: its MP3 frames are taken as they are. `strung`: sound is strung together, and times are those of its
+    samples. `whole`: a file that ends too early is converted as far as it goes.
     `start` and `end` are the trim; `loudness` is a target in LUFS; `gain`, in dB, is what has been measured for it.
     `warnings` are what the owner has to know of these choices. Where several tracks are `mixed`, `track` is what comes
     out of the mix.
@@ -71,6 +75,7 @@ class Plan:
     track: Track
     shape: Shape
     copy: bool = False
+    strung: bool = False
     start: float | None = None
     end: float | None = None
     fade_in: float = 0.0
@@ -139,6 +144,7 @@ def _planned(media: Media, options: Mapping[str, Any], track: Track) -> Plan:
         track=track,
         shape=_shape(track, options),
         copy=track.codec == "mp3" and track.sample_rate in RATES and not split and options.keys() <= _HARMLESS,
+        strung=options.get("timeline") == "sound",
         start=start,
         end=end,
         fade_in=options.get("fade_in", 0.0),

@@ -20,6 +20,7 @@ from functions.convert.conversion.layouts import tame
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.mp3_file import sound_start
 from functions.convert.conversion.needed_ranges import lost_seconds, whole_index
+from functions.convert.conversion.plan import TOLERANCE
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tails import understates
 from functions.shared.reasons import Failure
@@ -180,9 +181,13 @@ def _is_empty(stream: AudioStream, file: RangeFile) -> bool:
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
+    start = (container.start_time or 0) / av.time_base
+    # Chapters are at time stamps; what an encoder put before the sound of an MP3 is not meant by its ID3 tag.
+    ahead = start if start > TOLERANCE else 0.0
     for chapter in container.chapters():
         tick = Fraction(chapter["time_base"] or 1)
-        yield Chapter.of_ticks(chapter["start"], chapter["end"], tick, _title(chapter["metadata"]))
+        found = Chapter.of_ticks(chapter["start"], chapter["end"], tick, _title(chapter["metadata"]))
+        yield Chapter(max(found.start - ahead, 0.0), max(found.end - ahead, 0.0), found.title) if ahead else found
 
 
 def _title(tags: Mapping[str, str]) -> str:

@@ -12,113 +12,53 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
 
 from functions.convert.conversion import decoders
 from functions.convert.conversion.decoders import Decoder
 from functions.convert.conversion.following import followed
 from functions.convert.conversion.further import opened_further
-from functions.convert.conversion.layouts import tame
+from functions.convert.conversion.marks import Decoded, Mark, with_next
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
-from functions.convert.conversion.probe import opened
-from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tails import is_chained
+from functions.convert.conversion.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
-__all__ = ["Mark", "TrackReader"]
+__all__ = ["TrackReader"]
 
-Mark = tuple[int, int | None]
 Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
-# From so many packets on, an index may want more memory than there is.
-LARGE_INDEX = 1_000_000
 # The demuxer seeks this many seconds back for the packets that a decoder needs ahead.
 WARM_UP_SECONDS = 10
 
 
-class TrackReader:
+class TrackReader(TrackFile):
     """Reads one track of a freshly opened container; other streams are discarded.
 
-    What it reports of what it read: `seconds` of samples, how many packets were `broken`, whether the demuxer stopped
-    because the file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it.
-    `newest` is the last packet that was read, `recordings` counts those in the file that were read, `left_rest` says
-    that one more was not. `warnings`, the caller's list if there is one, has each code once. `origin` is the packet
-    with which the decoder of now began, None for the first one.
+    What it reports of what it read: `seconds` of decoded sound; of how many `packets_read`, since the first one of the
+    track, how many were `broken`; whether the demuxer stopped because the file `is_cut`, whether it `is_at_end`, and
+    whether what the decoder could not do `is_unknown` to it. `newest` is the last packet that was read, `recordings`
+    counts those in the file that were read, `left_rest` says that one more was not. `warnings`, the caller's list if
+    there is one, has each code once. `origin` is the packet with which the decoder of now began, None for the first.
     """
 
     def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
+        super().__init__(container, track)
         self.seconds = 0.0
+        self.packets_read = 0
         self.broken = 0
         self.warnings = [] if warnings is None else warnings
-        self.newest: Packet[AudioStream] | None = None
         self.recordings = 1
         self.left_rest = False
         self.is_cut = False
         self.is_at_end = False
         self.is_unknown = False
         self.origin: Mark | None = None
+        # How long the sound of the newest packet was, in seconds.
+        self._usual = 0.0
         self._need = decoders.need_of(track.codec)
-        self._track = track
-        self._container = container
-        self._file = self.file
-        self._stream = self._decoding = self._only()
-        self._decoder = Decoder(self._stream, self._need)
-
-    @property
-    def lost_index(self) -> bool:
-        """Whether there was no memory for the whole index of an MP4: FFmpeg says nothing, and reads a part.
-
-        A small one always fits: there it is damage.
-        """
-        return self._stream.frames > max(len(self._stream.index_entries), LARGE_INDEX)
-
-    @property
-    def file(self) -> RangeFile:
-        """What is read."""
-        # Typed as what av keeps: it wraps the file that it was given.
-        file: RangeFile = self._container.file.file
-        return file
-
-    @property
-    def format(self) -> str:
-        """FFmpeg's name of the container."""
-        return self._container.format.name
-
-    @property
-    def reached(self) -> float:
-        """When the newest packet ends, in seconds of the file's clock; by the samples, where there is no clock."""
-        packet = self.newest
-        if packet is None or packet.pts is None:
-            return self.seconds
-        # Of a packet that is not whole, only plain samples are worth anything.
-        is_whole = self._track.codec.startswith("pcm_") or not packet.is_corrupt
-        return self._seconds(packet.pts + ((packet.duration or 0) if is_whole else 0))
-
-    @property
-    def file_reached(self) -> float:
-        """When the newest packet of any track begins by the index, or that of this one ends, in the same seconds."""
-        others = (stream for stream in self._container.streams if stream.index != self._stream.index)
-        return max([self.reached, *map(_newest_in_index, others)])
-
-    @property
-    def stated_end(self) -> float | None:
-        """When the track ends by what FFmpeg read of its length, or the file's, in seconds of the file's clock."""
-        if self._stream.duration:
-            return self._seconds(self._stream.duration + (self._stream.start_time or 0))
-        whole = self._container.duration
-        return (whole + (self._container.start_time or 0)) / av.time_base if whole else None
-
-    @property
-    def last_byte(self) -> int:
-        """Where the last packet of any track ends by the index, in bytes."""
-        last = [stream.index_entries[-1] for stream in self._container.streams if len(stream.index_entries)]
-        return max((entry.pos + entry.size for entry in last), default=0)
-
-    def lost_seconds(self) -> float:
-        """How much sound the index of an MP4 has beyond the end of the file."""
-        return lost_seconds(self._stream, self.file.size)
+        self._decoding = self.stream
+        self._decoder = Decoder(self.stream, self._need)
 
     def packets(self) -> Numbered:
         """Number and packet, from the first one on, wherever the sound goes on, and in further recordings."""
@@ -129,7 +69,7 @@ class TrackReader:
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
-        return followed(self.file, self._container, self._stream, self._packets_of)
+        return followed(self.file, self._container, self.stream, self._packets_of)
 
     def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         self.is_cut = False
@@ -158,64 +98,82 @@ class TrackReader:
         if container is None:
             return False
         self._container = container
-        self._stream = self._only()
+        self.stream = self._only()
         self.is_cut = self.is_unknown = False
         self.recordings += 1
         return True
 
-    def frames(
-        self, mark: Mark | None, origin: Mark | None = None
-    ) -> Iterator[tuple[int, int | None, list[AudioFrame]]]:
-        """Number and time stamp of each packet, and its frames; what comes at the end has the number -1.
+    def frames(self, mark: Mark | None, origin: Mark | None = None) -> Iterator[Decoded]:
+        """What comes of each packet, from the one with the mark on; `origin` is what there was then.
 
-        The time stamp is None where it does not tell the packet from others. With a mark (number, time stamp), it is
-        the first, and gives what it gave when it was read from the start; `origin` is what there was then. Raises:
-        Failure (encrypted).
+        It is what came of it when it was read from the start. Raises: Failure (encrypted).
         """
-        newest: int | None = None
-        packets = self._numbered(mark and self._begin(mark, origin))
-        self._decoding, self._decoder, self.origin = self._stream, Decoder(self._stream, self._need), origin
-        for number, packet in packets:
+        newest = byte = None
+        numbered = self._numbered(mark and self._begin(mark, origin))
+        self._decoding, self._decoder, self.origin = self.stream, Decoder(self.stream, self._need), origin
+        for (number, packet), after in with_next(numbered):
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
                 newest = pts
             else:
                 pts = None
-            frames = self._decoded(number, packet)
+            if packet.pos is not None:
+                byte = packet.pos
+            here, frames = Mark(number, pts, byte), self._decoded(number, packet)
             if number and self._decoder.renewed_at == number:
-                self.origin = number, pts
-            if mark is None or number >= mark[0]:
-                self._count(frames)
-                yield number, pts, frames
-        rest = self._decoded(-1, None)
-        self._count(rest)
-        yield -1, None, rest
+                self.origin = here
+            if mark is None or number >= mark.number:
+                yield self._counted(here, frames, packet, after[1].pts if after else None)
+        rest = self._decoded(-1, None) or []
+        self._heard(rest)
+        yield Decoded(Mark(-1, None), rest)
 
-    def _count(self, frames: list[AudioFrame]) -> None:
+    def _counted(
+        self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream], following: int | None
+    ) -> Decoded:
+        self.packets_read = mark.number + 1
+        if frames:
+            self._heard(frames)
+            return Decoded(mark, frames, following)
+        if frames is None:
+            self.broken += 1
+            return Decoded(mark, [], lost=self._length(packet))
+        is_awaited = self.seconds and not packet.is_discard
+        return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)
+
+    def _heard(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
             self.seconds += frame.samples / frame.sample_rate
 
-    def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
+    def _length(self, packet: Packet[AudioStream]) -> float:
+        """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
+        tick = float(packet.time_base or 0)
+        stated = (packet.duration or 0) * tick
+        return self._usual if not stated or abs(stated - self._usual) <= tick else stated
+
+    def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
+        """The frames of a packet, or what is left at the end; None where it could not be decoded."""
         if packet is not None and packet.stream is not self._decoding:
             # The sound goes on in another stream, and may come back.
             rest = self._decoded(number, None)
             self._decoding.codec_context.flush_buffers()
             self._decoding = packet.stream
             self._decoder = Decoder(packet.stream, self._need)
-            return rest + self._decoded(number, packet)
+            return (rest or []) + (self._decoded(number, packet) or [])
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
             self._look(packet if self.seconds == 0 else None)
+            if packet is not None and frames:
+                self._usual = sum(frame.samples / frame.sample_rate for frame in frames)
             return frames
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            self._look(packet)
             # Decoders fail at broken packets in any way, and after one have nothing left to flush.
-            self.broken += packet is not None
+            self._look(packet)
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
-        return []
+        return None
 
     def _look(self, packet: Packet[AudioStream] | None) -> None:
         if packet is not None and packet.has_sidedata("encryption_info"):
@@ -232,12 +190,13 @@ class TrackReader:
         """The packets that a decoder needs before one, and those from there on."""
         if mark is None:
             return self.packets()
-        (number, pts), ahead = mark, self._need.packets or 0
-        if number > 2 * ahead and pts is not None and self._can_seek():
-            found = self._sought(number, pts, ahead)
+        number, ahead = mark.number, self._need.packets or 0
+        if number > 2 * ahead and mark.pts is not None and self._can_seek():
+            found = self._sought(mark, mark.pts, ahead)
             if found is not None:
                 return found
             self._reopen()
+            self.is_at_end = self.is_cut = False
         return ((each, packet) for each, packet in self.packets() if each >= number - ahead)
 
     def _can_seek(self) -> bool:
@@ -247,7 +206,7 @@ class TrackReader:
         """
         return self.format != "mp3" and not is_chained(self.file)
 
-    def _sought(self, number: int, pts: int, ahead: int) -> Numbered | None:
+    def _sought(self, mark: Mark, pts: int, ahead: int) -> Numbered | None:
         """As `_numbered`, by the demuxer's index; None if it fails."""
         try:
             # In plain samples, packets are wherever one begins to read.
@@ -256,44 +215,16 @@ class TrackReader:
             return None
         before: deque[Packet[AudioStream]] = deque(maxlen=ahead)
         packets = (packet for _, packet in self.packets())
+        found = None
         for seen, packet in enumerate(packets):
+            found = found if packet.pos is None else packet.pos
             if packet.pts is None or packet.pts > pts:
                 return None
             if packet.pts == pts:
+                if None not in (mark.byte, found) and mark.byte != found:
+                    return None
                 # The first one after a jump may be a part of a packet.
                 is_warm = not ahead or seen > ahead
-                return enumerate(chain(before, [packet], packets), number - len(before)) if is_warm else None
+                return enumerate(chain(before, [packet], packets), mark.number - len(before)) if is_warm else None
             before.append(packet)
         return None
-
-    def _seconds(self, ticks: int) -> float:
-        return float(ticks * (self._stream.time_base or 0))
-
-    def _seek(self, seconds: float) -> None:
-        # The index of a Matroska is that of its pictures.
-        by_picture = "matroska" in self._container.format.name and self._container.streams.video
-        stream = self._container.streams.video[0] if by_picture else self._stream
-        self._container.seek(round(seconds / (stream.time_base or 1)), stream=stream)
-
-    def _reopen(self) -> None:
-        self._container = opened(self._file)
-        self._stream = self._decoding = self._only()
-        self.is_at_end = self.is_cut = False
-
-    def _only(self) -> AudioStream:
-        stream = self._container.streams.audio[self._track.position]
-        for other in self._container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
-        # Threads would only make a fast decoder's frames come late.
-        stream.codec_context.thread_count = 1
-        tame(stream.codec_context)
-        file: RangeFile = self._container.file.file
-        if (wanted := needed_ranges(file, stream)) is not None:
-            file.keep_only(wanted)
-        return stream
-
-
-def _newest_in_index(stream: Stream) -> float:
-    entries = stream.index_entries
-    return float(entries[-1].timestamp * (stream.time_base or 0)) if len(entries) else 0.0
