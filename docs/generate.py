@@ -15,10 +15,12 @@ from docs import openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
+from functions.gateway.contract import scope_of
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import REASONS
+from functions.shared.scopes import FOR_KEYS, MEANINGS
 from functions.shared.settings import SETTINGS
 from knative import capacity
 from knative.local import kustomize, manifests
@@ -35,13 +37,16 @@ _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 ADVICE = {
     "bad-request": "Correct what `detail` names, and send it again.",
     "bad-option": "Use a value of the table of options.",
-    "unauthenticated": "Get an access token at `POST /v1/token` and send it as `Authorization: Bearer …`.",
+    "unauthenticated": "Send `Authorization: Bearer …` with an access token of `POST /v1/token`, or an API key.",
     "invalid-credentials": "Check email address and password.",
     "invalid-grant": "Sign in again with email address and password. A refresh token is good once.",
+    "invalid-scope": "Ask for scopes that the sign-in has, or for none by name.",
     "unsupported-grant": "Use `grant_type=password` or `grant_type=refresh_token`.",
+    "insufficient-scope": "Use a token or an API key with the scope that `WWW-Authenticate` names.",
     "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
     "method-not-allowed": "Use a method of the `Allow` header.",
     "email-taken": "Sign in, or register another address.",
+    "too-many-keys": "Revoke an API key that is not used any more.",
     "wrong-state": "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
     "in-progress": "Wait as long as `Retry-After` says, then send the same request.",
     "expired": "Upload the video again.",
@@ -128,12 +133,12 @@ def _routes() -> str:
         (
             _code(f"{method} {path}"),
             item["summary"],
-            "yes" if {"token": []} in item["security"] else "no",
+            _code(scope_of(item) or ""),
             *_answers(item),
         )
         for method, path, item in _operations()
     )
-    return _table(("Route", "What it does", "Token", "Success", "Problems"), rows)
+    return _table(("Route", "What it does", "Scope", "Success", "Problems"), rows)
 
 
 def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
@@ -153,6 +158,11 @@ def _parameters() -> str:
         if each["in"] != "path" and each["name"] not in OPTIONS
     )
     return _table(("Route", "Name", "In", "Meaning"), rows)
+
+
+def _scopes() -> str:
+    rows = ((_code(scope), meaning, "yes" if scope in FOR_KEYS else "no") for scope, meaning in MEANINGS.items())
+    return _table(("Scope", "What for", "For API keys"), rows)
 
 
 def _job() -> str:
@@ -242,6 +252,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "options": _options,
     "routes": _routes,
     "parameters": _parameters,
+    "scopes": _scopes,
     "job": _job,
     "events": _events,
     "data": _event_data,

@@ -69,7 +69,7 @@ async def forward(request: Request, operation: contract.Operation) -> Response:
 
 
 def _add(operation: contract.Operation) -> None:
-    @routes.add(operation.method, operation.path, operation.access)
+    @routes.add(operation.method, operation.path, operation.access, scope=operation.scope)
     async def handler(request: Request, **_arguments: str) -> Response:
         return await forward(request, operation)
 
