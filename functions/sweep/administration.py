@@ -160,7 +160,7 @@ def _usage(ids: list[str]) -> dict[str, tuple[bool, int, int, int, int]]:
     of_keys = sa.select(api_keys.c.user_id, sa.func.count()).where(api_keys.c.user_id.in_(ids))
     with database.reading() as connection:
         found = connection.execute(of_jobs.where(jobs.c.user_id.in_(ids)).group_by(jobs.c.user_id)).all()
-        keys: dict[str, int] = dict(connection.execute(of_keys.group_by(api_keys.c.user_id)).tuples().all())
+        keys = {row[0]: int(row[1]) for row in connection.execute(of_keys.group_by(api_keys.c.user_id))}
         chiefs = set(connection.execute(sa.select(operators.c.user_id).where(operators.c.user_id.in_(ids))).scalars())
     numbers = {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in found}
     return {each: (each in chiefs, *numbers.get(each, (0, 0, 0)), keys.get(each, 0)) for each in ids}

@@ -13,6 +13,7 @@ import pytest
 from functions.login import keys
 from functions.shared import tokens
 from functions.shared.problems import Problem
+from functions.shared.scopes import OF_A_PERSON
 
 JOB = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 
@@ -81,6 +82,19 @@ def test_a_token_of_another_type_or_key_is_refused(key: dict[str, Any], header: 
 )
 def test_a_token_with_other_claims_is_refused(key: dict[str, Any], claims: dict[str, Any]) -> None:
     refused(signed(key, claims))
+
+
+def test_a_token_says_what_it_is_for_and_one_of_the_release_before_is_for_all_that_a_person_may(
+    key: dict[str, Any],
+) -> None:
+    assert tokens.bearer(f"Bearer {signed(key, {'scope': 'jobs:read admin x'})}").scopes == {"jobs:read", "admin"}
+    assert tokens.bearer(f"Bearer {signed(key, {'scope': ''})}").scopes == set()
+    assert tokens.bearer(f"Bearer {signed(key)}").scopes == OF_A_PERSON
+
+
+@pytest.mark.parametrize("scope", [None, 5, ["jobs:read"], {"jobs:read": True}, True])
+def test_a_token_whose_scope_is_no_text_is_refused(key: dict[str, Any], scope: Any) -> None:
+    refused(signed(key, {"scope": scope}))
 
 
 @pytest.mark.parametrize("missing", ["iss", "aud", "exp", "iat", "sub"])
