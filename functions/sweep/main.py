@@ -86,7 +86,7 @@ def list_dead_letters(_request: Request, user_id: str, query: LetterQuery) -> Re
 
 @routes.operation(
     "GET",
-    "/v1/admin/dead-letters/<letter_id>",
+    "/v1/admin/dead-letters/<letter_id>/content",
     tag="Administration",
     access=Access.TOKEN,
     scope=Scope.ADMIN,
