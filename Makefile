@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 OVERLAY ?= kind
-export VIDEO ID SHOW SETTLE REGISTRY TAG NAMES BASE BUILD_FLAGS
+export VIDEO ID SHOW SETTLE EMAIL REVOKE REGISTRY TAG NAMES BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
@@ -16,7 +16,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay events docs images deploy undeploy kn secrets sbom imagetest knativetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay operator events docs images deploy undeploy kn secrets sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -55,6 +55,9 @@ migrate: ## Bring the tables at DATABASE_URL to the newest revision
 
 replay: ## List dead letters (ID=… sends one again, SHOW=… prints one, SETTLE=… takes one off the list)
 	@$(run) functions.sweep.replay $(if $(SHOW),--show $$SHOW,$(if $(SETTLE),--settle $$SETTLE,$$ID))
+
+operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that)
+	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL"))
 
 events: ## Write schemas, examples and AsyncAPI document of the events anew
 	@$(run) events.generate

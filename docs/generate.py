@@ -16,11 +16,13 @@ from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
 from functions.convert.conversion.choosing import RULES
+from functions.gateway.contract import scope_of
 from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import HINTS, REASONS
+from functions.shared.scopes import FOR_KEYS, MEANINGS
 from functions.shared.settings import SETTINGS
 from knative import capacity
 from knative.local import kustomize, manifests
@@ -119,12 +121,12 @@ def _routes() -> str:
         (
             _code(f"{method} {path}"),
             item["summary"],
-            "yes" if {"token": []} in item["security"] else "no",
+            _code(scope_of(item) or ""),
             *_answers(item),
         )
         for method, path, item in _operations()
     )
-    return _table(("Route", "What it does", "Token", "Success", "Problems"), rows)
+    return _table(("Route", "What it does", "Scope", "Success", "Problems"), rows)
 
 
 def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
@@ -144,6 +146,11 @@ def _parameters() -> str:
         if each["in"] != "path" and each["name"] not in OPTIONS
     )
     return _table(("Route", "Name", "In", "Meaning"), rows)
+
+
+def _scopes() -> str:
+    rows = ((_code(scope), meaning, "yes" if scope in FOR_KEYS else "no") for scope, meaning in MEANINGS.items())
+    return _table(("Scope", "What for", "For API keys"), rows)
 
 
 def _job() -> str:
@@ -235,6 +242,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tracks": _tracks,
     "routes": _routes,
     "parameters": _parameters,
+    "scopes": _scopes,
     "job": _job,
     "events": _events,
     "data": _event_data,

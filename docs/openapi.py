@@ -28,21 +28,19 @@ ROOT = Path(__file__).parents[1]
 PATH = ROOT / "functions" / "gateway" / "openapi.json"
 REFERENCE = "#/components/schemas/{name}"
 # In the order in which people need them.
-TAGS = ("Accounts", "Jobs", "Files")
+TAGS = ("Accounts", "Jobs", "Files", "Administration")
 # What any request may be answered with.
 ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
 SECURITY: dict[Access, list[Schema]] = {
     Access.PUBLIC: [],
     Access.LINK: [],
     Access.BASIC: [{}, {"basic": []}],
-    Access.TOKEN: [{"token": []}],
 }
 SCHEMES = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "POST /v1/token gives one.",
+        "description": "An access token, which POST /v1/token gives, or an API key (`al_…`) of POST /v1/api-keys.",
     },
     "basic": {"type": "http", "scheme": "basic", "description": "Email address and password; for POST /v1/token."},
 }
@@ -111,7 +109,8 @@ def _operation(function: str, operation: Operation) -> Schema:
         "parameters": list(_parameters(operation)),
         "responses": {str(status): _success(each) for status, each in operation.answers.items()}
         | _problems(_codes(operation)),
-        "security": SECURITY[operation.access],
+        # Scopes may stand beside a scheme that is not OAuth's (OpenAPI 3.1.1, Security Requirement Object).
+        "security": [{"token": [operation.scope]}] if operation.scope else SECURITY[operation.access],
         "x-function": function,
     }
     if content:
@@ -124,7 +123,7 @@ def _operation(function: str, operation: Operation) -> Schema:
 def _codes(operation: Operation) -> list[str]:
     """The problems of an operation, in the order of PROBLEMS."""
     taken = (code for each in operation.takes for code in each.problems)
-    by_token = ("unauthenticated",) if operation.access is Access.TOKEN else ()
+    by_token = ("unauthenticated", "insufficient-scope") if operation.access is Access.TOKEN else ()
     named = {*taken, *by_token, *operation.problems, *ALWAYS}
     assert named <= PROBLEMS.keys(), f"{operation.path}: {named - PROBLEMS.keys()}"
     return [code for code in PROBLEMS if code in named]
@@ -143,7 +142,7 @@ def _parameter(parameter: Parameter) -> Schema:
         "in": parameter.place,
         "name": parameter.name,
         "description": schema.pop("description"),
-        "example": example(schema, _schemas()),
+        "example": example(schema, _schemas(), parameter.name),
         "schema": schema,
     }
     return made | ({"required": True} if parameter.place == "path" else {})

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from functions.download.shapes import JobPage, PageQuery
 from functions.shared import blobs, database, tokens
+from functions.shared.cursors import newest_first
 from functions.shared.jobs import names
 from functions.shared.jobs.states import State
 from functions.shared.owners import job_of
-from functions.shared.problems import Problem
 from functions.shared.tables import checkpoints, jobs
 from functions.shared.views import Job, job_view
 
@@ -31,15 +28,9 @@ def view(job: Any) -> Job:
 
 def page(user_id: str, query: PageQuery) -> JobPage:
     """One page of a user's jobs, newest first. Raises: Problem (400)."""
-    wanted = (
-        jobs.select()
-        .where(jobs.c.user_id == user_id, *_filter(query))
-        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-    )
-    with database.reading() as connection:
-        rows = connection.execute(wanted.limit(query.limit + 1)).all()
-    items = [view(row) for row in rows[: query.limit]]
-    return JobPage(items, _cursor(rows[query.limit - 1]) if len(rows) > query.limit else None)
+    wanted = jobs.select().where(jobs.c.user_id == user_id, *([jobs.c.state == query.state] if query.state else []))
+    rows, following = newest_first(wanted, jobs.c.created_at, jobs.c.id, query.cursor, query.limit)
+    return JobPage([view(row) for row in rows], following)
 
 
 def delete(user_id: str, job_id: str) -> None:
@@ -59,30 +50,3 @@ def _delete_row(connection: sa.Connection, job_id: str) -> list[str]:
     parts = connection.execute(saved).scalar_one_or_none()
     connection.execute(jobs.delete().where(jobs.c.id == job_id))
     return parts or []
-
-
-def _filter(query: PageQuery) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if query.state:
-        conditions.append(jobs.c.state == query.state)
-    if query.cursor:
-        created_at, job_id = _position(query.cursor)
-        older = sa.and_(jobs.c.created_at == created_at, jobs.c.id < job_id)
-        conditions.append(sa.or_(jobs.c.created_at < created_at, older))
-    return conditions
-
-
-def _cursor(row: Any) -> str:
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        created_at, _, job_id = text.partition(" ")
-        instant = datetime.fromisoformat(created_at)
-        if instant.utcoffset() != timedelta(0):
-            raise ValueError(created_at)
-    except (ValueError, binascii.Error):
-        raise Problem("bad-request", "`cursor` must be the next_cursor of an earlier page.") from None
-    return instant, job_id

@@ -12,6 +12,7 @@ from functions.shared import blobs, database, owners
 from functions.shared.api import Api, json_response
 from functions.shared.jobs import transitions
 from functions.shared.operations import Access, Success, header, part
+from functions.shared.scopes import Scope
 from functions.shared.takes import query
 from functions.shared.views import JOB_ID, Job
 from functions.shared.web import answer
@@ -30,6 +31,7 @@ async def download(request: Request) -> Response:
     "/v1/jobs",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
     takes=(query(PageQuery),),
     answers={200: Success("One page.", JobPage)},
     settings=("LINK_SECRET",),
@@ -45,6 +47,7 @@ def list_jobs(_request: Request, user_id: str, query: PageQuery) -> Response:
     "/v1/jobs/<job_id>",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
     takes=(JOB_ID,),
     answers={200: Success("The job.", Job)},
     problems=("not-found",),
@@ -60,6 +63,7 @@ def read_job(_request: Request, user_id: str, job_id: str) -> Response:
     "/v1/jobs/<job_id>",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
     takes=(JOB_ID,),
     answers={204: Success("It is gone.")},
     problems=("not-found",),
@@ -78,6 +82,7 @@ def delete_job(_request: Request, user_id: str, job_id: str) -> Response:
     "/v1/jobs/<job_id>/cancel",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
     takes=(JOB_ID,),
     answers={200: Success("The job.", Job)},
     problems=("not-found", "wrong-state"),
@@ -96,6 +101,7 @@ def cancel_job(_request: Request, user_id: str, job_id: str) -> Response:
     "/v1/jobs/<job_id>/events",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
     takes=(JOB_ID, header("Last-Event-ID", "The `id` of the last event you saw.", examples=["17"])),
     answers={200: Success("Server-sent events, each of them so.", Event, ("text/event-stream",))},
     problems=("not-found",),
@@ -115,6 +121,7 @@ def follow_job(request: Request, user_id: str, job_id: str) -> Response:
     "/v1/jobs/<job_id>/audio",
     tag="Files",
     access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
     takes=(JOB_ID, *CONDITIONS),
     answers=FILE,
     problems=FILE_PROBLEMS,

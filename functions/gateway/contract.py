@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from functions.shared.operations import Access
+from functions.shared.scopes import Scope
 
-__all__ = ["DOCUMENT", "Target", "document", "operations"]
+__all__ = ["DOCUMENT", "Target", "document", "operations", "scope_of"]
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the gateway has to know of one method of one path: who answers it, and which functions are needed next."""
+    """What the gateway has to know of one method of one path: who answers it, and which functions are needed next.
+
+    `scope` is what a token must have; None when it takes none.
+    """
 
     method: str
     path: str
-    access: Access
+    scope: Scope | None
     function: str
     wakes: tuple[str, ...]
+
+    @property
+    def access(self) -> Access:
+        """As far as the gateway is concerned."""
+        return Access.TOKEN if self.scope else Access.PUBLIC
 
 
 def document() -> dict[str, Any]:
@@ -38,5 +47,10 @@ def operations() -> Iterator[Target]:
     for template, methods in document()["paths"].items():
         path = re.sub(r"{(\w+)}", r"<\1>", template)
         for method, found in methods.items():
-            access = Access.TOKEN if {"token": []} in found["security"] else Access.PUBLIC
-            yield Target(method.upper(), path, access, found["x-function"], tuple(found.get("x-wakes", ())))
+            wakes = tuple(found.get("x-wakes", ()))
+            yield Target(method.upper(), path, scope_of(found), found["x-function"], wakes)
+
+
+def scope_of(operation: Mapping[str, Any]) -> Scope | None:
+    """The scope that an operation of the document asks for; None when it takes no token."""
+    return next((Scope(*asked["token"]) for asked in operation["security"] if "token" in asked), None)

@@ -85,7 +85,7 @@ async def forward(request: Request, operation: contract.Target) -> Response:
 
 
 def _add(operation: contract.Target) -> None:
-    @routes.add(operation.method, operation.path, operation.access)
+    @routes.add(operation.method, operation.path, operation.access, scope=operation.scope)
     async def handler(request: Request, **_arguments: str) -> Response:
         return await forward(request, operation)
 

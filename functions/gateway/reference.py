@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from functions.gateway.contract import document
+from functions.gateway.contract import document, scope_of
 from functions.gateway.layout import laid_out, prose, table
 
 __all__ = ["page"]
@@ -47,10 +47,11 @@ def _entry(method: str, path: str, item: Mapping[str, Any]) -> str:
 
 def _operation(method: str, path: str, item: Mapping[str, Any]) -> str:
     name = item["operationId"]
-    token = "Needs an access token." if {"token": []} in item["security"] else "Needs no access token."
+    scope = scope_of(item)
+    token = f"Needs the scope `{scope}`." if scope else "Needs no access token."
     return (
         f'<section aria-labelledby="{name}"><h2 id="{name}">{_title(method, path)}</h2>'
-        f"<p>{prose(item['summary'])}. {prose(item['description'])} {token}</p>"
+        f"<p>{prose(item['summary'])}. {prose(item['description'])} {prose(token)}</p>"
         f"{_parameters(item['parameters'])}{_body(item.get('requestBody'))}{_answers(item['responses'])}</section>"
     )
 

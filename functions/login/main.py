@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, grants
-from functions.login.shapes import Grant, KeySet, NewUser, Token, User
+from functions.login import accounts, api_keys, grants
+from functions.login.shapes import ApiKeyList, Grant, KeySet, MadeApiKey, NewApiKey, NewUser, Token, User
 from functions.shared import database, settings
 from functions.shared.api import Api, json_response
-from functions.shared.operations import Access, Success
+from functions.shared.operations import Access, Success, part
 from functions.shared.problems import Problem
+from functions.shared.scopes import Scope
 from functions.shared.takes import form, json_body
 from functions.shared.web import answer
 
@@ -48,20 +49,20 @@ def register(_request: Request, body: NewUser) -> Response:
     access=Access.BASIC,
     takes=(form(Grant),),
     answers={200: Success("Tokens.", Token)},
-    problems=("invalid-grant", "unsupported-grant", "invalid-credentials"),
+    problems=("invalid-grant", "invalid-scope", "unsupported-grant", "invalid-credentials"),
     settings=("SIGNING_KEY",),
     wakes=("download",),
 )
 def get_token(request: Request, form: Grant) -> Response:
     """Sign in, or renew a sign-in.
 
-    The email address and the password may come by HTTP Basic instead. A refresh token that is used a second time ends
-    the sign-in that it came from.
+    A renewed token may have fewer scopes than the sign-in, never more. The email address and the password may come by
+    HTTP Basic instead. A refresh token that is used a second time ends the sign-in that it came from.
     """
     basic = Authorization.from_header(request.headers.get("Authorization"))
     grant = form.grant_type or ("password" if basic else "")
     if grant == "refresh_token":
-        return json_response(grants.refresh(form.refresh_token or ""))
+        return json_response(grants.refresh(form.refresh_token or "", form.scope or ""))
     if grant != "password":
         raise Problem(
             "unsupported-grant", "Use grant_type=password or grant_type=refresh_token.", error="unsupported_grant_type"
@@ -69,7 +70,7 @@ def get_token(request: Request, form: Grant) -> Response:
     name, password = (
         (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
-    return json_response(grants.issue(accounts.check_password(name or "", password or "")))
+    return json_response(grants.issue(accounts.check_password(name or "", password or ""), form.scope or ""))
 
 
 @routes.operation(
@@ -77,6 +78,7 @@ def get_token(request: Request, form: Grant) -> Response:
     "/v1/me",
     tag="Accounts",
     access=Access.TOKEN,
+    scope=Scope.ACCOUNT_READ,
     answers={200: Success("The account.", User)},
 )
 def read_account(_request: Request, user_id: str) -> Response:
@@ -95,3 +97,54 @@ def read_account(_request: Request, user_id: str) -> Response:
 def read_keys(_request: Request) -> Response:
     """The public keys that access tokens are signed with."""
     return json_response(json.loads(settings.required("JWKS")), headers={"Cache-Control": "public, max-age=300"})
+
+
+@routes.operation(
+    "POST",
+    "/v1/api-keys",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    takes=(json_body(NewApiKey),),
+    answers={201: Success("The key; it is not shown again.", MadeApiKey, headers=("Location",))},
+    problems=("too-many-keys",),
+)
+def create_api_key(_request: Request, user_id: str, body: NewApiKey) -> Response:
+    """Make an API key.
+
+    It may be sent wherever an access token may, to the routes that ask for one of its scopes.
+    """
+    made = api_keys.create(user_id, body)
+    return json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"})
+
+
+@routes.operation(
+    "GET",
+    "/v1/api-keys",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_READ,
+    answers={200: Success("The keys, without what is secret.", ApiKeyList)},
+)
+def list_api_keys(_request: Request, user_id: str) -> Response:
+    """Your API keys, newest first."""
+    return json_response(api_keys.every(user_id))
+
+
+@routes.operation(
+    "DELETE",
+    "/v1/api-keys/<key_id>",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    takes=(part("key_id", "The key.", pattern="^[0-9a-f]{32}$"),),
+    answers={204: Success("It is gone.")},
+    problems=("not-found",),
+)
+def revoke_api_key(_request: Request, user_id: str, key_id: str) -> Response:
+    """Revoke an API key.
+
+    The next request with it is refused.
+    """
+    api_keys.revoke(user_id, key_id)
+    return Response(status_code=204)

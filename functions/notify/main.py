@@ -17,6 +17,7 @@ from functions.shared import database
 from functions.shared.api import Api, json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
+from functions.shared.scopes import Scope
 from functions.shared.starting import needs
 from functions.shared.subscriber import on_event
 from functions.shared.views import rfc3339
@@ -46,6 +47,8 @@ def tell_owner(event: JobEvent) -> None:
     "/v1/me/mail",
     tag="Accounts",
     access=Access.TOKEN,
+    # A mail may say how to set a new password: who may read it may change the account.
+    scope=Scope.ACCOUNT_WRITE,
     answers={200: Success("The mails.", MailList)},
     problems=("not-found",),
 )

@@ -9,9 +9,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared.middleware.identity import Identity
+from functions.shared.middleware.verified import Verified
 from functions.shared.operations import JSON, Access, Operation, Success, Taken
 from functions.shared.routing import Routes
+from functions.shared.scopes import Scope
 from functions.shared.starting import needs
 
 __all__ = ["Api", "json_response"]
@@ -29,7 +30,7 @@ class Api(Routes):
     """Routes, some of which are `operations` of the API."""
 
     def __init__(self, *ready: Callable[[], None]) -> None:
-        super().__init__(*ready, middleware=(Identity(),))
+        super().__init__(*ready, middleware=(Verified(),))
         self.operations: list[Operation] = []
 
     def operation(
@@ -40,6 +41,7 @@ class Api(Routes):
         tag: str,
         access: Access,
         answers: Mapping[int, Success],
+        scope: Scope | None = None,
         takes: tuple[Taken, ...] = (),
         problems: tuple[str, ...] = (),
         settings: tuple[str, ...] = (),
@@ -50,15 +52,18 @@ class Api(Routes):
         With access by token it gets `user_id` too, and what `takes` read. The first line of its docstring is the
         operation's summary, what follows its description, and its name becomes the operation's id.
 
-        Args: `problems` are the codes of PROBLEMS beyond those that access and `takes` imply; `settings` the settings
-        without which the function does not start; `wakes` the functions that will be needed next.
+        Args: `scope` is what the token must have, with access by token; `problems` are the codes of PROBLEMS beyond
+        those that access and `takes` imply; `settings` the settings without which the function does not start; `wakes`
+        the functions that will be needed next.
         """
 
         def decorate(handler: Handler) -> Handler:
             needs(*settings, *(("JWKS",) if access is Access.TOKEN else ()))
-            found = Operation(method, path, tag, handler, access, takes, answers, problems, wakes)
+            if (scope is not None) is not (access is Access.TOKEN):
+                raise TypeError(f"{method} {path}: a route has a scope if it takes a token, and only then")
+            found = Operation(method, path, tag, handler, access, scope, takes, answers, problems, wakes)
             self.operations.append(found)
-            self.add(method, path, access)(_reading(handler, takes))
+            self.add(method, path, access, scope=scope)(_reading(handler, takes))
             return handler
 
         return decorate

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from starlette.requests import Request
 
+from functions.shared.scopes import Scope
+
 __all__ = ["JSON", "Access", "Operation", "Parameter", "Schema", "Shape", "Success", "Taken", "header", "part", "text"]
 
 Schema: TypeAlias = "dict[str, Any]"
@@ -28,7 +30,7 @@ class Access(StrEnum):
     PUBLIC = "public"
     # Anybody; email address and password may come by HTTP Basic.
     BASIC = "basic"
-    # Whoever has an access token; the handler gets its `user_id`.
+    # Whoever has an access token, or an API key, with the operation's scope; the handler gets its `user_id`.
     TOKEN = "token"
     # Whoever has the signed link, which is part of the path; the handler checks it.
     LINK = "link"
@@ -70,13 +72,17 @@ class Success:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. `problems` are codes of PROBLEMS; `wakes` the functions that are needed next."""
+    """One method of one path. `problems` are codes of PROBLEMS; `wakes` the functions that are needed next.
+
+    `scope` is None unless access is by token.
+    """
 
     method: str
     path: str
     tag: str
     handler: Callable[..., Any]
     access: Access
+    scope: Scope | None
     takes: tuple[Taken, ...]
     answers: Mapping[int, Success]
     problems: tuple[str, ...]

@@ -38,12 +38,6 @@ class Kind(NamedTuple):
 PROBLEMS: dict[str, Kind] = {
     "bad-request": Kind(400, "The request cannot be understood", "Correct what `detail` names, and send it again."),
     "bad-option": Kind(400, "A conversion option is not valid", "Use a value of the table of options."),
-    "unauthenticated": Kind(
-        401,
-        "A valid access token is needed",
-        "Get an access token at `POST /v1/token` and send it as `Authorization: Bearer …`.",
-    ),
-    "invalid-credentials": Kind(401, "The email address or the password is wrong", "Check email address and password."),
     "invalid-grant": Kind(
         400,
         "The refresh token is not valid",
@@ -51,6 +45,20 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "unsupported-grant": Kind(
         400, "The grant type is not supported", "Use `grant_type=password` or `grant_type=refresh_token`."
+    ),
+    "invalid-scope": Kind(
+        400, "The scope is not one that can be given", "Ask for scopes that the sign-in has, or for none by name."
+    ),
+    "unauthenticated": Kind(
+        401,
+        "A valid access token is needed",
+        "Send `Authorization: Bearer …` with an access token of `POST /v1/token`, or an API key.",
+    ),
+    "invalid-credentials": Kind(401, "The email address or the password is wrong", "Check email address and password."),
+    "insufficient-scope": Kind(
+        403,
+        "The access token or API key is not for this",
+        "Use a token or an API key with the scope that `WWW-Authenticate` names.",
     ),
     "not-found": Kind(
         404,
@@ -70,6 +78,9 @@ PROBLEMS: dict[str, Kind] = {
         409,
         "A request with this Idempotency-Key is still being handled",
         "Wait as long as `Retry-After` says, then send the same request.",
+    ),
+    "too-many-keys": Kind(
+        409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
     ),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),

@@ -13,6 +13,7 @@ from functions.shared.health import Health
 from functions.shared.middleware import Middleware, Route
 from functions.shared.operations import Access
 from functions.shared.problems import Problem
+from functions.shared.scopes import Scope
 
 __all__ = ["Routes", "loggable"]
 
@@ -37,7 +38,12 @@ class Routes:
         self._map = Map(merge_slashes=False)
 
     def add(
-        self, method: str, path: str, access: Access = Access.PUBLIC, takes_events: bool = False
+        self,
+        method: str,
+        path: str,
+        access: Access = Access.PUBLIC,
+        takes_events: bool = False,
+        scope: Scope | None = None,
     ) -> Callable[[Handler], Handler]:
         """Decorate the handler of a method and a path such as /v1/jobs/<job_id>: handler(request, job_id=…).
 
@@ -45,7 +51,7 @@ class Routes:
         """
 
         def decorate(handler: Handler) -> Handler:
-            route = Route(method, path, handler, access, takes_events)
+            route = Route(method, path, handler, access, takes_events, scope)
             self._map.add(Rule(path, methods=[method], endpoint=route))
             return handler
 

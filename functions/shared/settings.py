@@ -111,11 +111,13 @@ SETTINGS = (
     ),
     Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended."),
     Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
+    Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did."),
     Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload and files of no job are kept."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),
     Setting("DOWNLOAD_URL", "http://localhost:8083", "The download function, for the gateway."),
     Setting("NOTIFY_URL", "http://localhost:8084", "The notify function, for the gateway."),
+    Setting("SWEEP_URL", "http://localhost:8086", "The sweep function, for the gateway."),
     Setting("CONVERT_URL", "http://localhost:8085", "The convert function, for the gateway, which only wakes it."),
 )
 

@@ -10,6 +10,8 @@ from sqlalchemy.dialects import mysql
 
 __all__ = [
     "Instant",
+    "api_keys",
+    "audit",
     "checkpoints",
     "dead_letters",
     "job_events",
@@ -17,6 +19,7 @@ __all__ = [
     "metadata",
     "notifications",
     "now",
+    "operators",
     "outbox",
     "refresh_tokens",
     "rollouts",
@@ -82,6 +85,37 @@ refresh_tokens = _table(
     sa.Column("family", _ID, nullable=False, index=True),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
+    sa.Column("scope", sa.String(255)),
+)
+
+api_keys = _table(
+    "api_keys",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("digest", _ID, nullable=False, unique=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("start", sa.String(16), nullable=False),
+    sa.Column("scopes", sa.String(255), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, index=True),
+    sa.Column("last_used_at", Instant),
+)
+
+operators = _table(
+    "operators",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("granted_at", Instant, nullable=False),
+)
+
+# No foreign key: what somebody did is known after the account is gone.
+audit = _table(
+    "audit",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("actor", _ID, nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("target", sa.JSON, nullable=False),
+    sa.Column("request_id", sa.String(128)),
 )
 
 jobs = _table(

@@ -13,8 +13,10 @@ from typing import Any
 
 import jwt
 
-from functions.shared import settings
+from functions.shared import credentials, scopes, settings
+from functions.shared.credentials import unauthenticated
 from functions.shared.problems import Problem
+from functions.shared.scopes import OF_A_PERSON, Caller, Scope
 
 __all__ = ["ALGORITHM", "bearer", "link", "linked_job"]
 
@@ -24,22 +26,21 @@ LINK_ALGORITHM = "HS256"
 LINK_TYPE = "audiolift-link+jwt"
 
 
-def bearer(authorization: str | None) -> str:
-    """The id of the user whose access token is in an Authorization header (RFC 6750, section 2.1).
+def bearer(authorization: str | None) -> Caller:
+    """Whose access token is in an Authorization header (RFC 6750, section 2.1), and what it is for.
 
     Raises: Problem (401).
     """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise _unauthenticated("Send the header `Authorization: Bearer <access token>`; POST /v1/token gives one.")
+    token = credentials.sent(authorization)
     try:
-        return str(_verified(token.strip())["sub"])
+        claims = _verified(token)
+        return Caller(str(claims["sub"]), _scopes(claims))
     except jwt.ExpiredSignatureError:
-        raise _unauthenticated(
+        raise unauthenticated(
             "The access token has expired; get a new one at POST /v1/token.", "invalid_token"
         ) from None
     except jwt.InvalidTokenError:
-        raise _unauthenticated(
+        raise unauthenticated(
             "The access token is not valid; get a new one at POST /v1/token.", "invalid_token"
         ) from None
 
@@ -79,13 +80,17 @@ def _verified(token: str) -> dict[str, Any]:
     )
 
 
+def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
+    """The scopes of a token (RFC 9068, section 2.2.3). One of the release before this one says none, and is for all."""
+    if "scope" not in claims:
+        return OF_A_PERSON
+    if not isinstance(claims["scope"], str):
+        raise jwt.InvalidTokenError("scope is no text")
+    return scopes.parse(claims["scope"])
+
+
 def _key(header: Mapping[str, Any]) -> jwt.PyJWK:
     for key in json.loads(settings.required("JWKS"))["keys"]:
         if key.get("kid") == header.get("kid") and key.get("alg", ALGORITHM) == ALGORITHM:
             return jwt.PyJWK(key, ALGORITHM)
     raise jwt.InvalidTokenError("signed with an unknown key")
-
-
-def _unauthenticated(detail: str, error: str = "") -> Problem:
-    challenge = 'Bearer realm="audiolift"' + (f', error="{error}"' if error else "")
-    return Problem("unauthenticated", detail, {"WWW-Authenticate": challenge})

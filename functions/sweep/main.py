@@ -1,4 +1,7 @@
-"""A tick → what was lost is sent again, what is over is deleted; a dead letter → recorded whole, and its job failed."""
+"""A tick → what was lost is sent again, what is over is deleted; a dead letter → recorded whole, and its job failed.
+
+Operators see these, jobs and users at /v1/admin: what they do there is done by the same code.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import blobs, database, tables, trace
+from functions.shared import audit, blobs, database, tables, trace
+from functions.shared.api import Api, json_response
 from functions.shared.jobs import rollouts
+from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.once import once
+from functions.shared.operations import Access, Success
 from functions.shared.problems import Unavailable
-from functions.shared.routing import Routes
+from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
+from functions.shared.takes import json_body, query
 from functions.shared.web import answer
-from functions.sweep import dead_letters, events, files, giving_up, healing, letters, replays, rows
+from functions.sweep import administration, dead_letters, events, files, giving_up, healing, letters, replays, rows
+from functions.sweep.shapes import (
+    LETTER_ID,
+    AuditPage,
+    AuditQuery,
+    Chosen,
+    JobCounts,
+    JobQuery,
+    LetterPage,
+    LetterQuery,
+    ManagedJobPage,
+    ManagedUserPage,
+    Replayed,
+    Settled,
+    UserQuery,
+    WholeLetter,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +51,7 @@ def _take_over() -> None:
     rollouts.end(rollouts.OLD_SWEEP)
 
 
-routes = Routes(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
+routes = Api(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
 
 TICK = "dev.knative.sources.ping"
 # Orphans are rare, and finding them reads the whole list of files.
@@ -45,6 +68,125 @@ async def sweep(request: Request) -> Response:
 def on_event(request: Request) -> Response:
     """A tick, or anything else that the broker gave up on, readable or not."""
     return deliver(request, _handle, letters.MAX_BYTES, dead_letters.record_unreadable)
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/dead-letters",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(query(LetterQuery),),
+    answers={200: Success("One page.", LetterPage)},
+)
+def list_dead_letters(_request: Request, user_id: str, query: LetterQuery) -> Response:
+    """What the broker gave up on, newest first."""
+    return json_response(administration.letter_page(query))
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/dead-letters/<letter_id>/content",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(LETTER_ID,),
+    answers={200: Success("The dead letter.", WholeLetter)},
+    problems=("not-found",),
+)
+def read_dead_letter(_request: Request, user_id: str, letter_id: str) -> Response:
+    """One dead letter, whole."""
+    return json_response(administration.letter(letter_id))
+
+
+@routes.operation(
+    "POST",
+    "/v1/admin/dead-letters/replay",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(json_body(Chosen),),
+    answers={202: Success("How many will be.", Replayed)},
+)
+def replay_dead_letters(request: Request, user_id: str, body: Chosen) -> Response:
+    """Replay dead letters.
+
+    A job that its owner has cancelled stays so. What has had its effect has no other.
+    """
+    return json_response(administration.replay(body, _actor(request, user_id)), 202)
+
+
+@routes.operation(
+    "POST",
+    "/v1/admin/dead-letters/settle",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(json_body(Chosen),),
+    answers={200: Success("How many were.", Settled)},
+)
+def settle_dead_letters(request: Request, user_id: str, body: Chosen) -> Response:
+    """Take dead letters off the list: they are dealt with."""
+    return json_response(administration.settle(body, _actor(request, user_id)))
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/jobs",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(query(JobQuery),),
+    answers={200: Success("One page.", ManagedJobPage)},
+)
+def list_all_jobs(_request: Request, user_id: str, query: JobQuery) -> Response:
+    """Everybody's jobs, newest first; nothing of what is in their files."""
+    return json_response(administration.job_page(query))
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/jobs/counts",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    answers={200: Success("The numbers.", JobCounts)},
+)
+def count_jobs(_request: Request, user_id: str) -> Response:
+    """How many jobs there are, by state and reason."""
+    return json_response(administration.job_counts())
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/users",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(query(UserQuery),),
+    answers={200: Success("One page.", ManagedUserPage)},
+)
+def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
+    """Users and what they use, newest first."""
+    return json_response(administration.user_page(query))
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/audit",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(query(AuditQuery),),
+    answers={200: Success("One page.", AuditPage)},
+)
+def list_audit(_request: Request, user_id: str, query: AuditQuery) -> Response:
+    """What operators did, newest first."""
+    return json_response(administration.acts(query))
+
+
+def _actor(request: Request, user_id: str) -> audit.Actor:
+    return audit.Actor(user_id, request.headers[REQUEST_ID])
 
 
 def _handle(event: Envelope) -> None:

@@ -11,7 +11,7 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
 from functions.sweep.letters import printable
-from functions.sweep.replays import closed, cut_off, found, listed, settle, want_replay
+from functions.sweep.replays import OPEN, REPLAYS_A_TICK, closed, cut_off, found, listed, settle, want_replay
 
 __all__ = ["main"]
 
@@ -37,11 +37,11 @@ def _do(chosen: argparse.Namespace) -> None:
     if chosen.show:
         return _show(found(chosen.show))
     if chosen.settle:
-        return _settle(dead_letters.c.id.in_(chosen.settle))
+        return _settle(chosen.settle)
     if chosen.all:
-        return _replay(dead_letters.c.state.in_(("recorded", "unreadable")))
+        return _replay(dead_letters.c.state.in_(OPEN), {"all": True})
     if chosen.id:
-        return _replay(dead_letters.c.id.in_(chosen.id))
+        return _replay(dead_letters.c.id.in_(chosen.id), {"ids": chosen.id})
     return _list()
 
 
@@ -54,8 +54,8 @@ def _list() -> None:
         print(f"{hidden} that have healed or were settled are not listed.")
 
 
-def _settle(*which: Any) -> None:
-    if not (count := settle(*which)):
+def _settle(ids: list[str]) -> None:
+    if not (count := settle(dead_letters.c.id.in_(ids), named={"ids": ids})):
         sys.exit(NONE)
     print(f"{count} settled.")
 
@@ -69,12 +69,12 @@ def _show(letter: Any) -> None:
     print(repr(letter.data)[2:-1])
 
 
-def _replay(*which: Any) -> None:
-    wanted, cut = want_replay(*which), cut_off(*which)
+def _replay(which: Any, named: dict[str, Any]) -> None:
+    wanted, cut = want_replay(which, named=named), cut_off(which)
     if cut:
         print(f"{cut} cannot be replayed: too large to be kept whole.")
     if wanted:
-        print(f"{wanted} to be replayed at sweep's next tick, within a minute.")
+        print(f"{wanted} to be replayed at sweep's next ticks, {REPLAYS_A_TICK} a minute at most.")
     elif not cut:
         sys.exit(NONE)
 

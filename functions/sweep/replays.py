@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from events.wire import Envelope
-from functions.shared import database, outbox, publisher
+from functions.shared import audit, database, outbox, publisher
+from functions.shared.audit import COMMAND_LINE, Actor
 from functions.shared.jobs import transitions
 from functions.shared.jobs.states import State
 from functions.shared.publisher import Outcome, Receipt
@@ -16,12 +19,29 @@ from functions.shared.tables import dead_letters, now
 from functions.sweep.giving_up import WORK
 from functions.sweep.letters import TRUNCATED
 
-__all__ = ["OVER", "closed", "cut_off", "found", "listed", "replay_wanted", "settle", "want_replay"]
+__all__ = [
+    "OPEN",
+    "OVER",
+    "REPLAYS_A_TICK",
+    "closed",
+    "cut_off",
+    "found",
+    "listed",
+    "replay_wanted",
+    "settle",
+    "want_replay",
+]
 
 log = logging.getLogger(__name__)
 
+# Not replayed yet.
+OPEN = ("recorded", "unreadable")
 OVER = ("healed", "settled")
 _IS_TRUNCATED = dead_letters.c.reason.contains(TRUNCATED)
+# What is behind the sink must be able to keep up with them, beside what is new.
+REPLAYS_A_TICK = 200
+Named: TypeAlias = Mapping[str, Any]
+_UNNAMED: Named = MappingProxyType({})
 # What of a request makes it an event; all else was for one hop.
 _SENT_AGAIN = ("content-type", "traceparent", "tracestate")
 _NEWEST_FIRST = dead_letters.c.recorded_at.desc()
@@ -47,9 +67,16 @@ def found(letter_id: str) -> Any:
 
 
 @database.transactional
-def want_replay(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
-    """Have sweep's next tick replay dead letters that are whole. Returns: how many."""
-    return connection.execute(dead_letters.update().where(~_IS_TRUNCATED, *which).values(state="wanted")).rowcount
+def want_replay(
+    connection: sa.Connection, *which: sa.ColumnElement[bool], by: Actor = COMMAND_LINE, named: Named = _UNNAMED
+) -> int:
+    """Have sweep's next ticks replay dead letters that are whole. Returns: how many.
+
+    `named` is what the audit table has of `which`.
+    """
+    wanted = connection.execute(dead_letters.update().where(~_IS_TRUNCATED, *which).values(state="wanted")).rowcount
+    audit.write(connection, by, "dead-letters.replayed", {**named, "count": wanted})
+    return wanted
 
 
 def cut_off(*which: sa.ColumnElement[bool]) -> int:
@@ -58,14 +85,18 @@ def cut_off(*which: sa.ColumnElement[bool]) -> int:
 
 
 @database.transactional
-def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
-    """Mark dead letters as dealt with by an operator. Returns: how many."""
-    settled = dead_letters.update().where(dead_letters.c.state.not_in(OVER), *which)
-    return connection.execute(settled.values(state="settled", healed_at=now())).rowcount
+def settle(
+    connection: sa.Connection, *which: sa.ColumnElement[bool], by: Actor = COMMAND_LINE, named: Named = _UNNAMED
+) -> int:
+    """Mark dead letters as dealt with by an operator. Returns: how many. `named` is as for a replay."""
+    change = dead_letters.update().where(dead_letters.c.state.not_in(OVER), *which)
+    settled = connection.execute(change.values(state="settled", healed_at=now())).rowcount
+    audit.write(connection, by, "dead-letters.settled", {**named, "count": settled})
+    return settled
 
 
 def replay_wanted() -> None:
-    """Replay what an operator asked for. What has had its effect has no other: jobs and ledger see to that.
+    """Replay what an operator asked for, so much at a time. What has had its effect has no other: see jobs and ledger.
 
     A letter that the sink refuses stays listed, with the reason; at a sink that is away, the next tick goes on.
     """
@@ -88,7 +119,7 @@ def _wanted() -> list[str]:
     tried_last = sa.func.coalesce(dead_letters.c.tried_at, dead_letters.c.recorded_at)
     with database.reading() as connection:
         query = sa.select(dead_letters.c.id).where(dead_letters.c.state == "wanted").order_by(tried_last)
-        return list(connection.execute(query).scalars())
+        return list(connection.execute(query.limit(REPLAYS_A_TICK)).scalars())
 
 
 def _outcome(letter: Any, answer: Receipt) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from functions.shared import database, settings
 from functions.shared.jobs.states import State
-from functions.shared.tables import jobs, notifications, now, outbox, refresh_tokens
+from functions.shared.tables import api_keys, audit, jobs, notifications, now, outbox, refresh_tokens
 
 __all__ = ["forget"]
 
@@ -19,9 +19,14 @@ BATCH = 500
 def forget(connection: sa.Connection) -> None:
     """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
 
+    API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest.
+
     A job takes its events and checkpoint along; what its owner was told goes once the job is gone.
     """
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
+    audited = now() - timedelta(seconds=settings.number("AUDIT_SECONDS"))
+    connection.execute(api_keys.delete().where(api_keys.c.expires_at < settled))
+    connection.execute(audit.delete().where(audit.c.at < audited))
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.expires_at < now()))
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))
     connection.execute(jobs.delete().where(jobs.c.id.in_(_history(connection))))

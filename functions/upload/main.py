@@ -14,6 +14,7 @@ from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.operations import Access
 from functions.shared.problems import Problem
+from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
 from functions.shared.views import JOB_ID, job_view
 from functions.shared.web import afterwards, answer
@@ -41,6 +42,7 @@ def on_event(request: Request) -> Response:
     "/v1/jobs",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
     takes=(VIDEO, OPTIONS, FILENAME, KEY),
     answers={202: ACCEPTED},
     wakes=("convert", "download"),
@@ -71,6 +73,7 @@ def create_job(request: Request, user_id: str) -> Response:
     "/v1/jobs/<job_id>/retry",
     tag="Jobs",
     access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
     takes=(JOB_ID,),
     answers={202: ACCEPTED},
     problems=("not-found", "wrong-state"),

@@ -158,7 +158,7 @@ def test_deploying_again_changes_no_template_until_a_secret_has_changed(cluster:
         assert done.returncode == 0, done.stderr
         seen.append(latest(cluster))
     assert seen[0] == seen[1]
-    assert changed(seen[1], seen[2]) == {"gateway", "login", "upload", "notify", "download"}
+    assert changed(seen[1], seen[2]) == {"gateway", "login", "upload", "notify", "download", "sweep"}
 
 
 def test_nothing_of_a_secret_is_applied_or_printed(cluster: Cluster) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,18 +33,26 @@ from functions.login.shapes import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
 from functions.shared.operations import Access, Operation
 from functions.shared.problems import PROBLEMS
+from functions.shared.scopes import Scope
 from tests.patience import PATIENCE
-from tests.system import Audiolift, User
+from tests.system import ROOT, Audiolift, User
 
 EXAMPLES = document()["components"]["examples"]
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 # What a schema cannot say: a refresh token has to exist, a cursor to be one of ours, quality and bitrate exclude each
 # other. And names in a query or a form that are none of ours are passed over.
+LISTS = tuple(f"GET /v1/admin/{each}" for each in ("dead-letters", "jobs", "users", "audit"))
 LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    # A time to come, and no more than twenty of them.
+    "POST /v1/api-keys": [positive_data_acceptance],
+    # `ids`, or `all`, or some of the others.
+    "POST /v1/admin/dead-letters/replay": [positive_data_acceptance],
+    "POST /v1/admin/dead-letters/settle": [positive_data_acceptance],
+    **{each: [positive_data_acceptance, negative_data_rejection] for each in LISTS},
 }
 schemathesis.serializer.alias(["video/*", "audio/*"], "application/octet-stream")
 OF_ANSWERS: list[CheckFunction] = [
@@ -56,8 +66,13 @@ OF_ANSWERS: list[CheckFunction] = [
 
 @pytest.fixture(scope="module")
 def owner(audiolift: Audiolift) -> User:
-    """Whose token the requests bring along."""
-    return audiolift.user()
+    """Whose token the requests bring along: an operator, who may call everything."""
+    user = audiolift.user()
+    rows = {"DATABASE_URL": f"sqlite:///{audiolift.data}/audiolift.db"}
+    command = [sys.executable, "-m", "functions.login.operators", "--grant", user.email]
+    subprocess.run(command, cwd=ROOT, env=rows, check=True)
+    user.http.headers["Authorization"] = f"Bearer {user.sign_in()['access_token']}"
+    return user
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +105,25 @@ def test_limits_and_states_are_those_of_the_functions() -> None:
 
 
 def test_a_token_is_asked_for_where_the_route_says_so() -> None:
-    declared = {(each.method, each.path): each.access is Access.TOKEN for _, each in operations()}
-    assert {(each.method, each.path): each.access is Access.TOKEN for each in contract.operations()} == declared
+    declared = {(each.method, each.path): each.scope for _, each in operations()}
+    assert {(each.method, each.path): each.scope for each in contract.operations()} == declared
+
+
+def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> None:
+    assert {
+        each.path for _, each in operations() if (each.access is Access.TOKEN) is not (each.scope is not None)
+    } == set()
+    assert {each.path for each in contract.operations() if each.scope is None} == {
+        "/v1/users",
+        "/v1/token",
+        "/.well-known/jwks.json",
+        "/v1/files/<signed>",
+    }
+
+
+def test_only_what_is_for_operators_is_under_their_address() -> None:
+    assert {each.path.startswith("/v1/admin/") for each in contract.operations() if each.scope is Scope.ADMIN} == {True}
+    assert {each.scope for each in contract.operations() if each.path.startswith("/v1/admin")} == {Scope.ADMIN}
 
 
 @pytest.mark.parametrize(("function", "operation"), operations(), ids=lambda each: getattr(each, "path", each))

@@ -13,6 +13,7 @@ import pytest
 from functions.login import keys
 from functions.shared import tokens
 from functions.shared.problems import Problem
+from functions.shared.scopes import OF_A_PERSON
 
 JOB = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 
@@ -25,8 +26,8 @@ def key(secrets: dict[str, str]) -> dict[str, Any]:
 
 
 def test_a_sound_token_says_who_it_is(key: dict[str, Any]) -> None:
-    assert tokens.bearer(f"Bearer {signed(key)}") == "anna"
-    assert tokens.bearer(f"bearer  {signed(key)} ") == "anna"
+    assert tokens.bearer(f"Bearer {signed(key)}").user_id == "anna"
+    assert tokens.bearer(f"bearer  {signed(key)} ").user_id == "anna"
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Token x", "x", "é", "Bearer\tx"])
@@ -83,6 +84,19 @@ def test_a_token_with_other_claims_is_refused(key: dict[str, Any], claims: dict[
     refused(signed(key, claims))
 
 
+def test_a_token_says_what_it_is_for_and_one_of_the_release_before_is_for_all_that_a_person_may(
+    key: dict[str, Any],
+) -> None:
+    assert tokens.bearer(f"Bearer {signed(key, {'scope': 'jobs:read admin x'})}").scopes == {"jobs:read", "admin"}
+    assert tokens.bearer(f"Bearer {signed(key, {'scope': ''})}").scopes == set()
+    assert tokens.bearer(f"Bearer {signed(key)}").scopes == OF_A_PERSON
+
+
+@pytest.mark.parametrize("scope", [None, 5, ["jobs:read"], {"jobs:read": True}, True])
+def test_a_token_whose_scope_is_no_text_is_refused(key: dict[str, Any], scope: Any) -> None:
+    refused(signed(key, {"scope": scope}))
+
+
 @pytest.mark.parametrize("missing", ["iss", "aud", "exp", "iat", "sub"])
 def test_a_token_that_leaves_a_claim_out_is_refused(key: dict[str, Any], missing: str) -> None:
     refused(signed(key, {missing: ...}))
@@ -131,7 +145,7 @@ def test_tokens_of_the_last_key_are_good_while_its_public_half_is_listed(
 ) -> None:
     new = json.loads(keys.make()["jwks"])["keys"]
     monkeypatch.setenv("JWKS", json.dumps({"keys": new + json.loads(secrets["jwks"])["keys"]}))
-    assert tokens.bearer(f"Bearer {signed(key)}") == "anna"
+    assert tokens.bearer(f"Bearer {signed(key)}").user_id == "anna"
     monkeypatch.setenv("JWKS", json.dumps({"keys": new}))
     refused(signed(key))
 

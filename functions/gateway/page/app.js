@@ -3,6 +3,7 @@
 import { askJson } from "./api.js";
 import { byId, guarded, hideProblem, showProblem } from "./dom.js";
 import { addJob, openJobs, setUpJobs } from "./jobs.js";
+import { openKeys, setUpKeys } from "./keys.js";
 import { expectMail, openMail, setUpMail } from "./mail.js";
 import { sessionOver } from "./problem.js";
 import { onSessionOver, remembered, signOut } from "./session.js";
@@ -22,7 +23,7 @@ async function enter() {
   byId("account-email").textContent = email;
   showWorkspace(true);
   byId("add-title").focus();
-  await Promise.all([openJobs(), openMail()]);
+  await Promise.all([openJobs(), openMail(), openKeys()]);
 }
 
 async function start() {
@@ -43,6 +44,7 @@ async function start() {
 const leave = (search = "") => location.replace(`/${search}`);
 
 setUpJobs(expectMail);
+setUpKeys();
 setUpMail();
 setUpSignIn(enter);
 setUpUploads(addJob);

@@ -13,27 +13,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.shared.operations import Access
+from functions.shared.scopes import Caller, Scope
 
 __all__ = ["Call", "Middleware", "Route"]
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where requests of one method and path go. `takes_events` says that other programs, not people, send them."""
+    """Where requests of one method and path go. `takes_events` says that other programs, not people, send them.
+
+    `scope` is what their token must have, with access by token.
+    """
 
     method: str
     path: str
     handler: Callable[..., Any]
     access: Access = Access.PUBLIC
     takes_events: bool = False
+    scope: Scope | None = None
 
 
 @dataclass
 class Call:
-    """A request on its way to its handler: the route, once it is known, and the handler's arguments."""
+    """A request on its way to its handler: the route and who it is from, once known, and the handler's arguments."""
 
     request: Request
     route: Route | None = None
+    caller: Caller | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from functions.shared import trace
 from functions.shared.middleware import Call, Middleware
 
-__all__ = ["RequestId", "Tracing"]
+__all__ = ["REQUEST_ID", "RequestId", "Tracing"]
 
 REQUEST_ID = "X-Request-Id"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
