@@ -1,4 +1,4 @@
-"""functions/notify/channels/mail.py and texts.py: mails, by a real SMTP server and as files."""
+"""functions/shared/mail.py and functions/notify/texts.py: mails, by a real SMTP server and as files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import texts
-from functions.notify.channels import Refused, identity, mail
+from functions.notify.channels import identity
+from functions.shared import mail
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
@@ -112,7 +113,7 @@ def test_a_mail_reaches_its_owner_whole(server: Server) -> None:
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_mail_that_the_server_will_never_take_is_refused(server: Server, command: str) -> None:
     server.answers[command] = "550 no such mailbox"
-    with pytest.raises(Refused, match="no such mailbox"):
+    with pytest.raises(mail.MailRefused, match="no such mailbox"):
         mail.send(composed())
 
 
