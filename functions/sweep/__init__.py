@@ -6,5 +6,5 @@ from functions.shared.late import late
 
 if not TYPE_CHECKING:
     __getattr__ = late(
-        __name__, "dead_letters", "events", "files", "giving_up", "healing", "letters", "replays", "rows"
+        __name__, "accounts", "dead_letters", "events", "files", "giving_up", "healing", "letters", "replays", "rows"
     )

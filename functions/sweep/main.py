@@ -17,7 +17,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.subscriber import deliver
 from functions.shared.web import answer
-from functions.sweep import dead_letters, events, files, giving_up, healing, letters, replays, rows
+from functions.sweep import accounts, dead_letters, events, files, giving_up, healing, letters, replays, rows
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
     yield rows.forget
+    yield accounts.finish_deleting
+    yield accounts.forget
     yield healing.forget
     if tables.now().minute == HOURLY_AT:
         yield files.delete_orphans

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 from docs.openapi import document, operations, written
 from functions.gateway import contract
-from functions.login.shapes import MAX_PASSWORD, MIN_PASSWORD
+from functions.login.policy import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
 from functions.shared.operations import Access, Operation
 from tests.patience import PATIENCE

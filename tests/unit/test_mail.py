@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,6 +26,7 @@ from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.views import job_view
 from tests.unit import rows
+from tests.unit.smtp import Server
 
 HOSTILE = [
     "a\r\nBcc: eve@example.com",
@@ -44,45 +42,6 @@ HOSTILE = [
     "你" * 255,
     ".\r\n.\r\nMAIL FROM:<eve@example.com>",
 ]
-
-
-class Server:
-    """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted."""
-
-    def __init__(self, **options: Any) -> None:
-        self.answers: dict[str, str] = {}
-        self.got: list[Envelope] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
-        self.place = f"localhost:{port}"
-
-    def __enter__(self) -> Server:
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._controller.stop()
-
-    async def handle_RCPT(
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        if "DATA" not in self.answers:
-            self.got.append(envelope)
-        return self.answers.get("DATA", "250 OK")
-
-    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
-        return self.answers.get("QUIT", "221 Bye")
-
-    def _login(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"s3cret/@", handled=False)
 
 
 @pytest.fixture
