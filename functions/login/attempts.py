@@ -19,7 +19,7 @@ from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.tables import attempts, now
 
-__all__ = ["MAILS", "PASSWORDS", "Pace", "check", "forget", "seconds_left"]
+__all__ = ["MAILS", "PASSWORDS", "RESETS", "Pace", "check", "forget", "seconds_left"]
 
 # What has not been tried for so long is forgotten; longer than any wait.
 FORGOTTEN = timedelta(hours=1)
@@ -41,8 +41,10 @@ class Pace:
 
 # Enough for whoever mistypes, and for programs that sign in at the same time. Whoever guesses gets 1,450 in a day.
 PASSWORDS = Pace("password", free=10, first=1, longest=60)
-# Nobody's mailbox is flooded by somebody who types in its address.
+# Nobody's mailbox is flooded by somebody who types in its address. Resets count by themselves: with other mails,
+# strangers could use up what an owner needs to get in again; with resets they would only send the owner the link.
 MAILS = Pace("mail", free=3, first=60, longest=900)
+RESETS = Pace("reset", free=3, first=60, longest=900)
 
 
 def check(pace: Pace, whose: str) -> None:

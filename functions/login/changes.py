@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from functions.login import accounts, attempts, letters, mailed, passwords, policy
-from functions.login.attempts import MAILS, PASSWORDS
+from functions.login.attempts import MAILS, PASSWORDS, RESETS
 from functions.login.letters import Letter
 from functions.login.mailed import Purpose
 from functions.login.shapes import User
@@ -42,7 +42,7 @@ def change_address(user: Any, email: str) -> Letter | None:
 
 def forgot(email: str) -> Letter | None:
     """Let whoever reads the mail of an account choose another password. Returns: the mail to be sent, if any."""
-    if attempts.seconds_left(MAILS, email):
+    if attempts.seconds_left(RESETS, email):
         return None
     owner = accounts.by_email(email)
     token = mailed.issue(Purpose.RESET, email, owner and owner.id)

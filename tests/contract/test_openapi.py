@@ -33,9 +33,9 @@ from tests.system import Audiolift, User
 
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-# What a schema cannot say: a refresh token and a mailed one have to exist, a password to be none of the common ones, and
-# whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And names in a
-# query or a form that are none of ours are passed over, as is a token that is none.
+# What a schema cannot say: a refresh token and a mailed one have to exist, a password to be none of the common ones,
+# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And names in
+# a query or a form that are none of ours are passed over, as is a token that is none.
 LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/users": [positive_data_acceptance],
     "POST /v1/users/verify": [positive_data_acceptance],
