@@ -70,7 +70,7 @@ def reset(token: str, password: str) -> Letter:
     Raises: Problem (400, 422).
     """
     found = mailed.read(token, Purpose.RESET)
-    policy.check(password, found.email)
+    policy.check(password, found.email, "new_password")
     if found.user_id is None:
         raise mailed.invalid_link()
     user = accounts.row(found.user_id)
@@ -83,7 +83,7 @@ def change_password(user: Any, password: str) -> Any:
 
     Raises: Problem (422; 403 when it was changed meanwhile).
     """
-    policy.check(password, user.email)
+    policy.check(password, user.email, "new_password")
     accounts.set_password(user, passwords.hash_of(password))
     return accounts.row(user.id)
 

@@ -20,17 +20,22 @@ SERVICE = "audiolift"
 LIST = Path(__file__).parent / "common" / "passwords.txt"
 
 
-def check(password: str, email: str) -> None:
-    """Raises: Problem (422) when this cannot be the password of the account with this address."""
+def check(password: str, email: str, member: str = "password") -> None:
+    """Raises: Problem (422) when this cannot be the password of the account with this address.
+
+    `member` is the name by which the request has it.
+    """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Problem("invalid-account", f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        raise _refused(member, f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     plain = password.strip().lower()
     if plain in _common():
-        raise Problem("invalid-account", "Many people have this password: it is guessed first. Choose another one.")
+        raise _refused(member, "must not be one that many people have: those are guessed first.")
     if plain in (email, email.partition("@")[0], SERVICE):
-        raise Problem(
-            "invalid-account", "Your address and the name of this service are guessed first. Choose another password."
-        )
+        raise _refused(member, "must not be your address or the name of this service: those are guessed first.")
+
+
+def _refused(member: str, why: str) -> Problem:
+    return Problem("invalid-account", f"`{member}` {why}")
 
 
 @once

@@ -44,7 +44,7 @@ def test_a_common_password_is_refused_in_plain_words(open_page: OpenPage) -> Non
     page.get_by_label("Email").fill("somebody@example.org")
     page.get_by_label("Password", exact=True).fill("password1")
     page.keyboard.press("Enter")
-    expect(problem(page)).to_contain_text("Many people have this password", timeout=SLOW_MS)
+    expect(problem(page)).to_contain_text("must not be one that many people have", timeout=SLOW_MS)
 
 
 def test_another_session_is_ended_from_here(open_page: OpenPage) -> None:
