@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from functions.download import files, listing, live
+from functions.download import export, files, listing, live
 from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, Event, JobPage, PageQuery
 from functions.shared import blobs, database, owners
 from functions.shared.api import Api, json_response
@@ -14,6 +14,7 @@ from functions.shared.jobs import transitions
 from functions.shared.operations import Access, Success, header, part
 from functions.shared.scopes import Scope
 from functions.shared.takes import query
+from functions.shared.threads import each_in_thread
 from functions.shared.views import JOB_ID, Job
 from functions.shared.web import answer
 
@@ -158,3 +159,23 @@ def read_signed(request: Request, signed: str) -> Response:
     The link is in the job (`links.download`) and in the mail, and is good as long as the file.
     """
     return files.respond(request, files.job_behind(signed))
+
+
+@routes.operation(
+    "GET",
+    "/v1/me/export",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    answers={200: Success("The zip.", {}, ("application/zip",), ("Content-Disposition",))},
+)
+def export_account(request: Request, user_id: str) -> Response:
+    """All that is kept of the account: rows as lines of JSON, videos and MP3s, in a zip.
+
+    It is made while it is sent, so that it has no length beforehand, and begins anew when it breaks off.
+    """
+    export.check(user_id)
+    disposition = {"Content-Disposition": f'attachment; filename="{export.FILENAME}"', "Cache-Control": "no-store"}
+    if request.method == "HEAD":
+        return Response(headers=disposition, media_type="application/zip")
+    return StreamingResponse(each_in_thread(export.pieces(user_id)), headers=disposition, media_type="application/zip")

@@ -1,67 +1,177 @@
-"""Accounts: an email address and an argon2id hash of the password."""
+"""Accounts: an email address and a hash of the password. Made, read, changed, and marked to be deleted."""
 
 from __future__ import annotations
 
-import functools
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 from sqlalchemy.exc import IntegrityError
 
-from functions.login.shapes import MAX_PASSWORD, NewUser, User
+from functions.login import attempts, mailed, passwords
+from functions.login.attempts import PASSWORDS
+from functions.login.shapes import User
 from functions.shared import database
 from functions.shared.problems import Problem
-from functions.shared.tables import now, users
+from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
 from functions.shared.views import rfc3339
 
-__all__ = ["check_password", "create", "read"]
+__all__ = [
+    "by_email",
+    "check_password",
+    "close",
+    "create",
+    "gone",
+    "insert",
+    "move",
+    "prove",
+    "read",
+    "row",
+    "set_password",
+    "taken",
+    "wrong_password",
+]
 
-# OWASP's first choice for argon2id: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet).
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-
-def create(new: NewUser) -> User:
+def create(email: str, password: str) -> User:
     """Make an account. Raises: Problem (409)."""
-    user_id, created_at = uuid.uuid4().hex, now()
-    password_hash = _HASHER.hash(new.password)
+    password_hash = passwords.hash_of(password)
     try:
-        _insert({"id": user_id, "email": new.email, "password_hash": password_hash, "created_at": created_at})
+        return _create(email, password_hash)
     except IntegrityError:
-        raise Problem("email-taken", "Sign in with this address, or use another one.") from None
-    return User(user_id, new.email, rfc3339(created_at))
+        raise taken() from None
 
 
-def check_password(email: str, password: str) -> str:
-    """The id of the user with this email address and password. Raises: Problem (401), as late for unknown ones."""
-    with database.reading() as connection:
-        query = sa.select(users.c.id, users.c.password_hash).where(users.c.email == email.strip().lower())
-        row = connection.execute(query).one_or_none()
-    try:
-        _HASHER.verify(row.password_hash if row else _decoy(), password[:MAX_PASSWORD])
-    except VerificationError:
-        row = None
-    if row is None or len(password) > MAX_PASSWORD:
+def insert(connection: sa.Connection, email: str, password_hash: str) -> User:
+    """Make an account, in the caller's transaction. Raises: IntegrityError when the address has one."""
+    values = {"id": uuid.uuid4().hex, "email": email, "password_hash": password_hash, "created_at": now()}
+    connection.execute(users.insert().values(**values))
+    return _view(values)
+
+
+def check_password(email: str, password: str) -> Any:
+    """The row of the user with this email address and password.
+
+    Raises: Problem (401), as late for unknown addresses; 429 after too many, known or not.
+    """
+    email = email.strip().lower()
+    attempts.check(PASSWORDS, email)
+    found = by_email(email)
+    if not passwords.is_right(found and found.password_hash, password):
         raise Problem("invalid-credentials", "Check both and try again.", error="invalid_grant")
-    return str(row.id)
+    _begin_anew(email)
+    return found
+
+
+def prove(user_id: str, password: str) -> Any:
+    """The row of a signed-in user who knows the password. Raises: Problem (403, 429; 401 when it is gone)."""
+    found = row(user_id)
+    attempts.check(PASSWORDS, found.email)
+    if not passwords.is_right(found.password_hash, password):
+        raise wrong_password()
+    _begin_anew(found.email)
+    return found
 
 
 def read(user_id: str) -> User:
     """An account. Raises: Problem (401) when it is gone."""
-    with database.reading() as connection:
-        row = connection.execute(users.select().where(users.c.id == user_id)).one_or_none()
-    if row is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
-    return User(row.id, row.email, rfc3339(row.created_at))
+    found = row(user_id)
+    return _view(found._mapping)
+
+
+def row(user_id: str) -> Any:
+    """The row of a user. Raises: Problem (401) when it is gone."""
+    if (found := _row(users.c.id == user_id)) is None:
+        raise gone()
+    return found
+
+
+def by_email(email: str) -> Any:
+    """The row of the user with this address, which is in lower case; or None."""
+    return _row(users.c.email == email)
 
 
 @database.transactional
-def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
-    connection.execute(users.insert().values(values))
+def set_password(connection: sa.Connection, user: Any, password_hash: str, spent: Any = None) -> None:
+    """Another password for the user of this row, by the row of a mailed token if it took one.
+
+    The user is signed out everywhere, and all tokens that were mailed end.
+    Raises: Problem (403 when the password was changed meanwhile, 400 when the token is used up).
+    """
+    if spent is not None:
+        mailed.spend(connection, spent)
+    same = (users.c.id == user.id, users.c.password_hash == user.password_hash, users.c.deleted_at.is_(None))
+    if connection.execute(users.update().where(*same).values(password_hash=password_hash)).rowcount != 1:
+        raise Problem("wrong-password", "The password was changed a moment ago.")
+    _end_all(connection, user.id)
+    attempts.forget(connection, PASSWORDS, user.email)
 
 
-@functools.cache
-def _decoy() -> str:
-    return _HASHER.hash("nobody has this password")
+def move(user: Any, email: str, spent: Any = None) -> User:
+    """Another address for the user of this row, by the row of a mailed token if it took one.
+
+    Raises: Problem (409; 400 when the token is used up).
+    """
+    try:
+        _move(user.id, email, spent)
+    except IntegrityError:
+        raise taken() from None
+    return read(user.id)
+
+
+@database.transactional
+def close(connection: sa.Connection, user: Any) -> None:
+    """Mark an account as deleted: from now on nobody can sign in, and its address is free. Sweep deletes the rest."""
+    # Not an address, so that no mail goes there, and nobody registers it.
+    values = {"email": f"deleted-{user.id}", "password_hash": passwords.unknown(), "deleted_at": now()}
+    connection.execute(users.update().where(users.c.id == user.id, users.c.deleted_at.is_(None)).values(**values))
+    _end_all(connection, user.id)
+
+
+def gone() -> Problem:
+    """The problem of an account that was deleted."""
+    return Problem("unauthenticated", "This account does not exist any more.")
+
+
+def wrong_password() -> Problem:
+    """The problem of whoever is signed in, or has a link, and does not know the password."""
+    return Problem("wrong-password", "Enter the password of the account.")
+
+
+def taken() -> Problem:
+    """The problem of an address that another account has."""
+    return Problem("email-taken", "Sign in with this address, or use another one.")
+
+
+@database.transactional
+def _create(connection: sa.Connection, email: str, password_hash: str) -> User:
+    return insert(connection, email, password_hash)
+
+
+@database.transactional
+def _move(connection: sa.Connection, user_id: str, email: str, spent: Any) -> None:
+    if spent is not None:
+        mailed.spend(connection, spent)
+    connection.execute(users.update().where(users.c.id == user_id, users.c.deleted_at.is_(None)).values(email=email))
+    # Also those that whoever reads the mail of the former address may still have.
+    mailed.forget(connection, mailed_tokens.c.user_id == user_id)
+
+
+@database.transactional
+def _begin_anew(connection: sa.Connection, email: str) -> None:
+    attempts.forget(connection, PASSWORDS, email)
+
+
+def _end_all(connection: sa.Connection, user_id: str) -> None:
+    # The row of the user is this transaction's by now: a refresh and a sign-in wait for it, and look again.
+    connection.execute(refresh_tokens.delete().where(refresh_tokens.c.user_id == user_id))
+    mailed.forget(connection, mailed_tokens.c.user_id == user_id)
+
+
+def _row(which: sa.ColumnElement[bool]) -> Any:
+    with database.reading() as connection:
+        return connection.execute(users.select().where(which, users.c.deleted_at.is_(None))).one_or_none()
+
+
+def _view(values: Any) -> User:
+    return User(values["id"], values["email"], rfc3339(values["created_at"]))

@@ -7,12 +7,13 @@ import json
 import secrets
 import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 import sqlalchemy as sa
 
+from functions.login import sessions
 from functions.login.shapes import Token
 from functions.shared import database, roles, settings
 from functions.shared.problems import Problem
@@ -20,71 +21,92 @@ from functions.shared.scopes import OF_A_PERSON, Scope, narrowed, parse, written
 from functions.shared.tables import now, refresh_tokens
 from functions.shared.tokens import ALGORITHM
 
-__all__ = ["issue", "refresh"]
+__all__ = ["issue", "refresh", "revoke"]
 
 
-def issue(user_id: str, asked: str = "") -> Token:
-    """Tokens for a user, with the first refresh token of a new family; for all that the user may, or what is `asked`.
+def issue(user: Any, user_agent: str = "", asked: str = "") -> Token:
+    """Tokens for the user of this row of users, with the first refresh token of a new family: a session.
 
-    Raises: Problem (400) for a scope that the user cannot have.
+    They are for all that the user may, or for the scopes that are `asked`.
+    Raises: Problem (401) when the password is another one by now, or the account is gone; (400) for a scope that the
+    user cannot have.
     """
-    token = secrets.token_urlsafe(32)
-    return _response(user_id, token, _begin(user_id, token, asked))
+    token, family = secrets.token_urlsafe(32), uuid.uuid4().hex
+    return _response(user.id, token, family, _begin(user, token, family, user_agent, asked))
 
 
-def refresh(token: str, asked: str = "") -> Token:
-    """Trade a refresh token in for new tokens; the access token may be for less than the sign-in was, if `asked`.
+def refresh(token: str, user_agent: str = "", asked: str = "") -> Token:
+    """Trade a refresh token in for new tokens of the same session; the access token may be for less, if `asked`.
 
     Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
     """
     successor = secrets.token_urlsafe(32)
-    rotated = _rotate(_digest(token), successor, asked)
+    rotated = _rotate(_digest(token), successor, user_agent, asked)
     if rotated is None:
         raise Problem("invalid-grant", "Sign in again.", error="invalid_grant")
-    return _response(rotated[0], successor, rotated[1])
+    row, scopes = rotated
+    return _response(row.user_id, successor, row.family, scopes)
 
 
 @database.transactional
-def _begin(connection: sa.Connection, user_id: str, token: str, asked: str) -> frozenset[Scope]:
-    scopes = narrowed(asked, roles.scopes_of(connection, user_id))
-    connection.execute(refresh_tokens.insert().values(_row(token, user_id, uuid.uuid4().hex, written(scopes))))
+def revoke(connection: sa.Connection, token: str) -> None:
+    """End the session that a refresh token is of, also one that was used before; what is none is fine (RFC 7009)."""
+    family = sa.select(refresh_tokens.c.family).where(refresh_tokens.c.digest == _digest(token))
+    if (found := connection.execute(family).scalar_one_or_none()) is not None:
+        sessions.end(connection, refresh_tokens.c.family == found)
+
+
+@database.transactional
+def _begin(
+    connection: sa.Connection, user: Any, token: str, family: str, user_agent: str, asked: str
+) -> frozenset[Scope]:
+    # Held: a new password ends all sessions, and this must not be one that it does not see.
+    if sessions.held_hash(connection, user.id) != user.password_hash:
+        raise Problem("invalid-credentials", "The password was changed a moment ago.", error="invalid_grant")
+    scopes = narrowed(asked, roles.scopes_of(connection, user.id))
+    whose = {"user_id": user.id, "family": family, "scope": written(scopes)}
+    connection.execute(refresh_tokens.insert().values(_row(token, user_agent, now(), whose)))
     return scopes
 
 
 @database.transactional
-def _rotate(connection: sa.Connection, digest: str, successor: str, asked: str) -> tuple[str, frozenset[Scope]] | None:
+def _rotate(
+    connection: sa.Connection, digest: str, successor: str, user_agent: str, asked: str
+) -> tuple[Any, frozenset[Scope]] | None:
     """Use a token up and write its successor down, in one transaction: a family revoked in between must stay so.
 
     The successor is for all that the sign-in was for, whatever is asked now (RFC 6749, section 6).
 
-    Returns: whose it is, and for what the access token may be; None when it is not good, and then its family is gone.
+    Returns: its row, and for what the access token may be; None when it is not good, and then its family is gone.
     Raises: Problem (400) for a scope that the sign-in was not for, or that its user has lost; nothing is used up then.
     """
     this, good = refresh_tokens.c.digest == digest, refresh_tokens.c.expires_at > now()
-    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
-    fresh = connection.execute(unused.values(used_at=now())).rowcount == 1
     row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
     if row is None:
         return None
-    if not fresh:
-        connection.execute(refresh_tokens.delete().where(refresh_tokens.c.family == row.family))
+    sessions.held_hash(connection, row.user_id)
+    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
+    if connection.execute(unused.values(used_at=now())).rowcount != 1:
+        sessions.end(connection, refresh_tokens.c.family == row.family)
         return None
     # The release before this one writes no scope, and means all.
     of_the_sign_in = OF_A_PERSON if row.scope is None else parse(row.scope)
     scopes = narrowed(asked, of_the_sign_in & roles.scopes_of(connection, row.user_id))
-    connection.execute(refresh_tokens.insert().values(_row(successor, row.user_id, row.family, row.scope)))
-    return str(row.user_id), scopes
+    whose = {"user_id": row.user_id, "family": row.family, "scope": row.scope}
+    connection.execute(refresh_tokens.insert().values(_row(successor, user_agent, row.signed_in_at, whose)))
+    return row, scopes
 
 
-def _row(token: str, user_id: str, family: str, scope: str | None) -> dict[str, Any]:
-    expires_at = now() + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
-    who = {"user_id": user_id, "family": family, "scope": scope}
-    return {"digest": _digest(token), **who, "expires_at": expires_at}
+def _row(token: str, user_agent: str, signed_in_at: datetime | None, whose: dict[str, Any]) -> dict[str, Any]:
+    moment = now()
+    expires_at = moment + timedelta(seconds=settings.number("REFRESH_TOKEN_SECONDS"))
+    seen = {"issued_at": moment, "signed_in_at": signed_in_at, "user_agent": sessions.cleaned(user_agent)}
+    return {"digest": _digest(token), "expires_at": expires_at, **whose, **seen}
 
 
-def _response(user_id: str, refresh_token: str, scopes: frozenset[Scope]) -> Token:
+def _response(user_id: str, refresh_token: str, session_id: str, scopes: frozenset[Scope]) -> Token:
     seconds = settings.number("ACCESS_TOKEN_SECONDS")
-    return Token(_access_token(user_id, scopes), "Bearer", seconds, refresh_token, written(scopes))
+    return Token(_access_token(user_id, scopes), "Bearer", seconds, refresh_token, written(scopes), session_id)
 
 
 def _access_token(user_id: str, scopes: frozenset[Scope]) -> str:
@@ -97,4 +119,4 @@ def _access_token(user_id: str, scopes: frozenset[Scope]) -> str:
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

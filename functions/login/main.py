@@ -1,4 +1,4 @@
-"""Accounts and tokens: register, sign in, refresh; and the public keys that tokens are checked with."""
+"""Accounts, passwords, sessions and tokens; here: sign in, renew, sign out, and the public keys of tokens."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, grants
-from functions.login.shapes import ApiKeyList, Grant, KeySet, MadeApiKey, NewApiKey, NewUser, Token, User
-from functions.shared import database, settings
-from functions.shared.api import Api, json_response
+from functions.login import accounts, api_keys, grants, me, registration
+from functions.login.routes import NO_STORE, agent_of, routes
+from functions.login.shapes import ApiKeyList, Grant, KeySet, MadeApiKey, NewApiKey, Revocation, Token
+from functions.shared import settings
+from functions.shared.api import json_response
 from functions.shared.operations import Access, Success, part
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.takes import form, json_body
 from functions.shared.web import answer
 
-routes = Api(lambda: database.ping())
+# To import them is to serve what they declare.
+OTHERS = (me, registration)
 
 
 @functions_framework.aio.http
@@ -30,26 +32,12 @@ async def login(request: Request) -> Response:
 
 @routes.operation(
     "POST",
-    "/v1/users",
-    tag="Accounts",
-    access=Access.PUBLIC,
-    takes=(json_body(NewUser, invalid="invalid-account"),),
-    answers={201: Success("The account.", User, headers=("Location",))},
-    problems=("email-taken",),
-)
-def register(_request: Request, body: NewUser) -> Response:
-    """Create an account."""
-    return json_response(accounts.create(body), 201, {"Location": "/v1/me"})
-
-
-@routes.operation(
-    "POST",
     "/v1/token",
     tag="Accounts",
     access=Access.BASIC,
     takes=(form(Grant),),
     answers={200: Success("Tokens.", Token)},
-    problems=("invalid-grant", "invalid-scope", "unsupported-grant", "invalid-credentials"),
+    problems=("invalid-grant", "invalid-scope", "unsupported-grant", "invalid-credentials", "too-many-attempts"),
     settings=("SIGNING_KEY",),
     wakes=("download",),
 )
@@ -57,12 +45,14 @@ def get_token(request: Request, form: Grant) -> Response:
     """Sign in, or renew a sign-in.
 
     A renewed token may have fewer scopes than the sign-in, never more. The email address and the password may come by
-    HTTP Basic instead. A refresh token that is used a second time ends the sign-in that it came from.
+    HTTP Basic instead. A refresh token that is used a second time ends the sign-in that it came from. After ten wrong
+    passwords for an address, known or not, one has to wait: a second, then longer with every further one, up to a
+    minute.
     """
     basic = Authorization.from_header(request.headers.get("Authorization"))
     grant = form.grant_type or ("password" if basic else "")
     if grant == "refresh_token":
-        return json_response(grants.refresh(form.refresh_token or "", form.scope or ""))
+        return json_response(grants.refresh(form.refresh_token or "", agent_of(request), form.scope or ""))
     if grant != "password":
         raise Problem(
             "unsupported-grant", "Use grant_type=password or grant_type=refresh_token.", error="unsupported_grant_type"
@@ -70,20 +60,25 @@ def get_token(request: Request, form: Grant) -> Response:
     name, password = (
         (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
-    return json_response(grants.issue(accounts.check_password(name or "", password or ""), form.scope or ""))
+    user = accounts.check_password(name or "", password or "")
+    return json_response(grants.issue(user, agent_of(request), form.scope or ""))
 
 
 @routes.operation(
-    "GET",
-    "/v1/me",
+    "POST",
+    "/v1/token/revoke",
     tag="Accounts",
-    access=Access.TOKEN,
-    scope=Scope.ACCOUNT_READ,
-    answers={200: Success("The account.", User)},
+    access=Access.PUBLIC,
+    takes=(form(Revocation),),
+    answers={200: Success("It is good no more, whatever it was.")},
 )
-def read_account(_request: Request, user_id: str) -> Response:
-    """The account that the token is for."""
-    return json_response(accounts.read(user_id))
+def revoke_token(_request: Request, form: Revocation) -> Response:
+    """Sign out: end the session of a refresh token (RFC 7009).
+
+    Access tokens cannot be revoked; they end by themselves, after a quarter of an hour unless configured otherwise.
+    """
+    grants.revoke(form.token)
+    return Response(headers=NO_STORE)
 
 
 @routes.operation(

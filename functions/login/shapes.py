@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from functions.login import policy
+from functions.login.policy import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.api_keys import PATTERN
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
@@ -16,13 +18,22 @@ __all__ = [
     "MAX_KEYS",
     "MAX_PASSWORD",
     "MIN_PASSWORD",
+    "AddressChange",
     "ApiKey",
     "ApiKeyList",
+    "Forgotten",
     "Grant",
     "KeySet",
+    "LinkOpened",
     "MadeApiKey",
     "NewApiKey",
     "NewUser",
+    "PasswordChange",
+    "PasswordReset",
+    "Proof",
+    "Revocation",
+    "Session",
+    "SessionList",
     "Token",
     "User",
 ]
@@ -33,37 +44,91 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = rf"^(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*$"
 # RFC 5321, section 4.5.3.1.3, less the angle brackets.
 MAX_EMAIL = 254
-# NIST SP 800-63B, section 5.1.1.2: at least 8 characters, long ones welcome, no composition rules.
-MIN_PASSWORD, MAX_PASSWORD = 8, 256
+Email = Annotated[
+    str, Meta(description="Where notices go.", extra_json_schema={"pattern": _EMAIL, "maxLength": MAX_EMAIL})
+]
+NewPassword = Annotated[
+    str,
+    Meta(
+        description="Any characters, but none of the most common passwords.",
+        extra_json_schema={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD},
+    ),
+]
+Password = Annotated[str, Meta(description="The password of the account.")]
+MailedToken = Annotated[str, Meta(description="What stands behind the `=` of the link in the mail. It is good once.")]
 
 
 class NewUser(Struct):
     """An account to be made. Raises: Problem (422) when it cannot be."""
 
+    email: Email
+    password: NewPassword
+
+    def __post_init__(self) -> None:
+        self.email = _address(self.email)
+        policy.check(self.password, self.email)
+
+
+class LinkOpened(Struct):
+    """What confirms an address: the link that was mailed there, and the password of the account."""
+
+    token: MailedToken
+    password: Password
+
+
+class AddressChange(Struct):
+    """Another address for an account. Raises: Problem (422) when it is none."""
+
+    email: Email
+    password: Password
+
+    def __post_init__(self) -> None:
+        self.email = _address(self.email)
+
+
+class PasswordChange(Struct):
+    """Another password for an account."""
+
+    password: Password
+    new_password: NewPassword
+
+
+class PasswordReset(Struct):
+    """Another password for an account whose password was forgotten."""
+
+    token: MailedToken
+    new_password: NewPassword
+
+
+class Forgotten(Struct):
+    """Whose password was forgotten. Raises: Problem (422) when it is no address."""
+
     email: Annotated[
         str,
         Meta(
-            description="Where notices go.",
+            description="The address of the account.",
             examples=["anna@example.com"],
             extra_json_schema={"pattern": _EMAIL, "maxLength": MAX_EMAIL},
         ),
     ]
-    password: Annotated[
-        str,
-        Meta(
-            description="Any characters.",
-            examples=["a long pass phrase"],
-            extra_json_schema={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD},
-        ),
-    ]
 
     def __post_init__(self) -> None:
-        # Before it is in lower case: some letters become ASCII by that.
-        plain, self.email = self.email.isascii(), self.email.strip().lower()
-        if not plain or len(self.email) > MAX_EMAIL or not re.fullmatch(_EMAIL, self.email):
-            raise Problem("invalid-account", "`email` must be an email address.")
-        if not MIN_PASSWORD <= len(self.password) <= MAX_PASSWORD:
-            raise Problem("invalid-account", f"`password` must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        self.email = _address(self.email)
+
+
+class Proof(Struct):
+    """That it is the owner of the account who asks."""
+
+    password: Password
+
+
+def _address(email: str) -> str:
+    """It, in lower case. Raises: Problem (422) when it is not one plain address."""
+    # Before it is in lower case: some letters become ASCII by that.
+    plain, email = email.isascii(), email.strip().lower()
+    if not plain or len(email) > MAX_EMAIL or not re.fullmatch(_EMAIL, email):
+        raise Problem("invalid-account", "`email` must be an email address.")
+    return email
 
 
 class User(Struct):
@@ -119,6 +184,35 @@ class Token(Struct):
     scope: Annotated[
         str, Meta(description="The scopes of the access token, space between.", examples=["jobs:read jobs:write"])
     ]
+    session_id: Annotated[
+        str,
+        Meta(
+            description="The session that these are of; `GET /v1/me/sessions` lists it.",
+            examples=["0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"],
+        ),
+    ]
+
+
+class Revocation(Struct):
+    """A token that is to be good no more (RFC 7009, section 2.1)."""
+
+    token: Annotated[str, Meta(description="A refresh token; its session ends.")]
+    token_type_hint: Annotated[str | UnsetType, Meta(description="Not needed: tokens are found without it.")] = UNSET
+
+
+class Session(Struct):
+    """A sign-in that is still good, by its refresh tokens."""
+
+    id: Annotated[str, Meta(description="The `session_id` of its tokens.")]
+    signed_in_at: Annotated[Instant | None, Meta(description="When it began; null for very old ones.")]
+    used_at: Annotated[Instant | None, Meta(description="When its tokens were renewed last; null for very old ones.")]
+    user_agent: Annotated[str, Meta(description="What the program said that it is, which may be anything.")]
+
+
+class SessionList(Struct):
+    """Sessions."""
+
+    items: Annotated[list[Session], Meta(description="Those used last come first; 100 at most.")]
 
 
 class KeySet(Struct):

@@ -126,7 +126,8 @@ def _held(connection: sa.Connection, job_id: str) -> Any:
 
 
 def _with_owner() -> sa.Select[Any]:
-    return sa.select(jobs, users.c.email).join(users, users.c.id == jobs.c.user_id)
+    owned = sa.and_(users.c.id == jobs.c.user_id, users.c.deleted_at.is_(None))
+    return sa.select(jobs, users.c.email).join(users, owned)
 
 
 def _is(attempt: Attempt) -> sa.ColumnElement[bool]:

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
 from functions.notify import fanout, ledger
-from functions.notify.channels import identity, mail
+from functions.notify.channels import identity
+from functions.notify.channels import mail as channel
 from functions.notify.shapes import NEWEST, KeptMail, MailList
-from functions.shared import database
+from functions.shared import database, mail
 from functions.shared.api import Api, json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
@@ -59,7 +60,7 @@ def list_mail(_request: Request, user_id: str) -> Response:
     """
     if not mail.is_kept():
         raise Problem("not-found", "Mail is sent to your address; it is not kept here.")
-    rows = ledger.sent_to(user_id, mail.CHANNEL.name, NEWEST)
+    rows = ledger.sent_to(user_id, channel.CHANNEL.name, NEWEST)
     found = ((row, mail.kept(identity(row.job_id, row.kind, row.generation))) for row in rows)
     return json_response(MailList([_shown(row.sent_at, message) for row, message in found if message]))
 

@@ -49,6 +49,11 @@ PROBLEMS: dict[str, Kind] = {
     "invalid-scope": Kind(
         400, "The scope is not one that can be given", "Ask for scopes that the sign-in has, or for none by name."
     ),
+    "invalid-link": Kind(
+        400,
+        "The link in the mail is not valid, or no longer",
+        "Ask for another mail: by registering, changing the address, or at `POST /v1/password/forgot`.",
+    ),
     "unauthenticated": Kind(
         401,
         "A valid access token is needed",
@@ -60,6 +65,7 @@ PROBLEMS: dict[str, Kind] = {
         "The access token or API key is not for this",
         "Use a token or an API key with the scope that `WWW-Authenticate` names.",
     ),
+    "wrong-password": Kind(403, "The password is wrong", "Send the password of the account."),
     "not-found": Kind(
         404,
         "There is nothing here",
@@ -90,9 +96,14 @@ PROBLEMS: dict[str, Kind] = {
     "range-not-satisfiable": Kind(
         416, "The file has no such range", "Ask for bytes inside the file; `Content-Range` has its size."
     ),
-    "invalid-account": Kind(422, "The account cannot be created", "Correct the member that `detail` names."),
+    "invalid-account": Kind(422, "The account cannot be created or changed", "Correct the member that `detail` names."),
     "key-reused": Kind(
         422, "This Idempotency-Key was used for another request", "Use a new `Idempotency-Key` for a new upload."
+    ),
+    "too-many-attempts": Kind(
+        429,
+        "There were too many wrong passwords",
+        "Wait as long as `Retry-After` says, or have the password reset by mail, which ends the wait.",
     ),
     "headers-too-large": Kind(
         431,

@@ -69,6 +69,13 @@ SETTINGS = (
         "Mail: smtp://[user:password@]host[:port], smtps://…, or file:… for a directory of .eml files.",
         ("smtp", "smtps", "file"),
     ),
+    Setting(
+        "VERIFY_EMAIL",
+        "auto",
+        "Whether an address must be confirmed by mail before its account works: on, off, or auto, which is on where "
+        "mail is really sent.",
+        choices=("auto", "on", "off"),
+    ),
     Setting("MAIL_FROM", "audiolift <audiolift@localhost>", "Sender of the mails."),
     Setting(
         "SIGNING_KEY",

@@ -11,11 +11,13 @@ from sqlalchemy.dialects import mysql
 __all__ = [
     "Instant",
     "api_keys",
+    "attempts",
     "audit",
     "checkpoints",
     "dead_letters",
     "job_events",
     "jobs",
+    "mailed_tokens",
     "metadata",
     "notifications",
     "now",
@@ -76,6 +78,26 @@ users = _table(
     sa.Column("email", sa.String(254), nullable=False, unique=True),
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    # Its owner has deleted it: nobody can sign in, and sweep deletes what is left of it.
+    sa.Column("deleted_at", Instant, index=True),
+)
+
+mailed_tokens = _table(
+    "mailed_tokens",
+    sa.Column("digest", _ID, primary_key=True),
+    sa.Column("purpose", sa.String(16), nullable=False),
+    sa.Column("email", sa.String(254), nullable=False, index=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    sa.Column("password_hash", sa.String(255)),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+attempts = _table(
+    "attempts",
+    sa.Column("key", _ID, primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("last_at", Instant, nullable=False, index=True),
+    sa.Column("free_at", Instant, nullable=False),
 )
 
 refresh_tokens = _table(
@@ -86,6 +108,10 @@ refresh_tokens = _table(
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
     sa.Column("scope", sa.String(255)),
+    # Null in what a release before revision 0008 wrote.
+    sa.Column("issued_at", Instant),
+    sa.Column("signed_in_at", Instant),
+    sa.Column("user_agent", sa.String(200)),
 )
 
 api_keys = _table(

@@ -7,6 +7,7 @@ from functions.shared.late import late
 if not TYPE_CHECKING:
     __getattr__ = late(
         __name__,
+        "accounts",
         "administration",
         "dead_letters",
         "events",

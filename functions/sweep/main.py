@@ -24,7 +24,18 @@ from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
 from functions.shared.takes import json_body, query
 from functions.shared.web import answer
-from functions.sweep import administration, dead_letters, events, files, giving_up, healing, letters, replays, rows
+from functions.sweep import (
+    accounts,
+    administration,
+    dead_letters,
+    events,
+    files,
+    giving_up,
+    healing,
+    letters,
+    replays,
+    rows,
+)
 from functions.sweep.shapes import (
     LETTER_ID,
     AuditPage,
@@ -225,6 +236,8 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
     yield rows.forget
+    yield accounts.finish_deleting
+    yield accounts.forget
     yield healing.forget
     if tables.now().minute == HOURLY_AT:
         yield files.delete_orphans

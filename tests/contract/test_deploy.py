@@ -70,7 +70,7 @@ def test_a_changed_setting_gives_every_function_that_has_it_a_new_revision() -> 
 def test_a_changed_secret_gives_those_a_new_revision_that_it_is_given_to() -> None:
     secret = ("Secret", "audiolift", "audiolift-mail")
     before, after = (hashes(stamped(rendered("kind"), {secret: version})) for version in ("uid/1", "uid/2"))
-    assert changed(before, after) == {"notify"}
+    assert changed(before, after) == {"login", "notify"}
 
 
 def test_the_objects_that_are_stamped_are_copies_and_differ_in_nothing_else() -> None:

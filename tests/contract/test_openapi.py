@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 
 from docs.openapi import document, operations, written
 from functions.gateway import contract
-from functions.login.shapes import MAX_PASSWORD, MIN_PASSWORD
+from functions.login.policy import MAX_PASSWORD, MIN_PASSWORD
 from functions.shared.jobs.states import State
 from functions.shared.operations import Access, Operation
 from functions.shared.problems import PROBLEMS
@@ -40,10 +40,18 @@ from tests.system import ROOT, Audiolift, User
 EXAMPLES = document()["components"]["examples"]
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-# What a schema cannot say: a refresh token has to exist, a cursor to be one of ours, quality and bitrate exclude each
-# other. And names in a query or a form that are none of ours are passed over.
+# What a schema cannot say: a refresh token and a mailed one have to exist, a password to be none of the common ones,
+# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And names in
+# a query or a form that are none of ours are passed over, as is a token that is none.
 LISTS = tuple(f"GET /v1/admin/{each}" for each in ("dead-letters", "jobs", "users", "audit"))
 LOOSE: dict[str, list[CheckFunction]] = {
+    "POST /v1/users": [positive_data_acceptance],
+    "POST /v1/users/verify": [positive_data_acceptance],
+    "POST /v1/password/reset": [positive_data_acceptance],
+    "POST /v1/me/password": [positive_data_acceptance],
+    "PATCH /v1/me": [positive_data_acceptance],
+    "DELETE /v1/me": [positive_data_acceptance],
+    "POST /v1/token/revoke": [negative_data_rejection],
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],

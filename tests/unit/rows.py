@@ -26,6 +26,7 @@ __all__ = [
     "read",
     "unsettled",
     "user",
+    "user_row",
 ]
 
 
@@ -38,6 +39,12 @@ def user(email: str = "") -> str:
     """A user. Returns: the id."""
     with database.transaction() as connection:
         return _user(connection, email)
+
+
+def user_row(user_id: str) -> Any:
+    """The row of a user, or None."""
+    with database.reading() as connection:
+        return connection.execute(users.select().where(users.c.id == user_id)).one_or_none()
 
 
 def job(state: str = State.QUEUED, owner: str | None = None, **values: Any) -> str:

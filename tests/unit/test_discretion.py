@@ -20,7 +20,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
 from functions.shared.web import answer
 from tests.unit import rows
-from tests.unit.test_mail import Server
+from tests.unit.smtp import Server
 
 LINK = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmVk"
 # Routes are found behind doubled slashes too.

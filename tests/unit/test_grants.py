@@ -17,14 +17,14 @@ pytestmark = pytest.mark.usefixtures("tables", "secrets")
 
 def test_a_token_response_lets_its_user_in() -> None:
     user = rows.user()
-    response = grants.issue(user)
+    response = grants.issue(rows.user_row(user))
     assert tokens.bearer(f"Bearer {response.access_token}").user_id == user
     assert (response.token_type, response.expires_in) == ("Bearer", 900)
 
 
 def test_a_refresh_token_is_traded_for_another() -> None:
     user = rows.user()
-    first = grants.issue(user)
+    first = grants.issue(rows.user_row(user))
     second = grants.refresh(first.refresh_token)
     assert tokens.bearer(f"Bearer {second.access_token}").user_id == user
     assert second.refresh_token != first.refresh_token
@@ -33,7 +33,7 @@ def test_a_refresh_token_is_traded_for_another() -> None:
 
 def test_a_token_that_is_used_twice_revokes_its_whole_family_and_no_other() -> None:
     user = rows.user()
-    stolen, elsewhere = grants.issue(user), grants.issue(user)
+    stolen, elsewhere = grants.issue(rows.user_row(user)), grants.issue(rows.user_row(user))
     newest = grants.refresh(grants.refresh(stolen.refresh_token).refresh_token)
     for token in (stolen, newest):
         refused(token.refresh_token)
@@ -41,7 +41,7 @@ def test_a_token_that_is_used_twice_revokes_its_whole_family_and_no_other() -> N
 
 
 def test_of_eight_who_use_a_token_at_once_one_at_most_gets_another_and_that_is_revoked() -> None:
-    token = grants.issue(rows.user()).refresh_token
+    token = grants.issue(rows.user_row(rows.user())).refresh_token
     prepare = (
         "from functions.login import grants\n"
         "from functions.shared.problems import Problem\n"
@@ -59,14 +59,14 @@ def test_of_eight_who_use_a_token_at_once_one_at_most_gets_another_and_that_is_r
 
 
 def test_a_token_that_is_over_is_refused() -> None:
-    token = grants.issue(rows.user()).refresh_token
+    token = grants.issue(rows.user_row(rows.user())).refresh_token
     rows.change(table, table.c.used_at.is_(None), expires_at=rows.ago(1))
     refused(token)
 
 
 def test_a_token_is_over_when_its_user_is_gone() -> None:
     user = rows.user()
-    token = grants.issue(user).refresh_token
+    token = grants.issue(rows.user_row(user)).refresh_token
     with database.transaction() as connection:
         connection.execute(users.delete().where(users.c.id == user))
     refused(token)
@@ -78,11 +78,11 @@ def test_what_was_never_a_token_is_refused(token: str) -> None:
 
 
 def test_an_access_token_is_no_refresh_token() -> None:
-    refused(grants.issue(rows.user()).access_token)
+    refused(grants.issue(rows.user_row(rows.user())).access_token)
 
 
 def test_tokens_are_kept_as_digests_only() -> None:
-    token = grants.issue(rows.user()).refresh_token
+    token = grants.issue(rows.user_row(rows.user())).refresh_token
     with database.reading() as connection:
         row = connection.execute(table.select()).one()
     assert token not in str(row)

@@ -1,8 +1,7 @@
-"""functions/notify/channels/mail.py and texts.py: mails, by a real SMTP server and as files."""
+"""functions/shared/mail.py and functions/notify/texts.py: mails, by a real SMTP server and as files."""
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import texts
-from functions.notify.channels import Refused, identity, mail
+from functions.notify.channels import identity
+from functions.shared import mail
 from functions.shared.job_warnings import WARNINGS, JobWarning
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
@@ -29,6 +27,7 @@ from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.views import job_view
 from tests.unit import rows
+from tests.unit.smtp import Server
 
 LONG_AUDIO = Audio(2_500_000, "ab" * 32, 3665.2)
 HOSTILE = [
@@ -45,45 +44,6 @@ HOSTILE = [
     "你" * 255,
     ".\r\n.\r\nMAIL FROM:<eve@example.com>",
 ]
-
-
-class Server:
-    """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted."""
-
-    def __init__(self, **options: Any) -> None:
-        self.answers: dict[str, str] = {}
-        self.got: list[Envelope] = []
-        self.logins: list[tuple[bytes, bytes]] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
-        self.place = f"localhost:{port}"
-
-    def __enter__(self) -> Server:
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._controller.stop()
-
-    async def handle_RCPT(
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        if "DATA" not in self.answers:
-            self.got.append(envelope)
-        return self.answers.get("DATA", "250 OK")
-
-    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
-        return self.answers.get("QUIT", "221 Bye")
-
-    def _login(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"s3cret/@", handled=False)
 
 
 @pytest.fixture
@@ -114,7 +74,7 @@ def test_a_mail_reaches_its_owner_whole(server: Server) -> None:
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_mail_that_the_server_will_never_take_is_refused(server: Server, command: str) -> None:
     server.answers[command] = "550 no such mailbox"
-    with pytest.raises(Refused, match="no such mailbox"):
+    with pytest.raises(mail.MailRefused, match="no such mailbox"):
         mail.send(composed())
 
 

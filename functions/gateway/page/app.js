@@ -7,7 +7,8 @@ import { openKeys, setUpKeys } from "./keys.js";
 import { expectMail, openMail, setUpMail } from "./mail.js";
 import { sessionOver } from "./problem.js";
 import { onSessionOver, remembered, signOut } from "./session.js";
-import { setUpSignIn } from "./signin.js";
+import { setUpSettings } from "./settings.js";
+import { openLink, setUpSignIn } from "./signin.js";
 import { setUpUploads } from "./uploads.js";
 
 const SESSION_OVER = "?session=over";
@@ -31,7 +32,7 @@ async function start() {
     showProblem(sessionOver());
     history.replaceState(null, "", "/");
   }
-  if (!remembered()) return showWorkspace(false);
+  if (openLink() || !remembered()) return showWorkspace(false);
   try {
     await enter();
   } catch (problem) {
@@ -46,9 +47,11 @@ const leave = (search = "") => location.replace(`/${search}`);
 setUpJobs(expectMail);
 setUpKeys();
 setUpMail();
+setUpSettings(() => signOut().then(() => leave()));
 setUpSignIn(enter);
 setUpUploads(addJob);
 onSessionOver(() => leave(SESSION_OVER));
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
-byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, () => { signOut(); leave(); }));
+byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, () => signOut().then(() => leave())));
+addEventListener("hashchange", () => { if (openLink()) showWorkspace(false); });
 start();

@@ -24,6 +24,17 @@ export function hideProblem() {
   byId("problem").hidden = true;
 }
 
+/** Says on top of the page what has been done, and moves there. */
+export function showNotice(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = false;
+  byId("notice").focus();
+}
+
+export function hideNotice() {
+  byId("notice").hidden = true;
+}
+
 /** A button that runs `action` once at a time and shows on the page what it throws. */
 export function button(label, spoken, action, kind = "") {
   const made = document.createElement("button");
@@ -40,6 +51,7 @@ export async function guarded(control, action) {
   if (control.ariaBusy === "true") return;
   control.ariaBusy = "true";
   hideProblem();
+  hideNotice();
   try {
     await action();
   } catch (error) {

@@ -5,7 +5,7 @@ import { problemOf, sessionOver, unreachable } from "./problem.js";
 const KEY = "audiolift.refresh_token";
 const MARGIN_MS = 60_000; // a token this close to its end is renewed before it is used
 
-let access = null; // {token, until}
+let access = null; // {token, until, session}
 let renewal = null; // the refresh under way, if any
 let ended = () => {};
 
@@ -21,13 +21,41 @@ const SCOPE = "jobs:read jobs:write account:read account:write";
 
 export const signIn = (username, password) => grant({ grant_type: "password", username, password, scope: SCOPE });
 
+/** Makes an account and signs in; resolves to false if a mail has to be looked for first. */
 export async function signUp(email, password) {
-  const answer = await post("/v1/users", JSON.stringify({ email, password }), "application/json");
-  if (!answer.ok) throw problemOf(answer.status, await answer.text());
+  const answer = await postJson("/v1/users", { email, password });
+  if (answer.status === 202) return false;
+  await signIn(email, password);
+  return true;
+}
+
+/** Opens the link of a mail that confirms an address, and signs in. */
+export async function confirmAddress(token, password) {
+  const { email } = await (await postJson("/v1/users/verify", { token, password })).json();
   await signIn(email, password);
 }
 
-export function signOut() {
+export const forgetPassword = (email) => postJson("/v1/password/forgot", { email });
+
+export const resetPassword = (token, new_password) => postJson("/v1/password/reset", { token, new_password });
+
+/** Ends the session; this tab forgets it even if the server cannot be told. */
+export async function signOut() {
+  const token = sessionStorage.getItem(KEY);
+  forget();
+  if (token) await post("/v1/token/revoke", new URLSearchParams({ token })).catch(() => {});
+}
+
+/** Goes on with the tokens of this answer. */
+export function adopt({ access_token, expires_in, refresh_token, session_id }) {
+  access = { token: access_token, until: Date.now() + expires_in * 1000, session: session_id };
+  sessionStorage.setItem(KEY, refresh_token);
+}
+
+/** The id of this session, once there was a request. */
+export const session = () => access?.session;
+
+function forget() {
   access = null;
   sessionStorage.removeItem(KEY);
 }
@@ -54,7 +82,7 @@ async function refresh() {
 }
 
 function over() {
-  signOut();
+  forget();
   ended();
   return sessionOver();
 }
@@ -62,9 +90,13 @@ function over() {
 async function grant(form) {
   const answer = await post("/v1/token", new URLSearchParams(form));
   if (!answer.ok) throw problemOf(answer.status, await answer.text());
-  const { access_token, expires_in, refresh_token } = await answer.json();
-  access = { token: access_token, until: Date.now() + expires_in * 1000 };
-  sessionStorage.setItem(KEY, refresh_token);
+  adopt(await answer.json());
+}
+
+async function postJson(url, value) {
+  const answer = await post(url, JSON.stringify(value), "application/json");
+  if (!answer.ok) throw problemOf(answer.status, await answer.text());
+  return answer;
 }
 
 function post(url, body, type) {

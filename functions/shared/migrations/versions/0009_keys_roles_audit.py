@@ -13,7 +13,7 @@ from alembic import op
 from functions.shared.tables import Instant
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 _MYSQL: dict[str, Any] = {
     "mysql_charset": "utf8mb4",

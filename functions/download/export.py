@@ -1,0 +1,130 @@
+"""All that is kept of an account, as one zip: rows as lines of JSON, and the files.
+
+It is made while it is sent: rows come in batches, files in pieces, and what is held is one piece and the list of the
+zip's entries. No connection to the database is held while a client takes its time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import IO, Any, cast
+from zipfile import ZipFile, ZipInfo
+
+import sqlalchemy as sa
+
+from functions.shared import blobs, database
+from functions.shared.blobs import NoSuchBlob
+from functions.shared.jobs import names
+from functions.shared.problems import Problem
+from functions.shared.tables import job_events, jobs, notifications, now, refresh_tokens, users
+from functions.shared.views import rfc3339
+
+__all__ = ["FILENAME", "LEFT_OUT", "check", "exported", "pieces"]
+
+FILENAME = "audiolift-export.zip"
+BATCH = 200
+# What lets somebody in is for nobody to read, not even its owner.
+SECRETS = frozenset({"digest", "password_hash"})
+# What is about accounts, and not exported: for each table, why.
+LEFT_OUT = {
+    "checkpoints": "half an MP3, of use to the conversion alone",
+    "mailed_tokens": "good for a day at most, and then deleted",
+    "outbox": "the events of jobs, which say what job_events says",
+}
+
+
+def check(user_id: str) -> None:
+    """Raises: Problem (401) when the account is gone."""
+    query = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None))
+    with database.reading() as connection:
+        if connection.execute(query).one_or_none() is None:
+            raise Problem("unauthenticated", "This account does not exist any more.")
+
+
+def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
+    """The tables with rows of an account, and which of their rows are."""
+    mine = sa.select(jobs.c.id).where(jobs.c.user_id == user_id)
+    return {
+        users: users.c.id == user_id,
+        refresh_tokens: refresh_tokens.c.user_id == user_id,
+        notifications: notifications.c.user_id == user_id,
+        jobs: jobs.c.user_id == user_id,
+        job_events: job_events.c.job_id.in_(mine),
+    }
+
+
+def pieces(user_id: str) -> Iterator[bytes]:
+    """The zip, piece by piece. Whoever reads it sees by its end whether it is whole."""
+    sink = _Sink()
+    with ZipFile(cast(IO[bytes], sink), "w") as zipped:
+        for name, content in _entries(user_id):
+            with zipped.open(ZipInfo(name, now().timetuple()[:6]), "w", force_zip64=True) as entry:
+                for piece in content:
+                    entry.write(piece)
+                    yield from sink.taken()
+    yield from sink.taken()
+
+
+class _Sink:
+    """What ZipFile writes to, which takes it for a pipe."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes, /) -> int:
+        self._written.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing beneath."""
+
+    def taken(self) -> Iterator[bytes]:
+        """What was written since, if anything was."""
+        if found := b"".join(self._written):
+            self._written.clear()
+            yield found
+
+
+def _entries(user_id: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+    for table, which in exported(user_id).items():
+        yield f"{table.name}.ndjson", map(_line, _rows(table, which))
+    for job in _rows(jobs, jobs.c.user_id == user_id):
+        for name, blob in _files(job).items():
+            # What expires meanwhile is left out.
+            with suppress(NoSuchBlob):
+                size = blobs.store().size(blob)
+                yield name, blobs.store().read(blob, 0, size)
+
+
+def _files(job: Any) -> dict[str, str]:
+    """Entries of the zip and their blobs. The name that a job goes by may lead anywhere: it is in jobs.ndjson only."""
+    ending = "zip" if job.options.get("chapters") == "split" else "mp3"
+    found = {f"files/{job.id}.video": names.video_of(job)}
+    return found | ({f"files/{job.id}.{ending}": job.audio} if job.audio else {})
+
+
+def _rows(table: sa.Table[Any], which: sa.ColumnElement[bool]) -> Iterator[Any]:
+    key = list(table.primary_key.columns)
+    query = table.select().where(which).order_by(*key).limit(BATCH)
+    after: sa.ColumnElement[bool] = sa.true()
+    while batch := _batch(query.where(after)):
+        yield from batch
+        last = (sa.literal(getattr(batch[-1], column.name), column.type) for column in key)
+        after = sa.tuple_(*key) > sa.tuple_(*last)
+
+
+def _batch(query: sa.Select[Any]) -> list[Any]:
+    with database.reading() as connection:
+        return list(connection.execute(query).all())
+
+
+def _line(row: Any) -> bytes:
+    shown = {name: value for name, value in row._mapping.items() if name not in SECRETS}
+    return json.dumps(shown, default=_text, ensure_ascii=False).encode() + b"\n"
+
+
+def _text(value: object) -> str:
+    return rfc3339(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,37 @@
+"""The routes of login, and what their handlers answer with. They are in the modules that main.py names."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.login import letters
+from functions.shared import database
+from functions.shared.api import Api
+
+__all__ = ["NO_STORE", "accepted", "agent_of", "answer_and_mail", "done", "routes"]
+
+routes = Api(lambda: database.ping())
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def agent_of(request: Request) -> str:
+    """What the program that asks says that it is."""
+    return request.headers.get("User-Agent", "")
+
+
+def accepted(letter: letters.Letter | None) -> Response:
+    """202, after which a letter is sent, if there is one."""
+    return answer_and_mail(Response(status_code=202, headers=NO_STORE), letter)
+
+
+def answer_and_mail(response: Response, letter: letters.Letter | None) -> Response:
+    """The response, after which a letter is sent, if there is one."""
+    response.background = letters.posting(letter)
+    return response
+
+
+def done() -> Response:
+    """204."""
+    return Response(status_code=204, headers=NO_STORE)

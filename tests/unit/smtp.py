@@ -1,0 +1,69 @@
+"""An SMTP server that tests send mails to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from email import message_from_bytes, policy
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+__all__ = ["Server"]
+
+
+class Server:
+    """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted.
+
+    `seconds` is how long it thinks about a mail.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.answers: dict[str, str] = {}
+        self.seconds = 0.0
+        self.got: list[Envelope] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._controller = Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
+        self.place = f"localhost:{port}"
+
+    def __enter__(self) -> Server:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 OK")
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        await asyncio.sleep(self.seconds)
+        if "DATA" not in self.answers:
+            self.got.append(envelope)
+        return self.answers.get("DATA", "250 OK")
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
+        return self.answers.get("QUIT", "221 Bye")
+
+    def _login(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
+        self.logins.append((data.login, data.password))
+        return AuthResult(success=data.password == b"s3cret/@", handled=False)
+
+    def mails(self, to: str = "") -> list[tuple[str, str]]:
+        """Subject and text of what was accepted, for one recipient if one is named."""
+        found = [each for each in self.got if not to or each.rcpt_tos == [to]]
+        read: list[Any] = [message_from_bytes(each.content, policy=policy.default) for each in found]  # type: ignore[arg-type]
+        return [(mail["Subject"], mail.get_content()) for mail in read]
+
+    def token(self, to: str) -> str:
+        """What stands behind the # of the newest link that was mailed there, without what it is for."""
+        found: list[str] = re.findall(r"/#[a-z]+=([\w-]+)", self.mails(to)[-1][1])
+        return found[-1]

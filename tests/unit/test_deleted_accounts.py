@@ -1,0 +1,132 @@
+"""What is left of an account that its owner has deleted: sweep sees to it, whoever dies in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from events.catalogue import AudioCreated
+from functions.login import accounts, mailed
+from functions.login.mailed import Purpose
+from functions.notify import ledger
+from functions.shared import database
+from functions.shared.blobs import Blobs
+from functions.shared.jobs import leases, names
+from functions.shared.jobs.claims import ClaimLost
+from functions.shared.problems import Problem, Unavailable
+from functions.shared.tables import attempts, mailed_tokens, metadata, users
+from functions.shared.tables import jobs as jobs_table
+from functions.sweep import accounts as sweep
+from tests.unit import rows
+
+pytestmark = pytest.mark.usefixtures("tables", "secrets")
+
+
+def with_file(store: Blobs, owner: str, state: str) -> str:
+    job = rows.job(state, owner=owner)
+    rows.change(jobs_table, jobs_table.c.id == job, video=names.video(job, 0))
+    with store.writing(names.video(job, 0)) as writer:
+        writer.write(b"x")
+    rows.event(job)
+    return job
+
+
+def close(user: str) -> None:
+    accounts.close(rows.user_row(user))
+
+
+def left() -> Iterator[str]:
+    with database.reading() as connection:
+        for name, table in metadata.tables.items():
+            yield from [name] * len(connection.execute(table.select()).all())
+
+
+def test_all_rows_and_files_go_and_those_of_others_stay(store: Blobs) -> None:
+    anna, eve = rows.user(), rows.user()
+    for state in ("done", "failed", "queued", "receiving", "converting", "expired"):
+        with_file(store, anna, state)
+    hers = with_file(store, eve, "done")
+    close(anna)
+    sweep.finish_deleting()
+    assert sorted(left()) == ["job_events", "jobs", "users"]
+    assert [blob.name for blob in store.all()] == [names.video(hers, 0)]
+    assert rows.user_row(anna) is None
+
+
+def test_a_conversion_that_is_running_notices(store: Blobs) -> None:
+    anna = rows.user()
+    job = with_file(store, anna, "converting")
+    claim = rows.claim_of(job)
+    rows.change(jobs_table, jobs_table.c.id == job, lease_until=rows.ago(-60))
+    leases.renew(claim, 0.5)
+    close(anna)
+    sweep.finish_deleting()
+    with pytest.raises(ClaimLost):
+        leases.renew(claim, 0.5)
+
+
+def test_who_dies_in_the_middle_has_deleted_whole_jobs_and_the_next_goes_on(
+    store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = rows.user()
+    for _ in range(3):
+        with_file(store, anna, "done")
+    close(anna)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "delete", dies)
+        with pytest.raises(Unavailable):
+            sweep.finish_deleting()
+    assert rows.user_row(anna).deleted_at is not None
+    sweep.finish_deleting()
+    # The file of the job whose deleter died is one of no job, which sweep looks for every hour.
+    assert (rows.user_row(anna), len(list(store.all()))) == (None, 1)
+
+
+def dies(*_: object) -> None:
+    raise Unavailable("the store is away")
+
+
+def test_more_than_a_tick_takes_is_left_to_the_next(store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.sweep.accounts.BATCH", 2)
+    anna = rows.user()
+    for _ in range(3):
+        with_file(store, anna, "done")
+    close(anna)
+    sweep.finish_deleting()
+    assert rows.user_row(anna) is not None
+    sweep.finish_deleting()
+    assert rows.user_row(anna) is None
+
+
+def test_nobody_is_told_of_the_jobs_of_a_deleted_account(store: Blobs) -> None:
+    anna = rows.user()
+    job = with_file(store, anna, "done")
+    assert ledger.notice_of(job, AudioCreated)
+    close(anna)
+    assert ledger.notice_of(job, AudioCreated) is None
+
+
+def test_tokens_and_attempts_are_forgotten_when_they_are_over() -> None:
+    for email in ("old@example.com", "new@example.com"):
+        mailed.issue(Purpose.REGISTER, email, None, "-")
+    rows.change(mailed_tokens, mailed_tokens.c.email == "old@example.com", expires_at=rows.ago(1))
+    with database.transaction() as connection:
+        for key, seconds in (("old", 90_000), ("new", 10)):
+            moment = rows.ago(seconds)
+            connection.execute(attempts.insert().values(key=key, tries=1, last_at=moment, free_at=moment))
+    sweep.forget()
+    with database.reading() as connection:
+        assert [row.email for row in connection.execute(mailed_tokens.select())] == ["new@example.com"]
+        assert [row.key for row in connection.execute(attempts.select())] == ["new"]
+
+
+def test_an_account_that_is_marked_is_gone_for_login() -> None:
+    anna = rows.user("anna@example.com")
+    close(anna)
+    with pytest.raises(Problem):
+        accounts.read(anna)
+    assert accounts.by_email("anna@example.com") is None
+    with database.reading() as connection:
+        (row,) = connection.execute(users.select()).all()
+    assert "anna" not in str(row)
