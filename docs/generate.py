@@ -39,6 +39,7 @@ ADVICE = {
     "invalid-credentials": "Check email address and password.",
     "invalid-grant": "Sign in again with email address and password. A refresh token is good once.",
     "unsupported-grant": "Use `grant_type=password` or `grant_type=refresh_token`.",
+    "quota-exceeded": "Wait for jobs to end, or delete some; `quota`, `limit` and `used` say what it is.",
     "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
     "method-not-allowed": "Use a method of the `Allow` header.",
     "email-taken": "Sign in, or register another address.",
@@ -50,10 +51,12 @@ ADVICE = {
     "range-not-satisfiable": "`Content-Range` has the size of the file; ask for bytes inside it.",
     "invalid-account": "Correct the member that `detail` names.",
     "key-reused": "Use a new `Idempotency-Key` for a new upload.",
+    "too-many-requests": "Wait as long as `Retry-After` says; `RateLimit` says in time how much is left.",
     "headers-too-large": "Send fewer or shorter headers; cookies are not needed.",
     "internal": "Try again later. The operator finds the error in the log of the function.",
     "bad-gateway": "Try again in a moment.",
     "unavailable": "Try again after `Retry-After` seconds.",
+    "too-busy": "Send it again after `Retry-After` seconds.",
     "loop-detected": "The operator corrects the address (`LOGIN_URL` and the like) that leads back to the gateway.",
 }
 
@@ -141,7 +144,7 @@ def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
     # Those that any route may answer are named once, in the text.
     return (
         ", ".join(status for status in responses if status < "400"),
-        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status != "431"),
+        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status not in ("429", "431")),
     )
 
 

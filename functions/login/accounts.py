@@ -11,8 +11,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy.exc import IntegrityError
 
-from functions.login.shapes import MAX_PASSWORD, NewUser, User
-from functions.shared import database
+from functions.login.shapes import MAX_PASSWORD, Account, NewUser, Quotas, Usage, User
+from functions.shared import database, quotas
 from functions.shared.problems import Problem
 from functions.shared.tables import now, users
 from functions.shared.views import rfc3339
@@ -48,13 +48,15 @@ def check_password(email: str, password: str) -> str:
     return str(row.id)
 
 
-def read(user_id: str) -> User:
+def read(user_id: str) -> Account:
     """An account. Raises: Problem (401) when it is gone."""
     with database.reading() as connection:
         row = connection.execute(users.select().where(users.c.id == user_id)).one_or_none()
+        has, may = quotas.used(connection, user_id), quotas.allowed(connection, user_id)
     if row is None:
         raise Problem("unauthenticated", "This account does not exist any more.")
-    return User(row.id, row.email, rfc3339(row.created_at))
+    limits = Quotas(**{quota: limit or None for quota, limit in may.items()})
+    return Account(row.id, row.email, rfc3339(row.created_at), Usage(**has), limits)
 
 
 @database.transactional

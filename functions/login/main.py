@@ -10,7 +10,7 @@ from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
 from functions.login import accounts, grants
-from functions.login.shapes import Grant, KeySet, NewUser, Token, User
+from functions.login.shapes import Account, Grant, KeySet, NewUser, Token, User
 from functions.shared import database, settings
 from functions.shared.api import Api, json_response
 from functions.shared.operations import Access, Success
@@ -77,7 +77,7 @@ def get_token(request: Request, form: Grant) -> Response:
     "/v1/me",
     tag="Accounts",
     access=Access.TOKEN,
-    answers={200: Success("The account.", User)},
+    answers={200: Success("The account.", Account)},
 )
 def read_account(_request: Request, user_id: str) -> Response:
     """The account that the token is for."""

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
 
-__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Grant", "KeySet", "NewUser", "Token", "User"]
+__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Account", "Grant", "KeySet", "NewUser", "Quotas", "Token", "Usage", "User"]
 
 # HTML, section 4.10.5.1.5: what a browser takes for an address. Stricter than RFC 5322: one address, in plain ASCII.
 # "=?" begins an encoded word (RFC 2047), which a mail library may take for another address.
@@ -48,6 +48,29 @@ class User(Struct):
     id: Annotated[str, Meta(description="The account.")]
     email: Annotated[str, Meta(description="In lower case.")]
     created_at: Annotated[Instant, Meta(description="When it was made.")]
+
+
+class Usage(Struct):
+    """What an account has now of each quota."""
+
+    jobs: Annotated[int, Meta(description="Jobs that are not over.")]
+    stored_bytes: Annotated[int, Meta(description="Videos and MP3s that are stored, and uploads under way.")]
+    minutes_a_day: Annotated[float, Meta(description="Minutes of MP3s made today (UTC).")]
+
+
+class Quotas(Struct):
+    """What an account may have; null for no limit."""
+
+    jobs: Annotated[int | None, Meta(description="Jobs at a time.")]
+    stored_bytes: Annotated[int | None, Meta(description="Bytes stored.")]
+    minutes_a_day: Annotated[int | None, Meta(description="Minutes of MP3s made a day.")]
+
+
+class Account(User):
+    """An account, with what it has and may have."""
+
+    usage: Annotated[Usage, Meta(description="What it has now.")]
+    quotas: Annotated[Quotas, Meta(description="What it may have.")]
 
 
 GRANT_TYPES = ("password", "refresh_token")

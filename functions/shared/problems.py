@@ -19,6 +19,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid-credentials": (401, "The email address or the password is wrong"),
     "invalid-grant": (400, "The refresh token is not valid"),
     "unsupported-grant": (400, "The grant type is not supported"),
+    "quota-exceeded": (403, "The account may have no more"),
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This address does not take that method"),
     "email-taken": (409, "There already is an account with this email address"),
@@ -30,10 +31,12 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "range-not-satisfiable": (416, "The file has no such range"),
     "invalid-account": (422, "The account cannot be created"),
     "key-reused": (422, "This Idempotency-Key was used for another request"),
+    "too-many-requests": (429, "There were too many requests"),
     "headers-too-large": (431, "The request has too many headers, or too large ones"),
     "internal": (500, "Something went wrong on our side"),
     "bad-gateway": (502, "A part of audiolift did not answer"),
     "unavailable": (503, "audiolift is not available right now"),
+    "too-busy": (503, "audiolift has more work than it can take"),
     "loop-detected": (508, "The request goes round in a circle"),
 }
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import mysql
 __all__ = [
     "Instant",
     "checkpoints",
+    "converted",
     "dead_letters",
     "job_events",
     "jobs",
@@ -18,8 +19,10 @@ __all__ = [
     "notifications",
     "now",
     "outbox",
+    "quotas",
     "refresh_tokens",
     "rollouts",
+    "turns",
     "users",
 ]
 
@@ -109,8 +112,31 @@ jobs = _table(
     sa.Column("lease_until", Instant),
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("fingerprint", _ID),
+    sa.Column("reserved_bytes", sa.BigInteger),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+    sa.Index("ix_jobs_turns", "state", "user_id", "created_at"),
+)
+
+quotas = _table(
+    "quotas",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("jobs", sa.BigInteger),
+    sa.Column("stored_bytes", sa.BigInteger),
+    sa.Column("minutes_a_day", sa.BigInteger),
+)
+
+converted = _table(
+    "converted",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+
+turns = _table(
+    "turns",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("level", sa.Double, nullable=False),
 )
 
 checkpoints = _table(
