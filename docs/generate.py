@@ -224,7 +224,7 @@ def _sizes(service: Mapping[str, Any]) -> tuple[Any, ...]:
 def _connections() -> str:
     found = capacity.demands(kustomize.render(OVERLAYS / "production"))
     rows, files = capacity.needed(found)
-    each = [(item.function, item.pods, item.rows, item.files or "") for item in found]
+    each = [(item.function, item.pods, item.rows or "", item.files or "") for item in found]
     return _table(("Function", "Pods at most", "To MySQL", "To each server of MongoDB"), [*each, _total(rows, files)])
 
 

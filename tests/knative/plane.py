@@ -129,6 +129,7 @@ class Plane:
             "database-url": f"mysql+pymysql://root@{here}:{self.rows_relay.port}/{self._database}",
             # What a replica set says of itself are addresses that no pod can reach.
             "blobs-url": f"mongodb://{here}:{files.port}/{self._database}?directConnection=true",
+            "limits-url": f"mongodb://{here}:{files.port}/{self._database}?directConnection=true",
         }
         self.rabbitmq.ctl("add_vhost", self._database)
         self.rabbitmq.ctl("set_permissions", "--vhost", self._database, "guest", ".*", ".*", ".*")

@@ -70,6 +70,17 @@ def test_ones_clip_is_not_behind_anothers_many(crowd: tuple[list[tuple[str, str]
     assert waiting() == 0
 
 
+def test_ones_clip_is_not_behind_anothers_two_hundred() -> None:
+    first, second = rows.user(), rows.user()
+    many = [queued(first, 1000 - n) for n in range(200)]
+    running = [claims.claim_turn(event, job) for job, event in many[:2]]
+    one, _ = queued(second)
+    finish(running[0])
+    claim = claims.claim_turn(many[2][1], many[2][0])
+    assert claim
+    assert claim.job_id == one
+
+
 def test_a_single_users_jobs_are_converted_in_the_order_of_their_events() -> None:
     owner = rows.user()
     mine = [queued(owner, 100 - n) for n in range(5)]
