@@ -15,6 +15,7 @@ from docs import openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
+from functions.gateway.limits.policies import POLICIES
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
@@ -238,8 +239,16 @@ def _processors() -> str:
     return _table(("Of the overlay kind", "Cores"), ((what, f"{cores / 1000:.3f}") for what, cores in rows))
 
 
+def _limits() -> str:
+    return _table(
+        ("Limit", "Counted by", "Quota", "Seconds", "What"),
+        [(_code(each.name), each.by.value, f"{each.quota:,}", each.window, each.what) for each in POLICIES],
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
+    "limits": _limits,
     "problems": _problems,
     "reasons": _reasons,
     "options": _options,

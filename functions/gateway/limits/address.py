@@ -26,12 +26,12 @@ UNKNOWN = "unknown"
 
 def client_of(scope: Scope) -> str:
     """Who counts as one client: an IPv4 address, or the first 64 bits of an IPv6 one (RFC 6177, section 2)."""
-    said = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
-    peer = scope.get("client")
+    said = b",".join([value for name, value in scope["headers"] if name == b"x-forwarded-for"])
+    peer, trusted = scope.get("client"), settings.text("TRUSTED_PROXIES")
     hops = [*said.decode("latin-1").split(",")[-MAX_HOPS:], peer[0] if peer else UNKNOWN]
     client = UNKNOWN
     for hop in reversed(hops):
-        node, ours = _node(hop.strip(), settings.text("TRUSTED_PROXIES"))
+        node, ours = _node(hop.strip(), trusted)
         if node is None:
             break
         client = node

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 
 from starlette.responses import Response
 
 from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import Standing, note, spend
-from functions.gateway.limits.policies import By, Policy, in_force
+from functions.gateway.limits.policies import POLICIES, By, Policy, in_force
 from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.problems import Problem
 
@@ -31,10 +32,11 @@ class RateLimits(Middleware):
                 await self._spend(call, policy, who)
 
     def after(self, call: Call, response: Response) -> None:
-        """As draft-ietf-httpapi-ratelimit-headers-10 says, sections 3 and 4."""
-        if standings := _standings(call):
-            response.headers["RateLimit-Policy"] = ", ".join(_policy(each.policy) for each in standings)
-            response.headers["RateLimit"] = ", ".join(_left(each) for each in standings)
+        """As draft-ietf-httpapi-ratelimit-headers-10 says, sections 3 and 4; of the limits by caller, too."""
+        standings = _standings(call)
+        if standings and self._by is By.ADDRESS:
+            response.headers["RateLimit-Policy"] = ", ".join([_policy(each.policy) for each in standings])
+            response.headers["RateLimit"] = ", ".join([_left(each) for each in standings])
 
     async def _spend(self, call: Call, policy: Policy, who: str) -> None:
         amount = 1 if policy.unit == "requests" else _length(call)
@@ -53,10 +55,7 @@ class RateLimits(Middleware):
 
 
 def _standings(call: Call) -> list[Standing]:
-    state = call.request.state
-    if not hasattr(state, "standings"):
-        state.standings = []
-    found: list[Standing] = state.standings
+    found: list[Standing] = call.request.scope.setdefault("audiolift.standings", [])
     return found
 
 
@@ -87,6 +86,7 @@ def _too_many(standing: Standing) -> Problem:
     return Problem("too-many-requests", detail, {"Retry-After": str(standing.seconds)}, **names)
 
 
+@functools.lru_cache(len(POLICIES))
 def _policy(policy: Policy) -> str:
     unit = "" if policy.unit == "requests" else f';qu="{policy.unit}"'
     return f'"{policy.name}";q={policy.quota};w={policy.window}{unit}'
