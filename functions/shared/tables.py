@@ -115,7 +115,7 @@ jobs = _table(
     sa.Column("reserved_bytes", sa.BigInteger),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
-    sa.Index("ix_jobs_turns", "state", "user_id", "created_at"),
+    sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
 )
 
 quotas = _table(

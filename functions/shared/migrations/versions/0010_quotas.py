@@ -29,7 +29,7 @@ def upgrade() -> None:
     _of_users("turns", sa.Column("level", sa.Double(), nullable=False))
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("reserved_bytes", sa.BigInteger(), nullable=True))
-        batch_op.create_index("ix_jobs_turns", ["state", "user_id", "created_at"], unique=False)
+        batch_op.create_index("ix_jobs_turns", ["state", "user_id", "created_at", "attempts"], unique=False)
 
 
 def downgrade() -> None:
