@@ -17,6 +17,7 @@ from events.catalogue import CATALOGUE
 from events.schema import json_type
 from functions.convert.conversion.choosing import RULES
 from functions.gateway.contract import scope_of
+from functions.gateway.limits.policies import POLICIES
 from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
 from functions.shared.options import OPTIONS
@@ -134,7 +135,7 @@ def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
     # Those that any route may answer are named once, in the text.
     return (
         ", ".join(status for status in responses if status < "400"),
-        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status != "431"),
+        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status not in ("429", "431")),
     )
 
 
@@ -219,7 +220,7 @@ def _sizes(service: Mapping[str, Any]) -> tuple[Any, ...]:
 def _connections() -> str:
     found = capacity.demands(kustomize.render(OVERLAYS / "production"))
     rows, files = capacity.needed(found)
-    each = [(item.function, item.pods, item.rows, item.files or "") for item in found]
+    each = [(item.function, item.pods, item.rows or "", item.files or "") for item in found]
     return _table(("Function", "Pods at most", "To MySQL", "To each server of MongoDB"), [*each, _total(rows, files)])
 
 
@@ -233,8 +234,16 @@ def _processors() -> str:
     return _table(("Of the overlay kind", "Cores"), ((what, f"{cores / 1000:.3f}") for what, cores in rows))
 
 
+def _limits() -> str:
+    return _table(
+        ("Limit", "Counted by", "Quota", "Seconds", "What"),
+        [(_code(each.name), each.by.value, f"{each.quota:,}", each.window, each.what) for each in POLICIES],
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
+    "limits": _limits,
     "problems": _problems,
     "reasons": _reasons,
     "warnings": _warnings,

@@ -30,7 +30,7 @@ REFERENCE = "#/components/schemas/{name}"
 # In the order in which people need them.
 TAGS = ("Accounts", "Jobs", "Files", "Administration")
 # What any request may be answered with.
-ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
+ALWAYS = ("too-many-requests", "headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
 SECURITY: dict[Access, list[Schema]] = {
     Access.PUBLIC: [],
     Access.LINK: [],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from functions.gateway.limits.counters import CONNECTIONS as LIMITS
 from functions.shared.blobs.gridfs import POOL
 from functions.shared.database import CHECKING_CONNECTIONS, CONNECTIONS
 from knative.local.kustomize import Manifest
@@ -38,9 +39,9 @@ class Demand:
 
 
 def demands(manifests: Sequence[Manifest]) -> list[Demand]:
-    """Of each function that has rows, in one revision."""
+    """Of each function that has rows or files, in one revision."""
     found = [_demand(each) for each in manifests if resource(each) == SERVICE]
-    return [each for each in found if each.rows]
+    return [each for each in found if each.rows or each.files]
 
 
 def needed(found: Sequence[Demand]) -> tuple[int, int]:
@@ -66,6 +67,7 @@ def _demand(service: Manifest) -> Demand:
     keys = {reference["key"] for reference in values(template, "secretKeyRef")}
     rows = pods * (CONNECTIONS + CHECKING_CONNECTIONS) if "database-url" in keys else 0
     files = pods * (POOL["maxPoolSize"] + WATCHING) if "blobs-url" in keys else 0
+    files += pods * (LIMITS + WATCHING) if "limits-url" in keys else 0
     return Demand(service["metadata"]["name"], pods, rows, files)
 
 

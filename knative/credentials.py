@@ -18,11 +18,13 @@ __all__ = ["made", "main"]
 def made() -> Mapping[str, Mapping[str, str]]:
     """New values by Secret and key."""
     rows, files = secrets.token_hex(16), secrets.token_hex(16)
+    mongodb = f"mongodb://audiolift:{files}@mongodb.audiolift.svc.cluster.local/audiolift?authSource=admin"
     stores = {
         "mysql-password": rows,
         "database-url": f"mysql+pymysql://audiolift:{rows}@mysql.audiolift.svc.cluster.local/audiolift",
         "mongodb-password": files,
-        "blobs-url": f"mongodb://audiolift:{files}@mongodb.audiolift.svc.cluster.local/audiolift?authSource=admin",
+        "blobs-url": mongodb,
+        "limits-url": mongodb,
     }
     mail = {"smtp-url": "smtp://mail.audiolift.svc.cluster.local:1025"}
     return {"audiolift-stores": stores, "audiolift-tokens": keys.make(), "audiolift-mail": mail}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -16,14 +17,17 @@ from typing import Any
 
 import httpx
 
+from functions.gateway.limits.policies import POLICIES
 from tests.patience import PATIENCE
 
-__all__ = ["OVERLAY", "Audiolift", "User"]
+__all__ = ["NO_LIMITS", "OVERLAY", "Audiolift", "User"]
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = ROOT / "tests" / "overlay"
 # A token outlasts the tests, on a slow machine too; what becomes of one that is over, tests of tokens say.
-SETTINGS = {"ACCESS_TOKEN_SECONDS": "86400"}
+# All tests come from one address: what limits do, tests of limits say.
+NO_LIMITS = json.dumps({policy.name: "0" for policy in POLICIES})
+SETTINGS = {"ACCESS_TOKEN_SECONDS": "86400", "RATE_LIMITS": NO_LIMITS}
 PASSWORD = "correct horse battery staple"
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from contextlib import suppress
 
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
 from events.catalogue import VideoUploaded
+from events.codec import decode
+from events.wire import Envelope
 from functions.convert import checkpoints, crashes, engine
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
-from functions.shared import blobs, database, outbox
+from functions.shared import blobs, database, outbox, trace
 from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
+from functions.shared.routing import Routes
 from functions.shared.starting import CannotStart, before_serving
-from functions.shared.subscriber import subscriber
+from functions.shared.subscriber import deliver
+from functions.shared.web import answer
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +49,35 @@ def _take_over() -> None:
     rollouts.end(rollouts.OLD_CONVERT)
 
 
-@subscriber(VideoUploaded, ready=(lambda: database.ping(), lambda: blobs.store().ping(), _take_over, _warm))
-def convert(event: VideoUploaded) -> None:
-    """Claim the job, make its MP3, and finish it; or leave it alone when it is over or somebody else's."""
+routes = Routes(lambda: database.ping(), lambda: blobs.store().ping(), _take_over, _warm)
+
+
+@functions_framework.aio.http
+async def convert(request: Request) -> Response:
+    """Answer any request to this function."""
+    return await answer(routes, request)
+
+
+@routes.add("POST", "/", takes_events=True)
+def on_event(request: Request) -> Response:
+    """video.uploaded → the MP3 of a job."""
+    return deliver(request, on_uploaded)
+
+
+def on_uploaded(envelope: Envelope) -> None:
+    """Claim the job whose turn it is, make its MP3, and finish it; or do nothing when there is nothing to do."""
+    event = decode(envelope, VideoUploaded)
     # The engine starts while the database is asked.
     nursery.warm()
-    claim = leases.claim_when_free(claims.claim, event.job_id)
+    job_id = claims.job_of(envelope.id, event.job_id)
+    claim = leases.claim_when_free(functools.partial(claims.claim_turn, envelope.id), job_id)
     if claim is None:
-        outbox.send_unsent(event.job_id)
-        return
+        return outbox.send_unsent(job_id)
+    with trace.following(trace.current() if claim.job_id == event.job_id else outbox.trace_of(claim.job_id)):
+        return _convert(claim)
+
+
+def _convert(claim: claims.Claim) -> None:
     try:
         result = _finish(claim)
     except claims.ClaimLost:
@@ -73,7 +102,12 @@ def _finish(claim: claims.Claim) -> str:
         return transitions.postpone(claim)
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
-    result = transitions.finish(claim, converted.audio, converted.warnings)
+    try:
+        result = transitions.finish(claim, converted.audio, converted.warnings)
+    except transitions.OverMinutes as over:
+        with suppress(Unavailable):
+            blobs.store().delete(claim.audio)
+        return over.event_id
     for warning in converted.warnings:
         log.warning("job %s is done with a warning: %s", claim.job_id, warning.code)
     # What is left when a store is away, sweep deletes.

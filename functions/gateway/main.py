@@ -10,6 +10,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from functions.gateway import contract, waking
 from functions.gateway.hop import Loops
+from functions.gateway.limits.middleware import RateLimits
+from functions.gateway.limits.policies import By
 from functions.gateway.protection import Protection
 from functions.shared import settings
 from functions.shared.middleware.identity import Identity
@@ -19,7 +21,8 @@ from functions.shared.starting import needs
 from functions.shared.web import answer
 
 needs("JWKS")
-routes = Routes(middleware=(Loops(), Identity(), Protection()))
+# By address before a signature is checked, which costs more than anything else here.
+routes = Routes(middleware=(Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER)))
 
 PAGE = Path(__file__).with_name("page")
 

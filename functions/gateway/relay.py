@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -45,6 +45,8 @@ class Relay(Response):
         self._base = base
         self._url = base + _target(request)
         self._body_read = asyncio.Event()
+        # Who wants to know how many bytes came, of a body whose length is not stated.
+        self._tell: Callable[[int], None] | None = getattr(request.state, "on_received", None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI side of it."""
@@ -96,14 +98,19 @@ class Relay(Response):
         return None
 
     async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            more = message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
+        more, size = True, 0
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                more = message.get("more_body", False)
+                if message.get("body"):
+                    size += len(message["body"])
+                    yield message["body"]
+        finally:
+            if self._tell:
+                self._tell(size)
         self._body_read.set()
 
     async def _client_gone(self, receive: Receive) -> None:

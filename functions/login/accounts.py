@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from functions.login import attempts, mailed, passwords
 from functions.login.attempts import PASSWORDS
-from functions.login.shapes import User
-from functions.shared import database
+from functions.login.shapes import Account, Quotas, Usage, User
+from functions.shared import database, quotas
 from functions.shared.problems import Problem
 from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
 from functions.shared.views import rfc3339
@@ -73,10 +73,13 @@ def prove(user_id: str, password: str) -> Any:
     return found
 
 
-def read(user_id: str) -> User:
+def read(user_id: str) -> Account:
     """An account. Raises: Problem (401) when it is gone."""
     found = row(user_id)
-    return _view(found._mapping)
+    with database.reading() as connection:
+        has, may = quotas.used(connection, user_id), quotas.allowed(connection, user_id)
+    limits = Quotas(**{quota: limit or None for quota, limit in may.items()})
+    return Account(found.id, found.email, rfc3339(found.created_at), Usage(**has), limits)
 
 
 def row(user_id: str) -> Any:

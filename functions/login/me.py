@@ -8,6 +8,7 @@ from starlette.responses import Response
 from functions.login import accounts, changes, grants, letters, sessions
 from functions.login.routes import accepted, agent_of, answer_and_mail, done, routes
 from functions.login.shapes import (
+    Account,
     AddressChange,
     PasswordChange,
     Proof,
@@ -29,7 +30,7 @@ __all__: list[str] = []
     tag="Accounts",
     access=Access.TOKEN,
     scope=Scope.ACCOUNT_READ,
-    answers={200: Success("The account.", User)},
+    answers={200: Success("The account.", Account)},
 )
 def read_account(_request: Request, user_id: str) -> Response:
     """The account that the token is for."""

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_KEYS",
     "MAX_PASSWORD",
     "MIN_PASSWORD",
+    "Account",
     "AddressChange",
     "ApiKey",
     "ApiKeyList",
@@ -31,10 +32,12 @@ __all__ = [
     "PasswordChange",
     "PasswordReset",
     "Proof",
+    "Quotas",
     "Revocation",
     "Session",
     "SessionList",
     "Token",
+    "Usage",
     "User",
 ]
 
@@ -137,6 +140,29 @@ class User(Struct):
     id: Annotated[str, Meta(description="The account.", examples=["3f0c1a5e9d7b4c2f8e6a0b1d2c3e4f50"])]
     email: Annotated[str, Meta(description="In lower case.", examples=["anna@example.com"])]
     created_at: Annotated[Instant, Meta(description="When it was made.", examples=["2026-11-26T12:00:00.000Z"])]
+
+
+class Usage(Struct):
+    """What an account has now of each quota."""
+
+    jobs: Annotated[int, Meta(description="Jobs that are not over.")]
+    stored_bytes: Annotated[int, Meta(description="Videos and MP3s that are stored, and uploads under way.")]
+    minutes_a_day: Annotated[float, Meta(description="Minutes of MP3s made today (UTC).")]
+
+
+class Quotas(Struct):
+    """What an account may have; null for no limit."""
+
+    jobs: Annotated[int | None, Meta(description="Jobs at a time.")]
+    stored_bytes: Annotated[int | None, Meta(description="Bytes stored.")]
+    minutes_a_day: Annotated[int | None, Meta(description="Minutes of MP3s made a day.")]
+
+
+class Account(User):
+    """An account, with what it has and may have."""
+
+    usage: Annotated[Usage, Meta(description="What it has now.")]
+    quotas: Annotated[Quotas, Meta(description="What it may have.")]
 
 
 GRANT_TYPES = ("password", "refresh_token")

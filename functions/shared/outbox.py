@@ -21,7 +21,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.publisher import Outcome, Receipt, publish
 from functions.shared.tables import now, outbox
 
-__all__ = ["add", "of", "read", "send", "send_unsent", "settle"]
+__all__ = ["add", "of", "read", "send", "send_unsent", "settle", "trace_of"]
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,12 @@ def send_unsent(job_id: str) -> None:
         waiting = connection.execute(query.where(outbox.c.settled_at.is_(None))).scalars().all()
     for event_id in waiting:
         send(event_id)
+
+
+def trace_of(job_id: str) -> trace.Trace | None:
+    """The trace of a job's newest event that has one."""
+    with database.reading() as connection:
+        return _trace_before(connection, job_id)
 
 
 def of(job_id: str, *types: str) -> sa.ColumnElement[bool]:

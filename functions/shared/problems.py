@@ -66,6 +66,11 @@ PROBLEMS: dict[str, Kind] = {
         "Use a token or an API key with the scope that `WWW-Authenticate` names.",
     ),
     "wrong-password": Kind(403, "The password is wrong", "Send the password of the account."),
+    "quota-exceeded": Kind(
+        403,
+        "The account may have no more",
+        "Wait for jobs to end, or delete some; `quota`, `limit` and `used` say what it is.",
+    ),
     "not-found": Kind(
         404,
         "There is nothing here",
@@ -105,6 +110,11 @@ PROBLEMS: dict[str, Kind] = {
         "There were too many wrong passwords",
         "Wait as long as `Retry-After` says, or have the password reset by mail, which ends the wait.",
     ),
+    "too-many-requests": Kind(
+        429,
+        "There were too many requests",
+        "Wait as long as `Retry-After` says; `RateLimit` says in time how much is left.",
+    ),
     "headers-too-large": Kind(
         431,
         "The request has too many headers, or too large ones",
@@ -117,6 +127,7 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "bad-gateway": Kind(502, "A part of audiolift did not answer", "Try again in a moment."),
     "unavailable": Kind(503, "audiolift is not available right now", "Try again after `Retry-After` seconds."),
+    "too-busy": Kind(503, "audiolift has more work than it can take", "Send it again after `Retry-After` seconds."),
     "loop-detected": Kind(
         508,
         "The request goes round in a circle",

@@ -49,6 +49,14 @@ REASONS: dict[str, tuple[str, str]] = {
         "Check that its address can be opened without signing in, and retry.",
     ),
     "too-large-video": ("The video is too large", "Cut it into parts, or lower its resolution: only the sound counts."),
+    "over-quota": (
+        "Your account may have no more",
+        "Wait for jobs to end, or delete some. Then retry this one.",
+    ),
+    "over-minutes": (
+        "Your account has used up its minutes of today",
+        "Retry the job tomorrow (UTC), or ask the operator for more.",
+    ),
     "gave-up": (
         "The conversion failed several times",
         "Retry the job later. If it fails again, tell the operator its id.",

@@ -14,6 +14,7 @@ __all__ = [
     "attempts",
     "audit",
     "checkpoints",
+    "converted",
     "dead_letters",
     "job_events",
     "jobs",
@@ -23,8 +24,10 @@ __all__ = [
     "now",
     "operators",
     "outbox",
+    "quotas",
     "refresh_tokens",
     "rollouts",
+    "turns",
     "users",
 ]
 
@@ -171,8 +174,31 @@ jobs = _table(
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
+    sa.Column("reserved_bytes", sa.BigInteger),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+    sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
+)
+
+quotas = _table(
+    "quotas",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("jobs", sa.BigInteger),
+    sa.Column("stored_bytes", sa.BigInteger),
+    sa.Column("minutes_a_day", sa.BigInteger),
+)
+
+converted = _table(
+    "converted",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+
+turns = _table(
+    "turns",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("level", sa.Double, nullable=False),
 )
 
 checkpoints = _table(

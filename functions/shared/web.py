@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.shared.middleware import Call, Middleware
-from functions.shared.middleware.limits import Limits
+from functions.shared.middleware.head import HeadSize
 from functions.shared.middleware.problems import Problems, problem_response
 from functions.shared.middleware.telemetry import RequestId, Tracing
 from functions.shared.problems import Unavailable
@@ -24,7 +24,7 @@ from functions.shared.threads import in_thread
 __all__ = ["afterwards", "answer"]
 
 # Problems tells of every error.
-EVERY_FUNCTION: tuple[Middleware, ...] = (RequestId(), Tracing(), Problems(), Limits())
+EVERY_FUNCTION: tuple[Middleware, ...] = (RequestId(), Tracing(), Problems(), HeadSize())
 
 
 async def answer(routes: Routes, request: Request) -> Response:

@@ -44,6 +44,8 @@ def _record(letter: Letter) -> None:
     about = f"{columns['type']} about {letter.attributes.get('subject', '-')[:_MAX_SUBJECT]}: {letter.reason}"
     log.error("dead letter %s: %s", letter.id, letters.printable(about))
     ours, transient = outbox.read(columns["event_id"]), letter.code in TRANSIENT
+    # What it is about now: an event may have been exchanged for another since (shared/jobs/turns.py).
+    columns |= {} if ours is None else {"job_id": ours.job_id}
     _write_down(letter, columns, again=transient and letter.whole and ours is None)
     if ours is not None and ours.settled_at is None:
         _handle_give_up(ours, transient)

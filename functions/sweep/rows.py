@@ -8,7 +8,18 @@ import sqlalchemy as sa
 
 from functions.shared import database, settings
 from functions.shared.jobs.states import State
-from functions.shared.tables import api_keys, audit, jobs, notifications, now, outbox, refresh_tokens
+from functions.shared.jobs.turns import over
+from functions.shared.tables import (
+    api_keys,
+    audit,
+    converted,
+    jobs,
+    notifications,
+    now,
+    outbox,
+    refresh_tokens,
+    turns,
+)
 
 __all__ = ["forget"]
 
@@ -19,9 +30,9 @@ BATCH = 500
 def forget(connection: sa.Connection) -> None:
     """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
 
-    API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest.
-
-    A job takes its events and checkpoint along; what its owner was told goes once the job is gone.
+    API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest. What
+    accounts had before today, or long ago, counts no more. A job takes its events and checkpoint along; what its owner
+    was told goes once the job is gone.
     """
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
     audited = now() - timedelta(seconds=settings.number("AUDIT_SECONDS"))
@@ -29,6 +40,9 @@ def forget(connection: sa.Connection) -> None:
     connection.execute(audit.delete().where(audit.c.at < audited))
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.expires_at < now()))
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))
+    # Today's count: and a day's more, for clocks that differ.
+    connection.execute(converted.delete().where(converted.c.day < (now() - timedelta(days=2)).date()))
+    connection.execute(turns.delete().where(over()))
     connection.execute(jobs.delete().where(jobs.c.id.in_(_history(connection))))
     connection.execute(notifications.delete().where(~sa.exists().where(jobs.c.id == notifications.c.job_id)))
 

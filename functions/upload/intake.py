@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.shared import blobs, database
+from functions.shared import blobs, database, quotas
 from functions.shared.jobs import names
 from functions.shared.jobs.changes import lease_end
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import jobs as table
 from functions.shared.tables import now
+from functions.upload import crowd
 
 __all__ = ["blank_job", "discard", "open_job"]
 
@@ -25,20 +26,25 @@ MAX_RACES = 3
 
 
 def open_job(
-    user_id: str, filename: str, options: Mapping[str, Any], key: str | None, fingerprint: str
+    user_id: str, filename: str, options: Mapping[str, Any], key: str | None, fingerprint: str, size_bytes: int = 0
 ) -> tuple[str, bool]:
-    """A job that is receiving its video. Returns: its id, and whether it is new.
+    """A job that is receiving its video, for which `size_bytes` are reserved. Returns: its id, and whether it is new.
 
     A request that repeats an Idempotency-Key gets the job of the first one
     (draft-ietf-httpapi-idempotency-key-header-07, section 2).
-    Raises: Problem (409, 422, or 401 when the account is gone).
+    Raises: Problem (403, 409, 422, 503, or 401 when the account is gone).
     """
     job_id = uuid.uuid4().hex
     values = blank_job(job_id, user_id, filename, options)
-    once = {"idempotency_key": key, "fingerprint": fingerprint, "lease_until": lease_end()}
+    once = {
+        "idempotency_key": key,
+        "fingerprint": fingerprint,
+        "lease_until": lease_end(),
+        "reserved_bytes": size_bytes,
+    }
     for _ in range(MAX_RACES):
         try:
-            _insert({**values, **once})
+            _open({**values, **once})
         except IntegrityError:
             first = _first(user_id, key, fingerprint)
             if not _forget_abandoned(first.id):
@@ -64,8 +70,12 @@ def discard(job_id: str) -> None:
 
 
 @database.transactional
-def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
+def _open(connection: sa.Connection, values: dict[str, Any]) -> None:
+    """Write the row, and take it back when it is one too many: a request that repeats another must find that first."""
+    quotas.lock(connection, values["user_id"])
     connection.execute(table.insert().values(values))
+    quotas.admit(connection, values["user_id"])
+    crowd.check(connection)
 
 
 @database.transactional

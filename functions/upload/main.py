@@ -45,6 +45,7 @@ def on_event(request: Request) -> Response:
     scope=Scope.JOBS_WRITE,
     takes=(VIDEO, OPTIONS, FILENAME, KEY),
     answers={202: ACCEPTED},
+    problems=("quota-exceeded", "too-busy"),
     wakes=("convert", "download"),
 )
 def create_job(request: Request, user_id: str) -> Response:
@@ -55,7 +56,8 @@ def create_job(request: Request, user_id: str) -> Response:
     """
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
-    job_id, new = intake.open_job(user_id, head.filename, head.options, _key(request), _fingerprint(request))
+    once = (_key(request), _fingerprint(request))
+    job_id, new = intake.open_job(user_id, head.filename, head.options, *once, content_length(request) or 0)
     if not new:
         return _accepted(user_id, job_id)
     try:
@@ -76,13 +78,13 @@ def create_job(request: Request, user_id: str) -> Response:
     scope=Scope.JOBS_WRITE,
     takes=(JOB_ID,),
     answers={202: ACCEPTED},
-    problems=("not-found", "wrong-state"),
+    problems=("not-found", "quota-exceeded", "wrong-state"),
     wakes=("convert",),
 )
 def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
     """Queue a failed or cancelled job again."""
     owners.job_of(user_id, job_id)
-    event_id = transitions.retry(job_id)
+    event_id = transitions.retry_within_quotas(user_id, job_id)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
     return _accepted(user_id, job_id, event_id)

@@ -19,10 +19,11 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, options, outbox, settings
-from functions.shared.jobs import claims, leases, names, transitions
+from functions.shared import blobs, database, options, outbox, quotas, settings
+from functions.shared.jobs import changes, claims, leases, names, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.problems import Problem, Unavailable
+from functions.shared.quotas import OverQuota
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
@@ -52,9 +53,19 @@ def on_submitted(envelope: Envelope) -> None:
 
 @database.transactional
 def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: VideoSubmitted) -> str:
-    """A job that waits for its video to be fetched, and the event that has it fetched. Returns: the event's id."""
+    """A job that waits for its video to be fetched, and the event that has it fetched. Returns: the event's id.
+
+    It fails at once when its owner may have no more; the event then says so.
+    """
     values = intake.blank_job(job_id, user_id, _name(event), _options(event))
+    quotas.lock(connection, user_id)
     connection.execute(jobs_table.insert().values(source_url=event.url, **values))
+    try:
+        quotas.admit(connection, user_id)
+    except OverQuota as over:
+        # Nobody waits for an answer: the owner is told by a mail.
+        if failed := changes.fail(connection, job_id, _over(over)):
+            return failed
     return outbox.add(connection, job_id, 0, event)
 
 
@@ -95,6 +106,12 @@ def _fetch(claim: Claim) -> str:
             return transitions.queue(claim, claim.filename, claim.options, size_bytes)
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
+    except OverQuota as over:
+        return transitions.fail_claimed(claim, _over(over))
+
+
+def _over(over: OverQuota) -> Failure:
+    return Failure("over-minutes" if over.members["quota"] == "minutes_a_day" else "over-quota")
 
 
 def _store(claim: Claim, check: Callable[[], None]) -> int:

@@ -32,7 +32,11 @@ def load_secrets(data: Path, cluster: Cluster) -> Secrets:
     if any(isinstance(ref, KeyRef) and ref.name == "audiolift-tokens" for ref in refs):
         tokens = _tokens(data / "secrets.json")
     return {
-        "audiolift-stores": {"database-url": f"sqlite:///{data}/audiolift.db", "blobs-url": f"file://{data}/blobs"},
+        "audiolift-stores": {
+            "database-url": f"sqlite:///{data}/audiolift.db",
+            "blobs-url": f"file://{data}/blobs",
+            "limits-url": "memory://",
+        },
         "audiolift-mail": {"smtp-url": f"file://{data}/mail"},
         "audiolift-tokens": tokens,
     }

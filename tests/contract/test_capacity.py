@@ -46,12 +46,12 @@ def test_the_docs_say_how_many_connections_production_can_need() -> None:
 
 
 @overlays
-def test_every_function_with_rows_is_counted(overlay: Path) -> None:
-    with_rows = {each.function for each in capacity.demands(kustomize.render(overlay))}
-    assert with_rows == {"login", "upload", "convert", "notify", "download", "sweep"}
+def test_every_function_with_connections_is_counted(overlay: Path) -> None:
+    counted = {each.function for each in capacity.demands(kustomize.render(overlay))}
+    assert counted == {"gateway", "login", "upload", "convert", "notify", "download", "sweep"}
     services = manifests.read(kustomize.render(overlay)).services
     assert {each.function: each.pods for each in capacity.demands(kustomize.render(overlay))} == {
-        name: services[name].max_scale for name in with_rows
+        name: services[name].max_scale for name in counted
     }
 
 

@@ -144,7 +144,9 @@ def cluster(tmp_path: Path) -> Cluster:
     if shutil.which("kubectl") is None:
         pytest.skip("NOT CHECKED: kubectl is not installed")
     made = Cluster(tmp_path)
-    made.secret("audiolift-stores", "1", "database-url", "blobs-url", "mysql-password", "mongodb-password")
+    made.secret(
+        "audiolift-stores", "1", "database-url", "blobs-url", "limits-url", "mysql-password", "mongodb-password"
+    )
     made.secret("audiolift-tokens", "1", "signing-key", "jwks", "link-secret")
     made.secret("audiolift-mail", "1", "smtp-url")
     return made

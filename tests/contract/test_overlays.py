@@ -292,7 +292,7 @@ def test_each_pod_may_reach_what_its_environment_names_and_nothing_else(overlay:
         assert reach(overlay, {"serving.knative.dev/service": name}) == {
             "dns",
             *(["rows"] if "database-url" in keys else []),
-            *(["files"] if "blobs-url" in keys else []),
+            *(["files"] if keys & {"blobs-url", "limits-url"} else []),
             *(["mail"] if "smtp-url" in keys else []),
             *(["broker"] if emits else []),
             *(["functions"] if calls else []),

@@ -29,7 +29,7 @@ from tests.knative.pods import FunctionPod
 from tests.knative.relay import Relay
 from tests.patience import PATIENCE
 from tests.servers import MariaDB, Mongo, RabbitMQ
-from tests.system import ROOT, User
+from tests.system import NO_LIMITS, ROOT, User
 
 __all__ = ["CMS", "QUEUE_OWNER", "Plane"]
 
@@ -103,7 +103,8 @@ class Plane:
         self.objects = kustomize.render(self._overlay())
         self.cluster = manifests.read(self.objects)
         self.url = self.cluster.config_maps["audiolift-config"]["PUBLIC_URL"]
-        self._environment = Environment(self.cluster, self._secrets(), self._addresses(), {})
+        own = {"RATE_LIMITS": NO_LIMITS}
+        self._environment = Environment(self.cluster, self._secrets(), self._addresses(), own)
         self._prepare()
         self._open(stack)
         stack.callback(self._leave)
@@ -129,6 +130,7 @@ class Plane:
             "database-url": f"mysql+pymysql://root@{here}:{self.rows_relay.port}/{self._database}",
             # What a replica set says of itself are addresses that no pod can reach.
             "blobs-url": f"mongodb://{here}:{files.port}/{self._database}?directConnection=true",
+            "limits-url": f"mongodb://{here}:{files.port}/{self._database}?directConnection=true",
         }
         self.rabbitmq.ctl("add_vhost", self._database)
         self.rabbitmq.ctl("set_permissions", "--vhost", self._database, "guest", ".*", ".*", ".*")

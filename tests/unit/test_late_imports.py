@@ -22,6 +22,7 @@ HEAVY = {
     "argon2",
     "ffmpeg",
     "httpcore",
+    "limits",
     "aiohttp",
     "jinja2",
     "av",

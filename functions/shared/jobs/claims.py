@@ -6,21 +6,26 @@ See https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from events.errors import SpeakingError
 from functions.shared import database, settings
-from functions.shared.jobs import names, rollouts
+from functions.shared.jobs import names, rollouts, turns
 from functions.shared.jobs.changes import fail, lease_end, move, unconverted, unfetched
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
-from functions.shared.tables import jobs
+from functions.shared.tables import jobs, now, outbox
 
-__all__ = ["Claim", "ClaimLost", "claim", "claim_fetch", "claim_upload", "release"]
+__all__ = ["Claim", "ClaimLost", "charge", "claim", "claim_fetch", "claim_turn", "claim_upload", "job_of", "release"]
+
+
+# What a claim costs its owner before it is known how long it lasts: turns change also when conversions are killed.
+CLAIM_SECONDS = 1.0
 
 
 class ClaimLost(SpeakingError):
@@ -32,7 +37,7 @@ class Claim:
     """The right to work on one job (`state`: converting; or receiving, to store its video), while its lease is renewed.
 
     `token` is the fencing token; `video` the blob that is converted, or written; `attempts` how many tries there were,
-    this one counted in.
+    this one counted in; `since` when it was taken.
     """
 
     job_id: str
@@ -43,6 +48,7 @@ class Claim:
     source_url: str
     video: str
     attempts: int = 1
+    since: datetime = field(default_factory=now, compare=False)
 
     @property
     def audio(self) -> str:
@@ -67,8 +73,36 @@ def claim(connection: sa.Connection, job_id: str) -> Claim | None:
     Returns: None when there is nothing to do: the job is over, unknown, held under a live lease, or tried too often
     (and failed now).
     """
-    row = _taken(connection, job_id, State.CONVERTING, unconverted(), Failure("gave-up"))
-    return row and _claim_of(row, names.video_of(row))
+    return _claim(connection, job_id)
+
+
+@database.transactional
+def claim_turn(connection: sa.Connection, event_id: str, job_id: str) -> Claim | None:
+    """As `claim`, by an event that was delivered, of the job whose owner's turn it is (turns.py).
+
+    `job_id` is what counts when the outbox does not have the event.
+    """
+    event = turns.event_of(connection, outbox.c.event_id == event_id)
+    job_id = _job_of(connection, event_id) or job_id
+    for earlier in turns.ahead_of(connection, job_id) if event else ():
+        # Its event first: a job without one is for sweep to find.
+        its_event = turns.event_of(connection, outbox.c.job_id == earlier)
+        if its_event and (claimed := _claim(connection, earlier, turns.untried())):
+            turns.exchange(connection, event, its_event)
+            return claimed
+    return _claim(connection, job_id)
+
+
+def job_of(event_id: str, job_id: str) -> str:
+    """The job that an event is about now; `job_id`, which it was first about, when the outbox does not have it."""
+    with database.reading() as connection:
+        return _job_of(connection, event_id) or job_id
+
+
+def charge(connection: sa.Connection, held: Claim) -> None:
+    """Note how long a conversion took, for its owner's turns; in the transaction that ends it. Fetching costs none."""
+    if held.state == State.CONVERTING:
+        turns.charge(connection, held.job_id, (now() - held.since).total_seconds())
 
 
 @database.transactional
@@ -99,6 +133,19 @@ def _taken(
     return connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
 
 
+def _job_of(connection: sa.Connection, event_id: str) -> str | None:
+    found: str | None = connection.execute(sa.select(outbox.c.job_id).where(outbox.c.event_id == event_id)).scalar()
+    return found
+
+
+def _claim(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool]) -> Claim | None:
+    row = _taken(connection, job_id, State.CONVERTING, sa.and_(unconverted(), *conditions), Failure("gave-up"))
+    if row is None:
+        return None
+    turns.charge(connection, job_id, CLAIM_SECONDS)
+    return _claim_of(row, names.video_of(row))
+
+
 def _claim_of(row: Any, video: str) -> Claim:
     url = row.source_url or ""
     return Claim(row.id, row.state, row.fencing_token, row.filename, row.options, url, video, row.attempts)
@@ -109,4 +156,5 @@ def _release(connection: sa.Connection, held: Claim, given_back: int) -> None:
     waiting = State.QUEUED if held.state == State.CONVERTING else held.state
     # A checkpoint has set it to none.
     tries = sa.case((jobs.c.attempts > given_back, jobs.c.attempts - given_back), else_=0)
-    move(connection, held.job_id, held.held(), state=waiting, lease_until=None, attempts=tries)
+    if move(connection, held.job_id, held.held(), state=waiting, lease_until=None, attempts=tries):
+        charge(connection, held)

@@ -14,17 +14,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
-from functions.shared import database, job_warnings, outbox
+from functions.shared import database, job_warnings, outbox, quotas
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import changes
 from functions.shared.jobs.changes import OPEN, expiry, move, unconverted, unfetched
-from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import KEPT, RETRYABLE, State
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs, now
 
 __all__ = [
     "Audio",
+    "OverMinutes",
     "cancel",
     "expire",
     "fail",
@@ -34,6 +35,7 @@ __all__ = [
     "postpone",
     "queue",
     "retry",
+    "retry_within_quotas",
 ]
 
 
@@ -46,36 +48,38 @@ class Audio:
     duration_seconds: float
 
 
+class OverMinutes(Exception):
+    """The job has failed, for its owner's minutes of today are used up. `event_id` is that of conversion.failed."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(event_id)
+        self.event_id = event_id
+
+
 @database.transactional
 def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
     """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
 
-    Returns: the event's id. Raises: ClaimLost.
+    Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
+    owner = _owner(connection, held.job_id)
+    quotas.lock(connection, owner)
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
     if not move(connection, held.job_id, held.held(), state=State.QUEUED, attempts=0, lease_until=None, **arrived):
         raise ClaimLost(held.job_id)
+    quotas.check_bytes(connection, owner)
     return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
 
 
-@database.transactional
-def finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning] = ()) -> str:
+def finish(held: Claim, audio: Audio, warnings: Iterable[JobWarning] = ()) -> str:
     """converting → done, with audio.created in the outbox. `warnings` are what its owner has to know.
 
-    Returns: the event's id. Raises: ClaimLost.
+    Returns: the event's id. Raises: ClaimLost, or OverMinutes: then it failed.
     """
-    values = {
-        "audio": held.audio,
-        "audio_bytes": audio.size_bytes,
-        "audio_sha256": audio.sha256,
-        "duration_seconds": audio.duration_seconds,
-        "warnings": job_warnings.stored(warnings),
-        "expires_at": expiry(),
-    }
-    if not move(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, lease_until=None, **values):
-        raise ClaimLost(held.job_id)
-    event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
-    return outbox.add(connection, held.job_id, held.token, event)
+    event_id, done = _finish(held, audio, warnings)
+    if not done:
+        raise OverMinutes(event_id)
+    return event_id
 
 
 @database.transactional
@@ -86,6 +90,7 @@ def postpone(connection: sa.Connection, held: Claim) -> str:
     """
     if not move(connection, held.job_id, held.held(), state=State.QUEUED, lease_until=None, attempts=0):
         raise ClaimLost(held.job_id)
+    charge(connection, held)
     row = connection.execute(jobs.select().where(jobs.c.id == held.job_id)).one()
     return outbox.add(connection, held.job_id, held.token, _asking_for(row))
 
@@ -93,10 +98,7 @@ def postpone(connection: sa.Connection, held: Claim) -> str:
 @database.transactional
 def fail_claimed(connection: sa.Connection, held: Claim, failure: Failure) -> str:
     """The claim's state → failed, with conversion.failed in the outbox. Returns: the event's id. Raises: ClaimLost."""
-    event_id = changes.fail(connection, held.job_id, failure, held.held())
-    if event_id is None:
-        raise ClaimLost(held.job_id)
-    return event_id
+    return _fail_held(connection, held, failure)
 
 
 @database.transactional
@@ -126,14 +128,17 @@ def retry(connection: sa.Connection, job_id: str, *states: State) -> str | None:
 
     Returns: the event's id, or None.
     """
-    state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
-    told = dict.fromkeys(("error_code", "error_detail", "warnings"))
-    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, **told}
-    ended = jobs.c.state.in_(states or RETRYABLE)
-    if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
-        return None
-    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+    return _retry(connection, job_id, states or RETRYABLE)
+
+
+@database.transactional
+def retry_within_quotas(connection: sa.Connection, user_id: str, job_id: str) -> str | None:
+    """As `retry`, by its owner. Raises: OverQuota."""
+    quotas.lock(connection, user_id)
+    event_id = _retry(connection, job_id, RETRYABLE)
+    if event_id is not None:
+        quotas.admit(connection, user_id)
+    return event_id
 
 
 @database.transactional
@@ -151,6 +156,52 @@ def forget_unreceived(connection: sa.Connection, before: datetime, *which: sa.Co
     by_request = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None))
     idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
     return connection.execute(jobs.delete().where(by_request, idle, jobs.c.updated_at < before, *which)).rowcount
+
+
+@database.transactional
+def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning]) -> tuple[str, bool]:
+    if not quotas.spend(connection, _owner(connection, held.job_id), audio.duration_seconds):
+        return _fail_held(connection, held, Failure("over-minutes")), False
+    values = {
+        "audio": held.audio,
+        "audio_bytes": audio.size_bytes,
+        "audio_sha256": audio.sha256,
+        "duration_seconds": audio.duration_seconds,
+        "warnings": job_warnings.stored(warnings),
+        "expires_at": expiry(),
+    }
+    if not move(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, lease_until=None, **values):
+        raise ClaimLost(held.job_id)
+    charge(connection, held)
+    event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
+    return outbox.add(connection, held.job_id, held.token, event), True
+
+
+def _fail_held(connection: sa.Connection, held: Claim, failure: Failure) -> str:
+    event_id = changes.fail(connection, held.job_id, failure, held.held())
+    if event_id is None:
+        raise ClaimLost(held.job_id)
+    charge(connection, held)
+    return event_id
+
+
+def _retry(connection: sa.Connection, job_id: str, states: Iterable[State]) -> str | None:
+    state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
+    told = dict.fromkeys(("error_code", "error_detail", "warnings"))
+    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, **told}
+    ended = jobs.c.state.in_(states)
+    if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
+        return None
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
+    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+
+
+def _owner(connection: sa.Connection, job_id: str) -> str:
+    """Whose job it is. Raises: ClaimLost when it is gone."""
+    owner = connection.execute(sa.select(jobs.c.user_id).where(jobs.c.id == job_id)).scalar()
+    if owner is None:
+        raise ClaimLost(job_id)
+    return str(owner)
 
 
 def _asking_for(row: Any) -> EventType:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.problems import Problem
 
-__all__ = ["Limits"]
+__all__ = ["HeadSize"]
 
 # What proxies commonly take. The server takes more, for events: see protocol.py.
 MAX_HEADER_BYTES, MAX_HEADERS = 64 * 1024, 100
 
 
-class Limits(Middleware):
+class HeadSize(Middleware):
     """Refuses requests with too many headers, or too large ones; events may have more."""
 
     async def before(self, call: Call, route: Route) -> None:

@@ -1,0 +1,121 @@
+"""How much one account may have: jobs at a time, bytes stored, minutes a day. What it has is derived from the rows.
+
+A check counts what the caller's transaction has already written, while the user's row is locked: whoever comes in the
+same moment counts after that. Nothing is booked and released, so that a crash leaves nothing behind. But minutes are
+added up: they must outlast the jobs that they were converted for.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.shared import settings
+from functions.shared.jobs.states import KEPT, LIVE, State
+from functions.shared.problems import Problem
+from functions.shared.tables import converted, jobs, now, quotas, users
+
+__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "spend", "used"]
+
+# Each quota, and what it counts.
+QUOTAS = {"jobs": "jobs at a time", "stored_bytes": "bytes stored", "minutes_a_day": "minutes of MP3s a day (UTC)"}
+
+
+class OverQuota(Problem):
+    """An account would have more than it may."""
+
+    def __init__(self, quota: str, limit: int, has: float) -> None:
+        detail = f"Your account may have {limit:,} {QUOTAS[quota]}. GET /v1/me shows what it has."
+        super().__init__("quota-exceeded", detail, quota=quota, limit=limit, used=has)
+
+
+def lock(connection: sa.Connection, user_id: str) -> None:
+    """Have others who count what this user has wait for the end of the transaction. SQLite has one writer anyway."""
+    connection.execute(sa.select(users.c.id).where(users.c.id == user_id).with_for_update())
+
+
+def admit(connection: sa.Connection, user_id: str) -> None:
+    """Check all quotas, once a new job is written and `lock` taken before it. Raises: OverQuota."""
+    limits, has = allowed(connection, user_id), used(connection, user_id)
+    for quota in ("jobs", "stored_bytes"):
+        _check(quota, limits[quota], has[quota])
+    # How long it will be is not known yet: the last word has `spend`.
+    if limits["minutes_a_day"] and has["minutes_a_day"] >= limits["minutes_a_day"]:
+        raise OverQuota("minutes_a_day", limits["minutes_a_day"], has["minutes_a_day"])
+
+
+def check_bytes(connection: sa.Connection, user_id: str) -> None:
+    """Check what is stored, once what came is written and `lock` taken before it. Raises: OverQuota."""
+    _check("stored_bytes", allowed(connection, user_id)["stored_bytes"], _stored(connection, user_id))
+
+
+def spend(connection: sa.Connection, user_id: str, seconds: float) -> bool:
+    """Note that so much was converted today. Returns: whether it is within the quota; it is noted in any case."""
+    lock(connection, user_id)
+    today = (converted.c.user_id == user_id, converted.c.day == _today())
+    added = converted.update().where(*today).values(seconds=converted.c.seconds + seconds)
+    if connection.execute(added).rowcount == 0:
+        connection.execute(converted.insert().values(user_id=user_id, day=_today(), seconds=seconds))
+    limit = allowed(connection, user_id)["minutes_a_day"]
+    return not limit or _seconds(connection, user_id) <= limit * 60
+
+
+def allowed(connection: sa.Connection, user_id: str) -> dict[str, int]:
+    """The limit of each quota, 0 for none: what an operator set for this account in the table, else the setting."""
+    row = connection.execute(quotas.select().where(quotas.c.user_id == user_id)).one_or_none()
+    defaults = {
+        "jobs": settings.number("MAX_USER_JOBS"),
+        "stored_bytes": settings.number("MAX_USER_BYTES"),
+        "minutes_a_day": settings.number("MAX_USER_MINUTES"),
+    }
+    own = {} if row is None else {quota: row._mapping[quota] for quota in QUOTAS if row._mapping[quota] is not None}
+    return {**defaults, **own}
+
+
+def used(connection: sa.Connection, user_id: str) -> dict[str, Any]:
+    """What an account has of each quota."""
+    return {
+        "jobs": _live(connection, user_id),
+        "stored_bytes": _stored(connection, user_id),
+        "minutes_a_day": round(_seconds(connection, user_id) / 60, 3),
+    }
+
+
+def _check(quota: str, limit: int, has: float) -> None:
+    if limit and has > limit:
+        raise OverQuota(quota, limit, has)
+
+
+def _arriving() -> sa.ColumnElement[bool]:
+    """Its video comes in a request that is alive. One that broke off counts no more once its lease has run out."""
+    return sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None), jobs.c.lease_until > now())
+
+
+def _live(connection: sa.Connection, user_id: str) -> int:
+    mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE))
+    counts = sa.or_(jobs.c.state != State.RECEIVING, jobs.c.source_url.is_not(None), _arriving())
+    return int(connection.execute(sa.select(sa.func.count()).select_from(jobs).where(*mine, counts)).scalar_one())
+
+
+def _stored(connection: sa.Connection, user_id: str) -> int:
+    """The MP3s of jobs that are done, the videos of all others, and what requests under way have announced."""
+    size = sa.case(
+        (jobs.c.state == State.DONE, jobs.c.audio_bytes),
+        (_arriving(), jobs.c.reserved_bytes),
+        (jobs.c.state == State.RECEIVING, 0),
+        else_=jobs.c.video_bytes,
+    )
+    mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE | KEPT))
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0)).where(*mine)).scalar_one())
+
+
+def _seconds(connection: sa.Connection, user_id: str) -> float:
+    today = sa.select(converted.c.seconds).where(converted.c.user_id == user_id, converted.c.day == _today())
+    found: Any = connection.execute(today).scalar()
+    return float(found or 0.0)
+
+
+def _today() -> date:
+    return now().date()

@@ -1,0 +1,40 @@
+"""How many jobs wait: beyond MAX_QUEUED_JOBS, uploads are refused before their bytes come, until there are fewer."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+from functions.shared import settings
+from functions.shared.jobs.states import LIVE
+from functions.shared.problems import Problem
+from functions.shared.tables import jobs
+
+__all__ = ["check"]
+
+# Counting reads as many entries of an index as there are jobs: not for each of many uploads in one second.
+FRESH_SECONDS = 1.0
+RETRY_SECONDS = 30
+
+_counted: tuple[float, int] = (-FRESH_SECONDS, 0)
+
+
+def check(connection: sa.Connection) -> None:
+    """Refuse when more jobs wait than may. Raises: Problem (503).
+
+    Uploads in the same second may pass together: the bound is there for the disk and for those who wait, and no quota.
+    """
+    limit = settings.number("MAX_QUEUED_JOBS")
+    if limit and _waiting(connection, limit) > limit:
+        raise Problem("too-busy", "Too many jobs wait already. Try again later.", {"Retry-After": str(RETRY_SECONDS)})
+
+
+def _waiting(connection: sa.Connection, limit: int) -> int:
+    """How many jobs are not over; counted no further than just past the limit."""
+    global _counted
+    if time.monotonic() - _counted[0] >= FRESH_SECONDS or _counted[1] > limit:
+        live = sa.select(jobs.c.id).where(jobs.c.state.in_(LIVE)).limit(limit + 1).subquery()
+        count = connection.execute(sa.select(sa.func.count()).select_from(live)).scalar_one()
+        _counted = (time.monotonic(), int(count))
+    return _counted[1]
