@@ -39,6 +39,8 @@ ADVICE = {
     "invalid-credentials": "Check email address and password.",
     "invalid-grant": "Sign in again with email address and password. A refresh token is good once.",
     "unsupported-grant": "Use `grant_type=password` or `grant_type=refresh_token`.",
+    "sign-in-refused": "Start the sign-in again, at `POST /v1/oidc/start`. A code is good once, and not for long.",
+    "email-unverified": "Verify the address with the identity provider, then sign in again.",
     "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
     "method-not-allowed": "Use a method of the `Allow` header.",
     "email-taken": "Sign in, or register another address.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 import uuid
 from typing import Any
 
@@ -17,7 +18,7 @@ from functions.shared.problems import Problem
 from functions.shared.tables import now, users
 from functions.shared.views import rfc3339
 
-__all__ = ["check_password", "create", "read"]
+__all__ = ["check_password", "create", "no_password", "read"]
 
 # OWASP's first choice for argon2id: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet).
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -46,6 +47,11 @@ def check_password(email: str, password: str) -> str:
     if row is None or len(password) > MAX_PASSWORD:
         raise Problem("invalid-credentials", "Check both and try again.", error="invalid_grant")
     return str(row.id)
+
+
+def no_password() -> str:
+    """The hash of an account that nobody signs in to by password."""
+    return _HASHER.hash(secrets.token_urlsafe(32))
 
 
 def read(user_id: str) -> User:

@@ -1,4 +1,4 @@
-"""Accounts and tokens: register, sign in, refresh; and the public keys that tokens are checked with."""
+"""Accounts and tokens: register, sign in, also by an identity provider, refresh; and the keys to check tokens with."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, grants
-from functions.login.shapes import Grant, KeySet, NewUser, Token, User
+from functions.login import accounts, grants, oidc, oidc_settings
+from functions.login.shapes import Grant, KeySet, NewUser, OidcCode, OidcProvider, OidcStart, Token, User
 from functions.shared import database, settings
 from functions.shared.api import Api, json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
+from functions.shared.starting import before_serving
 from functions.shared.takes import form, json_body
 from functions.shared.web import answer
 
+before_serving(oidc_settings.check)
 routes = Api(lambda: database.ping())
 
 
@@ -70,6 +72,54 @@ def get_token(request: Request, form: Grant) -> Response:
         (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
     return json_response(grants.issue(accounts.check_password(name or "", password or "")))
+
+
+@routes.operation(
+    "GET",
+    "/v1/oidc",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("The identity provider, if there is one.", OidcProvider)},
+)
+def read_provider(_request: Request) -> Response:
+    """By whom people can sign in."""
+    return json_response(OidcProvider(settings.text("OIDC_ISSUER") or None))
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/start",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("Where to go, and what to keep.", OidcStart)},
+    problems=("not-found",),
+)
+def start_sign_in(_request: Request) -> Response:
+    """Begin a sign-in by the identity provider.
+
+    Go to `authorization_url` with the browser. It comes back to the page, at PUBLIC_URL, with `code` and `state`.
+    """
+    return json_response(oidc.start())
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/callback",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    takes=(json_body(OidcCode),),
+    answers={200: Success("Tokens.", Token)},
+    problems=("sign-in-refused", "email-unverified", "not-found", "email-taken", "invalid-account"),
+    settings=("SIGNING_KEY",),
+    wakes=("download",),
+)
+def finish_sign_in(_request: Request, body: OidcCode) -> Response:
+    """Trade the identity provider's code in for tokens.
+
+    The first sign-in makes an account, with the address that the provider has verified. An account that has the address
+    already is left alone.
+    """
+    return json_response(grants.issue(oidc.finish(body)))
 
 
 @routes.operation(

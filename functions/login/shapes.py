@@ -10,7 +10,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
 
-__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Grant", "KeySet", "NewUser", "Token", "User"]
+__all__ = [
+    "MAX_PASSWORD",
+    "MIN_PASSWORD",
+    "Grant",
+    "KeySet",
+    "NewUser",
+    "OidcCode",
+    "OidcProvider",
+    "OidcStart",
+    "Token",
+    "User",
+]
 
 # HTML, section 4.10.5.1.5: what a browser takes for an address. Stricter than RFC 5322: one address, in plain ASCII.
 # "=?" begins an encoded word (RFC 2047), which a mail library may take for another address.
@@ -83,3 +94,29 @@ class KeySet(Struct):
     """A JWK set."""
 
     keys: Annotated[list[dict[str, Any]], Meta(description="Public JWKs (RFC 7517).")]
+
+
+class OidcProvider(Struct):
+    """By whom people can sign in here."""
+
+    issuer: Annotated[
+        str | None, Meta(description="The identity provider's issuer identifier; null when there is none.")
+    ]
+
+
+class OidcStart(Struct):
+    """A sign-in that begins. The browser's tab keeps all but the address, and shows it to nobody."""
+
+    authorization_url: Annotated[str, Meta(description="Where the browser goes next.")]
+    state: Annotated[str, Meta(description="What the answer must bring back; take no answer that does not.")]
+    nonce: Annotated[str, Meta(description="Goes to /v1/oidc/callback with the code.")]
+    code_verifier: Annotated[str, Meta(description="Goes to /v1/oidc/callback with the code (RFC 7636).")]
+
+
+class OidcCode(Struct):
+    """What the browser came back from the identity provider with, and what it has kept of the start."""
+
+    code: Annotated[str, Meta(description="As the identity provider gave it. It is good once.")]
+    nonce: Annotated[str, Meta(description="Of /v1/oidc/start.")]
+    code_verifier: Annotated[str, Meta(description="Of /v1/oidc/start.")]
+    iss: Annotated[str | UnsetType, Meta(description="As the identity provider gave it, if it did (RFC 9207).")] = UNSET

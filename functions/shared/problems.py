@@ -19,6 +19,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid-credentials": (401, "The email address or the password is wrong"),
     "invalid-grant": (400, "The refresh token is not valid"),
     "unsupported-grant": (400, "The grant type is not supported"),
+    "sign-in-refused": (400, "The sign-in by the identity provider did not succeed"),
+    "email-unverified": (403, "The identity provider does not vouch for your email address"),
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This address does not take that method"),
     "email-taken": (409, "There already is an account with this email address"),

@@ -78,6 +78,13 @@ SETTINGS = (
     Setting("TOKEN_ISSUER", "audiolift", "Issuer and audience of the access tokens."),
     Setting("ACCESS_TOKEN_SECONDS", 900, "How long an access token is good for."),
     Setting("REFRESH_TOKEN_SECONDS", 2_592_000, "How long a refresh token is good for."),
+    Setting(
+        "OIDC_ISSUER",
+        "",
+        "Issuer identifier of an OpenID provider that people may sign in by, as its discovery document has it.",
+    ),
+    Setting("OIDC_CLIENT_ID", "", "What that provider knows us by."),
+    Setting("OIDC_CLIENT_SECRET", "", "Our secret there; a provider may do without, thanks to PKCE."),
     Setting("MAX_UPLOAD_BYTES", 5_368_709_120, "Largest video that is accepted, in bytes."),
     Setting("MAX_DURATION_SECONDS", 180_000, "Longest audio that is converted, in seconds."),
     Setting("MAX_AUDIO_BYTES", 4_294_967_296, "Largest MP3 that a conversion may write, in bytes."),

@@ -12,6 +12,7 @@ __all__ = [
     "Instant",
     "checkpoints",
     "dead_letters",
+    "identities",
     "job_events",
     "jobs",
     "metadata",
@@ -82,6 +83,15 @@ refresh_tokens = _table(
     sa.Column("family", _ID, nullable=False, index=True),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
+)
+
+identities = _table(
+    "identities",
+    sa.Column("digest", _ID, primary_key=True),
+    sa.Column("issuer", sa.String(2048), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
 )
 
 jobs = _table(

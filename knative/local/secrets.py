@@ -34,6 +34,7 @@ def load_secrets(data: Path, cluster: Cluster) -> Secrets:
     return {
         "audiolift-stores": {"database-url": f"sqlite:///{data}/audiolift.db", "blobs-url": f"file://{data}/blobs"},
         "audiolift-mail": {"smtp-url": f"file://{data}/mail"},
+        "audiolift-oidc": {"client-secret": ""},
         "audiolift-tokens": tokens,
     }
 

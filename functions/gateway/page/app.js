@@ -4,6 +4,7 @@ import { askJson } from "./api.js";
 import { byId, guarded, hideProblem, showProblem } from "./dom.js";
 import { addJob, openJobs, setUpJobs } from "./jobs.js";
 import { expectMail, openMail, setUpMail } from "./mail.js";
+import { comeBack, offerProvider } from "./oidc.js";
 import { sessionOver } from "./problem.js";
 import { onSessionOver, remembered, signOut } from "./session.js";
 import { setUpSignIn } from "./signin.js";
@@ -30,7 +31,11 @@ async function start() {
     showProblem(sessionOver());
     history.replaceState(null, "", "/");
   }
-  if (!remembered()) return showWorkspace(false);
+  await comeBack().catch(showProblem);
+  if (!remembered()) {
+    showWorkspace(false);
+    return offerProvider();
+  }
   try {
     await enter();
   } catch (problem) {

@@ -18,6 +18,8 @@ export function onSessionOver(listener) {
 
 export const signIn = (username, password) => grant({ grant_type: "password", username, password });
 
+export const signInByCode = (given) => take(post("/v1/oidc/callback", JSON.stringify(given), "application/json"));
+
 export async function signUp(email, password) {
   const answer = await post("/v1/users", JSON.stringify({ email, password }), "application/json");
   if (!answer.ok) throw problemOf(answer.status, await answer.text());
@@ -56,15 +58,17 @@ function over() {
   return sessionOver();
 }
 
-async function grant(form) {
-  const answer = await post("/v1/token", new URLSearchParams(form));
+const grant = (form) => take(post("/v1/token", new URLSearchParams(form)));
+
+async function take(asked) {
+  const answer = await asked;
   if (!answer.ok) throw problemOf(answer.status, await answer.text());
   const { access_token, expires_in, refresh_token } = await answer.json();
   access = { token: access_token, until: Date.now() + expires_in * 1000 };
   sessionStorage.setItem(KEY, refresh_token);
 }
 
-function post(url, body, type) {
+export function post(url, body, type) {
   const headers = type ? { "Content-Type": type } : {};
   return fetch(url, { method: "POST", headers, body }).catch(() => Promise.reject(unreachable()));
 }
