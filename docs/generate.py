@@ -44,6 +44,7 @@ ADVICE = {
     "not-found": "Check the address. A job of somebody else is answered like one that does not exist.",
     "method-not-allowed": "Use a method of the `Allow` header.",
     "email-taken": "Sign in, or register another address.",
+    "too-slow": "Send the request again. A head must come within 20 seconds, a body at 512 bytes a second at least.",
     "wrong-state": "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
     "in-progress": "Wait as long as `Retry-After` says, then send the same request.",
     "expired": "Upload the video again.",
@@ -56,6 +57,7 @@ ADVICE = {
     "internal": "Try again later. The operator finds the error in the log of the function.",
     "bad-gateway": "Try again in a moment.",
     "unavailable": "Try again after `Retry-After` seconds.",
+    "timed-out": "Try again in a moment. What the request asked for may have happened all the same.",
     "loop-detected": "The operator corrects the address (`LOGIN_URL` and the like) that leads back to the gateway.",
 }
 
@@ -143,7 +145,7 @@ def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
     # Those that any route may answer are named once, in the text.
     return (
         ", ".join(status for status in responses if status < "400"),
-        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status != "431"),
+        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status not in ("408", "431")),
     )
 
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of the HTTP API, made from what the functions' routes declare (https://spec.openapis.org/oas/v3.1.1).
 
 `make docs` writes it to functions/gateway/openapi.json. The gateway routes by it: `x-function` names the function that
-answers an operation, `x-wakes` those that are needed after it.
+answers an operation, `x-wakes` those that are needed after it, `x-seconds` how long its answer may take to begin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REFERENCE = "#/components/schemas/{name}"
 # In the order in which people need them.
 TAGS = ("Accounts", "Jobs", "Files")
 # What any request may be answered with.
-ALWAYS = ("headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
+ALWAYS = ("too-slow", "headers-too-large", "internal", "bad-gateway", "unavailable", "timed-out", "loop-detected")
 SECURITY: dict[Access, list[Schema]] = {
     Access.PUBLIC: [],
     Access.LINK: [],
@@ -108,6 +108,7 @@ def _operation(function: str, operation: Operation) -> Schema:
         | _problems(_codes(operation)),
         "security": SECURITY[operation.access],
         "x-function": function,
+        "x-seconds": operation.seconds,
     }
     if content:
         made["requestBody"] = {"required": True, "content": content}

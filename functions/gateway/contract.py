@@ -18,13 +18,14 @@ DOCUMENT = Path(__file__).with_name("openapi.json")
 
 @dataclass(frozen=True)
 class Operation:
-    """What the gateway has to know of one method of one path: who answers it, and which functions are needed next."""
+    """What the gateway has to know of one method of one path: who answers it, how soon, and who is needed next."""
 
     method: str
     path: str
     access: Access
     function: str
     wakes: tuple[str, ...]
+    seconds: int
 
 
 def document() -> dict[str, Any]:
@@ -39,4 +40,5 @@ def operations() -> Iterator[Operation]:
         path = re.sub(r"{(\w+)}", r"<\1>", template)
         for method, found in methods.items():
             access = Access.TOKEN if {"token": []} in found["security"] else Access.PUBLIC
-            yield Operation(method.upper(), path, access, found["x-function"], tuple(found.get("x-wakes", ())))
+            wakes = tuple(found.get("x-wakes", ()))
+            yield Operation(method.upper(), path, access, found["x-function"], wakes, found["x-seconds"])

@@ -8,18 +8,20 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import contract, waking
+from functions.gateway import contract, cors, waking
+from functions.gateway.cors import Cors
 from functions.gateway.hop import Loops
 from functions.gateway.protection import Protection
 from functions.shared import settings
 from functions.shared.middleware.identity import Identity
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
-from functions.shared.starting import needs
+from functions.shared.starting import before_serving, needs
 from functions.shared.web import answer
 
 needs("JWKS")
-routes = Routes(middleware=(Loops(), Identity(), Protection()))
+before_serving(cors.check)
+routes = Routes(middleware=(Loops(), Identity(), Protection(), Cors()))
 
 PAGE = Path(__file__).with_name("page")
 
@@ -63,7 +65,7 @@ async def forward(request: Request, operation: contract.Operation) -> Response:
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
 
-    relay = Relay(request, settings.text(f"{operation.function.upper()}_URL"))
+    relay = Relay(request, settings.text(f"{operation.function.upper()}_URL"), operation.seconds)
     waking.expect(*operation.wakes)
     return relay
 

@@ -15,7 +15,7 @@ import msgspec
 from functions.login.oidc_settings import is_sound
 from functions.shared.problems import Unavailable
 
-__all__ = ["Answer", "ProviderUnavailable", "get", "post"]
+__all__ = ["Answer", "Headers", "ProviderUnavailable", "get", "post"]
 
 # For all of a request: a thread of this function waits for it.
 SECONDS = 5.0

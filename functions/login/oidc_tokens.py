@@ -12,7 +12,7 @@ import jwt
 from functions.login.oidc_provider import Provider
 from functions.shared.problems import Problem
 
-__all__ = ["ALGORITHMS", "Person", "checked", "refused"]
+__all__ = ["ALGORITHMS", "Person", "checked", "person", "refused"]
 
 # Signatures by a key pair, and nothing else (RFC 8725, sections 3.1 and 3.2).
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.shared.middleware.identity import Identity
-from functions.shared.operations import JSON, Access, Operation, Success, Taken
+from functions.shared.operations import ANSWER_SECONDS, JSON, Access, Operation, Success, Taken
 from functions.shared.routing import Routes
 from functions.shared.starting import needs
 
@@ -44,6 +44,7 @@ class Api(Routes):
         problems: tuple[str, ...] = (),
         settings: tuple[str, ...] = (),
         wakes: tuple[str, ...] = (),
+        seconds: int = ANSWER_SECONDS,
     ) -> Callable[[Handler], Handler]:
         """Decorate the handler of an operation: handler(request, …), with an argument for each part of the path.
 
@@ -51,12 +52,13 @@ class Api(Routes):
         operation's summary, what follows its description, and its name becomes the operation's id.
 
         Args: `problems` are the codes of PROBLEMS beyond those that access and `takes` imply; `settings` the settings
-        without which the function does not start; `wakes` the functions that will be needed next.
+        without which the function does not start; `wakes` the functions that will be needed next; `seconds` how long
+        its answer may take to begin, once the request is there.
         """
 
         def decorate(handler: Handler) -> Handler:
             needs(*settings, *(("JWKS",) if access is Access.TOKEN else ()))
-            found = Operation(method, path, tag, handler, access, takes, answers, problems, wakes)
+            found = Operation(method, path, tag, handler, access, takes, answers, problems, wakes, seconds)
             self.operations.append(found)
             self.add(method, path, access)(_reading(handler, takes))
             return handler

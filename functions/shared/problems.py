@@ -24,6 +24,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This address does not take that method"),
     "email-taken": (409, "There already is an account with this email address"),
+    "too-slow": (408, "The request came too slowly"),
     "wrong-state": (409, "The job is not in a state that allows this"),
     "in-progress": (409, "A request with this Idempotency-Key is still being handled"),
     "expired": (410, "The files of this job have been deleted"),
@@ -36,6 +37,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "internal": (500, "Something went wrong on our side"),
     "bad-gateway": (502, "A part of audiolift did not answer"),
     "unavailable": (503, "audiolift is not available right now"),
+    "timed-out": (504, "A part of audiolift took too long"),
     "loop-detected": (508, "The request goes round in a circle"),
 }
 
