@@ -292,7 +292,7 @@ def test_a_redirect_to_somewhere_else(by_provider: tuple[Audiolift, OidcProvider
         {"json": {"redirect_uri": evil}},
         {"data": {"redirect_uri": evil}},
     ):
-        started = post(by_provider, "/v1/oidc/start", headers=headers, **more).json()  # type: ignore[arg-type]
+        started = post(by_provider, "/v1/oidc/start", headers=headers, **more).json()
         assert "evil" not in started["authorization_url"]
     assert finish(by_provider, {**come_back(by_provider), "redirect_uri": evil}).status_code == 200
 
