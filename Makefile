@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 OVERLAY ?= kind
-export VIDEO ID SHOW SETTLE EMAIL REVOKE REGISTRY TAG NAMES BASE BUILD_FLAGS
+export VIDEO ID SHOW SETTLE EMAIL REVOKE SECRET REGISTRY TAG NAMES BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
@@ -16,7 +16,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay operator events docs images deploy undeploy kn secrets sbom imagetest knativetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay operator events docs images deploy undeploy kn secrets rotate sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -79,6 +79,9 @@ kn: ## Print the same as commands of kn (RUN=1 runs them)
 
 secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f -
 	@$(piped) knative.credentials
+
+rotate: ## Change the key of the tokens (SECRET=- for a Secret from stdin to stdout, DROP=1 to drop old keys)
+	@$(piped) knative.rotate $(if $(DROP),--drop) $${SECRET:+"$$SECRET"}
 
 benchmark: ## Measure starts, conversions and clips a minute, for docs/performance.md
 	@$(dev) tests.benchmarks.cold_start

@@ -135,7 +135,9 @@ def _answers(operation: Mapping[str, Any]) -> tuple[str, str]:
     # Those that any route may answer are named once, in the text.
     return (
         ", ".join(status for status in responses if status < "400"),
-        ", ".join(status for status in sorted(responses) if "400" <= status < "500" and status not in ("429", "431")),
+        ", ".join(
+            status for status in sorted(responses) if "400" <= status < "500" and status not in ("408", "429", "431")
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of the HTTP API, made from what the functions' routes declare (https://spec.openapis.org/oas/v3.1.1).
 
 `make docs` writes it to functions/gateway/openapi.json. The gateway routes by it: `x-function` names the function that
-answers an operation, `x-wakes` those that are needed after it.
+answers an operation, `x-wakes` those that are needed after it, `x-seconds` how long its answer may take to begin.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ REFERENCE = "#/components/schemas/{name}"
 # In the order in which people need them.
 TAGS = ("Accounts", "Jobs", "Files", "Administration")
 # What any request may be answered with.
-ALWAYS = ("too-many-requests", "headers-too-large", "internal", "bad-gateway", "unavailable", "loop-detected")
+ALWAYS = (
+    *("too-slow", "too-many-requests", "headers-too-large", "internal", "bad-gateway", "unavailable", "timed-out"),
+    "loop-detected",
+)
 SECURITY: dict[Access, list[Schema]] = {
     Access.PUBLIC: [],
     Access.LINK: [],
@@ -112,6 +115,7 @@ def _operation(function: str, operation: Operation) -> Schema:
         # Scopes may stand beside a scheme that is not OAuth's (OpenAPI 3.1.1, Security Requirement Object).
         "security": [{"token": [operation.scope]}] if operation.scope else SECURITY[operation.access],
         "x-function": function,
+        "x-seconds": operation.seconds,
     }
     if content:
         made["requestBody"] = {"required": True, "content": content}

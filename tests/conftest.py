@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from tests import media
-from tests.servers import MariaDB, Missing, Mongo, RabbitMQ, Server
+from tests.servers import MariaDB, Missing, Mongo, OidcProvider, RabbitMQ, Server
 from tests.system import Audiolift, User
 
 # An example may take as long as a busy machine needs for it.
@@ -68,6 +68,23 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
     """A MongoDB, or what speaks its protocol, for all tests of this process."""
     yield from _serve(Mongo(tmp_path_factory.mktemp("mongo")))
+
+
+@pytest.fixture(scope="module")
+def by_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Audiolift, OidcProvider]]:
+    """audiolift, and an OpenID provider that people may sign in to it by."""
+    provider = OidcProvider(tmp_path_factory.mktemp("oidc"))
+    settings = {"OIDC_ISSUER": provider.url, "OIDC_CLIENT_ID": provider.CLIENT, "OIDC_CLIENT_SECRET": provider.SECRET}
+    running = Audiolift(tmp_path_factory.mktemp("audiolift") / "data", settings)
+    provider.home = f"{running.url}/"
+    yield from ((running, each) for each in _serve(provider))
+    running.stop()
+
+
+@pytest.fixture
+def oidc(tmp_path: Path) -> Iterator[OidcProvider]:
+    """An OpenID provider for one test, which may stop it, and change its keys."""
+    yield from _serve(OidcProvider(tmp_path / "oidc"))
 
 
 def _serve(server: AnyServer) -> Iterator[AnyServer]:

@@ -1,4 +1,4 @@
-"""Sees to what tests use for real: database, broker, ffmpeg, browser, containers. `make test` runs it first.
+"""Sees to what tests use for real: database, broker, OpenID provider, ffmpeg, browser, containers: for `make test`.
 
 Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
 Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +26,15 @@ PACKAGES = {
     "mpg123": "mpg123",
     "mp3val": "mp3val",
     "chromium": "chromium",
+    "node": "nodejs",
+    "npm": "npm",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "runc": "runc",
 }
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+# What npm brings, as package-lock.json beside it pins it, by digest.
+NODE_PROJECT = Path(__file__).with_name("servers") / "provider"
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_SERVICE_STARTS = "#!/bin/sh\nexit 101\n"
 
@@ -57,6 +62,8 @@ def main() -> int:
     missing = [package for program, package in PACKAGES.items() if not find(program)]
     if missing and bootstrap.can_install_debian_packages():
         missing = _install(missing)
+    if find("node") and find("npm") and not _bring_node_modules():
+        missing.append("oidc-provider (npm)")
     if missing:
         print("Tests that need these will be skipped (with CI=true they fail):", *missing)
         print("To run them too: sudo apt-get install --no-install-recommends", *missing)
@@ -78,6 +85,17 @@ def _can_be_installed(package: str) -> bool:
         print(f"{package}: {problem}", file=sys.stderr)
         return False
     return True
+
+
+def _bring_node_modules() -> bool:
+    """Whether the modules of the node project are there, installed now if the lock file is newer than they are."""
+    brought, lock = NODE_PROJECT / "node_modules" / ".package-lock.json", NODE_PROJECT / "package-lock.json"
+    if brought.exists() and brought.stat().st_mtime >= lock.stat().st_mtime:
+        return True
+    print("installing the OpenID provider that tests sign in by", flush=True)
+    # No script of a package runs.
+    command = [find("npm") or "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    return subprocess.run(command, cwd=NODE_PROJECT, check=False).returncode == 0
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).with_name("openapi.json")
 
 @dataclass(frozen=True)
 class Target:
-    """What the gateway has to know of one method of one path: who answers it, and which functions are needed next.
+    """What the gateway has to know of one method of one path: who answers it, how soon, and who is needed next.
 
     `scope` is what a token must have; None when it takes none.
     """
@@ -29,6 +29,7 @@ class Target:
     scope: Scope | None
     function: str
     wakes: tuple[str, ...]
+    seconds: int
 
     @property
     def access(self) -> Access:
@@ -48,7 +49,7 @@ def operations() -> Iterator[Target]:
         path = re.sub(r"{(\w+)}", r"<\1>", template)
         for method, found in methods.items():
             wakes = tuple(found.get("x-wakes", ()))
-            yield Target(method.upper(), path, scope_of(found), found["x-function"], wakes)
+            yield Target(method.upper(), path, scope_of(found), found["x-function"], wakes, found["x-seconds"])
 
 
 def scope_of(operation: Mapping[str, Any]) -> Scope | None:

@@ -8,7 +8,8 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import contract, waking
+from functions.gateway import contract, cors, waking
+from functions.gateway.cors import Cors
 from functions.gateway.hop import Loops
 from functions.gateway.limits.middleware import RateLimits
 from functions.gateway.limits.policies import By
@@ -17,12 +18,13 @@ from functions.shared import settings
 from functions.shared.middleware.identity import Identity
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
-from functions.shared.starting import needs
+from functions.shared.starting import before_serving, needs
 from functions.shared.web import answer
 
 needs("JWKS")
+before_serving(cors.check)
 # By address before a signature is checked, which costs more than anything else here.
-routes = Routes(middleware=(Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER)))
+routes = Routes(middleware=(Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER), Cors()))
 
 PAGE = Path(__file__).with_name("page")
 
@@ -82,7 +84,7 @@ async def forward(request: Request, operation: contract.Target) -> Response:
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
 
-    relay = Relay(request, settings.text(f"{operation.function.upper()}_URL"))
+    relay = Relay(request, settings.text(f"{operation.function.upper()}_URL"), operation.seconds)
     waking.expect(*operation.wakes)
     return relay
 

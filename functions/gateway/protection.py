@@ -20,7 +20,10 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+# RFC 6797. For a year, and for this name alone: what else is below it is not ours.
+STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Protection(Middleware):
@@ -35,3 +38,7 @@ class Protection(Middleware):
     def after(self, call: Call, response: Response) -> None:
         """Over what a function may have set."""
         response.headers.update(SECURITY_HEADERS)
+        # Who ends TLS for us is not seen from here: PUBLIC_URL says whether somebody does. Never by HTTP (section 7.2).
+        by_http = call.request.headers.get("X-Forwarded-Proto") == "http"
+        if settings.text("PUBLIC_URL").startswith("https://") and not by_http:
+            response.headers.update(STRICT_TRANSPORT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -36,10 +37,11 @@ async def _forwarder() -> Forwarder:
 class Relay(Response):
     """Forwards a request to the function at `base` (http://host), and becomes its answer. Ends when the client goes.
 
-    The headers that are set on it go before those of the answer.
+    The headers that are set on it go before those of the answer, which must begin within `seconds` after the request
+    has been sent.
     """
 
-    def __init__(self, request: Request, base: str) -> None:
+    def __init__(self, request: Request, base: str, seconds: float) -> None:
         super().__init__()
         self._method = request.method
         self._base = base
@@ -47,6 +49,9 @@ class Relay(Response):
         self._body_read = asyncio.Event()
         # Who wants to know how many bytes came, of a body whose length is not stated.
         self._tell: Callable[[int], None] | None = getattr(request.state, "on_received", None)
+        self._seconds = seconds
+        # Until the answer begins; it runs from when the request has been sent.
+        self._limit: asyncio.Timeout | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI side of it."""
@@ -67,19 +72,28 @@ class Relay(Response):
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         forwarder, begun = await _forwarder(), False
         try:
-            async with forwarder.send(self._method, self._url, onward(scope), self._body(scope, receive)) as answer:
+            async with asyncio.timeout(None) as self._limit, self._sending(forwarder, scope, receive) as answer:
+                self._limit.reschedule(None)
+                self._limit = None
                 if _no_function(answer):
                     raise NoAnswer(f"{self._base}: {answer.status}")
                 begun = True
                 await self._pass_back(answer, send)
-        except NoAnswer as error:
-            log.warning("%s %s: %s", self._method, loggable(scope["path"]), error)
+        except (NoAnswer, TimeoutError) as error:
+            log.warning("%s %s: %s", self._method, loggable(scope["path"]), error or "no answer in time")
             if begun:
                 # A status has gone out: only a connection that breaks tells the client that the body is not whole.
                 raise
-            refusal = problem_response(Problem("bad-gateway", "Try again in a moment.", {"Retry-After": "5"}))
-            refusal.headers.update(self._ours)
-            await refusal(scope, receive, send)
+            await self._refuse(error, scope, receive, send)
+
+    def _sending(self, forwarder: Forwarder, scope: Scope, receive: Receive) -> AbstractAsyncContextManager[Answer]:
+        return forwarder.send(self._method, self._url, onward(scope), self._body(scope, receive))
+
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        code = "timed-out" if isinstance(error, TimeoutError) else "bad-gateway"
+        refusal = problem_response(Problem(code, "Try again in a moment.", {"Retry-After": "5"}))
+        refusal.headers.update(self._ours)
+        await refusal(scope, receive, send)
 
     async def _pass_back(self, answer: Answer, send: Send) -> None:
         ours = [(name.encode(), value.encode()) for name, value in self._ours.items()]
@@ -94,7 +108,7 @@ class Relay(Response):
         names = {name for name, _ in scope["headers"]}
         if names & {b"content-length", b"transfer-encoding"}:
             return self._chunks(receive)
-        self._body_read.set()
+        self._sent()
         return None
 
     async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
@@ -111,7 +125,12 @@ class Relay(Response):
         finally:
             if self._tell:
                 self._tell(size)
+        self._sent()
+
+    def _sent(self) -> None:
         self._body_read.set()
+        if self._limit:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
     async def _client_gone(self, receive: Receive) -> None:
         # While the body is being read, its reader is the one to notice.

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, grants, me, registration
+from functions.login import accounts, api_keys, grants, me, oidc_routes, registration
 from functions.login.routes import NO_STORE, agent_of, routes
 from functions.login.shapes import ApiKeyList, Grant, KeySet, MadeApiKey, NewApiKey, Revocation, Token
 from functions.shared import settings
@@ -21,7 +21,7 @@ from functions.shared.takes import form, json_body
 from functions.shared.web import answer
 
 # To import them is to serve what they declare.
-OTHERS = (me, registration)
+OTHERS = (me, oidc_routes, registration)
 
 
 @functions_framework.aio.http

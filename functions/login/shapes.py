@@ -29,6 +29,9 @@ __all__ = [
     "MadeApiKey",
     "NewApiKey",
     "NewUser",
+    "OidcCode",
+    "OidcProvider",
+    "OidcStart",
     "PasswordChange",
     "PasswordReset",
     "Proof",
@@ -311,3 +314,29 @@ class ApiKeyList(Struct):
     """All API keys of an account."""
 
     items: Annotated[list[ApiKey], Meta(description=f"Newest first, at most {MAX_KEYS}.")]
+
+
+class OidcProvider(Struct):
+    """By whom people can sign in here."""
+
+    issuer: Annotated[
+        str | None, Meta(description="The identity provider's issuer identifier; null when there is none.")
+    ]
+
+
+class OidcStart(Struct):
+    """A sign-in that begins. The browser's tab keeps all but the address, and shows it to nobody."""
+
+    authorization_url: Annotated[str, Meta(description="Where the browser goes next.")]
+    state: Annotated[str, Meta(description="What the answer must bring back; take no answer that does not.")]
+    nonce: Annotated[str, Meta(description="Goes to /v1/oidc/callback with the code.")]
+    code_verifier: Annotated[str, Meta(description="Goes to /v1/oidc/callback with the code (RFC 7636).")]
+
+
+class OidcCode(Struct):
+    """What the browser came back from the identity provider with, and what it has kept of the start."""
+
+    code: Annotated[str, Meta(description="As the identity provider gave it. It is good once.")]
+    nonce: Annotated[str, Meta(description="Of /v1/oidc/start.")]
+    code_verifier: Annotated[str, Meta(description="Of /v1/oidc/start.")]
+    iss: Annotated[str | UnsetType, Meta(description="As the identity provider gave it, if it did (RFC 9207).")] = UNSET

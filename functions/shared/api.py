@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.shared.middleware.verified import Verified
-from functions.shared.operations import JSON, Access, Operation, Success, Taken
+from functions.shared.operations import ANSWER_SECONDS, JSON, Access, Operation, Success, Taken
 from functions.shared.routing import Routes
 from functions.shared.scopes import Scope
 from functions.shared.starting import needs
@@ -46,6 +46,7 @@ class Api(Routes):
         problems: tuple[str, ...] = (),
         settings: tuple[str, ...] = (),
         wakes: tuple[str, ...] = (),
+        seconds: int = ANSWER_SECONDS,
     ) -> Callable[[Handler], Handler]:
         """Decorate the handler of an operation: handler(request, …), with an argument for each part of the path.
 
@@ -54,14 +55,15 @@ class Api(Routes):
 
         Args: `scope` is what the token must have, with access by token; `problems` are the codes of PROBLEMS beyond
         those that access and `takes` imply; `settings` the settings without which the function does not start; `wakes`
-        the functions that will be needed next.
+        the functions that will be needed next; `seconds` how long its answer may take to begin, once the request is
+        there.
         """
 
         def decorate(handler: Handler) -> Handler:
             needs(*settings, *(("JWKS",) if access is Access.TOKEN else ()))
             if (scope is not None) is not (access is Access.TOKEN):
                 raise TypeError(f"{method} {path}: a route has a scope if it takes a token, and only then")
-            found = Operation(method, path, tag, handler, access, scope, takes, answers, problems, wakes)
+            found = Operation(method, path, tag, handler, access, scope, takes, answers, problems, wakes, seconds)
             self.operations.append(found)
             self.add(method, path, access, scope=scope)(_reading(handler, takes))
             return handler

@@ -14,13 +14,28 @@ from starlette.requests import Request
 
 from functions.shared.scopes import Scope
 
-__all__ = ["JSON", "Access", "Operation", "Parameter", "Schema", "Shape", "Success", "Taken", "header", "part", "text"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "JSON",
+    "Access",
+    "Operation",
+    "Parameter",
+    "Schema",
+    "Shape",
+    "Success",
+    "Taken",
+    "header",
+    "part",
+    "text",
+]
 
 Schema: TypeAlias = "dict[str, Any]"
 # What a body is: the class whose JSON it is, or a JSON Schema (draft 2020-12); {} stands for any bytes.
 Shape: TypeAlias = "type | Schema"
 
 JSON = "application/json"
+# A start from nothing, a wait for the database, and as much again.
+ANSWER_SECONDS = 60
 
 
 class Access(StrEnum):
@@ -74,7 +89,8 @@ class Success:
 class Operation:
     """One method of one path. `problems` are codes of PROBLEMS; `wakes` the functions that are needed next.
 
-    `scope` is None unless access is by token.
+    `scope` is None unless access is by token. `seconds` is how long the gateway waits for the answer to begin, once the
+    request is sent.
     """
 
     method: str
@@ -87,6 +103,7 @@ class Operation:
     answers: Mapping[int, Success]
     problems: tuple[str, ...]
     wakes: tuple[str, ...]
+    seconds: int = ANSWER_SECONDS
 
 
 def text(description: str, **more: Any) -> Schema:

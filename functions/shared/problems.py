@@ -54,6 +54,11 @@ PROBLEMS: dict[str, Kind] = {
         "The link in the mail is not valid, or no longer",
         "Ask for another mail: by registering, changing the address, or at `POST /v1/password/forgot`.",
     ),
+    "sign-in-refused": Kind(
+        400,
+        "The sign-in by the identity provider did not succeed",
+        "Start the sign-in again, at `POST /v1/oidc/start`. A code is good once, and not for long.",
+    ),
     "unauthenticated": Kind(
         401,
         "A valid access token is needed",
@@ -71,12 +76,22 @@ PROBLEMS: dict[str, Kind] = {
         "The account may have no more",
         "Wait for jobs to end, or delete some; `quota`, `limit` and `used` say what it is.",
     ),
+    "email-unverified": Kind(
+        403,
+        "The identity provider does not vouch for your email address",
+        "Verify the address with the identity provider, then sign in again.",
+    ),
     "not-found": Kind(
         404,
         "There is nothing here",
         "Check the address. A job of somebody else is answered like one that does not exist.",
     ),
     "method-not-allowed": Kind(405, "This address does not take that method", "Use a method of the `Allow` header."),
+    "too-slow": Kind(
+        408,
+        "The request came too slowly",
+        "Send the request again. A head must come within 20 seconds, a body at 512 bytes a second at least.",
+    ),
     "email-taken": Kind(
         409, "There already is an account with this email address", "Sign in, or register another address."
     ),
@@ -128,6 +143,11 @@ PROBLEMS: dict[str, Kind] = {
     "bad-gateway": Kind(502, "A part of audiolift did not answer", "Try again in a moment."),
     "unavailable": Kind(503, "audiolift is not available right now", "Try again after `Retry-After` seconds."),
     "too-busy": Kind(503, "audiolift has more work than it can take", "Send it again after `Retry-After` seconds."),
+    "timed-out": Kind(
+        504,
+        "A part of audiolift took too long",
+        "Try again in a moment. What the request asked for may have happened all the same.",
+    ),
     "loop-detected": Kind(
         508,
         "The request goes round in a circle",

@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from functions.shared.lingering import LINGER_SECONDS
+from functions.shared.pace import Pace
 from functions.shared.problems import Problem
 
 __all__ = ["GRACE_SECONDS", "MAX_HEAD_BYTES", "BoundedProtocol"]
@@ -19,23 +20,37 @@ MAX_HEAD_BYTES = 2 * 1024 * 1024
 GRACE_SECONDS = 3.0
 
 
-class _TooLarge(Exception):
-    pass
+class _Malformed(Exception):
+    """Raised in a callback of the parser, which hands it on as an error of the request."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses heads (and trailers) of more than MAX_HEAD_BYTES with 431; at SIGTERM takes what is on its way."""
+    """Refuses heads (and trailers) of more than MAX_HEAD_BYTES, and what is no HTTP/1.1; ends what makes no progress.
+
+    At SIGTERM it takes what is on its way.
+    """
+
+    pace = Pace()
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         # Since the request's first byte, the fields; since the last piece of a body, all bytes that are part of none.
         self._field_bytes = self._pending_bytes = 0
         self._refused = self._last = False
+        self._watch = self.pace.watch(self)
+        # Between requests and in a head; not in a body.
+        self.expects_head = True
+        self.body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nothing to watch any more."""
+        self._watch.end()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Count what leads nowhere yet."""
@@ -43,8 +58,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._pending_bytes += len(data)
         super().data_received(data)
-        if self._pending_bytes > MAX_HEAD_BYTES and not self._refused:
-            self._refuse()
+        if self._pending_bytes > MAX_HEAD_BYTES:
+            self._refuse(_too_large())
+        if not self._refused:
+            self._watch.goes_on(self._pending_bytes)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -52,35 +69,50 @@ class BoundedProtocol(HttpToolsProtocol):
         self._field_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a field; the parser hands an exception on as an error of the request."""
+        """Count a field."""
         self._field_bytes += len(name) + len(value)
         if self._field_bytes > MAX_HEAD_BYTES:
-            raise _TooLarge
+            raise _Malformed
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._pending_bytes = 0
+        if not _is_sound(self.parser.get_http_version(), self.headers):
+            raise _Malformed
+        self._pending_bytes = self.body_bytes = 0
+        self.expects_head = False
         super().on_headers_complete()
-        if self._last:
+        # What comes after a request that asks for another protocol would not be read as requests.
+        if self._last or self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body is there."""
         self._pending_bytes = 0
+        self.body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of the request is there."""
         self._pending_bytes = 0
+        self.expects_head = True
         super().on_message_complete()
 
+    def resume_writing(self) -> None:
+        """The client has taken what was written."""
+        self._watch.was_read()
+        super().resume_writing()
+
     def send_400_response(self, msg: str) -> None:
-        """What the parser does not take is answered 400, what is too large 431."""
-        if self._field_bytes > MAX_HEAD_BYTES:
-            self._refuse()
-        else:
-            super().send_400_response(msg)
+        """What the parser does not take is answered 400, what is too large 431; nothing of it is said again."""
+        self._refuse(_too_large() if self._field_bytes > MAX_HEAD_BYTES else _no_http())
+
+    def too_slow(self) -> None:
+        """The client makes no progress: it is told, if that is still possible, and the connection ends."""
+        if self.flow.write_paused:
+            # Closing would wait until it has taken what is written.
+            return self.transport.abort()
+        return self._refuse(Problem("too-slow", "Send the request again, by a faster connection."))
 
     def shutdown(self) -> None:
         """The process is to end: so does the connection, after a request that is under way, or just coming."""
@@ -90,11 +122,26 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def _refuse(self) -> None:
+    def _refuse(self, problem: Problem) -> None:
+        """Take nothing more. Requests that were whole before are answered; nothing else is after that."""
+        if self._refused:
+            return
         self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            return self.transport.close()
-        problem = Problem("headers-too-large", f"A request's head may have {MAX_HEAD_BYTES:,} bytes.")
+        self._watch.end()
+        if self.cycle is None or self.cycle.response_complete:
+            return self._say(problem)
+        if not self.cycle.more_body:
+            self.cycle.keep_alive = False
+        elif self.cycle.response_started or self.pipeline:
+            self.transport.close()
+        else:
+            # As if the client had gone: what the handler still says is not sent.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._say(problem)
+        return None
+
+    def _say(self, problem: Problem) -> None:
         body = problem.body()
         named = {**problem.headers, "Content-Length": str(len(body)), "Connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
@@ -102,4 +149,20 @@ class BoundedProtocol(HttpToolsProtocol):
         # Until the client ends it: lingering.py says why.
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        return None
+
+
+def _too_large() -> Problem:
+    return Problem("headers-too-large", f"A request's head may have {MAX_HEAD_BYTES:,} bytes.")
+
+
+def _no_http() -> Problem:
+    return Problem("bad-request", "What was sent is no request of HTTP/1.1 (RFC 9112).")
+
+
+def _is_sound(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
+    """What the parser does not see to: version, Host (RFC 9112, 3.2), and that `chunked` alone frames a body (6.1)."""
+    hosts = sum(name == b"host" for name, _ in headers)
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if version == "1.0":
+        return hosts <= 1 and not codings
+    return version == "1.1" and hosts == 1 and codings in ([], [b"chunked"])

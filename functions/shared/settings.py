@@ -87,6 +87,13 @@ SETTINGS = (
     Setting("TOKEN_ISSUER", "audiolift", "Issuer and audience of the access tokens."),
     Setting("ACCESS_TOKEN_SECONDS", 900, "How long an access token is good for."),
     Setting("REFRESH_TOKEN_SECONDS", 2_592_000, "How long a refresh token is good for."),
+    Setting(
+        "OIDC_ISSUER",
+        "",
+        "Issuer identifier of an OpenID provider that people may sign in by, as its discovery document has it.",
+    ),
+    Setting("OIDC_CLIENT_ID", "", "What that provider knows us by."),
+    Setting("OIDC_CLIENT_SECRET", "", "Our secret there; a provider may do without, thanks to PKCE."),
     Setting("MAX_UPLOAD_BYTES", 5_368_709_120, "Largest video that is accepted, in bytes."),
     Setting(
         "LIMITS_URL",
@@ -141,6 +148,7 @@ SETTINGS = (
     Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
     Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did."),
     Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload and files of no job are kept."),
+    Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, such as https://app.example.com, space between."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),
     Setting("DOWNLOAD_URL", "http://localhost:8083", "The download function, for the gateway."),

@@ -16,6 +16,7 @@ __all__ = [
     "checkpoints",
     "converted",
     "dead_letters",
+    "identities",
     "job_events",
     "jobs",
     "mailed_tokens",
@@ -145,6 +146,15 @@ audit = _table(
     sa.Column("action", sa.String(64), nullable=False),
     sa.Column("target", sa.JSON, nullable=False),
     sa.Column("request_id", sa.String(128)),
+)
+
+identities = _table(
+    "identities",
+    sa.Column("digest", _ID, primary_key=True),
+    sa.Column("issuer", sa.String(2048), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
 )
 
 jobs = _table(

@@ -47,6 +47,8 @@ def on_event(request: Request) -> Response:
     answers={202: ACCEPTED},
     problems=("quota-exceeded", "too-busy"),
     wakes=("convert", "download"),
+    # All of the video is flushed to the disk first.
+    seconds=300,
 )
 def create_job(request: Request, user_id: str) -> Response:
     """Upload a video and have it converted.

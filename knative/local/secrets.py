@@ -14,7 +14,7 @@ from pathlib import Path
 from knative.local.cluster import Cluster, Container, KeyRef
 from knative.local.errors import ManifestError, StartError
 
-__all__ = ["ROOT", "Environment", "load_secrets"]
+__all__ = ["ROOT", "Environment", "keep_tokens", "kept_tokens", "load_secrets"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,20 +38,31 @@ def load_secrets(data: Path, cluster: Cluster) -> Secrets:
             "limits-url": "memory://",
         },
         "audiolift-mail": {"smtp-url": f"file://{data}/mail"},
+        "audiolift-oidc": {"client-secret": ""},
         "audiolift-tokens": tokens,
     }
 
 
-def _tokens(path: Path) -> Mapping[str, str]:
+def kept_tokens(path: Path) -> Mapping[str, str]:
+    """The Secret audiolift-tokens that is kept in a file. Raises: StartError when it is damaged or not there."""
     try:
         tokens: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["audiolift-tokens"]
         return tokens
-    except FileNotFoundError:
-        tokens = _new_tokens()
+    except FileNotFoundError as error:
+        raise StartError(f"{path} does not exist: `make run` makes it at its first start") from error
     except (ValueError, KeyError, TypeError) as error:
         raise StartError(f"{path} is damaged. Delete it: everybody then has to sign in again") from error
+
+
+def keep_tokens(path: Path, tokens: Mapping[str, str]) -> None:
+    """Keep the Secret audiolift-tokens in a file that only its owner can read."""
     _write_private(path, json.dumps({"audiolift-tokens": tokens}, indent=2))
-    return tokens
+
+
+def _tokens(path: Path) -> Mapping[str, str]:
+    if not path.exists():
+        keep_tokens(path, _new_tokens())
+    return kept_tokens(path)
 
 
 def _new_tokens() -> Mapping[str, str]:

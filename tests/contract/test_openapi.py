@@ -123,7 +123,14 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
     } == set()
     assert {each.path for each in contract.operations() if each.scope is None} == {
         "/v1/users",
+        "/v1/users/verify",
+        "/v1/password/forgot",
+        "/v1/password/reset",
         "/v1/token",
+        "/v1/token/revoke",
+        "/v1/oidc",
+        "/v1/oidc/start",
+        "/v1/oidc/callback",
         "/.well-known/jwks.json",
         "/v1/files/<signed>",
     }

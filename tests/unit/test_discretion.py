@@ -53,7 +53,7 @@ def test_the_gateway_names_a_function_that_does_not_answer_and_not_the_link_that
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await relay.Relay(Request(scope()), NOBODY)(scope(), receive, send)
+        await relay.Relay(Request(scope()), NOBODY, 60)(scope(), receive, send)
         await (await relay._forwarder()).__aexit__(None, None, None)
 
     asyncio.run(asked())

@@ -30,7 +30,7 @@ def test_the_keys_are_made_once_and_only_their_owner_can_read_them(cluster: Clus
     kept = tmp_path / "secrets.json"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert load_secrets(tmp_path, cluster) == first
-    assert first["audiolift-tokens"].keys() == {"signing-key", "jwks", "link-secret"}
+    assert first["audiolift-tokens"].keys() == {"signing-key", "next-signing-key", "jwks", "link-secret"}
     assert list(tmp_path.iterdir()) == [kept]
 
 

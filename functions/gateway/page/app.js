@@ -5,6 +5,7 @@ import { byId, guarded, hideProblem, showProblem } from "./dom.js";
 import { addJob, openJobs, setUpJobs } from "./jobs.js";
 import { openKeys, setUpKeys } from "./keys.js";
 import { expectMail, openMail, setUpMail } from "./mail.js";
+import { comeBack, offerProvider } from "./oidc.js";
 import { sessionOver } from "./problem.js";
 import { onSessionOver, remembered, signOut } from "./session.js";
 import { setUpSettings } from "./settings.js";
@@ -32,7 +33,12 @@ async function start() {
     showProblem(sessionOver());
     history.replaceState(null, "", "/");
   }
-  if (openLink() || !remembered()) return showWorkspace(false);
+  if (openLink()) return showWorkspace(false);
+  await comeBack().catch(showProblem);
+  if (!remembered()) {
+    showWorkspace(false);
+    return offerProvider();
+  }
   try {
     await enter();
   } catch (problem) {

@@ -21,6 +21,11 @@ const SCOPE = "jobs:read jobs:write account:read account:write";
 
 export const signIn = (username, password) => grant({ grant_type: "password", username, password, scope: SCOPE });
 
+/** Signs in with what the identity provider sent the browser back with. */
+export async function signInByCode(given) {
+  adopt(await (await postJson("/v1/oidc/callback", given)).json());
+}
+
 /** Makes an account and signs in; resolves to false if a mail has to be looked for first. */
 export async function signUp(email, password) {
   const answer = await postJson("/v1/users", { email, password });
@@ -87,8 +92,10 @@ function over() {
   return sessionOver();
 }
 
-async function grant(form) {
-  const answer = await post("/v1/token", new URLSearchParams(form));
+const grant = (form) => take(post("/v1/token", new URLSearchParams(form)));
+
+async function take(asked) {
+  const answer = await asked;
   if (!answer.ok) throw problemOf(answer.status, await answer.text());
   adopt(await answer.json());
 }
@@ -99,7 +106,7 @@ async function postJson(url, value) {
   return answer;
 }
 
-function post(url, body, type) {
+export function post(url, body, type) {
   const headers = type ? { "Content-Type": type } : {};
   return fetch(url, { method: "POST", headers, body }).catch(() => Promise.reject(unreachable()));
 }

@@ -1,0 +1,63 @@
+"""Pages of other origins that may use the API from a browser: those in CORS_ORIGINS (Fetch standard, section 3.2).
+
+Never with credentials: nothing here is signed in by a cookie, and a page that has a token sends it by itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.responses import Response
+
+from functions.shared import settings
+from functions.shared.middleware import Call, Middleware
+from functions.shared.problems import Problem
+from functions.shared.settings import SettingError
+
+__all__ = ["Cors", "check"]
+
+# What a page may send beside what the standard lets everybody send.
+_ALLOWED = (
+    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, "
+    "X-Request-Id, traceparent, tracestate"
+)
+# What it may read beside what everybody may.
+_EXPOSED = (
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, "
+    "Retry-After, WWW-Authenticate, X-Request-Id"
+)
+_PREFLIGHT_SECONDS = "600"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+
+
+def check() -> None:
+    """Raises: SettingError when CORS_ORIGINS has what no browser would ever send as an Origin."""
+    for origin in settings.text("CORS_ORIGINS").split():
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingError("CORS_ORIGINS must be origins such as https://app.example.com, space between")
+
+
+class Cors(Middleware):
+    """Answers preflight requests, and lets pages of the origins listed read what we answer."""
+
+    def failed(self, call: Call, error: Exception) -> Response | None:
+        """The answer to a preflight request: no route takes OPTIONS, so that it is one that failed."""
+        asks = call.request.method == "OPTIONS" and "Access-Control-Request-Method" in call.request.headers
+        if not asks or not _allowed(call) or not isinstance(error, Problem) or "Allow" not in error.headers:
+            return None
+        allowed = {"Access-Control-Allow-Methods": error.headers["Allow"], "Access-Control-Allow-Headers": _ALLOWED}
+        return Response(status_code=204, headers={**allowed, "Access-Control-Max-Age": _PREFLIGHT_SECONDS})
+
+    def after(self, call: Call, response: Response) -> None:
+        """Which origin may read it. A cache must not give one origin the answer for another."""
+        if settings.text("CORS_ORIGINS"):
+            response.headers.add_vary_header("Origin")
+        if origin := _allowed(call):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+
+
+def _allowed(call: Call) -> str | None:
+    """The origin of the page that asks, if it is one of those listed; letter by letter, as browsers send it."""
+    origin: str = call.request.headers.get("Origin", "")
+    return origin if origin in settings.text("CORS_ORIGINS").split() else None

@@ -1,0 +1,67 @@
+"""Which account an identity of another provider belongs to: the pair of issuer and subject, and nothing else.
+
+A mail address makes an account and never finds one: whoever controls an address at some provider, or may write one
+there, would else get into an account that has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from functions.login import passwords
+from functions.login.oidc_tokens import Person
+from functions.login.shapes import NewUser
+from functions.shared import database
+from functions.shared.problems import Problem
+from functions.shared.tables import identities, now, users
+
+__all__ = ["open_account", "user_of"]
+
+
+def user_of(issuer: str, subject: str) -> str | None:
+    """The id of the user that an identity belongs to, if there is one."""
+    with database.reading() as connection:
+        return _find(connection, _digest(issuer, subject))
+
+
+def open_account(issuer: str, person: Person) -> str:
+    """A new account for an identity that has none. Returns: the user's id.
+
+    Raises: Problem: 403 without a verified address, 409 when an account has that address already, 422 for an address
+    that cannot be one.
+    """
+    if not person.email or not person.verified:
+        raise Problem("email-unverified", "Verify your email address with the identity provider, then sign in again.")
+    try:
+        return _insert(issuer, person, uuid.uuid4().hex, NewUser(person.email, secrets.token_urlsafe()).email)
+    except IntegrityError:
+        # The same sign-in twice at the same time, perhaps.
+        other = user_of(issuer, person.subject)
+        if other is None:
+            raise Problem("email-taken", "It was not made by this identity provider. Sign in as before.") from None
+        return other
+
+
+@database.transactional
+def _insert(connection: sa.Connection, issuer: str, person: Person, user_id: str, email: str) -> str:
+    at = now()
+    account = {"id": user_id, "email": email, "password_hash": passwords.unknown()}
+    connection.execute(users.insert().values(**account, created_at=at))
+    identity = {"digest": _digest(issuer, person.subject), "issuer": issuer, "subject": person.subject}
+    connection.execute(identities.insert().values(**identity, user_id=user_id, created_at=at))
+    return user_id
+
+
+def _find(connection: sa.Connection, digest: str) -> str | None:
+    query = sa.select(identities.c.user_id).where(identities.c.digest == digest)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _digest(issuer: str, subject: str) -> str:
+    # Of the pair, because databases differ in what they take for the same text: MySQL passes over spaces at the end.
+    return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()

@@ -1,0 +1,67 @@
+"""Sign-in by an identity provider: what the browser asks for before, and with what it comes back."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.login import accounts, grants, oidc, oidc_settings
+from functions.login.routes import agent_of, routes
+from functions.login.shapes import OidcCode, OidcProvider, OidcStart, Token
+from functions.shared import settings
+from functions.shared.api import json_response
+from functions.shared.operations import Access, Success
+from functions.shared.starting import before_serving
+from functions.shared.takes import json_body
+
+__all__: list[str] = []
+
+before_serving(oidc_settings.check)
+
+
+@routes.operation(
+    "GET",
+    "/v1/oidc",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("The identity provider, if there is one.", OidcProvider)},
+)
+def read_provider(_request: Request) -> Response:
+    """By whom people can sign in."""
+    return json_response(OidcProvider(settings.text("OIDC_ISSUER") or None))
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/start",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("Where to go, and what to keep.", OidcStart)},
+    problems=("not-found",),
+)
+def start_sign_in(_request: Request) -> Response:
+    """Begin a sign-in by the identity provider.
+
+    Go to `authorization_url` with the browser. It comes back to the page, at PUBLIC_URL, with `code` and `state`.
+    """
+    return json_response(oidc.start())
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/callback",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    takes=(json_body(OidcCode),),
+    answers={200: Success("Tokens.", Token)},
+    problems=("sign-in-refused", "email-unverified", "not-found", "email-taken", "invalid-account"),
+    settings=("SIGNING_KEY",),
+    wakes=("download",),
+)
+def finish_sign_in(request: Request, body: OidcCode) -> Response:
+    """Trade the identity provider's code in for tokens.
+
+    The first sign-in makes an account, with the address that the provider has verified. An account that has the address
+    already is left alone.
+    """
+    return json_response(grants.issue(accounts.row(oidc.finish(body)), agent_of(request)))
