@@ -50,7 +50,7 @@ def answered(
 ) -> Answered:
     """What a function answers whose only route, at /, has this handler."""
     routes = Routes()
-    routes.add(method, "/")(handler)
+    routes.add(method, "/", takes_events=True)(handler)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         response = await answer(routes, Request(scope, receive))

@@ -239,7 +239,10 @@ def test_ffmpeg_is_not_started_where_it_cannot_be_confined(room: Path, lacking: 
     assert "started" in run_lacking(lacking, "-c", RUN, str(room), SANDBOX="off").stdout
 
 
-STARTED = "import logging; logging.basicConfig(); import functions.convert.main"
+STARTED = (
+    "import logging; logging.basicConfig(); import functions.convert.main; "
+    "from functions.shared import starting; starting.check()"
+)
 RUN = """
 import sys, time
 from pathlib import Path

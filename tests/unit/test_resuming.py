@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from functions.convert.conversion import decoders
-from functions.convert.conversion.decode import ResumePoint
 from functions.convert.conversion.decoders import need_of
+from functions.convert.conversion.saved import resume_point
 from tests import media
 from tests.unit.conversions import conversion, decoded, joined
 
@@ -147,7 +147,8 @@ def test_a_checkpoint_of_the_release_before_knows_no_origin(directory: Path) -> 
     del state["origin"]
     resumed = conversion(path, QUALITY, frames, state).mp3
     assert len(resumed) == pytest.approx(len(whole.mp3), rel=0.02)
-    point = ResumePoint(*state["place"])
+    point = resume_point({"place": state["place"]})
+    assert point
     blocks, _ = decoded(path, at=point)
     assert sum(block.samples for block in blocks) == joined(decoded(path)[0]).shape[1] - point.sample
 

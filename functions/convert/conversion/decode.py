@@ -76,14 +76,20 @@ def blocks(
     for block in _faded(_trimmed(shaped, plan, at), plan):
         samples += block.samples
         yield block
-    if reader.broken:
-        reader.warnings.append(JobWarning("undecodable", {"broken": reader.broken, "frames": reader.packets_read}))
     if isinstance(reader, MixReader):
         check_mix(reader, plan)
     else:
         check_outcome(reader, plan)
+    _count_broken(reader)
     if not samples:
         raise Failure("nothing-left")
+
+
+def _count_broken(reader: TrackReader | MixReader) -> None:
+    """Warn of packets that could not be decoded; not of those that are the end of a file that was cut off."""
+    is_cut = any(warning.code == "ends-early" for warning in reader.warnings)
+    if broken := reader.broken - (reader.broken_last if is_cut else 0):
+        reader.warnings.append(JobWarning("undecodable", {"broken": broken, "frames": reader.packets_read}))
 
 
 def packets(
@@ -149,7 +155,8 @@ def _placed(
             elif dropped < frame.samples:
                 yield None, without_start(frame, dropped)
             first, awaited = None, 0
-    if frame and not reader.is_cut:
+    ends_badly = reader.is_cut or (reader.newest is not None and reader.newest.is_corrupt)
+    if frame and not ends_badly:
         yield from ((None, pause) for pause in silence(frame, timeline.flush()))
 
 

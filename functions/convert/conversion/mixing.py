@@ -49,10 +49,11 @@ class MixReader:
         warnings: list[JobWarning] | None = None,
     ) -> None:
         self.seconds = 0.0
-        self.broken = 0
+        self.broken = self.broken_last = 0
         self.warnings = [] if warnings is None else warnings
         self.origin = None
         self.packets_read = 0
+        self.newest: Packet[AudioStream] | None = None
         self.stream = container.streams.audio[tracks[0].position]
         self.is_cut = False
         self.is_at_end = False

@@ -47,6 +47,8 @@ class TrackReader(TrackFile):
         self.seconds = 0.0
         self.packets_read = 0
         self.broken = 0
+        # How many of these came last, without sound after them.
+        self.broken_last = 0
         self.warnings = [] if warnings is None else warnings
         self.recordings = 1
         self.left_rest = False
@@ -134,9 +136,11 @@ class TrackReader(TrackFile):
         self.packets_read = mark.number + 1
         if frames:
             self._heard(frames)
+            self.broken_last = 0
             return Decoded(mark, frames, following)
         if frames is None:
             self.broken += 1
+            self.broken_last += 1
             return Decoded(mark, [], lost=self._length(packet))
         is_awaited = self.seconds and not packet.is_discard
         return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)

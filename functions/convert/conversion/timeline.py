@@ -44,6 +44,8 @@ WRAP = float(2**33 * MPEG_TICK)
 # In an AVI, units of time that are shorter are bytes or samples that are counted; others are chunks of sound, of which
 # some may be empty.
 _CHUNK = Fraction(1, 1000)
+# Bare frames, whose time stamps FFmpeg makes up.
+_WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "dts", "truehd", "mlp"}
 
 
 class Clock(NamedTuple):
@@ -74,12 +76,19 @@ class Timeline:
 
     `tick` is the unit of time stamps, and `start` the one at which the file begins, in seconds; NaN for that of the
     first frame. In the parts of the clock that are `empty`, (start, stop) in seconds, a player plays nothing. A clock
-    that only `counts` what was there before knows where sound begins, and nothing of holes.
+    that only `counts` what was there before knows where sound begins, and nothing of holes. One that `is_chain` may
+    have recordings of other sample rates, one after the other, whose time stamps say nothing.
     """
 
     def __init__(
-        self, tick: Fraction, start: float, empty: Sequence[tuple[float, float]] = (), counts: bool = False
+        self,
+        tick: Fraction,
+        start: float,
+        empty: Sequence[tuple[float, float]] = (),
+        counts: bool = False,
+        is_chain: bool = False,
     ) -> None:
+        self._is_chain = is_chain
         self._tick, self._wraps = float(tick), tick == MPEG_TICK
         self._empty, self._counts = empty, counts
         # The time stamp that is heard at 0; None where sound is strung together.
@@ -126,6 +135,9 @@ class Timeline:
 
     def lose(self, lost: float, awaited: float = 0.0) -> None:
         """So much sound could not be decoded, in seconds, and so much did not come, or will yet."""
+        # Before the first frame, only a clock tells what is sound that is missing.
+        if self._origin is None and self._next is None:
+            return
         self._lost += lost
         self._awaited += awaited
 
@@ -142,6 +154,9 @@ class Timeline:
         """
         if rate != self._rate:
             self._position, self._rate = round(self._position * rate / self._rate), rate
+            # Another recording: FFmpeg counts its time in the ticks of the first one.
+            if self._is_chain and self._next is not None:
+                self.string()
         time = self._next if pts is None else self._believed(pts * self._tick, following, samples)
         lost = 0 if not (self._lost or self._awaited) else self._missing(time, samples)
         fit = Fit(lost, 0) if time is None else self._timed(time, samples, lost)
@@ -261,7 +276,8 @@ def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> T
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
     empty = empty_edits(file, stream) if "mov" in container.format.name else ()
-    timeline = Timeline(tick, start, empty, counts=container.format.name == "avi" and tick < _CHUNK)
-    if plan.strung:
+    name = container.format.name
+    timeline = Timeline(tick, start, empty, counts=name == "avi" and tick < _CHUNK, is_chain=name == "ogg")
+    if plan.strung or name in _WITHOUT_CLOCK:
         timeline.string()
     return timeline
