@@ -15,7 +15,7 @@ from docs import openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
-from functions.convert.conversion.choosing import RULES
+from functions.convert.conversion.tracks.choosing import RULES
 from functions.gateway.contract import scope_of
 from functions.gateway.limits.policies import POLICIES
 from functions.shared.job_warnings import WARNINGS

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.convert.conversion.choosing import MAX_NAME, MAX_TITLE, MAX_TRACKS
-from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH, cleaned
+from functions.convert.conversion.mpeg.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH, cleaned
+from functions.convert.conversion.tracks.choosing import MAX_NAME, MAX_TITLE, MAX_TRACKS
 from functions.convert.errors import ProtocolViolation
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, WARNINGS, JobWarning

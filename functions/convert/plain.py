@@ -13,10 +13,12 @@ from typing import Any
 import ffmpeg
 
 from functions.convert import plain_probe
-from functions.convert.conversion import choosing, filters, tag
-from functions.convert.conversion.layouts import side_of
 from functions.convert.conversion.media import Track
+from functions.convert.conversion.mpeg import tag
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
+from functions.convert.conversion.sound import filters
+from functions.convert.conversion.tracks import choosing
+from functions.convert.conversion.tracks.layouts import side_of
 from functions.convert.process import Outcome, run
 from functions.shared import settings
 from functions.shared.reasons import Failure

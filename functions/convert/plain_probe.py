@@ -10,9 +10,9 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from functions.convert.conversion.accepted import CODECS, FORMATS
-from functions.convert.conversion.cut_off import is_cut_off
-from functions.convert.conversion.kinds import check_kind
+from functions.convert.conversion.containers.accepted import CODECS, FORMATS
+from functions.convert.conversion.containers.cut_off import is_cut_off
+from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
 from functions.convert.process import Outcome, run

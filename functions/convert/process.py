@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from functions.convert.conversion.filters import INTEGRATED, TRUE_PEAK
+from functions.convert.conversion.sound.filters import INTEGRATED, TRUE_PEAK
 from functions.convert.errors import Crash
 from functions.convert.sandbox import cores, policy
 from functions.convert.sandbox.programs import program

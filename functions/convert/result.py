@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from functions.convert.conversion.archive import Zip
+from functions.convert.conversion.mpeg.archive import Zip
 from functions.shared import blobs, settings
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import leases, names

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.login.shapes import MAX_KEYS, ApiKey, ApiKeyList, MadeApiKey, NewApiKey
+from functions.login.key_shapes import MAX_KEYS, ApiKey, ApiKeyList, MadeApiKey, NewApiKey
 from functions.shared import api_keys, database
 from functions.shared.problems import Problem
 from functions.shared.scopes import parse, written

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
 from functions.login import accounts, api_keys, grants, me, oidc_routes, registration
+from functions.login.key_shapes import ApiKeyList, MadeApiKey, NewApiKey
 from functions.login.routes import NO_STORE, agent_of, routes
-from functions.login.shapes import ApiKeyList, Grant, KeySet, MadeApiKey, NewApiKey, Revocation, Token
+from functions.login.shapes import Grant, KeySet, Revocation, Token
 from functions.shared import settings
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success, part

@@ -7,15 +7,7 @@ from starlette.responses import Response
 
 from functions.login import accounts, changes, grants, letters, sessions
 from functions.login.routes import accepted, agent_of, answer_and_mail, done, routes
-from functions.login.shapes import (
-    Account,
-    AddressChange,
-    PasswordChange,
-    Proof,
-    SessionList,
-    Token,
-    User,
-)
+from functions.login.shapes import Account, AddressChange, PasswordChange, Proof, SessionList, Token, User
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success, part
 from functions.shared.scopes import Scope

@@ -17,8 +17,8 @@ from urllib.parse import quote_plus, urlencode
 from functions.login import oidc_identities
 from functions.login.oidc_fetching import Headers, ProviderUnavailable, get, post
 from functions.login.oidc_provider import Metadata, Provider, provider
+from functions.login.oidc_shapes import OidcCode, OidcStart
 from functions.login.oidc_tokens import Person, checked, person, refused
-from functions.login.shapes import OidcCode, OidcStart
 from functions.shared import settings
 from functions.shared.problems import Problem
 

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.login import accounts, grants, oidc, oidc_settings
+from functions.login.oidc_shapes import OidcCode, OidcProvider, OidcStart
 from functions.login.routes import agent_of, routes
-from functions.login.shapes import OidcCode, OidcProvider, OidcStart, Token
+from functions.login.shapes import Token
 from functions.shared import settings
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success

@@ -7,13 +7,7 @@ from starlette.responses import Response
 
 from functions.login import accounts, changes, letters
 from functions.login.routes import accepted, answer_and_mail, done, routes
-from functions.login.shapes import (
-    Forgotten,
-    LinkOpened,
-    NewUser,
-    PasswordReset,
-    User,
-)
+from functions.login.shapes import Forgotten, LinkOpened, NewUser, PasswordReset, User
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
 from functions.shared.takes import json_body

@@ -26,12 +26,13 @@ from typing import NamedTuple
 
 from av.container import InputContainer
 
-from functions.convert.conversion import decode, encode
-from functions.convert.conversion.decode import ResumePoint
-from functions.convert.conversion.encode import Encoded
-from functions.convert.conversion.mp3 import Mp3
+from functions.convert.conversion.containers.probe import opened, probe
+from functions.convert.conversion.mpeg import encode
+from functions.convert.conversion.mpeg.encode import Encoded
+from functions.convert.conversion.mpeg.mp3 import Mp3
 from functions.convert.conversion.plan import Plan, planned
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.sound import decode
+from functions.convert.conversion.sound.decode import ResumePoint
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["Share", "Work", "alone", "encode_share", "joined", "places", "pool", "shares", "spread"]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import Block, ResumePoint, blocks
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.media import Media
 from functions.convert.conversion.pipeline import converted
 from functions.convert.conversion.plan import Plan, planned
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.sound.decode import Block, ResumePoint, blocks
 from functions.convert.conversion.source import RangeFile
 from functions.shared.job_warnings import JobWarning
 from tests.unit.bytes_source import Bytes, file_of

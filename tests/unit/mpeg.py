@@ -9,13 +9,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from functions.convert.conversion import encode, frames
-from functions.convert.conversion.decode import Block, ResumePoint
-from functions.convert.conversion.join import Joiner
-from functions.convert.conversion.lame import Encoder
 from functions.convert.conversion.marks import Mark
+from functions.convert.conversion.mpeg import encode, frames
+from functions.convert.conversion.mpeg.join import Joiner
+from functions.convert.conversion.mpeg.lame import Encoder
+from functions.convert.conversion.mpeg.xing import Tally
 from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.xing import Tally
+from functions.convert.conversion.sound.decode import Block, ResumePoint
 
 __all__ = ["Sound", "blocks", "decoded", "main_data", "parallel", "serial", "sound", "whole"]
 

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/archive.py, as zipfile and Info-ZIP read what it writes."""
+"""functions/convert/conversion/mpeg/archive.py, as zipfile and Info-ZIP read what it writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.convert.conversion.archive import Zip
+from functions.convert.conversion.mpeg.archive import Zip
 
 PARTS = [b"first", b"second " * 10_000, b""]
 TITLES = ["Intro", "Größe 🎧 שלום", ""]

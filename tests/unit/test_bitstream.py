@@ -1,4 +1,4 @@
-"""functions/convert/conversion/bitstream.py: compressed sound that looks like samples is not played as noise."""
+"""conversion/containers/bitstream.py: compressed sound that looks like samples is not played as noise."""
 
 from __future__ import annotations
 

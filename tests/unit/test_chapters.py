@@ -1,4 +1,4 @@
-"""functions/convert/conversion/chapters.py: chapters as a person means them."""
+"""functions/convert/conversion/containers/chapters.py: chapters as a person means them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import mutagen.mp3
 import pytest
 
-from functions.convert.conversion.chapters import complete, with_lengths
+from functions.convert.conversion.containers.chapters import complete, with_lengths
 from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.source import RangeFile
 from tests import media

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/choosing.py and listening.py: the track that a person would take, and what is told."""
+"""conversion/tracks/choosing.py and listening.py: the track that a person would take, and what is told."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 import av
 import pytest
 
-from functions.convert.conversion import listening, pipeline
-from functions.convert.conversion.choosing import ASIDE, MAX_TRACKS, RULES, own_choice, ranked, remarks, views
+from functions.convert.conversion import pipeline
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.plan import planned
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.tracks import listening
+from functions.convert.conversion.tracks.choosing import ASIDE, MAX_TRACKS, RULES, own_choice, ranked, remarks, views
 from functions.convert.plain import convert
 from functions.shared.job_warnings import WARNINGS
 from functions.shared.reasons import Failure

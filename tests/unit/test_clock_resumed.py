@@ -1,4 +1,4 @@
-"""functions/convert/conversion/decode.py: where the clock has holes or jumps, resuming gives the same samples, too."""
+"""conversion/sound/decode.py: where the clock has holes or jumps, resuming gives the same samples, too."""
 
 from __future__ import annotations
 

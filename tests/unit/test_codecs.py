@@ -1,4 +1,4 @@
-"""functions/convert/conversion/accepted.py: what is parsed, and that what it names really becomes the right sound."""
+"""conversion/containers/accepted.py: what is parsed, and that what it names really becomes the right sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from functions.convert.conversion.accepted import CODECS, FORMATS, REFUSED_CODECS, REFUSED_FORMATS
+from functions.convert.conversion.containers.accepted import CODECS, FORMATS, REFUSED_CODECS, REFUSED_FORMATS
 from functions.convert.plain import convert
 from tests.unit.conversions import decoded, joined, plan_of, probed
 

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/copying.py: MP3 that is copied runs on the clock, too, by frames of silence."""
+"""functions/convert/conversion/mpeg/copying.py: MP3 that is copied runs on the clock, too, by frames of silence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import mutagen.mp3
 import numpy as np
 import pytest
 
-from functions.convert.conversion import frames
+from functions.convert.conversion.mpeg import frames
 from functions.convert.conversion.pipeline import converted
 from tests.media import ffmpeg, samples
 from tests.unit.bytes_source import Bytes

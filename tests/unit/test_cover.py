@@ -1,4 +1,4 @@
-"""functions/convert/conversion/cover.py, on real containers and hostile pictures; Pillow judges what comes out."""
+"""functions/convert/conversion/mpeg/cover.py, on real containers and hostile pictures; Pillow judges what comes out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from av.container import InputContainer
 from PIL import Image
 
-from functions.convert.conversion import tag
-from functions.convert.conversion.cover import MAX_BYTES, cover
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.containers.probe import opened, probe
+from functions.convert.conversion.mpeg import tag
+from functions.convert.conversion.mpeg.cover import MAX_BYTES, cover
 from functions.convert.conversion.source import RangeFile
 from tests import media
 
@@ -34,7 +34,7 @@ from io import BytesIO
 import av
 import av.subtitles.stream
 
-from functions.convert.conversion.cover import cover
+from functions.convert.conversion.mpeg.cover import cover
 from functions.convert.errors import Unconfined
 from functions.convert.sandbox.confine import confine
 

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/cutting.py: chapters as files, with not a sample lost or twice."""
+"""functions/convert/conversion/sound/cutting.py: chapters as files, with not a sample lost or twice."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from functions.convert.conversion.cutting import Cutter, cuts
-from functions.convert.conversion.decode import Block
 from functions.convert.conversion.media import Chapter, Track
 from functions.convert.conversion.plan import Plan, Shape
+from functions.convert.conversion.sound.cutting import Cutter, cuts
+from functions.convert.conversion.sound.decode import Block
 
 RATE = 8000
 

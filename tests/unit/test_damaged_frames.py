@@ -1,4 +1,4 @@
-"""functions/convert/conversion/decode.py: what cannot be decoded is silent, is counted, and shortens nothing."""
+"""functions/convert/conversion/sound/decode.py: what cannot be decoded is silent, is counted, and shortens nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import blocks
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.pipeline import _Work
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.sound.decode import blocks
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 from tests.unit.bytes_source import Bytes, file_of

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/decode.py: samples as ffmpeg decodes them, from anywhere on."""
+"""functions/convert/conversion/sound/decode.py: samples as ffmpeg decodes them, from anywhere on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion.decode import blocks, packets
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.plan import planned
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.sound.decode import blocks, packets
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 from tests.media import chirp, ffmpeg, samples

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/edits.py: where an edit list has nothing, nothing is heard."""
+"""functions/convert/conversion/containers/edits.py: where an edit list has nothing, nothing is heard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.edits import empty_edits
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.containers.edits import empty_edits
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.clocks import AAC, chirped, source_time

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from functions.convert.conversion import pipeline
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.shared.reasons import Failure
 from tests import media
 from tests.unit.bytes_source import Bytes, file_of
@@ -219,5 +219,5 @@ def audio(told: list[tuple[dict[str, Any], bytes]]) -> bytes:
 
 def test_what_it_moves_to_must_be_a_codec_that_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(tmp_path).record(440, 0x100).record(880, 0x200, codec="ac3")
-    monkeypatch.setattr("functions.convert.conversion.probe._CODECS", frozenset({"mp2float", "mp2"}))
+    monkeypatch.setattr("functions.convert.conversion.containers.probe._CODECS", frozenset({"mp2float", "mp2"}))
     assert tones(recorder.path, 5) == [440]

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from functions.login import api_keys as keys
 from functions.login import grants, operators
-from functions.login.shapes import NewApiKey
+from functions.login.key_shapes import NewApiKey
 from functions.shared import api_keys, tokens
 from functions.shared.api import Api
 from functions.shared.middleware import Call, Route

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/loudness.py: how loud a track is, and where its silent ends are."""
+"""functions/convert/conversion/sound/loudness.py: how loud a track is, and where its silent ends are."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion.loudness import measured
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.media import Chapter
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.sound.loudness import measured
 from tests.media import ffmpeg
 from tests.unit.bytes_source import file_of
 from tests.unit.conversions import Array, decoded, joined, plan_of

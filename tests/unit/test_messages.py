@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.convert import engine
-from functions.convert.conversion.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
+from functions.convert.conversion.mpeg.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
 from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot, Tracks, Warned
 from functions.convert.sandbox import nursery

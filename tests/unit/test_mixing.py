@@ -1,4 +1,4 @@
-"""functions/convert/conversion/mixing.py: several tracks of one recording become one, each at its time, unclipped."""
+"""conversion/tracks/mixing.py: several tracks of one recording become one, each at its time, unclipped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from functions.convert.conversion import mixing, pipeline
-from functions.convert.conversion.decode import blocks
+from functions.convert.conversion import pipeline
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.plan import planned
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.sound.decode import blocks
+from functions.convert.conversion.tracks import mixing
 from functions.convert.plain import convert
 from functions.shared.options import parse
 from functions.shared.problems import Problem

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.convert.conversion import encode, frames
-from functions.convert.conversion.encode import Segment
+from functions.convert.conversion.mpeg import encode, frames
+from functions.convert.conversion.mpeg.encode import Segment
 from functions.convert.conversion.plan import Shape
 from functions.convert.errors import LameError
 from tests.unit.mpeg import Sound, blocks, parallel, serial, sound

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.mp3 import MPEGInfo
 
-from functions.convert.conversion import frames
+from functions.convert.conversion.mpeg import frames
 from functions.convert.conversion.plan import Shape
 from functions.convert.errors import FrameError
 from tests.unit.mpeg import main_data, serial, sound

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.convert.conversion import encode, frames, join
-from functions.convert.conversion.encode import Encoded
-from functions.convert.conversion.join import Joiner
+from functions.convert.conversion.mpeg import encode, frames, join
+from functions.convert.conversion.mpeg.encode import Encoded
+from functions.convert.conversion.mpeg.join import Joiner
 from functions.convert.conversion.plan import Shape
 from functions.convert.errors import JoinError
 from tests.media import ffmpeg

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion import frames, lame
+from functions.convert.conversion.mpeg import frames, lame
 from functions.convert.conversion.plan import Shape
 from functions.convert.errors import LameError
 from tests.media import ffmpeg

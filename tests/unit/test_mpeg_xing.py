@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from mutagen.mp3 import MP3, BitrateMode
 
-from functions.convert.conversion import encode, frames, lame, xing
+from functions.convert.conversion.mpeg import encode, frames, lame, xing
+from functions.convert.conversion.mpeg.xing import Tally
 from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.xing import Tally
 from tests.media import ffmpeg
 from tests.provision import need
 from tests.unit.mpeg import decoded, parallel, serial, sound, whole

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.convert.conversion.boxes import boxes
-from functions.convert.conversion.cut_off import is_cut_off
-from functions.convert.conversion.needed_ranges import needed_ranges
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.containers.boxes import boxes
+from functions.convert.conversion.containers.cut_off import is_cut_off
+from functions.convert.conversion.containers.needed_ranges import needed_ranges
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.source import RangeFile
 from tests.media import chirp, samples
 from tests.unit.bytes_source import Bytes, file_of

@@ -12,8 +12,8 @@ import pytest
 
 from functions.login import accounts, oidc, oidc_identities, oidc_provider, oidc_settings
 from functions.login.oidc_fetching import ProviderUnavailable
+from functions.login.oidc_shapes import OidcCode, OidcStart
 from functions.login.oidc_tokens import Person, checked
-from functions.login.shapes import OidcCode, OidcStart
 from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.settings import SettingError

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.convert.conversion.languages import same_language
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.plan import RATES, Plan, Shape, planned, within
+from functions.convert.conversion.tracks.languages import same_language
 from functions.shared.options import OPTIONS
 from functions.shared.reasons import Failure
 

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/probe.py: what is in a file, and why there is nothing to convert in it."""
+"""functions/convert/conversion/containers/probe.py: what is in a file, and why there is nothing to convert in it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.media import Chapter
-from functions.convert.conversion.probe import opened, probe
 from functions.shared.reasons import Failure
 from tests.media import KINDS, SECONDS, chirp, ffmpeg, make, recorded
 from tests.unit.bytes_source import file_of

@@ -11,9 +11,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from functions.convert.conversion import decoders
-from functions.convert.conversion.decoders import need_of
 from functions.convert.conversion.saved import resume_point
+from functions.convert.conversion.tracks import decoders
+from functions.convert.conversion.tracks.decoders import need_of
 from tests import media
 from tests.unit.conversions import conversion, decoded, joined
 
@@ -90,8 +90,8 @@ def short(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
     kind = KINDS.get(request.node.callspec.params["name"]) if hasattr(request.node, "callspec") else None
     kind = kind or KINDS["aac.mp4"]
     frames = kind.seconds * kind.rate // (576 if kind.rate < 32000 else 1152)
-    monkeypatch.setattr("functions.convert.conversion.encode.SEGMENT", frames // (CHECKPOINTS + 1))
-    monkeypatch.setattr("functions.convert.conversion.decoders.RENEWED_AFTER", RENEWED_AFTER)
+    monkeypatch.setattr("functions.convert.conversion.mpeg.encode.SEGMENT", frames // (CHECKPOINTS + 1))
+    monkeypatch.setattr("functions.convert.conversion.tracks.decoders.RENEWED_AFTER", RENEWED_AFTER)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -133,7 +133,7 @@ def test_a_renewed_decoder_sounds_as_the_one_before_it_would(
     """But for noise that is random by design. The sound's own mean is 0.2."""
     path = made(directory, name)
     renewed = joined(decoded(path)[0])
-    monkeypatch.setattr("functions.convert.conversion.decoders.RENEWED_AFTER", 10**9)
+    monkeypatch.setattr("functions.convert.conversion.tracks.decoders.RENEWED_AFTER", 10**9)
     difference = np.abs(renewed - joined(decoded(path)[0]))
     assert difference.max() < greatest
     assert np.sqrt(np.mean(difference**2)) < mean

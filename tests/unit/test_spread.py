@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from functions.convert.conversion import pipeline
-from functions.convert.conversion.decode import ResumePoint
+from functions.convert.conversion.sound.decode import ResumePoint
 from tests import media
 from tests.benchmarks import spread
 from tests.unit.bytes_source import Bytes

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/tag.py, as mutagen and FFmpeg read what it writes."""
+"""functions/convert/conversion/mpeg/tag.py, as mutagen and FFmpeg read what it writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.id3 import ID3, ParseID3v1
 
-from functions.convert.conversion import tag
 from functions.convert.conversion.media import Chapter
+from functions.convert.conversion.mpeg import tag
 
 # MPEG-1 layer III, 128 kbit/s, 44.1 kHz, silent: all of its side information is zero.
 FRAME = b"\xff\xfb\x90\x64" + bytes(413)

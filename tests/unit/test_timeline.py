@@ -1,4 +1,4 @@
-"""functions/convert/conversion/timeline.py: what a player plays at a time is at that time in the MP3."""
+"""functions/convert/conversion/sound/timeline.py: what a player plays at a time is at that time in the MP3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.convert.conversion.timeline import Clock, Fit, Timeline
+from functions.convert.conversion.sound.timeline import Clock, Fit, Timeline
 from tests.unit.clocks import AAC, chirped, moved, source_time, words
 from tests.unit.conversions import decoded, joined, plan_of
 

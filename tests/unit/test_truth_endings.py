@@ -1,4 +1,4 @@
-"""functions/convert/conversion/outcome.py: judged is how much sound is missing, not what a file states of itself."""
+"""conversion/tracks/outcome.py: judged is how much sound is missing, not what a file states of itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from functions.convert.conversion.cut_off import MISSING_SECONDS, ending
+from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, ending
 from functions.convert.conversion.source import RangeFile
 from tests import media
 from tests.unit.bytes_source import Bytes, file_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.encryption import is_scrambled, protected_tracks
-from functions.convert.conversion.kinds import check_kind
+from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import HINTS, REASONS, Failure
 from tests.unit.bytes_source import Bytes, file_of

@@ -1,4 +1,4 @@
-"""functions/convert/conversion/copying.py: only one stream of MP3 is copied; what else is called MP3 is decoded."""
+"""conversion/mpeg/copying.py: only one stream of MP3 is copied; what else is called MP3 is decoded."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from functions.convert.conversion import pipeline
-from functions.convert.conversion.copying import Copy
-from functions.convert.conversion.frames import offsets
-from functions.convert.conversion.icy import sound_between_titles
-from functions.convert.conversion.mp3_file import sound_start, stated_by_header
+from functions.convert.conversion.containers.icy import sound_between_titles
+from functions.convert.conversion.containers.mp3_file import sound_start, stated_by_header
+from functions.convert.conversion.mpeg.copying import Copy
+from functions.convert.conversion.mpeg.frames import offsets
 from functions.convert.conversion.plan import planned
+from functions.convert.conversion.sound.timeline import Timeline
 from functions.convert.conversion.source import RangeFile
-from functions.convert.conversion.timeline import Timeline
 from functions.convert.errors import NotOneStream
 from functions.shared.reasons import Failure
 from tests import media

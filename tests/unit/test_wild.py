@@ -1,4 +1,4 @@
-"""functions/convert/conversion/wild.py: samples that are no sound are silent, and nothing else changes."""
+"""functions/convert/conversion/sound/wild.py: samples that are no sound are silent, and nothing else changes."""
 
 from __future__ import annotations
 

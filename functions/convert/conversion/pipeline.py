@@ -26,20 +26,22 @@ from dataclasses import astuple, replace
 from importlib import import_module
 from typing import Any
 
-from functions.convert.conversion import choosing, cover, decode, encode, loudness
-from functions.convert.conversion.copying import Copy
-from functions.convert.conversion.cutting import Cutter, cuts
-from functions.convert.conversion.decode import Block
-from functions.convert.conversion.encode import Encoded
-from functions.convert.conversion.listening import Heard, audible
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.media import Chapter
-from functions.convert.conversion.mp3 import Mp3
+from functions.convert.conversion.mpeg import cover, encode
+from functions.convert.conversion.mpeg.copying import Copy
+from functions.convert.conversion.mpeg.encode import Encoded
+from functions.convert.conversion.mpeg.mp3 import Mp3
+from functions.convert.conversion.mpeg.tag import MAX_TEXT_LENGTH
 from functions.convert.conversion.plan import MEASURING, Plan, planned
-from functions.convert.conversion.probe import opened, probe
 from functions.convert.conversion.saved import checkpoint, resume_point
+from functions.convert.conversion.sound import decode, loudness
+from functions.convert.conversion.sound.cutting import Cutter, cuts
+from functions.convert.conversion.sound.decode import Block
+from functions.convert.conversion.sound.timeline import timeline_of
 from functions.convert.conversion.source import RangeFile, RangeSource
-from functions.convert.conversion.tag import MAX_TEXT_LENGTH
-from functions.convert.conversion.timeline import timeline_of
+from functions.convert.conversion.tracks import choosing
+from functions.convert.conversion.tracks.listening import Heard, audible
 from functions.convert.errors import NotOneStream
 from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.reasons import Failure

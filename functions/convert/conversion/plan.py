@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from functions.convert.conversion.choosing import offer, own_choice, ranked, remarks, to_mix
-from functions.convert.conversion.languages import three_letters
-from functions.convert.conversion.layouts import side_of
 from functions.convert.conversion.media import Chapter, Media, Track
+from functions.convert.conversion.tracks.choosing import offer, own_choice, ranked, remarks, to_mix
+from functions.convert.conversion.tracks.languages import three_letters
+from functions.convert.conversion.tracks.layouts import side_of
 from functions.shared.job_warnings import JobWarning
 from functions.shared.options import DEFAULT_QUALITY
 from functions.shared.reasons import Failure

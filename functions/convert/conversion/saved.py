@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from functions.convert.conversion.decode import ResumePoint
 from functions.convert.conversion.marks import Mark
-from functions.convert.conversion.timeline import Clock
+from functions.convert.conversion.sound.decode import ResumePoint
+from functions.convert.conversion.sound.timeline import Clock
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_WARNINGS
 

@@ -15,12 +15,12 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from functions.convert.conversion.layouts import tame
+from functions.convert.conversion.containers.needed_ranges import needed_ranges
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.shaping import Planes, Shaper
+from functions.convert.conversion.sound.shaping import Planes, Shaper
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tracks.layouts import tame
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 

@@ -8,11 +8,11 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from functions.convert.conversion.layouts import tame
+from functions.convert.conversion.containers.needed_ranges import lost_seconds, needed_ranges
+from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.needed_ranges import lost_seconds, needed_ranges
-from functions.convert.conversion.probe import opened
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tracks.layouts import tame
 
 __all__ = ["TrackFile"]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import av.codec.codec
 
-from functions.convert.conversion import lame
-from functions.convert.conversion.frames import header, offsets, with_bitrate
+from functions.convert.conversion.mpeg import lame
+from functions.convert.conversion.mpeg.frames import header, offsets, with_bitrate
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.convert.conversion import tag
-from functions.convert.conversion.encode import Encoded
-from functions.convert.conversion.join import Joiner
+from functions.convert.conversion.mpeg import tag
+from functions.convert.conversion.mpeg.encode import Encoded
+from functions.convert.conversion.mpeg.join import Joiner
+from functions.convert.conversion.mpeg.xing import Tally
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.xing import Tally
 
 __all__ = ["Mp3", "around"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from functions.convert.conversion import ebml, fragments, tails
-from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
-from functions.convert.conversion.mp3_file import stated_by_header
+from functions.convert.conversion.containers import ebml, fragments, tails
+from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
+from functions.convert.conversion.containers.mp3_file import stated_by_header
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["MISSING_SECONDS", "Ending", "ending", "is_cut_off", "lacks_much"]

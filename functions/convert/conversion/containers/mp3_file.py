@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from functions.convert.conversion.frames import Header, header
+from functions.convert.conversion.mpeg.frames import Header, header
 from functions.convert.conversion.source import RangeFile
 from functions.convert.errors import FrameError
 from functions.shared.reasons import Failure

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from functions.convert.conversion import ebml, tails
-from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
+from functions.convert.conversion.containers import ebml, tails
+from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["is_scrambled", "protected_tracks"]

@@ -13,14 +13,14 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion import decoders
-from functions.convert.conversion.decoders import Decoder
-from functions.convert.conversion.following import followed
-from functions.convert.conversion.further import opened_further
+from functions.convert.conversion.containers.further import opened_further
+from functions.convert.conversion.containers.tails import is_chained
 from functions.convert.conversion.marks import Decoded, Mark, with_next
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.tails import is_chained
-from functions.convert.conversion.track_file import TrackFile
+from functions.convert.conversion.tracks import decoders
+from functions.convert.conversion.tracks.decoders import Decoder
+from functions.convert.conversion.tracks.following import followed
+from functions.convert.conversion.tracks.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 

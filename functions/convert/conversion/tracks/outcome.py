@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from functions.convert.conversion import ebml, tails
-from functions.convert.conversion.cut_off import MISSING_SECONDS, Ending, ending
-from functions.convert.conversion.encryption import is_scrambled
+from functions.convert.conversion.containers import ebml, tails
+from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending
+from functions.convert.conversion.containers.encryption import is_scrambled
 from functions.convert.conversion.plan import Plan, is_short
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 if TYPE_CHECKING:
-    from functions.convert.conversion.mixing import MixReader
-    from functions.convert.conversion.reading import TrackReader
+    from functions.convert.conversion.tracks.mixing import MixReader
+    from functions.convert.conversion.tracks.reading import TrackReader
 
 __all__ = ["check_mix", "check_outcome"]
 

@@ -17,8 +17,8 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from functions.convert.conversion.encode import OVERLAP, Encoded, boundary
-from functions.convert.conversion.frames import (
+from functions.convert.conversion.mpeg.encode import OVERLAP, Encoded, boundary
+from functions.convert.conversion.mpeg.frames import (
     header,
     side_info,
     slot,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.convert.conversion.boxes import Box, boxes
+from functions.convert.conversion.containers.boxes import Box, boxes
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["Stated", "has_end_mark", "stated"]

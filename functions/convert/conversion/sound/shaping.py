@@ -9,11 +9,11 @@ import av
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-from functions.convert.conversion.bitstream import BitstreamCheck
-from functions.convert.conversion.filters import Filter, arguments, mixing, shaping
-from functions.convert.conversion.layouts import LIKELY, as_pan
+from functions.convert.conversion.containers.bitstream import BitstreamCheck
 from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.wild import silenced
+from functions.convert.conversion.sound.filters import Filter, arguments, mixing, shaping
+from functions.convert.conversion.sound.wild import silenced
+from functions.convert.conversion.tracks.layouts import LIKELY, as_pan
 from functions.shared.job_warnings import JobWarning, count
 from functions.shared.reasons import Failure
 

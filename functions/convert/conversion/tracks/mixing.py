@@ -14,13 +14,13 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from functions.convert.conversion.layouts import side_of, tame
+from functions.convert.conversion.containers.needed_ranges import needed_ranges
 from functions.convert.conversion.marks import Decoded, Mark
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.needed_ranges import needed_ranges
 from functions.convert.conversion.plan import Shape
-from functions.convert.conversion.shaping import SAMPLE_BYTES, Mixer, Planes, Shaper, sliced
+from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Mixer, Planes, Shaper, sliced
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tracks.layouts import side_of, tame
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 

@@ -9,12 +9,12 @@ from itertools import repeat
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.frames import Header, muted, offsets, side_info, silent, slot, split
 from functions.convert.conversion.marks import with_next
-from functions.convert.conversion.mp3 import around
+from functions.convert.conversion.mpeg.frames import Header, muted, offsets, side_info, silent, slot, split
+from functions.convert.conversion.mpeg.mp3 import around
+from functions.convert.conversion.mpeg.xing import Tally
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.timeline import Timeline
-from functions.convert.conversion.xing import Tally
+from functions.convert.conversion.sound.timeline import Timeline
 from functions.convert.errors import FrameError, NotOneStream
 
 __all__ = ["Copy"]

@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.convert.conversion import frames
-from functions.convert.conversion.lame import Encoder
+from functions.convert.conversion.mpeg import frames
+from functions.convert.conversion.mpeg.lame import Encoder
 
 if TYPE_CHECKING:
-    from functions.convert.conversion.decode import Block, ResumePoint
     from functions.convert.conversion.plan import Shape
+    from functions.convert.conversion.sound.decode import Block, ResumePoint
 
 __all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments"]
 

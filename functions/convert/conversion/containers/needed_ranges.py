@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from av.audio.stream import AudioStream
 
-from functions.convert.conversion.boxes import FIRST, FRAGMENTS, Box, boxes
+from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.source import MIN_GAP, RangeFile
 
 __all__ = ["lost_seconds", "needed_ranges", "whole_index"]

@@ -11,16 +11,16 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion import wild
-from functions.convert.conversion.filters import fade_in, fade_out
 from functions.convert.conversion.marks import Mark
-from functions.convert.conversion.mixing import MixReader
-from functions.convert.conversion.outcome import check_mix, check_outcome
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.reading import TrackReader
-from functions.convert.conversion.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
-from functions.convert.conversion.silence import silence, without_start
-from functions.convert.conversion.timeline import Clock, Timeline, timeline_of
+from functions.convert.conversion.sound import wild
+from functions.convert.conversion.sound.filters import fade_in, fade_out
+from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
+from functions.convert.conversion.sound.silence import silence, without_start
+from functions.convert.conversion.sound.timeline import Clock, Timeline, timeline_of
+from functions.convert.conversion.tracks.mixing import MixReader
+from functions.convert.conversion.tracks.outcome import check_mix, check_outcome
+from functions.convert.conversion.tracks.reading import TrackReader
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 

@@ -22,7 +22,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from functions.convert.conversion.edits import empty_edits
+from functions.convert.conversion.containers.edits import empty_edits
 from functions.convert.conversion.plan import TOLERANCE, Plan
 from functions.convert.conversion.source import RangeFile
 

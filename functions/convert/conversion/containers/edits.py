@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from av.audio.stream import AudioStream
 
-from functions.convert.conversion.boxes import Box, boxes
+from functions.convert.conversion.containers.boxes import Box, boxes
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["empty_edits"]

@@ -11,10 +11,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.boxes import boxes
-from functions.convert.conversion.probe import opened
+from functions.convert.conversion.containers.boxes import boxes
+from functions.convert.conversion.containers.probe import opened
+from functions.convert.conversion.containers.tails import ASF, W64
 from functions.convert.conversion.source import RangeFile
-from functions.convert.conversion.tails import ASF, W64
 from functions.shared.reasons import Failure
 
 __all__ = ["opened_further"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Protocol
 
-from functions.convert.conversion.tag import cleaned
+from functions.convert.conversion.mpeg.tag import cleaned
 from functions.shared.visible import visible
 
 __all__ = ["Sink", "Zip"]

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from av.container import InputContainer
 
-from functions.convert.conversion.decode import Block, blocks
-from functions.convert.conversion.filters import LOUDNESS, Filter, gain
 from functions.convert.conversion.plan import Plan, Shape, within
-from functions.convert.conversion.shaping import SAMPLE_BYTES, Chain, Planes
+from functions.convert.conversion.sound.decode import Block, blocks
+from functions.convert.conversion.sound.filters import LOUDNESS, Filter, gain
+from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Chain, Planes
 
 __all__ = ["SILENCE_DB", "measured"]
 

@@ -9,11 +9,11 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.choosing import ranked
-from functions.convert.conversion.languages import same_language
-from functions.convert.conversion.layouts import tame
-from functions.convert.conversion.probe import opened, probe
+from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
+from functions.convert.conversion.tracks.choosing import ranked
+from functions.convert.conversion.tracks.languages import same_language
+from functions.convert.conversion.tracks.layouts import tame
 from functions.shared.reasons import Failure
 
 __all__ = ["followed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from functions.convert.conversion.boxes import boxes
+from functions.convert.conversion.containers.boxes import boxes
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 

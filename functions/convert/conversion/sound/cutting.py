@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.convert.conversion.decode import Block
+from functions.convert.conversion.mpeg.tag import MAX_CHAPTERS
 from functions.convert.conversion.plan import Plan
-from functions.convert.conversion.shaping import sliced
-from functions.convert.conversion.tag import MAX_CHAPTERS
+from functions.convert.conversion.sound.decode import Block
+from functions.convert.conversion.sound.shaping import sliced
 
 __all__ = ["Cutter", "cuts"]
 

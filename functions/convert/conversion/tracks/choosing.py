@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.convert.conversion.languages import same_language
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.tag import cleaned
+from functions.convert.conversion.mpeg.tag import cleaned
+from functions.convert.conversion.tracks.languages import same_language
 from functions.shared.job_warnings import JobWarning
 
 __all__ = [

@@ -10,19 +10,19 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion import chapters
-from functions.convert.conversion.accepted import CODECS, FORMATS
-from functions.convert.conversion.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
-from functions.convert.conversion.encryption import is_scrambled, protected_tracks
-from functions.convert.conversion.icy import sound_between_titles
-from functions.convert.conversion.kinds import check_kind, is_text
-from functions.convert.conversion.layouts import tame
+from functions.convert.conversion.containers import chapters
+from functions.convert.conversion.containers.accepted import CODECS, FORMATS
+from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
+from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.containers.icy import sound_between_titles
+from functions.convert.conversion.containers.kinds import check_kind, is_text
+from functions.convert.conversion.containers.mp3_file import sound_start
+from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
+from functions.convert.conversion.containers.tails import understates
 from functions.convert.conversion.media import Chapter, Media, Track
-from functions.convert.conversion.mp3_file import sound_start
-from functions.convert.conversion.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.plan import TOLERANCE
 from functions.convert.conversion.source import RangeFile
-from functions.convert.conversion.tails import understates
+from functions.convert.conversion.tracks.layouts import tame
 from functions.shared.reasons import Failure
 
 __all__ = ["opened", "probe"]

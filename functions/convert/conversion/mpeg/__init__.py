@@ -1,0 +1,1 @@
+"""MP3: frames, encoder, joining, copying, tags, covers, zips."""

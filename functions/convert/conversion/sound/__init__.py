@@ -1,0 +1,1 @@
+"""Samples on the clock of the video: cut, shaped, faded, measured."""
