@@ -11,7 +11,7 @@ from functions.shared.api_keys import PATTERN
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
 
-__all__ = ["MAX_KEYS", "ApiKey", "ApiKeyList", "MadeApiKey", "NewApiKey"]
+__all__ = ["MAX_KEYS", "ApiKey", "ApiKeyList", "KeyScope", "MadeApiKey", "NewApiKey"]
 
 MAX_KEYS, MAX_KEY_NAME = 20, 100
 # Those of FOR_KEYS in functions/shared/scopes.py.

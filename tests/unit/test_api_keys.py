@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.login import api_keys as made
-from functions.login.key_shapes import MAX_KEYS, MadeApiKey, NewApiKey
-from functions.login.shapes import KeyScope
+from functions.login.key_shapes import MAX_KEYS, KeyScope, MadeApiKey, NewApiKey
 from functions.shared import api_keys, database, keyring
 from functions.shared.problems import Problem
 from functions.shared.scopes import FOR_KEYS, Scope
