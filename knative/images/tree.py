@@ -30,7 +30,7 @@ def copy(name: str, source: Path, target: Path) -> None:
     functions = target / "functions"
     functions.mkdir(parents=True)
     shutil.copy(source / "functions" / "__init__.py", functions)
-    folders = ["functions/shared"] if name == MIGRATE else ["events", "functions/shared", f"functions/{name}"]
+    folders = ["events", "functions/shared", *([] if name == MIGRATE else [f"functions/{name}"])]
     left_out = () if name == MIGRATE else _MIGRATIONS
     for folder in folders:
         shutil.copytree(source / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", *left_out))

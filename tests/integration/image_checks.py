@@ -33,7 +33,7 @@ def check_sources(name: str, root: Path) -> None:
     functions = {path.name for path in (root / "app/functions").iterdir() if path.is_dir()}
     assert functions - {"__pycache__"} == {"shared", name} - {tree.MIGRATE}
     assert (root / "app/functions/shared/migrations").exists() == (name == "migrate")
-    assert (root / "app/events").exists() == (name != "migrate")
+    assert (root / "app/events").exists()
 
 
 def check_tools(name: str, root: Path) -> None:
