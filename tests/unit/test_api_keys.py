@@ -188,7 +188,7 @@ def test_who_makes_keys_at_once_gets_no_more_of_them() -> None:
         new(user)
     prepare = (
         "from functions.login import api_keys\n"
-        "from functions.login.shapes import NewApiKey\n"
+        "from functions.login.key_shapes import NewApiKey\n"
         "from functions.shared.problems import Problem\n"
         "def make():\n"
         "    try:\n"

@@ -42,7 +42,7 @@ def user() -> str:
 
 @pytest.mark.parametrize("middleware", [Identity(), Verified()])
 def test_a_token_opens_the_routes_of_its_scopes_and_no_other(middleware: Identity, user: str) -> None:
-    token = grants.issue(user, "jobs:read").access_token
+    token = grants.issue(rows.user_row(user), asked="jobs:read").access_token
     assert passes(middleware, Scope.JOBS_READ, token).user_id == user
     for scope in set(Scope) - {Scope.JOBS_READ}:
         assert refused(middleware, scope, token) == (403, "insufficient-scope")
@@ -74,7 +74,7 @@ def test_what_cannot_be_a_key_is_refused_before_anything_is_said_of_scopes(middl
 
 def test_a_token_that_says_admin_counts_while_its_user_is_an_operator(user: str) -> None:
     operators.grant(EMAIL)
-    token = grants.issue(user).access_token
+    token = grants.issue(rows.user_row(user)).access_token
     assert passes(Verified(), Scope.ADMIN, token).user_id == user
     operators.revoke(EMAIL)
     assert refused(Verified(), Scope.ADMIN, token) == (403, "insufficient-scope")
@@ -82,7 +82,7 @@ def test_a_token_that_says_admin_counts_while_its_user_is_an_operator(user: str)
 
 
 def test_who_became_an_operator_after_signing_in_signs_in_again(user: str) -> None:
-    token = grants.issue(user).access_token
+    token = grants.issue(rows.user_row(user)).access_token
     operators.grant(EMAIL)
     assert refused(Verified(), Scope.ADMIN, token) == (403, "insufficient-scope")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from functions.login import grants, operators
+from functions.login.shapes import Token
 from functions.shared import database, tokens
 from functions.shared.problems import Problem
 from functions.shared.scopes import MEANINGS, OF_A_PERSON, Scope, demand, narrowed, parse, written
@@ -48,14 +49,14 @@ def test_a_route_that_names_no_scope_is_for_nobody() -> None:
 
 @with_tables
 def test_a_sign_in_is_for_all_that_a_person_may() -> None:
-    response = grants.issue(rows.user())
+    response = issue(rows.user())
     assert response.scope == EVERYTHING
     assert held(response.access_token) == OF_A_PERSON
 
 
 @with_tables
 def test_a_sign_in_is_for_what_was_asked_and_so_is_all_that_comes_of_it() -> None:
-    response = grants.issue(rows.user(), "jobs:write jobs:read")
+    response = issue(rows.user(), "jobs:write jobs:read")
     for _ in range(3):
         assert response.scope == "jobs:read jobs:write"
         assert held(response.access_token) == {Scope.JOBS_READ, Scope.JOBS_WRITE}
@@ -64,7 +65,7 @@ def test_a_sign_in_is_for_what_was_asked_and_so_is_all_that_comes_of_it() -> Non
 
 @with_tables
 def test_a_renewed_token_may_be_for_less_and_the_next_one_for_all_of_the_sign_in_again() -> None:
-    response = grants.refresh(grants.issue(rows.user(), "jobs:read jobs:write").refresh_token, "jobs:read")
+    response = grants.refresh(issue(rows.user(), "jobs:read jobs:write").refresh_token, asked="jobs:read")
     assert held(response.access_token) == {Scope.JOBS_READ}
     assert held(grants.refresh(response.refresh_token).access_token) == {Scope.JOBS_READ, Scope.JOBS_WRITE}
 
@@ -72,9 +73,9 @@ def test_a_renewed_token_may_be_for_less_and_the_next_one_for_all_of_the_sign_in
 @with_tables
 @pytest.mark.parametrize("asked", ["jobs:write", "jobs:read jobs:write", "account:write", "admin"])
 def test_a_renewed_token_is_never_for_more_and_who_asks_for_it_may_try_again(asked: str) -> None:
-    token = grants.issue(rows.user(), "jobs:read").refresh_token
+    token = issue(rows.user(), "jobs:read").refresh_token
     with pytest.raises(Problem) as caught:
-        grants.refresh(token, asked)
+        grants.refresh(token, asked=asked)
     assert caught.value.code == "invalid-scope"
     assert grants.refresh(token).scope == "jobs:read"
 
@@ -82,7 +83,7 @@ def test_a_renewed_token_is_never_for_more_and_who_asks_for_it_may_try_again(ask
 @with_tables
 def test_a_sign_in_of_the_release_before_this_one_is_for_all_but_what_there_was_not() -> None:
     user, email = somebody()
-    token = grants.issue(user).refresh_token
+    token = issue(user).refresh_token
     operators.grant(email)
     rows.change(table, table.c.user_id == user, scope=None)
     renewed = grants.refresh(token)
@@ -93,10 +94,10 @@ def test_a_sign_in_of_the_release_before_this_one_is_for_all_but_what_there_was_
 @with_tables
 def test_an_operator_s_sign_in_says_so_unless_it_is_asked_to_be_less() -> None:
     user, email = somebody()
-    before = grants.issue(user)
+    before = issue(user)
     operators.grant(email)
-    assert held(grants.issue(user).access_token) == set(Scope)
-    assert Scope.ADMIN not in held(grants.issue(user, EVERYTHING).access_token)
+    assert held(issue(user).access_token) == set(Scope)
+    assert Scope.ADMIN not in held(issue(user, EVERYTHING).access_token)
     assert Scope.ADMIN not in held(grants.refresh(before.refresh_token).access_token)
 
 
@@ -104,12 +105,17 @@ def test_an_operator_s_sign_in_says_so_unless_it_is_asked_to_be_less() -> None:
 def test_who_is_no_operator_any_more_renews_without_it() -> None:
     user, email = somebody()
     operators.grant(email)
-    whole, only = grants.issue(user), grants.issue(user, "admin")
+    whole, only = issue(user), issue(user, "admin")
     operators.revoke(email)
     assert grants.refresh(whole.refresh_token).scope == EVERYTHING
     with pytest.raises(Problem) as caught:
         grants.refresh(only.refresh_token)
     assert caught.value.code == "invalid-scope"
+
+
+def issue(user: str, asked: str = "") -> Token:
+    """A sign-in."""
+    return grants.issue(rows.user_row(user), asked=asked)
 
 
 def held(access_token: str) -> frozenset[Scope]:
