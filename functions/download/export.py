@@ -19,7 +19,19 @@ from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.jobs import names
 from functions.shared.problems import Problem
-from functions.shared.tables import job_events, jobs, notifications, now, refresh_tokens, users
+from functions.shared.tables import (
+    api_keys,
+    converted,
+    identities,
+    job_events,
+    jobs,
+    notifications,
+    now,
+    operators,
+    quotas,
+    refresh_tokens,
+    users,
+)
 from functions.shared.views import rfc3339
 
 __all__ = ["FILENAME", "LEFT_OUT", "check", "exported", "pieces"]
@@ -33,6 +45,7 @@ LEFT_OUT = {
     "checkpoints": "half an MP3, of use to the conversion alone",
     "mailed_tokens": "good for a day at most, and then deleted",
     "outbox": "the events of jobs, which say what job_events says",
+    "turns": "whose turn it is to have a job converted, forgotten soon",
 }
 
 
@@ -50,6 +63,11 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
     return {
         users: users.c.id == user_id,
         refresh_tokens: refresh_tokens.c.user_id == user_id,
+        api_keys: api_keys.c.user_id == user_id,
+        identities: identities.c.user_id == user_id,
+        operators: operators.c.user_id == user_id,
+        quotas: quotas.c.user_id == user_id,
+        converted: converted.c.user_id == user_id,
         notifications: notifications.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),

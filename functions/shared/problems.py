@@ -4,10 +4,14 @@ The errors of functions.shared, each in the module that raises it:
 
 SpeakingError
 ├── Problem                     it becomes problem details
+│   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
 │   └── DatabaseUnavailable     in database.py
+│       └── ExchangeLost        in jobs/turns.py
 ├── ClaimLost                   in jobs/claims.py
+├── OverMinutes                 in jobs/transitions.py
+├── MailRefused                 in mail.py
 ├── NoSuchBlob                  in blobs/interface.py
 ├── DamagedBlob
 ├── NoAnswer                    in proxy.py

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
+from events.errors import SpeakingError
 from functions.shared import database, job_warnings, outbox, quotas
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import changes
@@ -48,7 +49,7 @@ class Audio:
     duration_seconds: float
 
 
-class OverMinutes(Exception):
+class OverMinutes(SpeakingError):
     """The job has failed, for its owner's minutes of today are used up. `event_id` is that of conversion.failed."""
 
     def __init__(self, event_id: str) -> None:
