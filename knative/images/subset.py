@@ -33,13 +33,17 @@ def subset(lock: str, roots: Iterable[str]) -> str:
 
     Raises: ValueError when the lock file lacks one of them, or does not say which package wants which.
     """
-    blocks = {_normal(match["name"]): match for match in _BLOCK.finditer(lock)}
-    if missing := [name for name in roots if name not in blocks]:
+    # A package may be there twice, in versions for different Pythons.
+    blocks = [(_normal(match["name"]), match) for match in _BLOCK.finditer(lock)]
+    wanted_by: dict[str, set[str]] = {name: set() for name, _ in blocks}
+    if missing := [name for name in roots if name not in wanted_by]:
         raise ValueError(f"requirements.lock lacks {', '.join(missing)}: run make lock")
-    if any(match["wanted_by"] is None for match in blocks.values()):
+    if any(match["wanted_by"] is None for _, match in blocks):
         raise ValueError("requirements.lock does not say which package wants which: run make lock")
-    needed = _reachable(set(roots), {name: _wanting(match["wanted_by"]) for name, match in blocks.items()})
-    return "".join(match[0] for name, match in blocks.items() if name in needed)
+    for name, match in blocks:
+        wanted_by[name] |= _wanting(match["wanted_by"])
+    needed = _reachable(set(roots), wanted_by)
+    return "".join(match[0] for name, match in blocks if name in needed)
 
 
 def _reachable(needed: set[str], wanted_by: dict[str, set[str]]) -> set[str]:

@@ -42,6 +42,11 @@ def test_what_is_wanted_in_turn_comes_along_with_hashes_and_markers() -> None:
     assert subset(SMALL_LOCK, ["alpha"]) == "".join(block(name) for name in ("alpha", "Beta_Lib", "delta"))
 
 
+def test_a_package_that_is_there_in_two_versions_comes_along_in_both() -> None:
+    newer = block("delta").replace("4.0", "5.0 ; python_full_version >= '3.12'")
+    assert subset(SMALL_LOCK + newer, ["delta"]) == block("delta") + newer
+
+
 def test_an_extra_is_read_by_name_whatever_the_versions_and_spellings() -> None:
     project = '[project.optional-dependencies]\nfunction = ["Beta_Lib[fast]>=2,<3", "alpha; python_version > \'3\'"]'
     assert extra_of(project, "function") == ["beta-lib", "alpha"]
