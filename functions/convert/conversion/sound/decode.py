@@ -146,7 +146,8 @@ def _placed(
             timeline.lose(lost, missing)
             awaited += missing > 0
         for frame in frames:
-            gap, dropped = timeline.place(_ticks(frame, tick), frame.samples, frame.sample_rate, following)
+            pts = frame.pts if reader.has_one_tick else _ticks(frame, tick)
+            gap, dropped = timeline.place(pts, frame.samples, frame.sample_rate, following)
             if gap:
                 reader.broken += awaited
                 yield from ((None, pause) for pause in silence(frame, gap))

@@ -53,6 +53,7 @@ class MixReader:
         self.warnings = [] if warnings is None else warnings
         self.origin = None
         self.packets_read = 0
+        self.has_one_tick = False
         self.newest: Packet[AudioStream] | None = None
         self.stream = container.streams.audio[tracks[0].position]
         self.is_cut = False

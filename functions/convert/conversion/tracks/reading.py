@@ -51,6 +51,8 @@ class TrackReader(TrackFile):
         self.broken_last = 0
         self.warnings = [] if warnings is None else warnings
         self.recordings = 1
+        # Whether all frames count time in ticks of the first stream; to ask each of them would take long.
+        self.has_one_tick = True
         self.left_rest = False
         self.is_cut = False
         self.is_at_end = False
@@ -103,6 +105,7 @@ class TrackReader(TrackFile):
         self.stream = self._only()
         self.is_cut = self.is_unknown = False
         self.recordings += 1
+        self.has_one_tick = False
         return True
 
     def frames(self, mark: Mark | None, origin: Mark | None = None) -> Iterator[Decoded]:
