@@ -94,7 +94,7 @@ def test_a_place_that_the_index_does_not_lead_to_is_found_from_the_start(directo
     whole, _ = decoded(path)
     place = whole[500].resume
     assert place
-    rest, _ = decoded(path, at=replace(place, mark=place.mark._replace(pts=place.mark.pts and place.mark.pts + 1)))
+    rest, _ = decoded(path, at=place._replace(mark=place.mark._replace(pts=place.mark.pts and place.mark.pts + 1)))
     assert_same(joined(rest), joined(whole[500:]))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
@@ -27,8 +27,7 @@ from functions.shared.reasons import Failure
 __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
 
-@dataclass(frozen=True)
-class ResumePoint:
+class ResumePoint(NamedTuple):
     """Before the packet `mark` came, `sample` samples had come out.
 
     `clock` is what the timeline knew then (None: sound is strung together), and `broken` how many packets could not be
@@ -43,8 +42,7 @@ class ResumePoint:
     origin: Mark | None = None
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Samples: native floats, one plane per channel. `resume` is where to resume decoding to have this block next."""
 
     planes: Planes
@@ -190,7 +188,7 @@ def _trimmed(blocks: Iterator[Block], plan: Plan, at: ResumePoint | None) -> Ite
 
 
 def _earlier(block: Block, point: ResumePoint, samples: int) -> Block:
-    return replace(block, resume=replace(point, sample=point.sample - samples))
+    return block._replace(resume=point._replace(sample=point.sample - samples))
 
 
 def _faded(blocks: Iterator[Block], plan: Plan) -> Iterator[Block]:
