@@ -42,7 +42,7 @@ class Cors(Middleware):
 
     def failed(self, call: Call, error: Exception) -> Response | None:
         """The answer to a preflight request: no route takes OPTIONS, so that it is one that failed."""
-        asks = call.request.method == "OPTIONS" and "Access-Control-Request-Method" in call.request.headers
+        asks = call.request.method == "OPTIONS" and call.header(b"access-control-request-method")
         if not asks or not _allowed(call) or not isinstance(error, Problem) or "Allow" not in error.headers:
             return None
         allowed = {"Access-Control-Allow-Methods": error.headers["Allow"], "Access-Control-Allow-Headers": _ALLOWED}
@@ -50,8 +50,9 @@ class Cors(Middleware):
 
     def after(self, call: Call, response: Response) -> None:
         """Which origin may read it. A cache must not give one origin the answer for another."""
-        if settings.text("CORS_ORIGINS"):
-            response.headers.add_vary_header("Origin")
+        if not settings.text("CORS_ORIGINS"):
+            return
+        response.headers.add_vary_header("Origin")
         if origin := _allowed(call):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -59,5 +60,5 @@ class Cors(Middleware):
 
 def _allowed(call: Call) -> str | None:
     """The origin of the page that asks, if it is one of those listed; letter by letter, as browsers send it."""
-    origin: str = call.request.headers.get("Origin", "")
+    origin = call.header(b"origin")
     return origin if origin in settings.text("CORS_ORIGINS").split() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from functions.shared import settings
-from functions.shared.middleware import Call, Middleware, Route
+from functions.shared.middleware import Call, Middleware, Route, put
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 
 __all__ = ["Protection"]
@@ -24,6 +24,10 @@ SECURITY_HEADERS = {
 }
 # RFC 6797. For a year, and for this name alone: what else is below it is not ours.
 STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+_EVERYWHERE, _BY_TLS = (
+    {name.lower().encode(): value.encode() for name, value in headers.items()}
+    for headers in (SECURITY_HEADERS, STRICT_TRANSPORT)
+)
 
 
 class Protection(Middleware):
@@ -31,14 +35,15 @@ class Protection(Middleware):
 
     async def before(self, call: Call, route: Route) -> None:
         """Upload counts exactly. Raises: Problem (413)."""
-        length, limit = call.request.headers.get("content-length", ""), settings.number("MAX_UPLOAD_BYTES")
-        if length.isascii() and length.isdigit() and int(length) > limit + FORM_OVERHEAD:
+        length = call.header(b"content-length")
+        stated = length.isascii() and length.isdigit()
+        if stated and int(length) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD:
             raise too_large()
 
     def after(self, call: Call, response: Response) -> None:
         """Over what a function may have set."""
-        response.headers.update(SECURITY_HEADERS)
+        put(response, _EVERYWHERE)
         # Who ends TLS for us is not seen from here: PUBLIC_URL says whether somebody does. Never by HTTP (section 7.2).
-        by_http = call.request.headers.get("X-Forwarded-Proto") == "http"
+        by_http = call.header(b"x-forwarded-proto") == "http"
         if settings.text("PUBLIC_URL").startswith("https://") and not by_http:
-            response.headers.update(STRICT_TRANSPORT)
+            put(response, _BY_TLS)

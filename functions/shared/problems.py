@@ -160,6 +160,9 @@ PROBLEMS: dict[str, Kind] = {
 }
 
 
+_written = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class Problem(SpeakingError):
     """An answer to a request that cannot be fulfilled.
 
@@ -185,7 +188,7 @@ class Problem(SpeakingError):
             "code": self.code,
             **self.members,
         }
-        return json.dumps(details, ensure_ascii=False).encode()
+        return _written(details).encode()
 
 
 class Unavailable(SpeakingError):

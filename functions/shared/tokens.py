@@ -7,7 +7,9 @@ Access tokens are JWTs (RFC 9068: typ at+jwt) signed ES256; only the keys of JWK
 
 from __future__ import annotations
 
+import functools
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +26,8 @@ ALGORITHM = "ES256"
 CLOCK_SKEW_SECONDS = 5
 LINK_ALGORITHM = "HS256"
 LINK_TYPE = "audiolift-link+jwt"
+# Ours have some 600 characters. Of so many the outcome is kept.
+MAX_CHARS, MAX_KNOWN = 4096, 1024
 
 
 def bearer(authorization: str | None) -> Caller:
@@ -33,7 +37,7 @@ def bearer(authorization: str | None) -> Caller:
     """
     token = credentials.sent(authorization)
     try:
-        claims = _verified(token)
+        claims = _sound(token)
         return Caller(str(claims["sub"]), _scopes(claims))
     except jwt.ExpiredSignatureError:
         raise unauthenticated(
@@ -64,20 +68,52 @@ def linked_job(token: str) -> str:
         raise Problem("not-found", "This link is not valid, or no longer. Sign in to download the file.") from None
 
 
-def _verified(token: str) -> dict[str, Any]:
+def _sound(token: str) -> Mapping[str, Any]:
+    """The claims of a token that is good now. Raises: InvalidTokenError."""
+    if len(token) > MAX_CHARS:
+        raise jwt.InvalidTokenError("too long")
+    claims = _verified(token, settings.required("JWKS"), settings.text("TOKEN_ISSUER"))
+    if claims is None:
+        raise jwt.InvalidTokenError
+    if int(claims["exp"]) <= time.time() - CLOCK_SKEW_SECONDS:
+        raise jwt.ExpiredSignatureError
+    return claims
+
+
+# A signature is most of what a refusal costs, and good or bad for ever. Whether a token is over is asked each time.
+@functools.lru_cache(MAX_KNOWN)
+def _verified(token: str, jwks: str, issuer: str) -> Mapping[str, Any] | None:
+    """The claims of a token whose end alone is not checked; None for one that is not good, and never will be.
+
+    Raises: ImmatureSignatureError.
+    """
+    try:
+        return _decoded(token, jwks, issuer)
+    except jwt.ImmatureSignatureError:
+        # It may be good later.
+        raise
+    except jwt.InvalidTokenError:
+        return None
+
+
+def _decoded(token: str, jwks: str, issuer: str) -> dict[str, Any]:
     header = jwt.get_unverified_header(token)
     if header.get("typ") != "at+jwt":
         raise jwt.InvalidTokenError("not an access token")
-    issuer = settings.text("TOKEN_ISSUER")
-    return jwt.decode(
+    claims: dict[str, Any] = jwt.decode(
         token,
-        _key(header),
+        _key(str(header.get("kid")), jwks),
         algorithms=[ALGORITHM],
         issuer=issuer,
         audience=issuer,
         leeway=CLOCK_SKEW_SECONDS,
-        options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+        options={"require": ["exp", "iat", "iss", "aud", "sub"], "verify_exp": False},
     )
+    try:
+        int(claims["exp"])
+    except (TypeError, ValueError, OverflowError):
+        raise jwt.InvalidTokenError("exp is no time") from None
+    return claims
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
@@ -89,8 +125,9 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
     return scopes.parse(claims["scope"])
 
 
-def _key(header: Mapping[str, Any]) -> jwt.PyJWK:
-    for key in json.loads(settings.required("JWKS"))["keys"]:
-        if key.get("kid") == header.get("kid") and key.get("alg", ALGORITHM) == ALGORITHM:
+@functools.lru_cache(4)
+def _key(kid: str, jwks: str) -> jwt.PyJWK:
+    for key in json.loads(jwks)["keys"]:
+        if key.get("kid") == kid and key.get("alg", ALGORITHM) == ALGORITHM:
             return jwt.PyJWK(key, ALGORITHM)
     raise jwt.InvalidTokenError("signed with an unknown key")

@@ -13,11 +13,11 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from functions.shared.middleware import Call, Middleware
+from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.middleware.head import HeadSize
 from functions.shared.middleware.problems import Problems, problem_response
 from functions.shared.middleware.telemetry import RequestId, Tracing
-from functions.shared.problems import Unavailable
+from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import Routes
 from functions.shared.threads import in_thread
 
@@ -33,9 +33,9 @@ async def answer(routes: Routes, request: Request) -> Response:
     if path in ("/healthz", "/readyz"):
         return await _health(routes, path)
     chain, call = (*EVERY_FUNCTION, *routes.middleware), Call(request)
-    for each in chain:
-        each.received(call)
     try:
+        for each in chain:
+            each.received(call)
         response = await _handled(routes, chain, call)
     except Exception as error:
         response = next(filter(None, (each.failed(call, error) for each in reversed(chain))))
@@ -53,8 +53,7 @@ def afterwards(function: Callable[..., object], *args: Any) -> BackgroundTask:
 
 
 async def _handled(routes: Routes, chain: tuple[Middleware, ...], call: Call) -> Response:
-    # Not request.url: that has the Host in it, which may be anything.
-    call.route, parts = routes.find(call.request.method, call.request.scope["path"])
+    call.route, parts = _route(routes, call.request)
     for each in chain:
         await each.before(call, call.route)
     handler, arguments = call.route.handler, parts | call.arguments
@@ -63,6 +62,22 @@ async def _handled(routes: Routes, chain: tuple[Middleware, ...], call: Call) ->
     else:
         response = await in_thread(handler, call.request, **arguments)
     return response
+
+
+def _route(routes: Routes, request: Request) -> tuple[Route, dict[str, Any]]:
+    """The route, and the path's parts. What leads nowhere has a route that says so: it is limited as all others are."""
+    try:
+        # Not request.url: that has the Host in it, which may be anything.
+        return routes.find(request.method, request.scope["path"])
+    except Problem as problem:
+        return Route(request.method, "", _refusing(problem)), {}
+
+
+def _refusing(problem: Problem) -> Callable[..., Any]:
+    async def handler(_request: Request, **_arguments: Any) -> Response:
+        raise problem
+
+    return handler
 
 
 async def _health(routes: Routes, path: str) -> Response:

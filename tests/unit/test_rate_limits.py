@@ -13,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.limits import counters, limiter, policies
+from functions.gateway.limits import counters, limiter, memory, policies
 from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import note, spend
 from functions.gateway.limits.middleware import RateLimits
@@ -219,13 +219,50 @@ def test_a_flood_asks_no_counter() -> None:
 
     async def flood() -> list[int]:
         await asyncio.gather(*(spend(POLICY, "flood") for _ in range(4)))
-        before = counters.counters()._here.get(next(iter(limiter._blocked)))
+        before = counted()
         refused = [await spend(POLICY, "flood") for _ in range(10_000)]
         assert all(each.refused for each in refused)
-        return [before, counters.counters()._here.get(next(iter(limiter._blocked)))]
+        return [before, counted()]
+
+    def counted() -> int:
+        return counters.counters()._here.incr(next(iter(limiter._blocked)), POLICY.window, 0)
 
     before, after = asyncio.run(flood())
     assert before == after == 4
+
+
+def test_an_address_that_has_nothing_left_is_refused_whatever_it_asks_for() -> None:
+    """Also where no route leads, which counts as well; and no other address is."""
+    assert statuses(51, path="/v1/nothing") == [404] * 50 + [429]
+    assert asked(path="/v1/nothing", peer="203.0.113.9").status == 404
+    for what in (
+        {"method": "DELETE"},
+        {"method": "OPTIONS"},
+        {"path": "/v1/token", "method": "POST"},
+        {"token": "a.b.c"},
+    ):
+        refused = asked(**what)  # type: ignore[arg-type]
+        assert (refused.status, refused.headers["retry-after"]) == (429, "60")
+        assert refused.headers["ratelimit"] == '"address";r=0;t=60'
+        assert refused.headers["x-request-id"]
+
+
+def test_counters_of_a_process_are_bounded_and_forget_who_is_seen_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_KEYS", 100)
+    here = memory.Memory()
+    for n in range(1000):
+        here.incr(f"once-{n}", 60, 1)
+        assert here.incr("often", 60, 1) == n + 1
+    assert len(here) == 100
+
+
+def test_counters_of_a_process_end_with_their_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = memory.Memory()
+    assert [here.incr("some", 60, 1), here.incr("other", 3600, 1), here.incr("some", 60, 2)] == [1, 1, 3]
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert here.incr("new", 60, 1) == 1
+    assert len(here) == 2
 
 
 def test_what_is_known_of_floods_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,35 @@ def test_clocks_may_differ_by_a_few_seconds(key: dict[str, Any], claim: str, pas
     refused(signed(key, {claim: int(far)}))
 
 
+def test_a_token_that_was_good_is_refused_once_it_is_over(key: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its signature is not checked again; its end is."""
+    token, started = signed(key), time.time()
+    checked = tokens._verified.cache_info().misses
+    for _ in range(3):
+        assert tokens.bearer(f"Bearer {token}").user_id == "anna"
+    assert tokens._verified.cache_info().misses == checked + 1
+    monkeypatch.setattr(time, "time", lambda: started + 60 + tokens.CLOCK_SKEW_SECONDS + 1)
+    assert "expired" in refused(token).detail
+
+
+def test_a_token_of_later_is_good_later(key: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    token = signed(key, {"nbf": int(time.time()) + 30})
+    refused(token)
+    monkeypatch.setattr(tokens, "CLOCK_SKEW_SECONDS", 40)
+    assert tokens.bearer(f"Bearer {token}").user_id == "anna"
+
+
+def test_long_tokens_are_not_kept(key: dict[str, Any]) -> None:
+    known = tokens._verified.cache_info().currsize
+    refused(f"{signed(key)}{'x' * 5000}")
+    assert tokens._verified.cache_info().currsize == known
+
+
+@pytest.mark.parametrize("exp", [float("nan"), float("inf"), [1], {}, "", True])
+def test_a_token_without_a_sound_end_is_refused(key: dict[str, Any], exp: Any) -> None:
+    refused(signed(key, {"exp": exp}))
+
+
 def test_an_unsigned_token_is_refused(key: dict[str, Any]) -> None:
     header = {"alg": "none", "typ": "at+jwt", "kid": key["kid"]}
     refused(f"{encoded(header)}.{encoded(claims_of({}))}.")

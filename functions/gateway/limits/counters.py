@@ -1,4 +1,4 @@
-"""Counters that all gateways share, by the library `limits`: in MongoDB, or in this process (LIMITS_URL).
+"""Counters that all gateways share, by the library `limits` in MongoDB; or those of this process (LIMITS_URL).
 
 While MongoDB is away, each process counts by itself: with so many processes, so many times the quota may pass. Nobody
 is turned away for the loss of a counter, and nobody can try passwords without end. MongoDB is asked again after
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from functions.gateway.limits.memory import Memory
 from functions.shared import settings
 from functions.shared.once import once
 
@@ -43,10 +44,7 @@ class Counters:
     """What was counted, by key."""
 
     def __init__(self, url: str) -> None:
-        # Late: a process that waits for its first request needs none of it.
-        from limits.storage import MemoryStorage
-
-        self._here: Storage = MemoryStorage()
+        self._here = Memory()
         self._shared: Storage | None = None
         self._away_until = 0.0
         if not url.startswith("memory:"):
@@ -75,6 +73,7 @@ class Counters:
         return await asyncio.wait_for(adding, PATIENCE_SECONDS)
 
     def _connect(self, url: str) -> None:
+        # Late: a process that waits for its first request needs none of it.
         from limits.storage import MongoDBStorage
 
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functions.gateway.limits.counters import counters
 from functions.gateway.limits.policies import Policy
 
-__all__ = ["Standing", "note", "spend"]
+__all__ = ["Standing", "blocked", "note", "spend"]
 
 # Who is blocked, by key, until when (Unix time): a flood costs no counter more than the requests that may pass.
 _blocked: dict[str, float] = {}
@@ -25,11 +25,17 @@ class Standing:
     refused: bool
 
 
+def blocked(policy: Policy, who: str) -> Standing | None:
+    """How it stands with somebody who is known to have nothing left; None when that is not known."""
+    key, seconds = _window(policy, who)
+    return Standing(policy, 0, seconds, True) if key in _blocked else None
+
+
 async def spend(policy: Policy, who: str, amount: int = 1) -> Standing:
     """Take so much of somebody's limit. What is refused is not taken."""
+    if known := blocked(policy, who):
+        return known
     key, seconds = _window(policy, who)
-    if key in _blocked:
-        return Standing(policy, 0, seconds, True)
     used = await counters().add(key, policy.window, amount)
     if used <= policy.quota:
         return Standing(policy, policy.quota - used, seconds, False)

@@ -9,9 +9,9 @@ import hashlib
 from starlette.responses import Response
 
 from functions.gateway.limits.address import client_of
-from functions.gateway.limits.limiter import Standing, note, spend
+from functions.gateway.limits.limiter import Standing, blocked, note, spend
 from functions.gateway.limits.policies import POLICIES, By, Policy, in_force
-from functions.shared.middleware import Call, Middleware, Route
+from functions.shared.middleware import Call, Middleware, Route, put
 from functions.shared.problems import Problem
 
 __all__ = ["RateLimits"]
@@ -24,29 +24,34 @@ class RateLimits(Middleware):
         self._by = by
         self._later: set[asyncio.Task[None]] = set()
 
+    def received(self, call: Call) -> None:
+        """Refuse an address that has nothing left, whatever it asks for. Raises: Problem (429)."""
+        if self._by is By.ADDRESS:
+            every = (policy for policy in in_force() if policy.by is By.ADDRESS and policy.counts is None)
+            for standing in filter(None, (blocked(policy, _client(call)) for policy in every)):
+                _note(call, standing)
+
     async def before(self, call: Call, route: Route) -> None:
         """Raises: Problem (429)."""
-        who = client_of(call.request.scope) if self._by is By.ADDRESS else _caller(call)
+        who = _client(call) if self._by is By.ADDRESS else _caller(call)
         for policy in in_force() if who else ():
-            if policy.by is self._by and policy.counts(call.request.method, route.path):
+            if policy.by is self._by and policy.concerns(call.request.method, route.path):
                 await self._spend(call, policy, who)
 
     def after(self, call: Call, response: Response) -> None:
         """As draft-ietf-httpapi-ratelimit-headers-10 says, sections 3 and 4; of the limits by caller, too."""
         standings = _standings(call)
         if standings and self._by is By.ADDRESS:
-            response.headers["RateLimit-Policy"] = ", ".join([_policy(each.policy) for each in standings])
-            response.headers["RateLimit"] = ", ".join([_left(each) for each in standings])
+            policies = ", ".join([_policy(each.policy) for each in standings])
+            left = ", ".join([_left(each) for each in standings])
+            put(response, {b"ratelimit-policy": policies.encode(), b"ratelimit": left.encode()})
 
     async def _spend(self, call: Call, policy: Policy, who: str) -> None:
         amount = 1 if policy.unit == "requests" else _length(call)
         if amount is None:
             # Counted when it has come.
             call.request.state.on_received = lambda size: self._afterwards(policy, who, size)
-        standing = await spend(policy, who, amount or 0)
-        _standings(call).append(standing)
-        if standing.refused:
-            raise _too_many(standing)
+        _note(call, await spend(policy, who, amount or 0))
 
     def _afterwards(self, policy: Policy, who: str, size: int) -> None:
         task = asyncio.ensure_future(note(policy, who, size))
@@ -54,16 +59,30 @@ class RateLimits(Middleware):
         task.add_done_callback(self._later.discard)
 
 
+def _note(call: Call, standing: Standing) -> None:
+    _standings(call).append(standing)
+    if standing.refused:
+        raise _too_many(standing)
+
+
 def _standings(call: Call) -> list[Standing]:
     found: list[Standing] = call.request.scope.setdefault("audiolift.standings", [])
     return found
+
+
+def _client(call: Call) -> str:
+    scope = call.request.scope
+    if "audiolift.client" not in scope:
+        scope["audiolift.client"] = client_of(scope)
+    client: str = scope["audiolift.client"]
+    return client
 
 
 def _caller(call: Call) -> str:
     """The account, or the API key: a bearer that is no JWT, which has two dots. "" for neither."""
     if user_id := call.arguments.get("user_id"):
         return f"account:{user_id}"
-    scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = call.header(b"authorization").partition(" ")
     if scheme.lower() != "bearer" or token.count(".") == 2:
         return ""
     return f"key:{hashlib.sha256(token.strip().encode()).hexdigest()}"
@@ -71,10 +90,9 @@ def _caller(call: Call) -> str:
 
 def _length(call: Call) -> int | None:
     """The bytes of the body that are stated; None when there is one of any length."""
-    headers = call.request.headers
-    if "transfer-encoding" in headers:
+    if call.header(b"transfer-encoding"):
         return None
-    length = headers.get("content-length", "0")
+    length = call.header(b"content-length")
     return int(length) if length.isascii() and length.isdigit() else 0
 
 

@@ -33,19 +33,26 @@ class By(Enum):
 
 @dataclass(frozen=True)
 class Policy:
-    """A limit: `quota` of `unit` in `window` seconds; 0 for none. `counts` says of which methods and paths."""
+    """A limit: `quota` of `unit` in `window` seconds; 0 for none.
+
+    `counts` says of which methods and routes; without it, every request counts, those that lead nowhere too.
+    """
 
     name: str
     by: By
     quota: int
     window: int
-    counts: Callable[[str, str], bool]
+    counts: Callable[[str, str], bool] | None
     what: str
     unit: str = "requests"
 
+    def concerns(self, method: str, path: str) -> bool:
+        """Whether it counts requests of a route."""
+        return self.counts is None or self.counts(method, path)
+
 
 POLICIES = (
-    Policy("address", By.ADDRESS, 1200, 60, lambda _method, _path: True, "Requests of any kind."),
+    Policy("address", By.ADDRESS, 1200, 60, None, "Requests of any kind."),
     Policy("sign-in", By.ADDRESS, 20, 60, lambda method, path: path == "/v1/token", "Sign-ins, and their renewal."),
     Policy("registration", By.ADDRESS, 20, 3600, lambda method, path: path == "/v1/users", "New accounts."),
     Policy("reads", By.CALLER, 600, 60, lambda method, _path: method in READING, "Requests that change nothing."),

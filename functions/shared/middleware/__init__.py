@@ -5,7 +5,7 @@ web.py has those of every function, and calls them; a function's Routes have its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from functions.shared.operations import Access
 from functions.shared.scopes import Caller, Scope
 
-__all__ = ["Call", "Middleware", "Route"]
+__all__ = ["Call", "Middleware", "Route", "put"]
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,21 @@ class Call:
     caller: Caller | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # For many looks, one pass: of those that come twice, the first one counts, as Starlette has it.
+        self._headers = dict(reversed(self.request.scope["headers"]))
+
+    def header(self, name: bytes) -> str:
+        """A header of the request as it came, by its name in lower case; "" without it."""
+        value: bytes = self._headers.get(name, b"")
+        return value.decode("latin-1")
+
 
 class Middleware:
     """Hooks around every handler; those that a class does not need do nothing."""
 
     def received(self, call: Call) -> None:
-        """A request is here; its route is not known yet. Must not raise."""
+        """A request is here; its route is not known yet. May refuse it by raising Problem: nothing is cheaper."""
 
     async def before(self, call: Call, route: Route) -> None:
         """The handler is about to be called. May add to its arguments, and refuse by raising Problem or Unavailable."""
@@ -57,3 +66,10 @@ class Middleware:
 
     def after(self, call: Call, response: Response) -> None:
         """The response is about to be sent, whatever became of the request. The last class is called first."""
+
+
+def put(response: Response, headers: Mapping[bytes, bytes]) -> None:
+    """Set headers of a response, by their names in lower case: all at once, for each look at a response takes time."""
+    kept = [pair for pair in response.raw_headers if pair[0] not in headers]
+    # In place: the response's `headers` are a view of this list.
+    response.raw_headers[:] = [*kept, *headers.items()]

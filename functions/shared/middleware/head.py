@@ -16,6 +16,6 @@ class HeadSize(Middleware):
 
     async def before(self, call: Call, route: Route) -> None:
         """Raises: Problem (431)."""
-        sizes = [len(name) + len(value) for name, value in call.request.headers.raw]
+        sizes = [len(name) + len(value) for name, value in call.request.scope["headers"]]
         if not route.takes_events and (len(sizes) > MAX_HEADERS or sum(sizes) > MAX_HEADER_BYTES):
             raise Problem("headers-too-large", f"Send at most {MAX_HEADERS} headers, of 64 KiB together.")

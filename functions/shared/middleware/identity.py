@@ -29,7 +29,7 @@ class Identity(Middleware):
         return None
 
     async def _caller(self, call: Call, route: Route) -> Caller | None:
-        authorization = call.request.headers.get("Authorization")
+        authorization = call.header(b"authorization")
         key = credentials.sent(authorization)
         if not api_keys.is_key(key):
             return tokens.bearer(authorization)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 
 from starlette.responses import Response
 
 from functions.shared import trace
-from functions.shared.middleware import Call, Middleware
+from functions.shared.middleware import Call, Middleware, put
 
 __all__ = ["REQUEST_ID", "RequestId", "Tracing"]
 
 REQUEST_ID = "X-Request-Id"
+_NAME = REQUEST_ID.lower().encode()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -21,8 +22,8 @@ class Tracing(Middleware):
 
     def received(self, call: Call) -> None:
         """One that is not sound is dropped."""
-        headers = call.request.headers
-        trace.follow(trace.parse(headers.get("traceparent"), headers.get("tracestate")))
+        if parent := call.header(b"traceparent"):
+            trace.follow(trace.parse(parent, call.header(b"tracestate")))
 
 
 class RequestId(Middleware):
@@ -30,13 +31,11 @@ class RequestId(Middleware):
 
     def received(self, call: Call) -> None:
         """The request has it as a header, so that it goes along to where the request is passed on."""
-        given = call.request.headers.get(REQUEST_ID, "")
-        if not _ID.fullmatch(given):
-            name = REQUEST_ID.lower().encode()
-            kept = [pair for pair in call.request.scope["headers"] if pair[0] != name]
+        if not _ID.fullmatch(call.header(_NAME)):
+            kept = [pair for pair in call.request.scope["headers"] if pair[0] != _NAME]
             # In place: the request's headers are a view of this list.
-            call.request.scope["headers"][:] = [*kept, (name, uuid.uuid4().hex.encode())]
+            call.request.scope["headers"][:] = [*kept, (_NAME, secrets.token_hex(16).encode())]
 
     def after(self, call: Call, response: Response) -> None:
         """A response that another function gave has it already."""
-        response.headers[REQUEST_ID] = call.request.headers[REQUEST_ID]
+        put(response, {_NAME: next(value for name, value in call.request.scope["headers"] if name == _NAME)})
