@@ -11,13 +11,17 @@ from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.pace import Pace
 from functions.shared.problems import Problem
 
-__all__ = ["GRACE_SECONDS", "MAX_HEAD_BYTES", "BoundedProtocol"]
+__all__ = ["GRACE_SECONDS", "MAX_HEAD_BYTES", "MAX_WAITING", "BoundedProtocol"]
 
 # What the broker's ingress and the queue-proxy let through (Go's net/http: 1 MiB for all headers), and what is added on
 # the way. A server that refuses it does so by a 4xx of its own, on which the dispatcher drops the event.
 MAX_HEAD_BYTES = 2 * 1024 * 1024
 # How long a connection without a request is kept after SIGTERM: its first one may be on the way.
 GRACE_SECONDS = 3.0
+# Requests that may wait on a connection for the one before them. All that have come are read in one turn of the event
+# loop, while nobody else has one; a client that sends more is answered these, and asks again for the rest by another
+# connection, as any client that sends ahead must be able to (RFC 9112, section 9.3.2).
+MAX_WAITING = 16
 
 
 class _Malformed(Exception):
@@ -77,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        if not _is_sound(self.parser.get_http_version(), self.headers):
+        if len(self.pipeline) >= MAX_WAITING or not _is_sound(self.parser.get_http_version(), self.headers):
             raise _Malformed
         self._pending_bytes = self.body_bytes = 0
         self.expects_head = False

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.shared import draining, flask_stand_in, settings, starting
 from functions.shared.lingering import Lingering
 from functions.shared.protocol import BoundedProtocol
+from functions.shared.seldom import Seldom
 from functions.shared.settings import SettingError
 from functions.shared.starting import CannotStart
 
@@ -36,13 +37,19 @@ def main() -> None:
     name = _named()
     try:
         settings.check()
-        logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s")
+        _log()
         # What the function needs is declared in its modules.
         app = app_of(name)
         starting.check()
     except (SettingError, CannotStart) as error:
         sys.exit(f"{name} does not start: {error}")
     _serve(app)
+
+
+def _log() -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(Seldom())
+    logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s", handlers=[handler])
 
 
 def app_of(name: str) -> ASGIApp:

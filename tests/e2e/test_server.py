@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from functions.shared.protocol import MAX_WAITING
 from tests.e2e.alone import refuses, serving, sign_up, told
 from tests.patience import PATIENCE, eventually
 from tests.unit.sink import Sink
@@ -67,6 +68,16 @@ def test_trailers_without_end_are_refused_before_they_fill_the_memory(environmen
     with serving("gateway", environment) as (_, client), connected(client) as connection:
         connection.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Big: ")
         assert refused(connection, b"x" * MEBIBYTE)
+
+
+def test_of_many_requests_sent_ahead_some_are_answered_and_the_connection_ends(environment: dict[str, str]) -> None:
+    """One connection must not have the event loop for itself."""
+    with serving("gateway", environment) as (_, client), connected(client) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        answers = connection.makefile("rb").read().split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == [b"200"] * (MAX_WAITING + 1)
+        assert b"connection: close" in answers[-1].lower()
+        assert client.get("/healthz").status_code == 200
 
 
 def test_a_function_takes_a_request_after_one_whose_body_it_did_not_read(environment: dict[str, str]) -> None:
