@@ -1,36 +1,34 @@
-"""What passing through the gateway costs: up and down, by the function called directly and through the gateway, in turns.
+"""What passing through the gateway costs: up and down, by the function called directly and through it, in turns.
 
     python -m tests.benchmarks.through [--megabytes 4096] [--rounds 3]
 
-Rows are in SQLite, files in a directory of the temporary directory. The client sends and takes bytes as fast as they
+Rows are in SQLite, files in a directory below the temporary directory. The client sends and takes bytes as fast as they
 go, and computes nothing. It prints its figures; a busy machine slows both alike, so that ratios count.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import socket
-import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import httpx
-
+from functions.shared.jobs import names
+from tests.benchmarks.edge import Edge, cpu_seconds, edge
 from tests.benchmarks.report import say, spread, table
-from tests.e2e.alone import serving, sign_up, told
 from tests.e2e.inside import peak_rss
+from tests.patience import PATIENCE
 
 __all__ = ["Pass", "main", "measured", "rows"]
 
 MEGABYTE = 1_000_000
 PIECE = 1 << 20
+GATEWAY = "gateway"
 FUNCTIONS = {"up": "upload", "down": "download"}
 UNLIMITED = {"RATE_LIMITS": '{"bytes": "0"}', "MAX_UPLOAD_BYTES": str(1 << 40), "MAX_USER_BYTES": "0"}
 
@@ -43,6 +41,9 @@ class Pass:
     cpu: Mapping[str, float]
 
 
+Pairs = dict[str, list[tuple[Pass, Pass]]]
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -51,27 +52,132 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         passes, peaks = measured(Path(name), arguments.megabytes * MEGABYTE, arguments.rounds)
-    print(rows(passes, peaks, arguments.megabytes))
+    print(rows(passes, peaks))
 
 
-def measured(
-    directory: Path, size: int, rounds: int
-) -> tuple[dict[str, list[tuple[Pass, Pass]]], dict[str, int]]:
-    """For each way, up and down, pairs of passes: directly, through. And each function's peak of memory, in bytes."""
-    with ExitStack() as stack:
-        machine = stack.enter_context(_machine(directory))
-        machine.download = machine.with_audio(directory, size)
-        ways: dict[str, Callable[[str], None]] = {
-            "up": lambda via: machine.send(via, size),
-            "down": lambda via: machine.take(via, size),
-        }
-        for way, go in ways.items():
-            # What is imported late is imported now.
-            machine.timed(way, go)
-        found: dict[str, list[tuple[Pass, Pass]]] = {way: [] for way in ways}
+def measured(directory: Path, size: int, rounds: int) -> tuple[Pairs, dict[str, tuple[int, int]]]:
+    """For each way, up and down, pairs of passes: directly, through.
+
+    And the peak of each function's memory, in bytes: after one body of a mebibyte each way, and at the end.
+    """
+    with edge(directory, UNLIMITED) as served:
+        # What is imported late is imported now.
+        for way in FUNCTIONS:
+            _pair(served, way, PIECE)
+        before = {name: peak_rss(pid) for name, pid in served.processes.items()}
+        found: Pairs = {way: [] for way in FUNCTIONS}
         for number in range(1, rounds + 1):
-            for way, go in ways.items():
-                found[way].append(machine.timed(way, go))
-                direct, through = found[way][-1]
+            for way in FUNCTIONS:
+                direct, through = _pair(served, way, size, through_first=number % 2 == 0)
+                found[way].append((direct, through))
                 say(f"round {number}: {way} {direct.seconds:.2f} s, through the gateway {through.seconds:.2f} s")
-        return found, {name: peak_rss(pid) for name, pid in machine.processes.items()}
+        return found, {name: (before[name], peak_rss(pid)) for name, pid in served.processes.items()}
+
+
+def rows(passes: Pairs, peaks: Mapping[str, tuple[int, int]]) -> str:
+    """The tables."""
+    heads = (
+        "way",
+        "directly, s",
+        "through, s",
+        "throughput, through ÷ directly",
+        "CPU of the function, s",
+        "of the gateway, s",
+    )
+    times = table(heads, [_row(way, pairs) for way, pairs in passes.items()])
+    held = [(name, *(f"{each / MEGABYTE:.0f}" for each in peaks[name])) for name in (GATEWAY, *FUNCTIONS.values())]
+    return f"{times}\n{table(('peak of memory, MB', 'before', 'after'), held)}"
+
+
+def _row(way: str, pairs: Sequence[tuple[Pass, Pass]]) -> tuple[str, ...]:
+    ratios = [direct.seconds / through.seconds for direct, through in pairs]
+    return (
+        way,
+        spread([direct.seconds for direct, _ in pairs]),
+        spread([through.seconds for _, through in pairs]),
+        spread(ratios),
+        f"{median(through.cpu[FUNCTIONS[way]] for _, through in pairs):.2f}",
+        f"{median(through.cpu[GATEWAY] for _, through in pairs):.2f}",
+    )
+
+
+def _pair(served: Edge, way: str, size: int, *, through_first: bool = False) -> tuple[Pass, Pass]:
+    job = "" if way == "up" else _job_with_audio(served, size)
+
+    def go(via: str) -> None:
+        _take(served, via, job, size) if job else _send(served, via, size)
+
+    order = sorted((FUNCTIONS[way], GATEWAY), key=lambda via: (via == GATEWAY) is not through_first)
+    took = {via: _timed(served, go, via) for via in order}
+    return took[FUNCTIONS[way]], took[GATEWAY]
+
+
+def _timed(served: Edge, go: Callable[[str], object], via: str) -> Pass:
+    before, begun = _cpu(served), time.perf_counter()
+    go(via)
+    seconds, after = time.perf_counter() - begun, _cpu(served)
+    for path in served.blobs.glob("video/*"):
+        # Of use to nobody, and there is no room for all of them.
+        path.unlink()
+    return Pass(seconds, {name: after[name] - before[name] for name in after})
+
+
+def _cpu(served: Edge) -> dict[str, float]:
+    return {name: cpu_seconds(pid) for name, pid in served.processes.items()}
+
+
+def _send(served: Edge, via: str, size: int) -> str:
+    """Upload a video of zeros. Returns: the job's id."""
+    with _asked(served, via, "POST /v1/jobs", f"Content-Type: video/mp4\r\nContent-Length: {size}\r\n") as connection:
+        piece = memoryview(bytes(PIECE))
+        for start in range(0, size, PIECE):
+            connection.sendall(piece[: size - start])
+        _, head = _head(connection, 202)
+    return re.findall(r"(?im)^location: /v1/jobs/([0-9a-f]+)", head)[0]
+
+
+def _take(served: Edge, via: str, job: str, size: int) -> None:
+    """Download an MP3."""
+    with _asked(served, via, f"GET /v1/jobs/{job}/audio") as connection:
+        rest, _ = _head(connection, 200)
+        had, piece = len(rest), bytearray(PIECE)
+        while had < size:
+            count = connection.recv_into(piece)
+            if not count:
+                raise ConnectionError(f"{via} broke off after {had} of {size} bytes")
+            had += count
+
+
+def _job_with_audio(served: Edge, size: int) -> str:
+    """A job with an MP3 of zeros, which takes no room on the disk."""
+    job = _send(served, FUNCTIONS["up"], PIECE)
+    made = served.blobs / names.audio(job, 1)
+    made.parent.mkdir(exist_ok=True)
+    with made.open("wb") as file:
+        file.truncate(size)
+    said = "state = 'done', audio = ?, audio_bytes = ?, audio_sha256 = ?, expires_at = '2999-01-01 00:00:00.000000'"
+    served.change(f"UPDATE jobs SET {said} WHERE id = ?", names.audio(job, 1), size, "ab" * 32, job)
+    return job
+
+
+def _asked(served: Edge, via: str, what: str, more: str = "") -> socket.socket:
+    connection = socket.create_connection(served.addresses[via], timeout=PATIENCE)
+    authorization = served.signed_in["Authorization"]
+    head = f"{what} HTTP/1.1\r\nHost: audiolift\r\nAuthorization: {authorization}\r\n{more}\r\n"
+    connection.sendall(head.encode())
+    return connection
+
+
+def _head(connection: socket.socket, status: int) -> tuple[bytes, str]:
+    """What came of the body with the head, and the head. Raises: ConnectionError for another status."""
+    got = b""
+    while b"\r\n\r\n" not in got and (more := connection.recv(PIECE)):
+        got += more
+    if not got.startswith(b"HTTP/1.1 %d " % status):
+        raise ConnectionError(got.decode(errors="replace")[:1000])
+    head, _, rest = got.partition(b"\r\n\r\n")
+    return rest, head.decode()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks import conversion, report, throughput
+from tests.benchmarks import conversion, flood, report, through, throughput
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
 from tests.benchmarks.ours import Ours
@@ -123,3 +123,26 @@ def test_ratios_are_those_of_the_same_turn() -> None:
         conversion.PLAIN: [Figures(2.0, 1.0, 1, 1), Figures(4.0, 1.0, 1, 1)],
     }
     assert "0.62 (0.50–0.75)" in conversion._comparison({"10 s": runs})
+
+
+def test_bodies_pass_through_the_gateway_whole_and_unbuffered(tmp_path: Path) -> None:
+    size = 128 * MB + 1
+    passes, peaks = through.measured(tmp_path, size, 1)
+    for way in ("up", "down"):
+        ((directly, past_the_gateway),) = passes[way]
+        assert directly.cpu["gateway"] < past_the_gateway.cpu["gateway"]
+    for before, after in peaks.values():
+        assert after - before < size / 4
+    assert "| up |" in through.rows(passes, peaks)
+
+
+def test_floods_are_refused_while_a_good_client_is_answered(tmp_path: Path) -> None:
+    """That each request is refused for its own reason, the flood itself sees to."""
+    found = flood.measured(tmp_path, rate=500, seconds=0.5)
+    assert found.keys() == flood.KINDS.keys()
+    for _, paced, good, fast, _ in found.values():
+        # The last turn of all connections may begin in the last moment.
+        assert 0 < paced.per_second <= 500 + flood.CONNECTIONS / 0.5
+        assert fast.per_second > 0
+        assert 0 < good.p50 <= good.p95
+    assert flood.rows(found, 500).count("\n") == 2 + len(flood.KINDS)
