@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from functions.shared.crowd import Crowd
 from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.pace import Pace
 from functions.shared.problems import Problem
@@ -35,6 +36,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     pace = Pace()
+    # Of the process: made with its first connection, when it may have as many as it ever may.
+    crowd: Crowd | None = None
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -42,6 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._field_bytes = self._pending_bytes = 0
         self._refused = self._last = False
         self._watch = self.pace.watch(self)
+        self._crowd = type(self).crowd = type(self).crowd or Crowd()
         # Between requests and in a head; not in a body.
         self.expects_head = True
         self.body_bytes = 0
@@ -50,10 +54,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._crowd.waits(self, len(self.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to watch any more."""
         self._watch.end()
+        self._crowd.goes_on(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(_too_large())
         if not self._refused:
             self._watch.goes_on(self._pending_bytes)
+            self._crowd.holds(self, self._pending_bytes)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -85,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise _Malformed
         self._pending_bytes = self.body_bytes = 0
         self.expects_head = False
+        self._crowd.goes_on(self)
         super().on_headers_complete()
         # What comes after a request that asks for another protocol would not be read as requests.
         if self._last or self.parser.should_upgrade():
@@ -101,6 +109,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._pending_bytes = 0
         self.expects_head = True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The connection waits for the next request, if there is none yet."""
+        super().on_response_complete()
+        if not self.pipeline and not self.transport.is_closing():
+            self._crowd.waits(self, len(self.connections))
+
+    def crowded_out(self) -> None:
+        """The connection is needed for others."""
+        # Not for as long as it takes to tell the client.
+        self.transport.abort()
 
     def resume_writing(self) -> None:
         """The client has taken what was written."""

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.shared import draining, flask_stand_in, settings, starting
+from functions.shared.crowd import allow_many
 from functions.shared.lingering import Lingering
 from functions.shared.protocol import BoundedProtocol
 from functions.shared.seldom import Seldom
@@ -81,6 +82,7 @@ def _named() -> str:
 
 
 def _serve(app: ASGIApp) -> None:
+    allow_many()
     config = uvicorn.Config(
         Lingering(app),
         host=settings.text("HOST"),

@@ -43,13 +43,19 @@ def command(name: str) -> list[str]:
 
 
 @contextmanager
-def serving(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """A function that answers, and a client of it. The process is killed at the end, should it still run."""
+def serving(
+    name: str, environment: Mapping[str, str], most_files: int | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """A function that answers, and a client of it. The process is killed at the end, should it still run.
+
+    It may have `most_files` open, connections among them.
+    """
+    limited = ["sh", "-c", f'ulimit -n {most_files}; exec "$@"', "sh"] if most_files else []
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with (
-        subprocess.Popen(command(name), cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
+        subprocess.Popen([*limited, *command(name)], cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         try:

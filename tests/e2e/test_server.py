@@ -6,7 +6,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -14,6 +14,7 @@ import pytest
 
 from functions.shared.protocol import MAX_WAITING
 from tests.e2e.alone import refuses, serving, sign_up, told
+from tests.e2e.inside import peak_rss
 from tests.patience import PATIENCE, eventually
 from tests.unit.sink import Sink
 
@@ -114,3 +115,27 @@ def sent(environment: dict[str, str], event_id: str) -> bool:
     with closing(sqlite3.connect(path, timeout=30)) as connection:
         ((sent_at,),) = connection.execute("SELECT sent_at FROM outbox WHERE event_id = ?", (event_id,))
     return sent_at is not None
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_connections_without_a_request_do_not_keep_others_out(environment: dict[str, str], begun: bytes) -> None:
+    """Idle ones, and slowloris; more of them than the process may have files."""
+    with serving("gateway", environment, most_files=200) as (_, client), ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(connected(client)).sendall(begun)
+        for _ in range(5):
+            with httpx.Client(base_url=client.base_url, timeout=PATIENCE) as other:
+                assert other.get("/healthz").status_code == 200
+
+
+def test_heads_that_never_end_do_not_fill_the_memory(environment: dict[str, str]) -> None:
+    """Each of them is shorter than is allowed."""
+    with serving("gateway", environment) as (process, client), ExitStack() as stack:
+        client.get("/healthz")
+        before = peak_rss(process.pid)
+        for _ in range(150):
+            with suppress(ConnectionError):
+                connection = stack.enter_context(connected(client))
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 1_900_000)
+        assert client.get("/healthz").status_code == 200
+        assert peak_rss(process.pid) - before < 200 * MEBIBYTE
