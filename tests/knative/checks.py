@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.knative.plane import Plane
 from tests.patience import PATIENCE
 from tests.system import User
 
-__all__ = ["attributes", "check_told_once", "jobs", "names", "upload_all"]
+__all__ = ["attributes", "check_told_once", "jobs", "names", "told", "upload_all"]
 
 _PAUSE = 2
 
@@ -61,3 +62,11 @@ def _left(plane: Plane, titles: Sequence[str]) -> list[Any]:
     ids = tuple(job["id"] for job in found) or ("",)
     query = f"SELECT type, attempts FROM outbox WHERE settled_at IS NULL AND job_id IN ({', '.join(['%s'] * len(ids))})"
     return [*missing, *waiting, *plane.rows(query, *ids)]
+
+
+def told(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """What the events of a job's stream say of the job, one after the other."""
+    for line in lines:
+        if line.startswith("data: "):
+            job: dict[str, Any] = json.loads(line.removeprefix("data: "))
+            yield job

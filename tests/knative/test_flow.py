@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests import media
+from tests.knative.checks import told
 from tests.knative.plane import Plane
 from tests.patience import eventually
 from tests.system import User
@@ -19,9 +19,8 @@ def test_who_uploads_by_the_public_name_follows_the_job_gets_mail_and_downloads(
     job_id = user.upload(video)["id"]
 
     with user.http.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
-        lines = [line.removeprefix("data: ") for line in stream.iter_lines() if line.startswith("data: ")]
+        *_, job = told(stream.iter_lines())
 
-    job = json.loads(lines[-1])
     assert job["state"] == "done", job["error"]
     assert media.tone(user.audio(job)) == pytest.approx(440, abs=2)
     (mail,) = eventually(lambda: plane.mailbox.of(user.email), "a mail")
@@ -31,10 +30,9 @@ def test_who_uploads_by_the_public_name_follows_the_job_gets_mail_and_downloads(
 def test_events_of_a_job_come_while_it_goes_on(user: User, long_audio: Path) -> None:
     job_id = user.upload(long_audio)["id"]
     with user.http.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
-        for line in stream.iter_lines():
-            if '"state": "converting"' in line:
-                assert user.job(job_id)["state"] == "converting"
-                break
+        assert any(job["state"] == "converting" for job in told(stream.iter_lines()))
+        # Nothing has kept it back until the end.
+        assert user.job(job_id)["state"] == "converting"
     assert user.wait(job_id)["state"] == "done"
 
 
