@@ -133,7 +133,8 @@ def _send(served: Edge, via: str, size: int) -> str:
         for start in range(0, size, PIECE):
             connection.sendall(piece[: size - start])
         _, head = _head(connection, 202)
-    return re.findall(r"(?im)^location: /v1/jobs/([0-9a-f]+)", head)[0]
+    job: str = re.findall(r"(?im)^location: /v1/jobs/([0-9a-f]+)", head)[0]
+    return job
 
 
 def _take(served: Edge, via: str, job: str, size: int) -> None:

@@ -14,9 +14,9 @@ import pytest
 from tests import media
 from tests.e2e.inside import check_problem, rows
 from tests.patience import PATIENCE
-from tests.system import Audiolift
+from tests.system import Audiolift, User
 
-MANY = 40
+MANY, AT_ONCE = 40, 20
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,30 @@ def test_ones_clip_is_done_after_a_few_of_anothers_many(audiolift: Audiolift, tm
     # Two convert at a time: those that are running when it comes end first, and some beside it.
     assert sum(came < place < went for place in others) <= 6
     assert sum(place > went for place in others) >= 2, "nothing was waiting any more: the test says nothing"
+
+
+def test_at_five_times_what_may_wait_uploads_are_refused_early_and_all_that_were_taken_are_done(tmp_path: Path) -> None:
+    """And more are taken afterwards, without help."""
+    clip = media.make(tmp_path / "mp4-aac.mp4")
+    crowded = Audiolift(tmp_path / "data", {"MAX_QUEUED_JOBS": str(AT_ONCE)})
+    try:
+        many = [crowded.user() for _ in range(2)]
+        with ThreadPoolExecutor(8) as uploads:
+            said = list(uploads.map(lambda n: (many[n % 2], offer(many[n % 2], clip)), range(5 * AT_ONCE)))
+        taken = [(user, answer.json()["id"]) for user, answer in said if answer.status_code == 202]
+        refused = [answer for _, answer in said if answer.status_code != 202]
+        assert len(taken) >= AT_ONCE
+        assert len(refused) >= AT_ONCE
+        for answer in refused:
+            check_problem(answer, 503, "too-busy")
+            assert int(answer.headers["Retry-After"]) > 0
+        states = rows(crowded, "SELECT count(*) FROM jobs")
+        assert states[0][0] == len(taken), "what was refused has left something"
+        assert {user.wait(job)["state"] for user, job in taken} == {"done"}
+        assert many[0].convert(clip)["state"] == "done"
+    finally:
+        crowded.stop()
+
+
+def offer(user: User, clip: Path) -> httpx.Response:
+    return user.http.post("/v1/jobs", headers={"Content-Type": "video/mp4"}, content=clip.read_bytes())
