@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from functions.shared.crowd import Crowd
+from functions.shared.joined import Joined
 from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.pace import Pace
 from functions.shared.problems import Problem
@@ -94,6 +95,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.expects_head = False
         self._crowd.goes_on(self)
         super().on_headers_complete()
+        # Before its task has run for the first time.
+        self.cycle.transport = Joined(self.transport, self.loop)  # type: ignore[assignment]
         # What comes after a request that asks for another protocol would not be read as requests.
         if self._last or self.parser.should_upgrade():
             self.cycle.keep_alive = False
@@ -168,6 +171,8 @@ class BoundedProtocol(HttpToolsProtocol):
         body = problem.body()
         named = {**problem.headers, "Content-Length": str(len(body)), "Connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+        if self.cycle:
+            self.cycle.transport.flush()  # type: ignore[attr-defined]
         self.transport.write(f"HTTP/1.1 {problem.status} \r\n{head}\r\n".encode() + body)
         # Until the client ends it: lingering.py says why.
         self.transport.write_eof()

@@ -81,6 +81,14 @@ def test_of_many_requests_sent_ahead_some_are_answered_and_the_connection_ends(e
         assert client.get("/healthz").status_code == 200
 
 
+def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows_it(environment: dict[str, str]) -> None:
+    with serving("gateway", environment) as (_, client), connected(client) as connection:
+        connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n")
+        answers = connection.makefile("rb").read().split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == [b"200"]
+        assert answers[0].endswith(b"\r\n\r\n")
+
+
 def test_a_function_takes_a_request_after_one_whose_body_it_did_not_read(environment: dict[str, str]) -> None:
     """On one connection: the rest of the body is not taken for a request."""
     with serving("sweep", environment) as (_, client), connected(client) as connection:
