@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks import conversion, flood, report, through, throughput
+from tests.benchmarks import conversion, flood, report, through, throughput, turns
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
 from tests.benchmarks.ours import Ours
@@ -146,3 +146,12 @@ def test_floods_are_refused_while_a_good_client_is_answered(tmp_path: Path) -> N
         assert fast.per_second > 0
         assert 0 < good.p50 <= good.p95
     assert flood.rows(found, 500).count("\n") == 2 + len(flood.KINDS)
+
+
+def test_ones_clip_is_timed_behind_anothers(tmp_path: Path) -> None:
+    turn = turns.measured(tmp_path, 6)
+    assert 0 <= turn.waited <= 6
+    assert 0 <= turn.before <= 6
+    assert turn.seconds > 0
+    assert turn.alone > 0
+    assert turns.rows(turn).count("\n") == 3
