@@ -27,15 +27,16 @@ class Crowd:
         # A request takes two descriptors where it is passed on.
         self._most = most or min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._most_bytes, self._bytes = most_bytes, 0
+        self._open: set[_Connection] = set()
         # By how long they have waited, the longest first; and what each one's head holds.
         self._waiting: dict[_Connection, None] = {}
         self._heads: dict[_Connection, int] = {}
 
-    def waits(self, connection: _Connection, connections: int) -> None:
-        """A connection begins to wait for a request; there are so many by now."""
+    def waits(self, connection: _Connection) -> None:
+        """A connection, new or not, begins to wait for a request."""
+        self._open.add(connection)
         self._waiting[connection] = None
-        while connections > self._most and self._waiting:
-            connections -= 1
+        while len(self._open) > self._most and self._waiting:
             self._end(next(iter(self._waiting)))
 
     def holds(self, connection: _Connection, count: int) -> None:
@@ -47,12 +48,17 @@ class Crowd:
             self._end(max(self._heads, key=self._heads.__getitem__))
 
     def goes_on(self, connection: _Connection) -> None:
-        """Its request is there, or it has ended."""
+        """Its request is there."""
         self._waiting.pop(connection, None)
         self.holds(connection, 0)
 
-    def _end(self, connection: _Connection) -> None:
+    def left(self, connection: _Connection) -> None:
+        """It has ended."""
+        self._open.discard(connection)
         self.goes_on(connection)
+
+    def _end(self, connection: _Connection) -> None:
+        self.left(connection)
         connection.crowded_out()
 
 

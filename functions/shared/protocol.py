@@ -55,12 +55,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self._crowd.waits(self, len(self.connections))
+        self._crowd.waits(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to watch any more."""
         self._watch.end()
-        self._crowd.goes_on(self)
+        self._crowd.left(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -117,12 +117,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """The connection waits for the next request, if there is none yet."""
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
-            self._crowd.waits(self, len(self.connections))
+            self._crowd.waits(self)
 
     def crowded_out(self) -> None:
         """The connection is needed for others."""
-        # Not for as long as it takes to tell the client.
-        self.transport.abort()
+        self._flush()
+        self.transport.close()
+        # An answer that is still on its way has so long to be taken.
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client has taken what was written."""
@@ -142,6 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The process is to end: so does the connection, after a request that is under way, or just coming."""
+        self._flush()
         if self.cycle is None or self._pending_bytes:
             self._last = True
             self.loop.call_later(GRACE_SECONDS, super().shutdown)
@@ -171,12 +174,16 @@ class BoundedProtocol(HttpToolsProtocol):
         body = problem.body()
         named = {**problem.headers, "Content-Length": str(len(body)), "Connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
-        if self.cycle:
-            self.cycle.transport.flush()  # type: ignore[attr-defined]
+        self._flush()
         self.transport.write(f"HTTP/1.1 {problem.status} \r\n{head}\r\n".encode() + body)
         # Until the client ends it: lingering.py says why.
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _flush(self) -> None:
+        """Send what an answer holds back for the next moment."""
+        if self.cycle:
+            self.cycle.transport.flush()  # type: ignore[attr-defined]
 
 
 def _too_large() -> Problem:

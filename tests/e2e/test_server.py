@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sqlite3
@@ -134,6 +135,24 @@ def test_connections_without_a_request_do_not_keep_others_out(environment: dict[
         for _ in range(5):
             with httpx.Client(base_url=client.base_url, timeout=PATIENCE) as other:
                 assert other.get("/healthz").status_code == 200
+
+
+def test_a_request_under_way_is_answered_though_there_are_too_many_connections(environment: dict[str, str]) -> None:
+    """Nobody waits who could make room: who comes now is not taken."""
+    begun = b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    begun += b"Connection: close\r\nContent-Length: 3\r\n\r\n"
+    with serving("login", environment, most_files=80) as (_, client), ExitStack() as stack:
+        at_work = [stack.enter_context(connected(client)) for _ in range(40)]
+        for connection in at_work:
+            connection.sendall(begun)
+        with connected(client) as late, suppress(ConnectionError):
+            late.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert late.makefile("rb").read() == b""
+        # The first one, which has a thread.
+        at_work[0].sendall(b"a=b")
+        head, _, body = at_work[0].makefile("rb").read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["status"] == 400
 
 
 def test_heads_that_never_end_do_not_fill_the_memory(environment: dict[str, str]) -> None:

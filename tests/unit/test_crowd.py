@@ -25,8 +25,8 @@ def ended(connections: list[Connection]) -> list[bool]:
 def waiting(crowd: Crowd, count: int) -> list[Connection]:
     """So many more, one after the other."""
     made = [Connection() for _ in range(count)]
-    for number, each in enumerate(made, 1):
-        crowd.waits(each, number)
+    for each in made:
+        crowd.waits(each)
     return made
 
 
@@ -34,7 +34,7 @@ def test_who_has_waited_longest_makes_room() -> None:
     crowd = Crowd(most=3)
     made = waiting(crowd, 3)
     assert ended(made) == [False] * 3
-    crowd.waits(Connection(), 4)
+    crowd.waits(Connection())
     assert ended(made) == [True, False, False]
 
 
@@ -42,11 +42,20 @@ def test_who_has_a_request_under_way_is_left_alone_and_waits_anew_after_it() -> 
     crowd = Crowd(most=3)
     made = waiting(crowd, 3)
     crowd.goes_on(made[0])
-    crowd.waits(Connection(), 4)
+    crowd.waits(Connection())
     assert ended(made) == [False, True, False]
-    crowd.waits(made[0], 3)
-    crowd.waits(Connection(), 4)
+    crowd.waits(made[0])
+    crowd.waits(Connection())
     assert ended(made) == [False, True, True]
+
+
+def test_for_each_that_is_too_many_one_ends_though_it_takes_its_time() -> None:
+    crowd = Crowd(most=3)
+    made = waiting(crowd, 8)
+    assert ended(made) == [True] * 5 + [False] * 3
+    for each in made[:6]:
+        crowd.left(each)
+    assert ended([*made, *waiting(crowd, 1)]) == [True] * 5 + [False] * 4
 
 
 def test_when_all_others_are_at_work_a_new_one_is_not_taken() -> None:
@@ -54,7 +63,7 @@ def test_when_all_others_are_at_work_a_new_one_is_not_taken() -> None:
     made = waiting(crowd, 3)
     for each in made:
         crowd.goes_on(each)
-    crowd.waits(late, 4)
+    crowd.waits(late)
     assert ended([*made, late]) == [False, False, False, True]
 
 
