@@ -15,6 +15,8 @@ FIRST_WINDOW, MAX_WINDOW = 32 * 1024, 1024 * 1024
 MAX_CACHE_BYTES, MAX_WINDOWS = 3 * MAX_WINDOW, 16
 # As many ranges as one request asks for at most, and the gap below which two are cheaper as one.
 MAX_RANGES, MIN_GAP = 1024, 512
+# Between pieces of sound there are pictures, which are many bytes to make zeros of.
+_ZEROS = memoryview(bytes(64 * 1024))
 
 
 class RangeSource(Protocol):
@@ -43,10 +45,18 @@ class _Window:
             begin, piece = self.starts[at], self.pieces[at]
             part = piece[max(reached - begin, 0) : stop - begin]
             if part:
-                parts += [bytes(max(begin - reached, 0)), part]
+                if begin > reached:
+                    parts.append(_zeros(begin - reached))
+                parts.append(part)
                 reached = max(begin, reached) + len(part)
             at += 1
-        return b"".join([*parts, bytes(stop - reached)])
+        if stop > reached:
+            parts.append(_zeros(stop - reached))
+        return b"".join(parts)
+
+
+def _zeros(count: int) -> bytes | memoryview:
+    return _ZEROS[:count] if count <= len(_ZEROS) else bytes(count)
 
 
 class _Parts:

@@ -19,7 +19,8 @@ from functions.shared.reasons import Failure
 
 __all__ = ["SAMPLE_BYTES", "Chain", "Mixer", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
 
-Planes = tuple[bytes, ...]
+# A frame that was decoded is not copied: what it holds is read where it is.
+Planes = tuple[bytes | memoryview, ...]
 SAMPLE_BYTES = 4
 
 
@@ -88,7 +89,7 @@ class Shaper:
 def planes_of(frame: AudioFrame) -> Planes:
     """The samples of a frame of planar floats."""
     size = frame.samples * SAMPLE_BYTES
-    return tuple(bytes(memoryview(plane)[:size]) for plane in frame.planes)
+    return tuple([memoryview(plane)[:size] for plane in frame.planes])
 
 
 def sliced(planes: Planes, start: int, stop: int) -> Planes:

@@ -130,7 +130,7 @@ class TrackReader(TrackFile):
             if mark is None or number >= mark.number:
                 yield self._counted(here, frames, packet, after[1].pts if after else None)
         rest = self._decoded(-1, None) or []
-        self._heard(rest)
+        self.seconds += _length_of(rest)
         yield Decoded(Mark(-1, None), rest)
 
     def _counted(
@@ -138,7 +138,7 @@ class TrackReader(TrackFile):
     ) -> Decoded:
         self.packets_read = mark.number + 1
         if frames:
-            self._heard(frames)
+            self.seconds += self._usual if len(frames) == 1 else _length_of(frames)
             self.broken_last = 0
             return Decoded(mark, frames, following)
         if frames is None:
@@ -147,10 +147,6 @@ class TrackReader(TrackFile):
             return Decoded(mark, [], lost=self._length(packet))
         is_awaited = self.seconds and not packet.is_discard
         return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)
-
-    def _heard(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            self.seconds += frame.samples / frame.sample_rate
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
@@ -170,9 +166,10 @@ class TrackReader(TrackFile):
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
-            self._look(packet if self.seconds == 0 else None)
+            if not self.seconds:
+                self._look(packet)
             if packet is not None and frames:
-                self._usual = sum(frame.samples / frame.sample_rate for frame in frames)
+                self._usual = _length_of(frames)
             return frames
         except MemoryError:
             raise
@@ -235,3 +232,8 @@ class TrackReader(TrackFile):
                 return enumerate(chain(before, [packet], packets), mark.number - len(before)) if is_warm else None
             before.append(packet)
         return None
+
+
+def _length_of(frames: list[AudioFrame]) -> float:
+    """How long the sound of frames is, in seconds."""
+    return sum([frame.samples / frame.sample_rate for frame in frames])
