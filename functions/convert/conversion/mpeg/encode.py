@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.convert.conversion.mpeg import frames
-from functions.convert.conversion.mpeg.lame import Encoder
+from functions.convert.conversion.mpeg.lame import SAMPLE_BYTES, Encoder
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
@@ -136,10 +136,12 @@ class _Window:
         return found
 
     def planes(self, samples: int) -> tuple[bytes, ...]:
-        """So many samples of each channel, from the first one on that is needed."""
-        start, size = (self._wanted - self._first) * 4, samples * 4
-        planes = zip(*(block.planes for block in self._blocks), strict=True) if self._blocks else [()] * self._channels
-        return tuple(_part(plane, start, start + size) for plane in planes)
+        """So many samples of each channel, from the first one on that is needed. `fill` took no block beyond these."""
+        if not self._blocks:
+            return (b"",) * self._channels
+        first, last = (self._wanted - self._first) * SAMPLE_BYTES, (self.samples - samples) * SAMPLE_BYTES
+        planes = zip(*(block.planes for block in self._blocks), strict=True)
+        return tuple(_without(list(pieces), first, last) for pieces in planes)
 
     @property
     def samples(self) -> int:
@@ -147,20 +149,17 @@ class _Window:
         return max(self._next - self._wanted, 0)
 
 
-def _part(pieces: Sequence[bytes | memoryview], start: int, stop: int) -> bytes:
-    """The bytes between two positions in pieces that follow one another, each copied once."""
-    found: list[bytes | memoryview] = []
-    at = 0
-    for piece in pieces:
-        if at < stop:
-            is_inside = start <= at and at + len(piece) <= stop
-            found.append(piece if is_inside else memoryview(piece)[max(start - at, 0) : stop - at])
-        at += len(piece)
-    return b"".join(found)
+def _without(pieces: list[bytes], first: int, last: int) -> bytes:
+    """The pieces, joined, without so many bytes at the beginning of the first one and at the end of the last."""
+    pieces[-1] = pieces[-1][: len(pieces[-1]) - last]
+    pieces[0] = pieces[0][first:]
+    return b"".join(pieces)
 
 
 def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[Encoded]:
-    """Encode segments on `threads` threads; the results come in order, with at most one more segment in memory.
+    """Encode segments on `threads` threads; the results come in order, with at most two more segments in memory.
+
+    One of them waits for a thread that is done while the first in order is not: results are taken in order.
 
     Raises: LameError; and what `parts` raises, after the results of the segments before.
     """
@@ -170,7 +169,7 @@ def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[En
             for part in parts:
                 waiting.append(pool.submit(_encoded, part, shape))
                 del part
-                if len(waiting) > threads:
+                if len(waiting) > threads + 1:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

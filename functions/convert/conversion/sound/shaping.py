@@ -19,8 +19,7 @@ from functions.shared.reasons import Failure
 
 __all__ = ["SAMPLE_BYTES", "Chain", "Mixer", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
 
-# A frame that was decoded is not copied: what it holds is read where it is.
-Planes = tuple[bytes | memoryview, ...]
+Planes = tuple[bytes, ...]
 SAMPLE_BYTES = 4
 
 
@@ -89,7 +88,7 @@ class Shaper:
 def planes_of(frame: AudioFrame) -> Planes:
     """The samples of a frame of planar floats."""
     size = frame.samples * SAMPLE_BYTES
-    return tuple([memoryview(plane)[:size] for plane in frame.planes])
+    return tuple(bytes(memoryview(plane)[:size]) for plane in frame.planes)
 
 
 def sliced(planes: Planes, start: int, stop: int) -> Planes:
