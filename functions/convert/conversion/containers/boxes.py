@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes"]
+__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes", "next_file"]
 
 # Boxes of a fragmented file (ISO/IEC 14496-12, 8.8), whose index is spread over it.
 FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
@@ -35,6 +35,11 @@ def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
             break
         yield box
         start = box.stop
+
+
+def next_file(file: RangeFile) -> int | None:
+    """Where another MP4 begins behind the first one; None where there is none."""
+    return next((box.start for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start), None)
 
 
 def _box(file: RangeFile, start: int, stop: int) -> Box | None:
