@@ -10,7 +10,7 @@ from functions.convert.conversion.containers.boxes import next_file
 from functions.convert.conversion.containers.probe import opened
 from tests.unit.bytes_source import file_of
 from tests.unit.conversions import conversion
-from tests.unit.endings import ended, ffmpeg
+from tests.unit.endings import ended, ffmpeg, joined_boxes
 
 SECONDS = 6
 WAYS = {
@@ -90,3 +90,20 @@ def test_the_end_of_the_first_is_looked_for_once(directory: Path) -> None:
     opened(file)
     rest = file.rest(first)
     assert (rest.size, rest.goes_on, next_file(rest)) == (len(made(directory, "plain", 880)), False, None)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_head_that_is_written_again_is_no_other_recording(directory: Path, every: int) -> None:
+    """What a browser's recorder or a download of segments may hold: nothing is heard at the seams."""
+    whole = made(directory, "moof", 440)
+    parts = joined_boxes(whole)
+    head = b"".join(data for kind, data in parts if kind in (b"ftyp", b"moov"))
+    again, seen = head, 0
+    for kind, data in parts:
+        seen += kind == b"moof"
+        again += head if kind == b"moof" and seen > 1 and seen % every == 0 else b""
+        again += data if kind in (b"moof", b"mdat") else b""
+    assert again.count(b"ftyp") > 1
+    once, other = ended(whole), ended(again)
+    assert (other.code, "recordings" in other.codes, other.seconds) == ("done", False, once.seconds)
+    assert (other.samples() == once.samples()).all()
