@@ -22,10 +22,9 @@ from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
 from functions.shared import blobs, settings
-from functions.shared.job_warnings import JobWarning
+from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.jobs import leases
 from functions.shared.jobs.claims import Claim, ClaimLost
-from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
@@ -46,7 +45,7 @@ def convert(claim: Claim) -> Converted:
     """
     if claim.attempts <= ENGINE_TRIES or not policy.allows_ffmpeg():
         return _by_engine(claim)
-    return Converted(_by_ffmpeg(claim), (JobWarning("by-ffmpeg"),))
+    return _by_ffmpeg(claim)
 
 
 def _by_engine(claim: Claim) -> Converted:
@@ -64,19 +63,19 @@ def _by_engine(claim: Claim) -> Converted:
         return Converted(result.store(), tuple(conversion.warnings))
 
 
-def _by_ffmpeg(claim: Claim) -> Audio:
-    keep = leases.LeaseHeartbeat(claim)
+def _by_ffmpeg(claim: Claim) -> Converted:
+    keep, warnings = leases.LeaseHeartbeat(claim), [JobWarning("by-ffmpeg")]
     with Result(claim, ()) as result, tempfile.TemporaryDirectory(prefix="convert-") as directory:
         with blobs.store().local_file(claim.video, watch=lambda: keep(0.0)) as video:
             tell = partial(leases.record_tracks, claim)
-            mp3, seconds = plain.convert(video, Path(directory), claim.options, keep, tell)
+            mp3, seconds = plain.convert(video, Path(directory), claim.options, keep, tell, warnings)
         with mp3.open("rb") as file:
             for piece in pieces(file):
                 result.add(piece)
         result.end(b"", b"", seconds)
         if _splits(claim):
             result.archive(claim.filename, 1)
-        return result.store()
+        return Converted(result.store(), tuple(warnings[:MAX_WARNINGS]))
 
 
 def _splits(claim: Claim) -> bool:

@@ -21,6 +21,7 @@ from functions.convert.conversion.tracks import choosing
 from functions.convert.conversion.tracks.layouts import side_of
 from functions.convert.process import Outcome, run
 from functions.shared import settings
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 __all__ = ["command", "convert"]
@@ -34,11 +35,13 @@ def convert(
     options: Mapping[str, Any],
     report: Callable[[float], None],
     tell: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+    warnings: list[JobWarning] | None = None,
 ) -> tuple[Path, float]:
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
-    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion; `tell` gets the tracks.
+    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion; `tell` gets the tracks, and
+    `warnings` what the owner has to know: of the choice of the track, and of an end that is missing.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
@@ -54,7 +57,9 @@ def convert(
     frames = directory / "frames.mp3"
     watch = _watch(plan, before, 1.0, report)
     outcome = run(command(video, frames, plan), directory, deadline, watch, [video])
-    _check_outcome(outcome, plan, stated)
+    found = [*plan.warnings, *_checked(outcome, plan, stated)]
+    if warnings is not None:
+        warnings += found
     return _tagged(frames, plan), outcome.seconds
 
 
@@ -155,7 +160,8 @@ def _watch(plan: Plan, start: float, end: float, report: Callable[[float], None]
     return watch
 
 
-def _check_outcome(outcome: Outcome, plan: Plan, stated: float | None) -> None:
+def _checked(outcome: Outcome, plan: Plan, stated: float | None) -> list[JobWarning]:
+    """What to warn of. Raises: Failure, Crash."""
     short = is_short(outcome.seconds, stated)
     cut = outcome.said("partial file", "File ended prematurely") or (short and outcome.said("corrupt"))
     if cut and not (plan.whole and outcome.seconds > 0):
@@ -167,6 +173,7 @@ def _check_outcome(outcome: Outcome, plan: Plan, stated: float | None) -> None:
         raise Failure("unsupported-codec")
     if outcome.status > 0 or outcome.seconds <= 0:
         raise Failure("damaged")
+    return [JobWarning("ends-early")] if cut else []
 
 
 def _tagged(frames: Path, plan: Plan) -> Path:

@@ -37,6 +37,7 @@ _TAGS_BYTES = 1024 * 1024
 _FORMAT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AUDIO = re.compile(r"  Stream #0:(\d+)(?:\[\w+\])?(?:\((\w*)\))?: Audio: (\w+)[^,]*(?:, (\d+) Hz, ([^,]+))?")
+_STREAM, _TITLE = re.compile(r"  Stream #0:\d+"), re.compile(r"      title +: (.*)")
 # What stands in brackets behind it: "(default)", "(visual impaired)", and "(fltp)" or "(forced)" which are no matter.
 _ROLE = re.compile(r"\(([a-z ]+)\)")
 _COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
@@ -121,8 +122,7 @@ def _chapters(sections: Iterable[dict[str, str]]) -> Iterator[Chapter]:
 
 
 def _tracks(lines: Iterable[str]) -> Iterator[Track]:
-    found = (match for line in lines if (match := _AUDIO.match(line)))
-    for position, match in enumerate(found):
+    for position, (match, title) in enumerate(_streams(lines)):
         index, language, codec, rate, layout = match.groups()
         roles = frozenset(_role(words) for words in _ROLE.findall(match.string[match.end() :]))
         count = _channels((layout or "").strip())
@@ -134,9 +134,24 @@ def _tracks(lines: Iterable[str]) -> Iterator[Track]:
             count,
             layout or "",
             "" if language in (None, "und") else language.lower(),
+            title,
             default="default" in roles,
             roles=roles,
         )
+
+
+def _streams(lines: Iterable[str]) -> list[tuple[re.Match[str], str]]:
+    """The line of each audio stream, and the title that is printed below it."""
+    found: list[tuple[re.Match[str], str]] = []
+    is_audio = False
+    for line in lines:
+        if _STREAM.match(line):
+            match = _AUDIO.match(line)
+            is_audio = match is not None
+            found += [(match, "")] if match else []
+        elif is_audio and (title := _TITLE.match(line)):
+            found[-1] = (found[-1][0], title[1])
+    return found
 
 
 def _role(words: str) -> str:

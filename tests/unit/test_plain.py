@@ -19,6 +19,7 @@ import pytest
 from functions.convert import plain, plain_probe
 from functions.convert import process as runner
 from functions.convert.errors import Crash
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 from tests import media as samples
 from tests.provision import need
@@ -215,8 +216,26 @@ def test_tags_are_those_that_the_engine_writes(tmp_path: Path, room: Path, talk:
 def test_a_file_that_ends_too_early_is_taken_as_far_as_it_goes_where_that_is_wanted(tmp_path: Path, room: Path) -> None:
     whole = samples.make(tmp_path / "mkv-flac.mkv").read_bytes()
     (tmp_path / "mkv-flac.mkv").write_bytes(whole[: len(whole) // 2])
-    _, seconds = plain.convert(tmp_path / "mkv-flac.mkv", room, {"partial": True}, quiet)
+    warnings: list[JobWarning] = []
+    _, seconds = plain.convert(tmp_path / "mkv-flac.mkv", room, {"partial": True}, quiet, warnings=warnings)
     assert 1 < seconds < 3
+    assert warnings == [JobWarning("ends-early")]
+
+
+def test_the_titles_of_tracks_and_what_was_chosen_for_which_reason_are_told(tmp_path: Path, room: Path) -> None:
+    sounds = [word for hertz in (880, 440) for word in ("-f", "lavfi", "-i", f"sine={hertz}:duration=2")]
+    titles = ("Für Blinde: title           : x", "Stream #0:7: Audio: aac")
+    named = [word for at, title in enumerate(titles) for word in (f"-metadata:s:a:{at}", f"title={title}")]
+    video = tmp_path / "two.mkv"
+    words = [*sounds, "-map", "0", "-map", "1", *named, "-disposition:a:0", "default+visual_impaired"]
+    command = [samples.ffmpeg(), "-v", "error", "-nostdin", *words, "-c:a", "libvorbis", str(video)]
+    subprocess.run(command, check=True)
+    told: list[list[dict[str, Any]]] = []
+    warnings: list[JobWarning] = []
+    mp3, _ = plain.convert(video, room, {}, quiet, told.append, warnings)
+    assert [(track["title"], track["chosen"]) for track in told[0]] == [(titles[0], False), (titles[1], True)]
+    assert warnings == [JobWarning("track-aside", {"track": 0, "chosen": 1})]
+    assert samples.tone(mp3.read_bytes()) == pytest.approx(TONE_HZ, abs=2)
 
 
 @pytest.mark.parametrize("name", ["avi-mp3.avi", "mp4-mp3.mp4"])

@@ -56,6 +56,12 @@ OPEN_ENDED = {
     "a.ac3": (*TONE, "-c:a", "ac3"),
     "no-header.mp3": (*TONE, "-c:a", "libmp3lame", "-write_xing", "0"),
 }
+# These state where they end, too; FFmpeg reads no second one behind them.
+SINGLE = {
+    "a.mxf": (*PICTURE, *TONE, "-c:v", "mpeg2video", "-ar", "48000", "-c:a", "pcm_s16le"),
+    "a.sox": TONE,
+    "a.swf": (*PICTURE, *TONE, "-c:v", "flv", "-c:a", "libmp3lame"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +71,10 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made(directory: Path, name: str) -> bytes:
     path = directory / name
-    return (path if path.exists() else ffmpeg(path, *(KINDS | OPEN_ENDED)[name])).read_bytes()
+    return (path if path.exists() else ffmpeg(path, *(KINDS | OPEN_ENDED | SINGLE)[name])).read_bytes()
 
 
-@pytest.mark.parametrize("name", KINDS | OPEN_ENDED)
+@pytest.mark.parametrize("name", KINDS | OPEN_ENDED | SINGLE)
 def test_a_whole_file_is_done_without_a_word_of_being_cut(directory: Path, name: str) -> None:
     found = ended(made(directory, name))
     assert (found.code, found.tones(1, 7)) == ("done", [440, 440])
@@ -77,7 +83,7 @@ def test_a_whole_file_is_done_without_a_word_of_being_cut(directory: Path, name:
 
 
 @pytest.mark.parametrize("share", [0.4, 0.7, 0.93])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", KINDS | SINGLE)
 def test_a_file_that_was_cut_off_is_truncated_and_partial_takes_what_there_is(
     directory: Path, name: str, share: float
 ) -> None:
@@ -100,6 +106,28 @@ def test_what_nobody_can_know_is_done(directory: Path, name: str, share: float) 
 
 def test_a_transport_stream_that_ends_in_the_middle_of_a_packet_is_remarked(directory: Path) -> None:
     assert ended(made(directory, "a.ts")[:-50]).codes == ["end-unknown"]
+
+
+@pytest.mark.parametrize("missing", ["all of it", "a half"])
+def test_an_avi_that_lacks_only_its_index_is_whole(directory: Path, missing: str) -> None:
+    whole = made(directory, "mp3.avi")
+    index = whole.rindex(b"idx1")
+    found = ended(whole[: index if missing == "all of it" else (index + len(whole)) // 2])
+    assert (found.code, found.codes) == ("done", [])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.07)
+
+
+def test_a_nut_without_the_index_that_comes_last_is_remarked(directory: Path) -> None:
+    whole = ffmpeg(directory / "a.nut", *MPEG4, "-c:a", "ac3").read_bytes()
+    assert ended(whole).codes == []
+    found = ended(whole[: len(whole) * 2 // 3])
+    assert (found.code, found.codes[0], found.tones(1)) == ("done", "end-unknown", [440])
+
+
+def test_a_television_recording_that_lost_its_index_is_truncated(directory: Path) -> None:
+    whole = ffmpeg(directory / "a.wtv", *PICTURE, *TONE, "-c:v", "mpeg2video", "-c:a", "mp2").read_bytes()
+    assert (ended(whole).code, ended(whole).codes) == ("done", [])
+    assert [ended(whole[: len(whole) * share // 3]).code for share in (1, 2)] == ["truncated", "truncated"]
 
 
 def fragments(data: bytes, keep: int) -> bytes:
@@ -258,8 +286,8 @@ def test_a_wav_whose_writer_knew_no_length_is_whole(directory: Path, stated: int
     assert found.seconds == pytest.approx(SECONDS, abs=0.001)
 
 
-# FFmpeg does not read on in the first; and fragments belong to one clock, whatever lies between them.
-JOINED = [name for name in KINDS | OPEN_ENDED if name not in ("a.wv", "fragments.mp4", "no-mark.mp4", "index.mp4")]
+# FFmpeg does not read on in WavPack.
+JOINED = [name for name in KINDS | OPEN_ENDED if name != "a.wv"]
 
 
 @pytest.mark.parametrize("name", JOINED)

@@ -10,6 +10,7 @@ from functions.convert.conversion.containers.encryption import is_scrambled, pro
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import HINTS, REASONS, Failure
+from tests import media
 from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.endings import box, ended, ffmpeg, joined_boxes
 
@@ -183,3 +184,52 @@ def test_every_hint_belongs_to_a_reason_and_says_what_to_do(hint: str) -> None:
     failure = Failure(code, hint)
     assert (failure.title, failure.detail) == (REASONS[code][0], text)
     assert text.endswith(".")
+
+
+# Before these, FFmpeg knows no ID3 tag; before the last two it does.
+TAGGED = {
+    "a.wav": (),
+    "a.aiff": (),
+    "a.caf": (),
+    "a.au": (),
+    "a.wv": (),
+    "a.mkv": ("-c:a", "aac"),
+    "a.m4a": ("-c:a", "aac"),
+    "a.flv": ("-c:a", "aac"),
+    "a.wma": ("-c:a", "wmav2"),
+    "a.rm": ("-c:a", "ac3"),
+    "a.flac": (),
+    "a.mp3": ("-c:a", "libmp3lame"),
+}
+
+
+@pytest.mark.parametrize("name", TAGGED)
+def test_an_id3_tag_in_front_hides_no_sound(tmp_path: Path, name: str) -> None:
+    tag = b"ID3\4\0\0\0\0\x08\0" + bytes(1024)
+    found = ended(tag + ffmpeg(tmp_path / name, *TONE, *TAGGED[name]).read_bytes())
+    assert (found.code, found.codes, found.tones(0.5, 2.5)) == ("done", [], [440, 440])
+    assert found.seconds == pytest.approx(3, abs=0.1)
+
+
+def test_two_recordings_behind_an_id3_tag_are_both_taken(tmp_path: Path) -> None:
+    tag = b"ID3\4\0\0\0\0\x08\0" + bytes(1024)
+    whole = ffmpeg(tmp_path / "a.m4a", *TONE, "-c:a", "aac").read_bytes()
+    found = ended(tag + whole + whole)
+    assert (found.codes, found.tones(0.5, 5.5)) == (["recordings"], [440, 440])
+    assert found.seconds == pytest.approx(6, abs=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.0107, 2.3331, 3.019])
+def test_opus_in_webm_ends_with_the_last_sample(tmp_path: Path, seconds: float) -> None:
+    """Its last packet is padded, and states by how much (DiscardPadding)."""
+    sound = f"sine=440:sample_rate=48000:duration={seconds}"
+    path = ffmpeg(tmp_path / "a.webm", "-f", "lavfi", "-i", sound, "-c:a", "libopus")
+    theirs = media.samples(path, 1, "-ar", "48000")
+    assert ended(path).seconds * 48000 == pytest.approx(theirs.shape[1], abs=0.5)
+    assert theirs.shape[1] == pytest.approx(seconds * 48000, abs=1)
+
+
+def test_a_demuxer_that_fails_at_the_end_of_the_file_leaves_nothing_unread(tmp_path: Path) -> None:
+    words = ("-ar", "22050", "-ac", "2", "-c:a", "roq_dpcm")
+    found = ended(ffmpeg(tmp_path / "a.roq", *TONE, *words))
+    assert (found.code, found.codes, found.tones(0.5, 2.5)) == ("done", [], [440, 440])

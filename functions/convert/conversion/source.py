@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
@@ -15,6 +15,8 @@ FIRST_WINDOW, MAX_WINDOW = 32 * 1024, 1024 * 1024
 MAX_CACHE_BYTES, MAX_WINDOWS = 3 * MAX_WINDOW, 16
 # As many ranges as one request asks for at most, and the gap below which two are cheaper as one.
 MAX_RANGES, MIN_GAP = 1024, 512
+# Between pieces of sound there are pictures, which are many bytes to make zeros of.
+_ZEROS = memoryview(bytes(64 * 1024))
 
 
 class RangeSource(Protocol):
@@ -38,15 +40,26 @@ class _Window:
     def read(self, start: int, stop: int) -> bytes:
         stop = min(stop, self.stop)
         at = max(bisect_right(self.starts, start) - 1, 0)
+        end = bisect_left(self.starts, stop)
         parts, reached = [], start
-        while at < len(self.starts) and self.starts[at] < stop:
-            begin, piece = self.starts[at], self.pieces[at]
-            part = piece[max(reached - begin, 0) : stop - begin]
-            if part:
-                parts += [bytes(max(begin - reached, 0)), part]
-                reached = max(begin, reached) + len(part)
-            at += 1
-        return b"".join([*parts, bytes(stop - reached)])
+        # What goes for each packet of a video, in the fewest steps.
+        for begin, piece in zip(self.starts[at:end], self.pieces[at:end], strict=True):
+            if begin > reached:
+                parts.append(_zeros(begin - reached))
+            elif begin < reached:
+                piece = piece[reached - begin :]
+                begin = reached
+            parts.append(piece)
+            reached = begin + len(piece)
+        if reached > stop:
+            parts[-1] = parts[-1][: stop - reached]
+        elif reached < stop:
+            parts.append(_zeros(stop - reached))
+        return b"".join(parts)
+
+
+def _zeros(count: int) -> bytes | memoryview:
+    return _ZEROS[:count] if count <= len(_ZEROS) else bytes(count)
 
 
 class _Parts:
@@ -92,6 +105,7 @@ class RangeFile:
         self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
+        self._looked_for_end = False
         self._windows: list[_Window] = []
         self._next_window = FIRST_WINDOW
 
@@ -137,9 +151,22 @@ class RangeFile:
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()
 
+    def end_once(self, find: Callable[[RangeFile], int | None]) -> None:
+        """From now on, the file ends where `find` says; it is asked once. `rest` has what lies behind that."""
+        if self._looked_for_end:
+            return
+        self._looked_for_end = True
+        self.size = find(self) or self.size
+        self._wanted = [(0, self.size)]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something lies behind its end."""
+        return self.size < self._source.size
+
     def rest(self, position: int) -> RangeFile:
         """What lies from a position on, as a file of its own."""
-        return RangeFile(self._parts([(position, self.size)]))
+        return RangeFile(self._parts([(position, self._source.size)]))
 
     def _parts(self, parts: Sequence[tuple[int, int]]) -> _Parts:
         source = self._source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes"]
+__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes", "next_file"]
 
 # Boxes of a fragmented file (ISO/IEC 14496-12, 8.8), whose index is spread over it.
 FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
@@ -35,6 +35,25 @@ def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
             break
         yield box
         start = box.stop
+
+
+def next_file(file: RangeFile) -> int | None:
+    """Where another MP4 begins behind the first one; None where there is none.
+
+    A recorder may write its head again before more fragments of the same recording: their clock goes on.
+    """
+    heads = (box for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start)
+    return next((box.start for box in heads if not _goes_on(file, box)), None)
+
+
+def _goes_on(file: RangeFile, head: Box) -> bool:
+    """Whether all tracks of the first fragment behind a head begin later than at 0 (8.8.12: tfdt)."""
+    first = next((box for box in boxes(file, head.stop, file.size) if box.kind in (b"moof", b"mdat")), head)
+    if first.kind != b"moof":
+        return False
+    tracks = [box for box in boxes(file, first.content, first.stop) if box.kind == b"traf"]
+    times = [box for track in tracks for box in boxes(file, track.content, track.stop) if box.kind == b"tfdt"]
+    return bool(times) and all(any(file.peek(box.content + 4, 8)[: box.stop - box.content - 4]) for box in times)
 
 
 def _box(file: RangeFile, start: int, stop: int) -> Box | None:

@@ -20,6 +20,7 @@ _HEAD = 1024
 _MUCH = 0.1
 # Of a WAV and other plain files, so many bytes are no sound that anybody misses: where they are all that is known.
 _FEW_BYTES = 4096
+_WTV, _WTV_SECTOR = bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), 4096
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,28 @@ def _caf(file: RangeFile, head: bytes) -> Ending:
     return Ending(max(tails.caf_stop(file) - file.size, 0))
 
 
+def _mxf(file: RangeFile, head: bytes) -> Ending:
+    return Ending(max(tails.mxf_stop(head) + 1 - file.size, 0))
+
+
+def _nut(file: RangeFile, head: bytes) -> Ending:
+    return Ending(unmarked=not tails.has_nut_index(file))
+
+
+def _sox(file: RangeFile, head: bytes) -> Ending:
+    return Ending(max(tails.sox_stop(head) - file.size, 0))
+
+
+def _swf(file: RangeFile, head: bytes) -> Ending:
+    """A Flash film that is not compressed states its length in bytes after its name and version."""
+    return Ending(max(int.from_bytes(head[4:8], "little") - file.size, 0))
+
+
+def _wtv(file: RangeFile, head: bytes) -> Ending:
+    """A recording of Windows' television: its index lies behind it, in sectors that its head counts."""
+    return Ending(lacks_index=int.from_bytes(head[0x38:0x3C], "little") * _WTV_SECTOR >= file.size)
+
+
 _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {
     b"RIFF": _riff,
     ebml.MAGIC: _matroska,
@@ -152,4 +175,9 @@ _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {
     tails.ASF: _asf,
     tails.W64: _w64,
     b"caff": _caf,
+    tails.MXF: _mxf,
+    tails.NUT: _nut,
+    b".SoX": _sox,
+    b"FWS": _swf,
+    _WTV: _wtv,
 }

@@ -1,6 +1,7 @@
 """Another recording behind the one that was read: files that were joined end to end.
 
-FFmpeg reads on by itself in Matroska, AVI, MPEG, NUT, FLAC, MP3, AAC, Ogg of one kind, and MP4 in fragments.
+FFmpeg reads on by itself in Matroska, AVI, MPEG, NUT, FLAC, MP3, AAC, and Ogg of one kind. In an MP4 it would take the
+tracks of the first one for those of all: there, the file ends before the next one (`opened` sees to that).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.containers.boxes import boxes
 from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.containers.tails import ASF, W64
 from functions.convert.conversion.source import RangeFile
@@ -60,6 +60,6 @@ def opened_further(container: InputContainer, newest: Packet[AudioStream] | None
 def _start(file: RangeFile, form: str, position: int) -> int | None:
     """Where the next recording may begin in a file of a container; `position` is where the sound so far ends."""
     if form == _MP4:
-        return next((box.start for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start), None)
+        return file.size if file.goes_on else None
     found = _BEGINS[form].search(file.peek(position, _LOOK)) if form in _BEGINS else None
     return position + found.start() if found else None

@@ -11,7 +11,7 @@ from functions.convert.conversion.source import RangeFile
 from functions.convert.errors import FrameError
 from functions.shared.reasons import Failure
 
-__all__ = ["Stated", "sound_start", "stated_by_header"]
+__all__ = ["Stated", "after_id3", "sound_start", "stated_by_header"]
 
 # How far frames are looked for, at so many places at most, and how many have to follow one another.
 _LOOK, _STEP, _MAX_PLACES, _ROW = 4 * 1024 * 1024, 256 * 1024, 20_000, 4
@@ -85,7 +85,7 @@ def _is_free(data: bytes, at: int, word: bytes) -> bool:
 
 def stated_by_header(file: RangeFile) -> Stated | None:
     """What the first frame says of the others, if it is a Xing header; xing.py says how it is laid out."""
-    start = _after_id3(file)
+    start = after_id3(file)
     data = file.peek(start, _MAX_FRAME)
     try:
         head = header(data[:4])
@@ -100,8 +100,8 @@ def stated_by_header(file: RangeFile) -> Stated | None:
     return Stated(start + size if size else 0, frames * head.samples / head.sample_rate)
 
 
-def _after_id3(file: RangeFile) -> int:
-    """Where an ID3v2 tag ends (ID3v2.4 structure, 3.1: a size of four times seven bits)."""
+def after_id3(file: RangeFile) -> int:
+    """Where an ID3v2 tag ends (ID3v2.4 structure, 3.1: a size of four times seven bits); 0 where there is none."""
     head = file.peek(0, _ID3_HEAD)
     if head[:3] != b"ID3" or len(head) < _ID3_HEAD:
         return 0

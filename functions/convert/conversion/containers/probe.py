@@ -10,15 +10,16 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion.containers import chapters
+from functions.convert.conversion.containers import chapters, ebml
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS
+from functions.convert.conversion.containers.boxes import next_file
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
 from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
-from functions.convert.conversion.containers.mp3_file import sound_start
+from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
-from functions.convert.conversion.containers.tails import understates
+from functions.convert.conversion.containers.tails import ASF, understates
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.plan import TOLERANCE
 from functions.convert.conversion.source import RangeFile
@@ -36,6 +37,8 @@ _UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
+# How files begin before which FFmpeg knows no ID3 tag: WAV, AIFF, CAF, AU, WavPack, Matroska, FLV, WMA, RealAudio.
+_UNTAGGED = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"wvpk", ebml.MAGIC, b"FLV\1", ASF, b".RMF")
 
 
 def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
@@ -45,11 +48,12 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
     Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
     """
     check_kind(file)
-    head = file.peek(0, 8)
+    head = _leave_tag(file)
     file.seek(0)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
+        file.end_once(next_file)
     if understates(file):
         options["ignore_length"] = "1"
     try:
@@ -69,6 +73,15 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
         if is_cut_off(file):
             raise Failure("truncated", "no-index") from error
         return _opened_mp3(file)
+
+
+def _leave_tag(file: RangeFile) -> bytes:
+    """Pass over an ID3 tag that somebody put before a file of another kind. Returns: how that begins."""
+    start = after_id3(file)
+    head = file.peek(start, 16)
+    if start and (head[4:8] == b"ftyp" or head.startswith(_UNTAGGED)):
+        file.become([(start, file.size)])
+    return file.peek(0, 8)
 
 
 def _opened_mp3(file: RangeFile) -> InputContainer:

@@ -9,6 +9,8 @@ from functions.convert.conversion.source import RangeFile
 
 __all__ = [
     "ASF",
+    "MXF",
+    "NUT",
     "RIFF_UNKNOWN_FROM",
     "W64",
     "asf_size",
@@ -16,11 +18,14 @@ __all__ = [
     "ends_in_a_packet",
     "ends_with_a_tag",
     "has_avi_index",
+    "has_nut_index",
     "is_chained",
     "is_ts",
+    "mxf_stop",
     "ogg_end",
     "riff_chunks",
     "riff_stop",
+    "sox_stop",
     "ts_packet",
     "understates",
     "wav_stated",
@@ -38,6 +43,10 @@ _OGG_END_OF_STREAM, _OGG_BEGIN = 4, re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 # A packet of an MPEG transport stream, bare, with a time stamp before it, or with a checksum after it.
 _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 _TS_LOOK, _TS_SYNC = 4, 0x47
+# The key of a header partition (SMPTE ST 377-1, 7.1), and where in it the position of the last partition stands.
+MXF, _MXF_KEY, _MXF_FOOTER = bytes.fromhex("060e2b34020501010d0102010102"), 16, 24
+# How a NUT begins, and how the index does that is written last.
+NUT, _NUT_INDEX, _NUT_LOOK = b"nut/multimedia container\0", bytes.fromhex("4e58dd672f23e64e"), 1024 * 1024
 _FLV_TAGS = {8, 9, 18}
 _MAX_CHUNKS = 1024
 # A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
@@ -92,9 +101,12 @@ def riff_stop(file: RangeFile, stated: int) -> int:
 
 
 def has_avi_index(file: RangeFile) -> bool:
-    """Whether an AVI of one RIFF has its index, which is written last, whatever length it states."""
-    names = list(riff_chunks(file, 12, file.size))
-    return bool(names) and any(name == b"idx1" and stop <= file.size for name, _, stop in names)
+    """Whether an AVI of one RIFF has its index, which is written last, or lacks no more than that."""
+    chunks = list(riff_chunks(file, 12, file.size))
+    if any(name == b"idx1" and stop <= file.size for name, _, stop in chunks):
+        return True
+    is_sound_whole = any(name == b"LIST" and file.peek(content, 4) == b"movi" for name, content, _ in chunks)
+    return is_sound_whole and all(name == b"idx1" or stop <= file.size for name, _, stop in chunks)
 
 
 def caf_stop(file: RangeFile) -> int:
@@ -107,6 +119,24 @@ def caf_stop(file: RangeFile) -> int:
             return start + 12 + size if head[:4] == b"data" and size > 0 else 0
         start += 12 + size
     return 0
+
+
+def mxf_stop(head: bytes) -> int:
+    """Where the last partition of an MXF begins by its first one, in bytes; 0 where that was not known yet."""
+    length = head[_MXF_KEY]
+    at = _MXF_KEY + 1 + (length & 0x7F if length & 0x80 else 0) + _MXF_FOOTER
+    return int.from_bytes(head[at : at + 8], "big")
+
+
+def sox_stop(head: bytes) -> int:
+    """Where the samples of a SoX file end by its own account, in bytes; 0 where it does not say (soxformat(7))."""
+    samples = int.from_bytes(head[8:16], "little")
+    return 4 + int.from_bytes(head[4:8], "little") + 4 * samples if samples else 0
+
+
+def has_nut_index(file: RangeFile) -> bool:
+    """Whether a NUT has its index, which is written last."""
+    return _NUT_INDEX in file.peek(max(file.size - _NUT_LOOK, 0), _NUT_LOOK)
 
 
 def asf_size(file: RangeFile) -> int:

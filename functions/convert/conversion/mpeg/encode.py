@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.convert.conversion.mpeg import frames
-from functions.convert.conversion.mpeg.lame import Encoder
+from functions.convert.conversion.mpeg.lame import SAMPLE_BYTES, Encoder
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
@@ -93,42 +93,40 @@ def _start(index: int) -> int:
 
 
 class _Window:
-    """The decoded samples from one point on; positions in it are given in frames."""
+    """The decoded samples from one point on, in the blocks that they came in; positions in it are given in frames."""
 
     def __init__(self, blocks: Iterator[Block], shape: Shape, sample: int) -> None:
-        self._blocks = blocks
-        self._frame = frame_samples(shape)
-        self._first = self._next = sample
-        self._planes = [bytearray() for _ in range(shape.channels)]
+        self._source = blocks
+        self._frame, self._channels = frame_samples(shape), shape.channels
+        # The blocks that are kept begin with sample `_first`; from `_wanted` on they are needed.
+        self._first = self._next = self._wanted = sample
+        self._blocks: deque[Block] = deque()
         self._resume_points: deque[ResumePoint] = deque()
 
     def fill(self, frame: int) -> bool:
         """Take blocks until all samples before `frame` are here. False when there are not that many."""
-        while self._next < frame * self._frame:
-            if not self._take():
+        stop = frame * self._frame
+        # What goes for each packet, in the fewest steps.
+        while self._next < stop:
+            block = next(self._source, None)
+            if block is None:
                 return False
+            if block.resume is not None:
+                self._resume_points.append(block.resume)
+            self._blocks.append(block)
+            self._next += block.samples
+            if self._next <= self._wanted:
+                self._forget()
         return True
 
     def drop(self, frame: int) -> None:
         """Forget the samples before `frame`; those that are yet to come as soon as they do."""
-        while True:
-            gone = max(0, min(frame * self._frame, self._next) - self._first)
-            for plane in self._planes:
-                del plane[: gone * 4]
-            self._first += gone
-            if self._next >= frame * self._frame or not self._take():
-                return
+        self._wanted = max(self._wanted, frame * self._frame)
+        self._forget()
 
-    def _take(self) -> bool:
-        block = next(self._blocks, None)
-        if block is None:
-            return False
-        if block.resume is not None:
-            self._resume_points.append(block.resume)
-        for plane, more in zip(self._planes, block.planes, strict=True):
-            plane += more
-        self._next += block.samples
-        return True
+    def _forget(self) -> None:
+        while self._blocks and self._first + self._blocks[0].samples <= self._wanted:
+            self._first += self._blocks.popleft().samples
 
     def resume_point(self, frame: int) -> ResumePoint | None:
         """The last point from which nothing of `frame` and what follows is missed."""
@@ -138,15 +136,30 @@ class _Window:
         return found
 
     def planes(self, samples: int) -> tuple[bytes, ...]:
-        return tuple(bytes(memoryview(plane)[: samples * 4]) for plane in self._planes)
+        """So many samples of each channel, from the first one on that is needed. `fill` took no block beyond these."""
+        if not self._blocks:
+            return (b"",) * self._channels
+        first, last = (self._wanted - self._first) * SAMPLE_BYTES, (self.samples - samples) * SAMPLE_BYTES
+        planes = zip(*(block.planes for block in self._blocks), strict=True)
+        return tuple(_without(list(pieces), first, last) for pieces in planes)
 
     @property
     def samples(self) -> int:
-        return self._next - self._first
+        """How many there are from the first one on that is needed."""
+        return max(self._next - self._wanted, 0)
+
+
+def _without(pieces: list[bytes], first: int, last: int) -> bytes:
+    """The pieces, joined, without so many bytes at the beginning of the first one and at the end of the last."""
+    pieces[-1] = pieces[-1][: len(pieces[-1]) - last]
+    pieces[0] = pieces[0][first:]
+    return b"".join(pieces)
 
 
 def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[Encoded]:
-    """Encode segments on `threads` threads; the results come in order, with at most one more segment in memory.
+    """Encode segments on `threads` threads; the results come in order, with at most two more segments in memory.
+
+    One of them waits for a thread that is done while the first in order is not: results are taken in order.
 
     Raises: LameError; and what `parts` raises, after the results of the segments before.
     """
@@ -156,7 +169,7 @@ def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[En
             for part in parts:
                 waiting.append(pool.submit(_encoded, part, shape))
                 del part
-                if len(waiting) > threads:
+                if len(waiting) > threads + 1:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -124,6 +124,8 @@ def split(stream: bytes) -> list[bytes]:
     return [stream[at : at + found.size] for at, found in offsets(stream)]
 
 
+# Where segments are joined, the same frames are asked for again and again.
+@lru_cache(maxsize=64)
 def side_info(frame: bytes) -> SideInfo:
     """Read a frame's side information (§2.4.1.7, and 13818-3 §2.4.1.7 for the lower sample rates)."""
     head = header(frame[:4])

@@ -18,10 +18,12 @@ from functions.convert.errors import LameError
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
 
-__all__ = ["DELAY", "Encoder", "available", "tag"]
+__all__ = ["DELAY", "SAMPLE_BYTES", "Encoder", "available", "tag"]
 
 # Samples that the encoder puts before the first one (ENCDELAY in LAME's encoder.h), as its tag counts them.
 DELAY = 576
+# A native float.
+SAMPLE_BYTES = 4
 
 # enum vbr_mode and MPEG_mode of lame.h.
 _VBR_ABR, _VBR_MTRH = 3, 4
@@ -165,7 +167,7 @@ def _rate(shape: Shape) -> list[tuple[str, int | float]]:
 
 
 def _tamed(plane: bytes) -> bytes:
-    if not plane[_TOP_BYTE::4].translate(None, _TAME_BYTES):
+    if not plane[_TOP_BYTE::SAMPLE_BYTES].translate(None, _TAME_BYTES):
         return plane
     return array("f", map(_tame, memoryview(plane).cast("f"))).tobytes()
 

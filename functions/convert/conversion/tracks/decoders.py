@@ -21,7 +21,7 @@ from av.codec.context import CodecContext
 from av.error import FFmpegError
 from av.packet import Packet
 
-__all__ = ["RENEWED_AFTER", "Decoder", "Need", "need_of"]
+__all__ = ["RENEWED", "RENEWED_AFTER", "Decoder", "Need", "need_of"]
 
 # For 44.1 kHz AAC twelve minutes: what a resumed conversion decodes at most before it gets to where it was.
 RENEWED_AFTER = 32_768
@@ -34,7 +34,7 @@ class Need(NamedTuple):
     is_renewed: bool = False
 
 
-_ALL, _RANDOM, _FADING = Need(None), Need(32, is_renewed=True), Need(256, is_renewed=True)
+_ALL, RENEWED, _FADING = Need(None), Need(32, is_renewed=True), Need(256, is_renewed=True)
 _PLAIN, _FEW, _MAJOR_SYNC = Need(0), Need(64), Need(512)
 _NEEDS = {
     # A block, a frame or a window stands for itself, or overlaps with its neighbour; mp3 has a reservoir of up to nine
@@ -47,7 +47,7 @@ _NEEDS = {
     # Its blocks of samples are cut by the packets anywhere.
     "pcm_dvd": _ALL,
     # Random numbers: perceptual noise substitution, mantissas without bits, dither of 16-bit samples, empty bands.
-    **dict.fromkeys(("aac", "aac_latm", "ac3", "eac3", "mp2", "mp1", "nellymoser"), _RANDOM),
+    **dict.fromkeys(("aac", "aac_latm", "ac3", "eac3", "mp2", "mp1", "nellymoser"), RENEWED),
     # Filters of speech codecs, which never quite forget; Opus has them in SILK. After 256 packets they are so near to
     # where they would be that nobody hears it.
     **dict.fromkeys(("opus", "speex", "amr_nb", "amr_wb", "gsm", "gsm_ms"), _FADING),
@@ -60,14 +60,14 @@ def need_of(codec: str) -> Need:
 
 
 class Decoder:
-    """The decoder of a stream. `renewed_at` is the number of the packet that the one of now began with.
+    """A decoder of a stream. `renewed_at` is the number of the packet that the one of now began with.
 
     A new one gets the packets before that, too, and what it makes of these is dropped: it sounds as the old one would.
     """
 
-    def __init__(self, stream: AudioStream, need: Need) -> None:
+    def __init__(self, context: AudioCodecContext, need: Need) -> None:
         self.renewed_at = 0
-        self._context = stream.codec_context
+        self._context = context
         # As the file has them: a decoder that runs may change its own.
         self._extradata, self._sample_rate = self._context.extradata, self._context.sample_rate
         self._layout = self._context.layout.name if self._context.channels else None

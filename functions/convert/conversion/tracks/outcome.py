@@ -64,13 +64,19 @@ def check_mix(reader: MixReader, plan: Plan) -> None:
 def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
     if end.unmarked or (end.broken_off and _stated(reader, end) is None):
         yield JobWarning("end-unknown")
-    if reader.is_cut or reader.left_rest:
+    if (reader.is_cut and _has_rest(reader)) or reader.left_rest:
         yield JobWarning("rest-unread")
     if reader.format == "wav" and tails.understates(reader.file):
         stated, held = tails.wav_stated(reader.file)[1], reader.reached
         yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
     if reader.recordings > 1:
         yield JobWarning("recordings", {"count": reader.recordings})
+
+
+def _has_rest(reader: TrackReader) -> bool:
+    """Whether there are bytes after the last packet: some demuxers fail where the file ends."""
+    newest = reader.newest
+    return newest is None or not newest.pos or newest.pos + newest.size < reader.file.size
 
 
 def _why_nothing(reader: TrackReader, is_cut: bool) -> str:

@@ -17,8 +17,9 @@ from functions.convert.conversion.containers.further import opened_further
 from functions.convert.conversion.containers.tails import is_chained
 from functions.convert.conversion.marks import Decoded, Mark, with_next
 from functions.convert.conversion.media import Track
-from functions.convert.conversion.tracks import decoders
+from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
+from functions.convert.conversion.tracks.doubled import once
 from functions.convert.conversion.tracks.following import followed
 from functions.convert.conversion.tracks.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
@@ -62,7 +63,9 @@ class TrackReader(TrackFile):
         self._usual = 0.0
         self._need = decoders.need_of(track.codec)
         self._decoding = self.stream
-        self._decoder = Decoder(self.stream, self._need)
+        self._decoder = Decoder(self.stream.codec_context, self._need)
+        # The name of the decoder, where the codec may change; else "".
+        self._kind = changing.decoder_of(track.codec) if self.format in changing.CHANGING else ""
 
     def packets(self) -> Numbered:
         """Number and packet, from the first one on, wherever the sound goes on, and in further recordings."""
@@ -73,7 +76,7 @@ class TrackReader(TrackFile):
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
-        return followed(self.file, self._container, self.stream, self._packets_of)
+        return once(followed(self.file, self._container, self.stream, self._packets_of))
 
     def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         self.is_cut = False
@@ -115,7 +118,8 @@ class TrackReader(TrackFile):
         """
         newest = byte = None
         numbered = self._numbered(mark and self._begin(mark, origin))
-        self._decoding, self._decoder, self.origin = self.stream, Decoder(self.stream, self._need), origin
+        self._decoding, self.origin = self.stream, origin
+        self._decoder = Decoder(self.stream.codec_context, self._need)
         for (number, packet), after in with_next(numbered):
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
@@ -124,13 +128,14 @@ class TrackReader(TrackFile):
                 pts = None
             if packet.pos is not None:
                 byte = packet.pos
-            here, frames = Mark(number, pts, byte), self._decoded(number, packet)
+            here = Mark(number, pts, byte)
+            frames = self._made(here, packet, after[1] if after else None)
             if number and self._decoder.renewed_at == number:
                 self.origin = here
             if mark is None or number >= mark.number:
                 yield self._counted(here, frames, packet, after[1].pts if after else None)
         rest = self._decoded(-1, None) or []
-        self._heard(rest)
+        self.seconds += _length_of(rest)
         yield Decoded(Mark(-1, None), rest)
 
     def _counted(
@@ -138,7 +143,7 @@ class TrackReader(TrackFile):
     ) -> Decoded:
         self.packets_read = mark.number + 1
         if frames:
-            self._heard(frames)
+            self.seconds += self._usual if len(frames) == 1 else _length_of(frames)
             self.broken_last = 0
             return Decoded(mark, frames, following)
         if frames is None:
@@ -147,10 +152,6 @@ class TrackReader(TrackFile):
             return Decoded(mark, [], lost=self._length(packet))
         is_awaited = self.seconds and not packet.is_discard
         return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)
-
-    def _heard(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            self.seconds += frame.samples / frame.sample_rate
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
@@ -165,14 +166,15 @@ class TrackReader(TrackFile):
             rest = self._decoded(number, None)
             self._decoding.codec_context.flush_buffers()
             self._decoding = packet.stream
-            self._decoder = Decoder(packet.stream, self._need)
+            self._decoder = Decoder(packet.stream.codec_context, self._need)
             return (rest or []) + (self._decoded(number, packet) or [])
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
-            self._look(packet if self.seconds == 0 else None)
+            if not self.seconds:
+                self._look(packet)
             if packet is not None and frames:
-                self._usual = sum(frame.samples / frame.sample_rate for frame in frames)
+                self._usual = frames[0].samples / frames[0].sample_rate if len(frames) == 1 else _length_of(frames)
             return frames
         except MemoryError:
             raise
@@ -182,13 +184,30 @@ class TrackReader(TrackFile):
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         return None
 
+    def _made(
+        self, here: Mark, packet: Packet[AudioStream], after: Packet[AudioStream] | None
+    ) -> list[AudioFrame] | None:
+        """As `_decoded`, by another decoder from a packet on that needs one."""
+        kind = changing.changed(packet, after, self._kind) if self._kind else None
+        if kind is None:
+            return self._decoded(here.number, packet)
+        rest, self.origin = self._changed_to(kind), here
+        return rest + (self._decoded(here.number, packet) or [])
+
+    def _changed_to(self, kind: str) -> list[AudioFrame]:
+        """Go on with another decoder. Returns: what is left in the one before."""
+        rest = self._decoded(-1, None) or []
+        self._kind, self._need = kind, decoders.RENEWED
+        self._decoder = Decoder(changing.made(kind), self._need)
+        return rest
+
     def _look(self, packet: Packet[AudioStream] | None) -> None:
         if packet is not None and packet.has_sidedata("encryption_info"):
             raise Failure("encrypted")
 
     def _begin(self, mark: Mark, origin: Mark | None) -> Mark | None:
         """The packet that decoding has to begin with so that it gives the same from the mark on; None: the first."""
-        if not self._need.is_renewed:
+        if not self._need.is_renewed and origin is None:
             return mark if self._need.packets is not None else None
         # The releases before this one know no origin.
         return origin or (mark if mark[0] > decoders.RENEWED_AFTER else None)
@@ -235,3 +254,8 @@ class TrackReader(TrackFile):
                 return enumerate(chain(before, [packet], packets), mark.number - len(before)) if is_warm else None
             before.append(packet)
         return None
+
+
+def _length_of(frames: list[AudioFrame]) -> float:
+    """How long the sound of frames is, in seconds."""
+    return sum([frame.samples / frame.sample_rate for frame in frames])
