@@ -7,6 +7,7 @@ SpeakingError
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
+│   ├── StoreFull
 │   └── DatabaseUnavailable     in database.py
 │       └── ExchangeLost        in jobs/turns.py
 ├── ClaimLost                   in jobs/claims.py
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 from events.errors import SpeakingError
 from functions.shared import settings
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "Unavailable"]
+__all__ = ["PROBLEMS", "Kind", "Problem", "StoreFull", "Unavailable"]
 
 
 class Kind(NamedTuple):
@@ -152,6 +153,11 @@ PROBLEMS: dict[str, Kind] = {
         "A part of audiolift took too long",
         "Try again in a moment. What the request asked for may have happened all the same.",
     ),
+    "storage-full": Kind(
+        507,
+        "audiolift has no room for it",
+        "Try again later: the operator has to make room. A resumable upload goes on from where it is.",
+    ),
     "loop-detected": Kind(
         508,
         "The request goes round in a circle",
@@ -194,3 +200,11 @@ class Unavailable(SpeakingError):
     def problem(self) -> Problem:
         """The 503 that a caller sees; what exactly is down stays in the log."""
         return Problem("unavailable", "A part of audiolift is down. Try again in a moment.", {"Retry-After": "5"})
+
+
+class StoreFull(Unavailable):
+    """A store has no room for more; the same request may work once somebody has made some."""
+
+    def problem(self) -> Problem:
+        """The 507 that a caller sees (RFC 4918, section 11.5)."""
+        return Problem("storage-full", "Nothing of it was kept. Try again later.", {"Retry-After": "60"})
