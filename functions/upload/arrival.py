@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,20 +16,16 @@ from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.upload import uploads
+from functions.upload.stream import pause_seconds
+from functions.upload.tus_headers import Checksum
 
-__all__ = ["Arrival", "Checksum"]
+__all__ = ["Arrival"]
 
 # A piece ends after so many bytes, or seconds: so much is lost when this process is killed. The more pieces there are
 # already, the longer they become, by so much each: of weeks of a slow upload, too, a video is made.
 PIECE_BYTES, PIECE_SECONDS, LONGER_SECONDS = 16 * 1024 * 1024, 2.0, 0.01
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """What the client says that the bytes of its request digest to: an algorithm of hashlib, and the digest."""
-
-    algorithm: str
-    digest: bytes
+# Sweep takes a blob that is an hour old and in no row for one that nobody needs.
+MAX_PIECE_SECONDS = 600.0
 
 
 class _Abandoned(Exception):
@@ -38,7 +33,7 @@ class _Abandoned(Exception):
 
 
 class Arrival:
-    """Writes what comes; all of its methods block.
+    """Writes what comes; all of its methods block. Whoever gets an error from one calls `abort`.
 
     `offset` is how far the upload has got; `event_id` that of the job's event, once it is queued. With a checksum, all
     that the request brings is one piece, recorded if the checksum fits.
@@ -65,10 +60,8 @@ class Arrival:
 
     def end(self, *, whole: bool = True) -> None:
         """Keep what was written. Unless the request's body came `whole`, a checksum says nothing: nothing is kept."""
-        if self._checksum and not (whole and self._digest and self._digest.digest() == self._checksum.digest):
-            self.abort()
-            if whole:
-                raise Problem("checksum-mismatch", f"Its {self._checksum.algorithm} is another one.")
+        if self._checksum:
+            self._check(self._checksum, whole=whole)
         if self._writer:
             self._cut()
         elif self._is_last(0):
@@ -79,6 +72,12 @@ class Arrival:
         self._writer, error = None, _Abandoned()
         with suppress(Unavailable):
             self._open.__exit__(type(error), error, None)
+
+    def _check(self, checksum: Checksum, *, whole: bool) -> None:
+        if not whole:
+            raise Problem("too-slow", "A request with a checksum has to come whole, and in time: send less in each.")
+        if self._digest is None or self._digest.digest() != checksum.digest:
+            raise Problem("checksum-mismatch", f"The {checksum.algorithm} of what came is another one.")
 
     def _write(self, data: bytes) -> None:
         if self._writer is None:
@@ -97,7 +96,7 @@ class Arrival:
             raise too_large()
 
     def _is_due(self) -> bool:
-        seconds = PIECE_SECONDS + LONGER_SECONDS * self._pieces
+        seconds = pause_seconds(PIECE_SECONDS + LONGER_SECONDS * self._pieces, MAX_PIECE_SECONDS)
         written = self._writer.size_bytes if self._writer else 0
         return written >= PIECE_BYTES or (written > 0 and time.monotonic() - self._began >= seconds)
 

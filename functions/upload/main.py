@@ -8,7 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs, options, owners
+from functions.shared import blobs, options, owners, settings
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.operations import Access
@@ -21,8 +21,13 @@ from functions.upload import intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.routes import accepted, routes
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
+from functions.upload.stream import pause_seconds
+from functions.upload.threads import blocking, entered
 
 __all__ = ["tus", "upload"]
+
+# When many uploads come at a time, the lease of each is looked after when so much of it has gone by.
+LOOKED_AFTER = 0.3
 
 
 @functions_framework.aio.http
@@ -50,7 +55,7 @@ def on_event(request: Request) -> Response:
     # All of the video is flushed to the disk first.
     seconds=300,
 )
-def create_job(request: Request, user_id: str) -> Response:
+async def create_job(request: Request, user_id: str) -> Response:
     """Upload a video and have it converted.
 
     The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or
@@ -59,17 +64,18 @@ def create_job(request: Request, user_id: str) -> Response:
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
     once = (_key(request), _fingerprint(request))
-    job_id, new = intake.open_job(user_id, head.filename, head.options, *once, content_length(request) or 0)
+    size = content_length(request) or 0
+    job_id, new = await blocking(intake.open_job, user_id, head.filename, head.options, *once, size)
     if not new:
-        return accepted(user_id, job_id)
+        return await blocking(accepted, user_id, job_id)
     try:
-        event_id = _store(request, job_id, head)
+        event_id = await _store(request, job_id, head)
     except claims.ClaimLost:
         raise Problem("not-found", "The job was deleted while its video came in.") from None
     except BaseException:
-        intake.discard(job_id)
+        await blocking(intake.discard, job_id)
         raise
-    return accepted(user_id, job_id, event_id)
+    return await blocking(accepted, user_id, job_id, event_id)
 
 
 @routes.operation(
@@ -96,11 +102,15 @@ def _options(request: Request) -> dict[str, str]:
     return {name: value for name, value in query(request).items() if name != "filename"}
 
 
-def _store(request: Request, job_id: str, head: Received) -> str:
-    claim = claims.claim_upload(job_id)
-    with blobs.store().writing(claim.video) as writer:
-        received = receive(request, head, leases.keeping(claim, writer.write))
-    return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
+async def _store(request: Request, job_id: str, head: Received) -> str:
+    claim = await blocking(claims.claim_upload, job_id)
+    async with entered(blobs.store().writing(claim.video)) as writer:
+        received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
+    return await blocking(transitions.queue, claim, received.filename, received.options, writer.size_bytes)
+
+
+def _pause() -> float:
+    return pause_seconds(1.0, settings.number("LEASE_SECONDS") * LOOKED_AFTER)
 
 
 def _key(request: Request) -> str | None:

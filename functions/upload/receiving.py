@@ -13,6 +13,7 @@ from functions.shared.problems import Problem
 from functions.upload import arrival, uploads
 from functions.upload.stream import Disconnected, Sink, pieces
 from functions.upload.threads import blocking
+from functions.upload.tus_headers import Checksum
 
 __all__ = ["receive", "settle"]
 
@@ -26,7 +27,7 @@ async def receive(
     request: Request,
     user_id: str,
     taken: uploads.Taken,
-    checksum: arrival.Checksum | None = None,
+    checksum: Checksum | None = None,
     *,
     brings: bool = True,
 ) -> arrival.Arrival:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.shared.operations import Parameter, Success, Taken, header, text
+from functions.shared.operations import Parameter, Success, Taken, header, part, text
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.views import Job
 
@@ -10,7 +10,9 @@ __all__ = [
     "ACCEPTED",
     "APPENDED",
     "BYTES",
+    "CHECKSUM",
     "CREATED",
+    "DESCRIBED",
     "FILENAME",
     "KEY",
     "LATE_LENGTH",
@@ -18,6 +20,7 @@ __all__ = [
     "OPTIONS",
     "RESUMABLE",
     "UPLOAD",
+    "UPLOAD_ID",
     "VIDEO",
 ]
 
@@ -69,6 +72,12 @@ VIDEO = Taken(
 
 # Resumable uploads. The schemas of headers are of strings: so they come.
 _BYTES = r"^[0-9]{1,18}$"
+UPLOAD_ID = part(
+    "upload_id",
+    "The id of the upload, and of its job.",
+    pattern="^[0-9a-f]{32}$",
+    examples=["0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"],
+)
 RESUMABLE = header("Tus-Resumable", "The protocol's version.", enum=["1.0.0"], examples=["1.0.0"])
 NEW_UPLOAD = Taken(
     (
@@ -83,6 +92,15 @@ NEW_UPLOAD = Taken(
                 examples=["filename dGFsay5tcDQ=,quality NQ=="],
             ),
         ),
+        Parameter(
+            "header",
+            "Upload-Concat",
+            text(
+                "`partial`: a part of another upload, which no job is made of by itself. `final;` and the addresses of "
+                "complete parts, space between: what they make, one after the other.",
+                examples=["partial"],
+            ),
+        ),
     ),
     problems=("bad-request", "bad-option", "too-large", "unsupported-media-type"),
 )
@@ -92,6 +110,15 @@ BYTES = Taken(
     problems=("bad-request", "too-large", "unsupported-media-type"),
 )
 LATE_LENGTH = header("Upload-Length", "How many bytes the upload has, if that was not known before.", pattern=_BYTES)
+CHECKSUM = header(
+    "Upload-Checksum",
+    "An algorithm (sha1, sha256, sha512, md5), and the digest of the body in Base64. Nothing of a body is kept whose "
+    "digest is another.",
+    examples=["sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00="],
+)
+DESCRIBED = Success(
+    "In headers.", headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")
+)
 CREATED = Success("The upload; its id is the job's.", headers=("Location", "Tus-Resumable", "Upload-Offset"))
 APPENDED = Success("What came is safe.", headers=("Tus-Resumable", "Upload-Offset"))
 UPLOAD = Success("In headers.", headers=("Cache-Control", "Tus-Resumable", "Upload-Offset"))

@@ -11,13 +11,16 @@ from starlette.requests import Request
 
 from functions.upload.threads import blocking
 
-__all__ = ["Disconnected", "Sink", "pieces"]
+__all__ = ["Disconnected", "Sink", "pause_seconds", "pieces"]
 
 # What all uploads hold on the event loop, at most twice: one batch is written while the next one comes.
 BUFFER_BYTES = 32 * 1024 * 1024
 MAX_BATCH_BYTES, MIN_BATCH_BYTES = 1024 * 1024, 16 * 1024
 # Of a slow client, a batch is written after so long.
 BATCH_SECONDS = 1.0
+
+# Chores beside the bytes (a lease is looked after, what arrived is recorded) are done so often by all uploads together.
+CHORES_A_SECOND = 50
 
 _sinks = 0
 
@@ -94,6 +97,11 @@ class Sink:
         writing, self._writing = self._writing, None
         if writing:
             await writing
+
+
+def pause_seconds(least: float, most: float) -> float:
+    """How long each upload of this process waits between two chores: longer, the more uploads there are."""
+    return min(most, max(least, _sinks / CHORES_A_SECOND))
 
 
 def _share() -> int:

@@ -7,9 +7,11 @@ while it has the newest one. So a client that comes back need not wait for the e
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +22,29 @@ from functions.shared.jobs import deletion, names, rollouts, transitions
 from functions.shared.jobs.changes import move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
-from functions.shared.problems import Problem
+from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.shared.tables import jobs, now, upload_pieces, uploads
 from functions.upload import crowd, intake
 
-__all__ = ["PARTIAL", "Taken", "Upload", "create", "delete", "find", "finish", "new_id", "pieces_of", "record", "take"]
+__all__ = [
+    "MAX_PIECES",
+    "PARTIAL",
+    "Taken",
+    "Upload",
+    "claim_of",
+    "create",
+    "delete",
+    "discard",
+    "find",
+    "finish",
+    "list_pieces",
+    "new_id",
+    "part",
+    "pieces_of",
+    "record",
+    "take",
+]
 
 PARTIAL = "partial"
 # A joined video lists its pieces. Requests that bring a few bytes each must not make that endless.
@@ -80,7 +99,7 @@ def create(connection: sa.Connection, user_id: str, filename: str, options: Mapp
     connection.execute(uploads.insert().values(job_id=new.job_id, expires_at=expires, **kept))
     quotas.admit(connection, user_id)
     crowd.check(connection)
-    return Taken(replace(new, expires_at=expires), _claim(new.job_id, 0, filename, options))
+    return Taken(replace(new, expires_at=expires), claim_of(new.job_id, 0, filename, options))
 
 
 def find(user_id: str, upload_id: str) -> Upload:
@@ -110,7 +129,7 @@ def take(connection: sa.Connection, user_id: str, upload_id: str, offset: int | 
     pieces = connection.execute(count).scalar_one()
     if pieces >= MAX_PIECES:
         raise Problem("too-large", f"The upload has come in {MAX_PIECES:,} pieces: begin anew, with larger requests.")
-    return Taken(replace(upload, expires_at=expires), _claim(upload_id, token, row.filename, row.options), pieces)
+    return Taken(replace(upload, expires_at=expires), claim_of(upload_id, token, row.filename, row.options), pieces)
 
 
 @database.transactional
@@ -141,10 +160,32 @@ def finish(connection: sa.Connection, user_id: str, taken: Taken, last: Piece | 
     return transitions.enqueue(connection, taken.claim, taken.claim.filename, taken.claim.options, size)
 
 
+def part(connection: sa.Connection, user_id: str, upload_id: str) -> Upload:
+    """An upload, locked in a transaction. Raises: Problem (404, 410)."""
+    return _upload(_row(connection, user_id, upload_id, locked=True))
+
+
+def list_pieces(connection: sa.Connection, job_id: str, pieces: Sequence[Piece]) -> None:
+    """Note what an upload is made of, from its first byte on."""
+    starts = accumulate((piece.size_bytes for piece in pieces), initial=0)
+    rows = [
+        {"job_id": job_id, "start_bytes": start, "size_bytes": piece.size_bytes, "name": piece.name}
+        for start, piece in zip(starts, pieces, strict=False)
+    ]
+    if rows:
+        connection.execute(upload_pieces.insert(), rows)
+
+
 def delete(user_id: str, upload_id: str) -> None:
     """Delete the upload with what has arrived; of a complete one, its job. Raises: Problem (404, 410)."""
     find(user_id, upload_id)
     deletion.delete(owners.job_of(user_id, upload_id))
+
+
+def discard(user_id: str, upload_id: str) -> None:
+    """As `delete`, if it can be done now; what is left expires. Never raises."""
+    with suppress(Problem, Unavailable):
+        delete(user_id, upload_id)
 
 
 def pieces_of(job_id: str) -> list[Piece]:
@@ -159,7 +200,8 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _claim(job_id: str, token: int, filename: str, options: Mapping[str, Any]) -> Claim:
+def claim_of(job_id: str, token: int, filename: str, options: Mapping[str, Any]) -> Claim:
+    """The claim of the request that has an upload under this token."""
     return Claim(job_id, State.RECEIVING, token, filename, dict(options), "", names.video(job_id, token))
 
 

@@ -13,8 +13,18 @@ VERSION = "1.0.0"
 PATH = "/v1/uploads"
 
 
+_OVERRIDE = "X-HTTP-Method-Override"
+
+
 class Resumable(Middleware):
-    """Names the protocol's version (section "Headers", Tus-Resumable and Tus-Version)."""
+    """Names the protocol's version, and reads a method that the client cannot send (section "Headers")."""
+
+    def received(self, call: Call) -> None:
+        """Some clients, or proxies before them, know GET and POST only: what counts is the method in the header."""
+        request, method = call.request, call.request.headers.get(_OVERRIDE)
+        of_upload = request.scope["path"].startswith(f"{PATH}/")
+        if of_upload and request.method == "POST" and method in ("PATCH", "DELETE"):
+            request.scope["method"] = method
 
     def after(self, call: Call, response: Response) -> None:
         """Whatever the answer is."""
