@@ -23,7 +23,7 @@ __all__ = ["Arrival"]
 
 # A piece ends after so many bytes, or seconds: so much is lost when this process is killed. The more pieces there are
 # already, the longer they become, by so much each: of weeks of a slow upload, too, a video is made.
-PIECE_BYTES, PIECE_SECONDS, LONGER_SECONDS = 16 * 1024 * 1024, 2.0, 0.01
+PIECE_BYTES, PIECE_SECONDS, LONGER_SECONDS = 128 * 1024 * 1024, 2.0, 0.01
 # Sweep takes a blob that is an hour old and in no row for one that nobody needs.
 MAX_PIECE_SECONDS = 600.0
 

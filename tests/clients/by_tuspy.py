@@ -13,6 +13,6 @@ endpoint, token, path, options = sys.argv[1:]
 
 client = tusclient.TusClient(endpoint, headers={"Authorization": f"Bearer {token}"})
 metadata = {"filename": "talk.mp4", "filetype": "video/mp4", "quality": "5"}
-uploader = client.uploader(path, metadata=metadata, retries=200, retry_delay=0.05, **json.loads(options))
+uploader = client.uploader(path, metadata=metadata, retries=300, retry_delay=0.1, **json.loads(options))
 uploader.upload()
 print(uploader.url)

@@ -16,15 +16,16 @@ PIECE = 16 * 1024
 class CuttingProxy:
     """Passes TCP connections on to `url`, and cuts each once it has carried so many bytes towards it: some of `bounds`.
 
-    It cuts `cuts` of them, then it lets everything through. `url` is the proxy's own, `cut` how many it has cut so far.
-    Use it as a context.
+    It cuts `cuts` of them, then it lets everything through. It waits for `pause` seconds after every 16 KiB.
+    `url` is the proxy's own, `cut` how many it has cut so far. Use it as a context.
     """
 
-    def __init__(self, url: str, cuts: int, bounds: tuple[int, int], seed: int) -> None:
+    def __init__(self, url: str, cuts: int, bounds: tuple[int, int], seed: int, pause: float = 0) -> None:
         place = urlsplit(url)
         self._upstream = (place.hostname or "", place.port or 80)
         self._random = random.Random(seed)
         self._bounds, self._left, self.cut = bounds, cuts, 0
+        self._pause = pause
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -78,6 +79,7 @@ class CuttingProxy:
                     return True
                 writer.write(data)
                 await writer.drain()
+                await asyncio.sleep(self._pause)
             if writer.can_write_eof():
                 writer.write_eof()
         return False

@@ -9,7 +9,7 @@ await new Promise((resolve, reject) => {
     endpoint,
     headers: { Authorization: `Bearer ${token}` },
     metadata: { filename: 'talk.mp4', filetype: 'video/mp4', quality: '5' },
-    retryDelays: Array(200).fill(50),
+    retryDelays: Array(300).fill(100),
     ...JSON.parse(options),
     onError: reject,
     onSuccess: () => { console.log(upload.url); resolve() },

@@ -8,7 +8,7 @@ const uppy = new Uppy({ meta: { quality: '5' } })
 uppy.use(Tus, {
   endpoint,
   headers: { Authorization: `Bearer ${token}` },
-  retryDelays: Array(200).fill(50),
+  retryDelays: Array(300).fill(100),
   ...JSON.parse(options),
 })
 uppy.addFile({ name: 'talk.mp4', type: 'video/mp4', data: readFileSync(path) })
