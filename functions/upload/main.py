@@ -19,13 +19,13 @@ from functions.shared.views import JOB_ID
 from functions.shared.web import answer
 from functions.upload import intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
-from functions.upload.routes import accepted, routes
+from functions.upload.routes import accepted
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
 from functions.upload.stream import pause_seconds
 from functions.upload.threads import blocking, entered
 
-__all__ = ["tus", "upload"]
-
+# Those of resumable uploads are there already.
+routes = tus.routes
 # When many uploads come at a time, the lease of each is looked after when so much of it has gone by.
 LOOKED_AFTER = 0.3
 

@@ -28,7 +28,7 @@ from functions.upload.shapes import (
 )
 from functions.upload.threads import blocking
 
-__all__ = ["append_upload", "create_upload", "describe_uploads", "read_upload", "terminate_upload"]
+__all__ = ["append_upload", "create_upload", "describe_uploads", "read_upload", "routes", "terminate_upload"]
 
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 OF_ONE = ("not-found", "expired", "tus-version")
