@@ -109,7 +109,12 @@ BYTES = Taken(
     content={"application/offset+octet-stream": {}},
     problems=("bad-request", "too-large", "unsupported-media-type"),
 )
-LATE_LENGTH = header("Upload-Length", "How many bytes the upload has, if that was not known before.", pattern=_BYTES)
+LATE_LENGTH = header(
+    "Upload-Length",
+    "How many bytes the upload has, if that was not known before.",
+    pattern=_BYTES,
+    examples=["1048576"],
+)
 CHECKSUM = header(
     "Upload-Checksum",
     "An algorithm (sha1, sha256, sha512, md5), and the digest of the body in Base64. Nothing of a body is kept whose "

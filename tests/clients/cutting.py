@@ -48,24 +48,35 @@ class CuttingProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # The transports' last callbacks.
+        await asyncio.sleep(0.1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # What is left at the end of a test ends.
         with suppress(OSError, asyncio.CancelledError):
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
-            limit = self._random.randint(*self._bounds) if self._left else None
-            there = asyncio.create_task(self._pass_on(reader, up_writer, limit))
-            back = asyncio.create_task(self._pass_on(up_reader, writer, None))
-            done, _ = await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
-            if there in done and there.result():
+            try:
+                await self._both(reader, up_writer, up_reader, writer)
+            finally:
                 # Aborted, a connection is reset, and what is on its way is lost.
                 up_writer.transport.abort()
-            else:
-                await asyncio.wait((there, back), timeout=5)
-                up_writer.close()
-            there.cancel()
-            back.cancel()
         writer.transport.abort()
+
+    async def _both(
+        self,
+        reader: asyncio.StreamReader,
+        up_writer: asyncio.StreamWriter,
+        up_reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        limit = self._random.randint(*self._bounds) if self._left else None
+        there = asyncio.create_task(self._pass_on(reader, up_writer, limit))
+        back = asyncio.create_task(self._pass_on(up_reader, writer, None))
+        done, _ = await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        if not (there in done and there.result()):
+            await asyncio.wait((there, back), timeout=5)
+        there.cancel()
+        back.cancel()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
         """Returns: whether it was cut."""

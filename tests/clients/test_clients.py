@@ -70,7 +70,7 @@ def test_a_client_whose_function_is_killed_again_and_again_brings_every_byte_onc
     audiolift: Audiolift, user: User, file: Path, script: str, options: dict[str, Any]
 ) -> None:
     """Through a line that is slow enough for it to be killed in the middle."""
-    with CuttingProxy(audiolift.url, 0, (0, 0), seed=0, pause=0.04) as proxy, dying(audiolift) as killed:
+    with CuttingProxy(audiolift.url, 0, (0, 0), seed=0, pause=0.04) as proxy, dying(audiolift, user) as killed:
         address = upload(script, f"{proxy.url}/v1/uploads", user, file, options)
     assert killed
     check(audiolift, user, address, file)
@@ -103,8 +103,8 @@ def check(audiolift: Audiolift, user: User, address: str, file: Path) -> None:
 
 
 @contextmanager
-def dying(audiolift: Audiolift) -> Iterator[list[int]]:
-    """Kill upload some times once something comes, each time a moment after it has come back.
+def dying(audiolift: Audiolift, user: User) -> Iterator[list[int]]:
+    """Kill upload some times once something of the user's comes, each time a moment after it has come back.
 
     Gives: the processes killed, so far.
     """
@@ -112,8 +112,7 @@ def dying(audiolift: Audiolift) -> Iterator[list[int]]:
     killed: list[int] = []
 
     def kill() -> None:
-        under_way = "SELECT job_id FROM uploads WHERE expires_at IS NOT NULL"
-        eventually(lambda: rows(audiolift, under_way), "an upload under way")
+        eventually(lambda: user.http.get("/v1/jobs").json()["items"], "an upload under way")
         while len(killed) < KILLS and not over.wait(chance.uniform(0.3, 2.0)):
             for process in set(function_processes(audiolift, "upload")).difference(killed):
                 with suppress(ProcessLookupError):
@@ -125,6 +124,7 @@ def dying(audiolift: Audiolift) -> Iterator[list[int]]:
     yield killed
     over.set()
     thread.join()
+    eventually(lambda: user.http.options("/v1/uploads").status_code == 204, "upload is back")
 
 
 def _program(script: str) -> list[str]:
