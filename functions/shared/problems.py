@@ -228,4 +228,4 @@ class StoreFull(Unavailable):
 
     def problem(self) -> Problem:
         """The 507 that a caller sees (RFC 4918, section 11.5)."""
-        return Problem("storage-full", "Nothing of it was kept. Try again later.", {"Retry-After": "60"})
+        return Problem("storage-full", "Nothing half-made was kept. Try again later.", {"Retry-After": "60"})

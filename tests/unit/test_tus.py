@@ -295,6 +295,15 @@ def test_a_method_may_be_named_by_a_header(client: Client) -> None:
     assert client.ask("HEAD", path).status == 404
 
 
+def test_a_token_that_has_expired_costs_no_byte_that_has_arrived(client: Client) -> None:
+    path = client.create(1024, VIDEO[:600])
+    expired = client.patch(path, 600, VIDEO[600:], Authorization=f"Bearer {client.token(-60)}")
+    assert code(expired) == (401, "unauthenticated")
+    assert (client.offset(path), content_of(path)) == (600, VIDEO[:600])
+    assert client.patch(path, 600, VIDEO[600:]).status == 204
+    assert content_of(path) == VIDEO
+
+
 def test_somebody_elses_upload_is_not_there(client: Client) -> None:
     path, other = client.create(1024, VIDEO[:10]), Client()
     assert other.ask("HEAD", path).status == 404

@@ -46,7 +46,7 @@ class Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        always = {"Authorization": f"Bearer {self._token()}", "Tus-Resumable": "1.0.0", **length}
+        always = {"Authorization": f"Bearer {self.token()}", "Tus-Resumable": "1.0.0", **length}
         scope = scope_of(method, path, {**always, **kind, **named})
         asyncio.run(_served(scope, received([each for each in pieces if each], whole=whole), send))
         start, *rest = sent
@@ -73,9 +73,10 @@ class Client:
         assert answer.status == 200
         return int(answer.headers["upload-offset"])
 
-    def _token(self) -> str:
+    def token(self, seconds: float = 60) -> str:
+        """An access token that is good for so long."""
         key, now = json.loads(os.environ["SIGNING_KEY"]), int(time.time())
-        claims = {"iss": "audiolift", "aud": "audiolift", "sub": self.user_id, "iat": now, "exp": now + 60}
+        claims = {"iss": "audiolift", "aud": "audiolift", "sub": self.user_id, "iat": now, "exp": now + seconds}
         return jwt.encode(claims, jwt.PyJWK(key).key, "ES256", headers={"kid": key["kid"], "typ": "at+jwt"})
 
 
