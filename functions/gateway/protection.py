@@ -35,10 +35,11 @@ class Protection(Middleware):
 
     async def before(self, call: Call, route: Route) -> None:
         """Upload counts exactly. Raises: Problem (413)."""
-        length = call.header(b"content-length")
-        stated = length.isascii() and length.isdigit()
-        if stated and int(length) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD:
-            raise too_large()
+        limit = settings.number("MAX_UPLOAD_BYTES")
+        for name, bound in ((b"content-length", limit + FORM_OVERHEAD), (b"upload-length", limit)):
+            length = call.header(name)
+            if length.isascii() and length.isdigit() and int(length) > bound:
+                raise too_large()
 
     def after(self, call: Call, response: Response) -> None:
         """Over what a function may have set."""

@@ -133,7 +133,10 @@ class Job(Struct):
         list[AudioTrack] | None,
         Meta(description="What the video has, at most 64; null until the conversion has looked."),
     ]
-    progress: Annotated[float, Meta(description="Of the conversion.", examples=[1.0], ge=0, le=1)]
+    progress: Annotated[
+        float,
+        Meta(description="Of a resumable upload while receiving, then of the conversion.", examples=[1.0], ge=0, le=1),
+    ]
     created_at: Annotated[Instant, Meta(description="When the upload began.", examples=["2026-11-26T12:00:00.000Z"])]
     updated_at: Annotated[
         Instant, Meta(description="When the job last changed.", examples=["2026-11-26T12:00:09.120Z"])

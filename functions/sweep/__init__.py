@@ -15,6 +15,7 @@ if not TYPE_CHECKING:
         "giving_up",
         "healing",
         "letters",
+        "pieces",
         "replays",
         "rows",
     )

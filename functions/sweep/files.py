@@ -14,6 +14,7 @@ from functions.shared import blobs, database, settings
 from functions.shared.jobs import names, transitions
 from functions.shared.jobs.states import ENDED, KEPT, State
 from functions.shared.tables import checkpoints, jobs, now
+from functions.sweep import pieces
 
 __all__ = ["delete_orphans", "expire", "forget_unfinished"]
 
@@ -36,7 +37,8 @@ def expire() -> None:
 
 
 def forget_unfinished() -> None:
-    """Uploads in requests that broke off: the row, and what was written of the file."""
+    """Uploads that broke off: the row, and what was written of the file."""
+    pieces.forget_abandoned()
     before = now() - timedelta(seconds=settings.number("UPLOAD_GRACE_SECONDS"))
     transitions.forget_unreceived(before)
     blobs.store().delete_unfinished(before)
@@ -47,7 +49,10 @@ def delete_orphans() -> None:
     before = now() - timedelta(seconds=ORPHAN_SECONDS)
     old = (blob.name for blob in blobs.store().all() if blob.written_at < before)
     for batch in _batches(old):
-        _delete(*sorted(set(batch) - _needed(batch)))
+        for name in sorted(set(batch) - _needed(batch)):
+            log.info("deleting %s", name)
+            # What it was joined of, an upload may need that goes on; if not, it is in the list too.
+            blobs.store().delete(name, with_pieces=False)
 
 
 def _needed(found_names: list[str]) -> set[str]:
@@ -55,7 +60,8 @@ def _needed(found_names: list[str]) -> set[str]:
     saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     with database.reading() as connection:
         found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
-        return {name for job in found for name in _names(job)}
+        needed = {name for job in found for name in _names(job)}
+        return needed.union(pieces.needed(connection, found_names, lambda job: names.video_of(job) in _names(job)))
 
 
 def _names(job: Any) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from functions.sweep import (
     giving_up,
     healing,
     letters,
+    pieces,
     replays,
     rows,
 )
@@ -236,6 +237,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
     yield rows.forget
+    yield pieces.forget_listed
     yield accounts.finish_deleting
     yield accounts.forget
     yield healing.forget

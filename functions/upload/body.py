@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from werkzeug.http import parse_options_header
 
 from functions.shared import options, settings
-from functions.shared.bodies import content_length, content_type, pieces, query
+from functions.shared.bodies import PIECE, content_length, content_type, query
 from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 from functions.shared.visible import visible
+from functions.upload.stream import Disconnected, Sink, pieces
 
 __all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
 
@@ -55,28 +57,50 @@ def name_in_head(request: Request) -> str:
     return clean_name(query(request).get("filename") or disposition.get("filename") or UNNAMED)
 
 
-def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
-    """Hand every piece of the video to `write`, at most 256 KiB at a time.
+async def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
+    """Hand every piece of the video to `write`, in threads, at most 256 KiB at a time.
 
     Returns: `head`, with what a form says over it.
     Raises: Problem when the body is cut short, is no sound form, or is larger than MAX_UPLOAD_BYTES.
     """
     write = _limited(write)
+    form = _form(request, write)
+    try:
+        async with Sink(_feeding(form.feed if form else write)) as sink:
+            async for piece in pieces(request):
+                await sink.put(piece)
+            await sink.end()
+    except Disconnected:
+        raise Problem("bad-request", "The body ended before all of it was there; nothing was kept.") from None
+    if form is None:
+        return head
+    form.end()
+    return Received(form.filename or head.filename, options.parse({**head.options, **form.options}))
+
+
+def _form(request: Request, write: Callable[[bytes], None]) -> _Form | None:
+    """What reads the body, if it is a form. Raises: Problem when it cannot be read."""
     kind, parameters = content_type(request)
-    if kind == "multipart/form-data":
-        form = _Form(write)
-        form.read(parameters.get("boundary", ""), pieces(request))
-        return Received(form.filename or head.filename, options.parse({**head.options, **form.options}))
-    for piece in pieces(request):
-        write(piece)
-    return head
+    return _Form(parameters.get("boundary", ""), write) if kind == "multipart/form-data" else None
+
+
+def _feeding(take: Callable[[bytes], None]) -> Callable[[list[bytes]], None]:
+    def feed(batch: list[bytes]) -> None:
+        for data in batch:
+            for start in range(0, len(data), PIECE):
+                take(data[start : start + PIECE])
+
+    return feed
 
 
 class _Form:
     """A multipart form that is read once, in pieces: `file` is passed on, the other fields are kept (RFC 7578)."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, boundary: str, write: Callable[[bytes], None]) -> None:
+        """Raises: Problem when there is no such boundary."""
         self._write = write
+        with _readable():
+            self._parser = PushMultipartParser(boundary, max_segment_count=32, max_header_count=8)
         self._found = False
         self.filename = ""
         self._values: dict[str, bytes] = {}
@@ -87,23 +111,21 @@ class _Form:
         known = options.OPTIONS.keys() & self._values.keys()
         return {name: self._values[name].decode(errors="replace") for name in known}
 
-    def read(self, boundary: str, pieces: Iterable[bytes]) -> None:
-        """Read all of it. Raises: Problem when it is no sound form or has no `file`."""
-        try:
-            with PushMultipartParser(boundary, max_segment_count=32, max_header_count=8) as parser:
-                for piece in pieces:
-                    self._feed(parser, piece)
-        except MultipartError as error:
-            raise Problem("bad-request", f"The form cannot be read: {error}.") from None
+    def feed(self, piece: bytes) -> None:
+        """Read some of it. Raises: Problem when it is no sound form."""
+        with _readable():
+            for result in self._parser.parse(piece):
+                if isinstance(result, MultipartSegment):
+                    self._begin(result)
+                elif result:
+                    self._take(bytes(result))
+
+    def end(self) -> None:
+        """There is no more. Raises: Problem when that is not all of a form, or there was no `file`."""
+        with _readable():
+            self._parser.close()
         if not self._found:
             raise Problem("bad-request", "The form has no field `file`.")
-
-    def _feed(self, parser: PushMultipartParser, piece: bytes) -> None:
-        for result in parser.parse(piece):
-            if isinstance(result, MultipartSegment):
-                self._begin(result)
-            elif result:
-                self._take(bytes(result))
 
     def _begin(self, segment: MultipartSegment) -> None:
         self._name = segment.name
@@ -121,6 +143,14 @@ class _Form:
             raise Problem("bad-request", f"A form field has at most {FIELD_BYTES} bytes.")
         self._values[self._name] = so_far
         return None
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except MultipartError as error:
+        raise Problem("bad-request", f"The form cannot be read: {error}.") from None
 
 
 def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:

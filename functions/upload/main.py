@@ -8,21 +8,26 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs, database, options, outbox, owners
-from functions.shared.api import Api, json_response
+from functions.shared import blobs, options, owners, settings
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.operations import Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
-from functions.shared.views import JOB_ID, job_view
-from functions.shared.web import afterwards, answer
-from functions.upload import intake, submitted
+from functions.shared.views import JOB_ID
+from functions.shared.web import answer
+from functions.upload import intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.routes import accepted
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
+from functions.upload.stream import pause_seconds
+from functions.upload.threads import blocking, entered
 
-routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
+# Those of resumable uploads are there already.
+routes = tus.routes
+# When many uploads come at a time, the lease of each is looked after when so much of it has gone by.
+LOOKED_AFTER = 0.3
 
 
 @functions_framework.aio.http
@@ -50,7 +55,7 @@ def on_event(request: Request) -> Response:
     # All of the video is flushed to the disk first.
     seconds=300,
 )
-def create_job(request: Request, user_id: str) -> Response:
+async def create_job(request: Request, user_id: str) -> Response:
     """Upload a video and have it converted.
 
     The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or
@@ -59,17 +64,18 @@ def create_job(request: Request, user_id: str) -> Response:
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
     once = (_key(request), _fingerprint(request))
-    job_id, new = intake.open_job(user_id, head.filename, head.options, *once, content_length(request) or 0)
+    size = content_length(request) or 0
+    job_id, new = await blocking(intake.open_job, user_id, head.filename, head.options, *once, size)
     if not new:
-        return _accepted(user_id, job_id)
+        return await blocking(accepted, user_id, job_id)
     try:
-        event_id = _store(request, job_id, head)
+        event_id = await _store(request, job_id, head)
     except claims.ClaimLost:
         raise Problem("not-found", "The job was deleted while its video came in.") from None
     except BaseException:
-        intake.discard(job_id)
+        await blocking(intake.discard, job_id)
         raise
-    return _accepted(user_id, job_id, event_id)
+    return await blocking(accepted, user_id, job_id, event_id)
 
 
 @routes.operation(
@@ -89,26 +95,22 @@ def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
     event_id = transitions.retry_within_quotas(user_id, job_id)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
-    return _accepted(user_id, job_id, event_id)
+    return accepted(user_id, job_id, event_id)
 
 
 def _options(request: Request) -> dict[str, str]:
     return {name: value for name, value in query(request).items() if name != "filename"}
 
 
-def _store(request: Request, job_id: str, head: Received) -> str:
-    claim = claims.claim_upload(job_id)
-    with blobs.store().writing(claim.video) as writer:
-        received = receive(request, head, leases.keeping(claim, writer.write))
-    return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
+async def _store(request: Request, job_id: str, head: Received) -> str:
+    claim = await blocking(claims.claim_upload, job_id)
+    async with entered(blobs.store().writing(claim.video)) as writer:
+        received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
+    return await blocking(transitions.queue, claim, received.filename, received.options, writer.size_bytes)
 
 
-def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:
-    response = json_response(job_view(owners.job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
-    if event_id is not None:
-        # After the answer: a broker that is down must not keep the client waiting.
-        response.background = afterwards(outbox.send, event_id)
-    return response
+def _pause() -> float:
+    return pause_seconds(1.0, settings.number("LEASE_SECONDS") * LOOKED_AFTER)
 
 
 def _key(request: Request) -> str | None:

@@ -44,6 +44,7 @@ BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_he
 # and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And names in
 # a query or a form that are none of ours are passed over, as is a token that is none.
 LISTS = tuple(f"GET /v1/admin/{each}" for each in ("dead-letters", "jobs", "users", "audit"))
+_LOOSEST = (positive_data_acceptance, negative_data_rejection)
 LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/users": [positive_data_acceptance],
     "POST /v1/users/verify": [positive_data_acceptance],
@@ -55,6 +56,9 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    # Which headers go together, and that the version is one of them, is said by the protocol.
+    "POST /v1/uploads": [*_LOOSEST],
+    **{f"{each} /v1/uploads/{{upload_id}}": [*_LOOSEST] for each in ("HEAD", "PATCH", "DELETE")},
     # A time to come, and no more than twenty of them.
     "POST /v1/api-keys": [positive_data_acceptance],
     # `ids`, or `all`, or some of the others.
@@ -62,7 +66,7 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/admin/dead-letters/settle": [positive_data_acceptance],
     **{each: [positive_data_acceptance, negative_data_rejection] for each in LISTS},
 }
-schemathesis.serializer.alias(["video/*", "audio/*"], "application/octet-stream")
+schemathesis.serializer.alias(["video/*", "audio/*", "application/offset+octet-stream"], "application/octet-stream")
 OF_ANSWERS: list[CheckFunction] = [
     not_a_server_error,
     status_code_conformance,
@@ -122,6 +126,8 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
         each.path for _, each in operations() if (each.access is Access.TOKEN) is not (each.scope is not None)
     } == set()
     assert {each.path for each in contract.operations() if each.scope is None} == {
+        # What the protocol has everybody told: OPTIONS.
+        "/v1/uploads",
         "/v1/users",
         "/v1/users/verify",
         "/v1/password/forgot",

@@ -320,7 +320,7 @@ def named(operation: contract.Target) -> str:
 
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_without_a_token(audiolift: Audiolift, done: dict[str, Any], operation: contract.Target) -> None:
-    path = operation.path.replace("<job_id>", done["id"])
+    path = operation.path.replace("<job_id>", done["id"]).replace("<upload_id>", done["id"])
     for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": "Basic YTpi"}, {"Cookie": "token=x"}):
         answer = httpx.request(operation.method, f"{audiolift.url}{path}", headers=headers, timeout=PATIENCE)
         check_problem(answer, 401, "unauthenticated")
@@ -353,6 +353,45 @@ def test_a_method_that_another_header_names(owner: User, done: dict[str, Any]) -
         assert owner.http.get(f"/v1/jobs/{done['id']}", headers={name: "DELETE"}).status_code == 200
     assert owner.http.get(f"/v1/jobs/{done['id']}", params={"_method": "DELETE"}).status_code == 200
     assert owner.job(done["id"])["state"] == "done"
+
+
+def test_somebody_elses_upload_and_its_parts(user: User, owner: User, audiolift: Audiolift) -> None:
+    """Read, written over, ended, or made a part of another video."""
+    tus = {"Tus-Resumable": "1.0.0"}
+    sent = {**tus, "Upload-Length": "10", "Content-Type": "application/offset+octet-stream"}
+    theirs = owner.http.post("/v1/uploads", content=b"0123", headers={**sent, "Upload-Concat": "partial"})
+    path = theirs.headers["Location"]
+    for concat in (path, f"{audiolift.url}{path}", f"https://x{path} {path}/../{'0' * 32}"):
+        stolen = user.http.post("/v1/uploads", headers={**tus, "Upload-Concat": f"final;{concat}"})
+        assert stolen.status_code in (400, 404)
+    for headers in ({**sent, "Upload-Offset": "4"}, {**sent, "Upload-Offset": "0"}):
+        check_problem(user.http.patch(path, content=b"456789", headers=headers), 404, "not-found")
+        override = {**headers, "X-HTTP-Method-Override": "PATCH"}
+        check_problem(user.http.post(path, content=b"456789", headers=override), 404, "not-found")
+    check_problem(user.http.delete(path, headers=tus), 404, "not-found")
+    check_problem(user.http.post(path, headers={**tus, "X-HTTP-Method-Override": "DELETE"}), 404, "not-found")
+    assert owner.http.head(path, headers=tus).headers["Upload-Offset"] == "4"
+    owner.http.delete(path, headers=tus).raise_for_status()
+
+
+@pytest.mark.parametrize("path", ["..%2fvideo", "%00", "'", "0" * 31 + "%0a", "../../v1/jobs", "A" * 32])
+def test_an_upload_that_is_a_path(user: User, path: str) -> None:
+    for method in ("HEAD", "PATCH", "DELETE"):
+        sent = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+        assert user.http.request(method, f"/v1/uploads/{path}", headers=sent).status_code in (404, 405)
+
+
+def test_metadata_that_is_more_than_a_name(user: User) -> None:
+    sent = {"Tus-Resumable": "1.0.0", "Upload-Length": "10"}
+    for key, value in (("state", "done"), ("user_id", "x"), ("id", "0" * 32), ("video", "../../secrets.json")):
+        pair = f"{key} {base64.b64encode(value.encode()).decode()}"
+        answer = user.http.post("/v1/uploads", headers={**sent, "Upload-Metadata": pair})
+        assert key in check_problem(answer, 400, "bad-option")["detail"]
+    name = base64.b64encode(b"../../etc/passwd\r\nBcc: all@example.com").decode()
+    made = user.http.post("/v1/uploads", headers={**sent, "Upload-Metadata": f"filename {name}"})
+    job = user.job(made.headers["Location"].rpartition("/")[2])
+    assert job["filename"] == "passwdBcc: all@example.com"
+    user.http.delete(made.headers["Location"], headers=sent)
 
 
 def test_a_signed_link_that_is_changed(audiolift: Audiolift, owner: User, done: dict[str, Any]) -> None:

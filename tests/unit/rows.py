@@ -22,6 +22,7 @@ __all__ = [
     "event",
     "history",
     "job",
+    "jobs_of",
     "messages",
     "read",
     "unsettled",
@@ -118,3 +119,9 @@ def _user(connection: sa.Connection, email: str = "") -> str:
     values = {"id": user_id, "email": email or f"{user_id}@example.com", "password_hash": "-", "created_at": now()}
     connection.execute(users.insert().values(**values))
     return user_id
+
+
+def jobs_of(user_id: str) -> list[str]:
+    """The ids of a user's jobs."""
+    with database.reading() as connection:
+        return list(connection.execute(sa.select(jobs.c.id).where(jobs.c.user_id == user_id)).scalars())

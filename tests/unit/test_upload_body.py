@@ -16,7 +16,6 @@ from starlette.requests import Request
 
 from functions.shared.bodies import PIECE
 from functions.shared.problems import Problem
-from functions.shared.threads import in_thread
 from functions.upload.body import Received, check_head, clean_name, name_in_head, receive
 from tests import asgi
 
@@ -226,7 +225,7 @@ def taken(made: Request) -> tuple[bytes, Received]:
 
 
 def take(made: Request, write: Callable[[bytes], None]) -> Received:
-    return asyncio.run(in_thread(receive, made, HEAD, write))
+    return asyncio.run(receive(made, HEAD, write))
 
 
 def request(

@@ -12,6 +12,7 @@ from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import Standing, blocked, note, spend
 from functions.gateway.limits.policies import POLICIES, By, Policy, in_force
 from functions.shared.middleware import Call, Middleware, Route, put
+from functions.shared.middleware.resumable import PATH
 from functions.shared.problems import Problem
 
 __all__ = ["RateLimits"]
@@ -89,8 +90,11 @@ def _caller(call: Call) -> str:
 
 
 def _length(call: Call) -> int | None:
-    """The bytes of the body that are stated; None when there is one of any length."""
-    if call.header(b"transfer-encoding"):
+    """The bytes of the body that are stated; None when there is one of any length, or of which not all may come.
+
+    A resumable upload that breaks off is sent on from where it was: what never came must not count again and again.
+    """
+    if call.header(b"transfer-encoding") or call.request.scope["path"].startswith(PATH):
         return None
     length = call.header(b"content-length")
     return int(length) if length.isascii() and length.isdigit() else 0

@@ -49,14 +49,15 @@ def claim_when_free(take: Callable[[str], Claim | None], job_id: str) -> Claim |
 class LeaseHeartbeat:
     """What to call with the progress (0 to 1) of a claim, as often as one likes.
 
-    Once a second at the most it looks whether the claim still holds, and every other second at the most it writes, if
-    there is something to write: progress, or a quarter of the lease gone by. Raises: ClaimLost when it holds no more.
+    Once in `pause()` seconds at the most it looks whether the claim still holds, and every other second at the most it
+    writes, if there is something to write: progress, or a quarter of the lease gone by.
+    Raises: ClaimLost when it holds no more.
     """
 
-    def __init__(self, claim: Claim) -> None:
-        self._claim = claim
+    def __init__(self, claim: Claim, pause: Callable[[], float] = lambda: LOOK_SECONDS) -> None:
+        self._claim, self._pause = claim, pause
         # The claim is new: so is its lease.
-        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._look_at = time.monotonic() + pause()
         self._wrote_at = 0.0
         self._told = -1.0
 
@@ -64,7 +65,7 @@ class LeaseHeartbeat:
         moment = time.monotonic()
         if moment < self._look_at:
             return
-        self._look_at = moment + LOOK_SECONDS
+        self._look_at = moment + self._pause()
         # A database that is away for a while costs no work: should another get the job, the token tells at the end.
         with suppress(Unavailable):
             if self._has_news(progress, moment - self._wrote_at):
@@ -140,9 +141,11 @@ def heartbeat(claim: Claim) -> Iterator[Callable[[], None]]:
         thread.join()
 
 
-def keeping(claim: Claim, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """`write`, which keeps the claim's lease too."""
-    keep = LeaseHeartbeat(claim)
+def keeping(
+    claim: Claim, write: Callable[[bytes], None], pause: Callable[[], float] = lambda: LOOK_SECONDS
+) -> Callable[[bytes], None]:
+    """`write`, which keeps the claim's lease too, as LeaseHeartbeat does."""
+    keep = LeaseHeartbeat(claim, pause)
 
     def write_and_keep(piece: bytes) -> None:
         write(piece)

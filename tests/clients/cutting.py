@@ -1,0 +1,96 @@
+"""A proxy that cuts connections at random: what is sent through it seldom gets through at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+__all__ = ["CuttingProxy"]
+
+PIECE = 16 * 1024
+
+
+class CuttingProxy:
+    """Passes TCP connections on to `url`, and cuts each once it has carried so many bytes towards it: some of `bounds`.
+
+    It cuts `cuts` of them, then it lets everything through. It waits for `pause` seconds after every 16 KiB.
+    `url` is the proxy's own, `cut` how many it has cut so far. Use it as a context.
+    """
+
+    def __init__(self, url: str, cuts: int, bounds: tuple[int, int], seed: int, pause: float = 0) -> None:
+        place = urlsplit(url)
+        self._upstream = (place.hostname or "", place.port or 80)
+        self._random = random.Random(seed)
+        self._bounds, self._left, self.cut = bounds, cuts, 0
+        self._pause = pause
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> CuttingProxy:
+        self._thread.start()
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # The transports' last callbacks.
+        await asyncio.sleep(0.1)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # What is left at the end of a test ends.
+        with suppress(OSError, asyncio.CancelledError):
+            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+            try:
+                await self._both(reader, up_writer, up_reader, writer)
+            finally:
+                # Aborted, a connection is reset, and what is on its way is lost.
+                up_writer.transport.abort()
+        writer.transport.abort()
+
+    async def _both(
+        self,
+        reader: asyncio.StreamReader,
+        up_writer: asyncio.StreamWriter,
+        up_reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        limit = self._random.randint(*self._bounds) if self._left else None
+        there = asyncio.create_task(self._pass_on(reader, up_writer, limit))
+        back = asyncio.create_task(self._pass_on(up_reader, writer, None))
+        done, _ = await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        if not (there in done and there.result()):
+            await asyncio.wait((there, back), timeout=5)
+        there.cancel()
+        back.cancel()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
+        """Returns: whether it was cut."""
+        carried = 0
+        with suppress(OSError):
+            while data := await reader.read(PIECE):
+                carried += len(data)
+                if limit is not None and carried > limit and self._left:
+                    self._left -= 1
+                    self.cut += 1
+                    return True
+                writer.write(data)
+                await writer.drain()
+                await asyncio.sleep(self._pause)
+            if writer.can_write_eof():
+                writer.write_eof()
+        return False
