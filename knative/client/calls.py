@@ -1,14 +1,16 @@
 """What one can ask of audiolift: each call says what to send, and how to read the answer. Nothing is sent here.
 
-    job = client.do(calls.job("0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"))
+job = client.do(calls.job("0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import httpx
 import msgspec
 
 from .models import Account, ApiKeyList, Job, JobPage, MadeApiKey, Token
@@ -17,6 +19,9 @@ __all__ = [
     "Call",
     "account",
     "api_keys",
+    "append",
+    "audio",
+    "begin_upload",
     "cancel",
     "delete",
     "job",
@@ -27,18 +32,22 @@ __all__ = [
     "revoke_api_key",
     "sign_in",
     "sign_out",
+    "upload_offset",
+    "watched",
 ]
+
+TUS = {"Tus-Resumable": "1.0.0"}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request (`send` are httpx's arguments), and what makes a T of the bytes of its answer."""
+    """A request (`send` are httpx's arguments), and what makes a T of its answer."""
 
     method: str
     path: str
-    read: Callable[[bytes], T]
+    read: Callable[[httpx.Response], T]
     send: dict[str, Any] = field(default_factory=dict)
     signed_in: bool = True
 
@@ -111,9 +120,60 @@ def revoke_api_key(key_id: str) -> Call[None]:
     return Call("DELETE", f"/v1/api-keys/{key_id}", _nothing)
 
 
-def _reader(kind: type[T]) -> Callable[[bytes], T]:
-    return msgspec.json.Decoder(kind).decode
+def watched(job_id: str, etag: str | None, seconds: int) -> Call[tuple[Job, str | None] | None]:
+    """A job with its entity tag, once it differs from `etag` or `seconds` are over (RFC 7240, section 4.3).
+
+    None when there is nothing new.
+    """
+    known = {"If-None-Match": etag} if etag else {}
+    return Call("GET", f"/v1/jobs/{job_id}", _watched, {"headers": {"Prefer": f"wait={seconds}", **known}})
 
 
-def _nothing(_body: bytes) -> None:
+def begin_upload(size: int, metadata: Mapping[str, str]) -> Call[str]:
+    """Begin a resumable upload of `size` bytes (tus 1.0.0, creation); its id is the job's."""
+    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": _metadata(metadata)}
+    return Call("POST", "/v1/uploads", _id, {"headers": headers})
+
+
+def upload_offset(upload_id: str) -> Call[int]:
+    """How many bytes of an upload have arrived (tus 1.0.0, core)."""
+    return Call("HEAD", f"/v1/uploads/{upload_id}", _offset, {"headers": TUS})
+
+
+def append(upload_id: str, offset: int, content: Iterable[bytes]) -> Call[int]:
+    """Send what comes after the first `offset` bytes; gives the new offset (tus 1.0.0, core)."""
+    headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    return Call("PATCH", f"/v1/uploads/{upload_id}", _offset, {"headers": headers, "content": content})
+
+
+def audio(job_id: str, start: int = 0, etag: str | None = None) -> Call[None]:
+    """The MP3 of a job, from byte `start` on if it still has `etag` (RFC 9110, section 13.1.5). To be streamed."""
+    headers = {"Range": f"bytes={start}-", "If-Range": etag} if start and etag else {}
+    return Call("GET", f"/v1/jobs/{job_id}/audio", _nothing, {"headers": headers})
+
+
+def _metadata(pairs: Mapping[str, str]) -> str:
+    return ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in pairs.items())
+
+
+def _reader(kind: type[T]) -> Callable[[httpx.Response], T]:
+    decode = msgspec.json.Decoder(kind).decode
+    return lambda answer: decode(answer.content)
+
+
+def _watched(answer: httpx.Response) -> tuple[Job, str | None] | None:
+    if answer.status_code == httpx.codes.NOT_MODIFIED:
+        return None
+    return msgspec.json.decode(answer.content, type=Job), answer.headers.get("ETag")
+
+
+def _id(answer: httpx.Response) -> str:
+    return str(answer.headers["Location"].rpartition("/")[2])
+
+
+def _offset(answer: httpx.Response) -> int:
+    return int(answer.headers["Upload-Offset"])
+
+
+def _nothing(_answer: httpx.Response) -> None:
     return None
