@@ -30,6 +30,7 @@ from functions.shared.tables import (
     operators,
     quotas,
     refresh_tokens,
+    uploads,
     users,
 )
 from functions.shared.views import rfc3339
@@ -45,6 +46,7 @@ LEFT_OUT = {
     "checkpoints": "half an MP3, of use to the conversion alone",
     "mailed_tokens": "good for a day at most, and then deleted",
     "outbox": "the events of jobs, which say what job_events says",
+    "upload_pieces": "which blobs a video is in, which is exported itself",
     "turns": "whose turn it is to have a job converted, forgotten soon",
 }
 
@@ -71,6 +73,7 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         notifications: notifications.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
+        uploads: uploads.c.job_id.in_(mine),
     }
 
 

@@ -10,7 +10,7 @@ import re
 from starlette.responses import Response
 
 from functions.shared import settings
-from functions.shared.middleware import Call, Middleware
+from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.problems import Problem
 from functions.shared.settings import SettingError
 
@@ -19,14 +19,18 @@ __all__ = ["Cors", "check"]
 # What a page may send beside what the standard lets everybody send.
 _ALLOWED = (
     "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, "
-    "X-Request-Id, traceparent, tracestate"
+    "Tus-Resumable, Upload-Checksum, Upload-Concat, Upload-Defer-Length, Upload-Length, Upload-Metadata, "
+    "Upload-Offset, X-HTTP-Method-Override, X-Request-Id, traceparent, tracestate"
 )
 # What it may read beside what everybody may.
 _EXPOSED = (
     "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, "
-    "Retry-After, WWW-Authenticate, X-Request-Id"
+    "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, "
+    "Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, WWW-Authenticate, X-Request-Id"
 )
 _PREFLIGHT_SECONDS = "600"
+# What a page may ask for at an address that takes OPTIONS itself; which of them it takes, the address says.
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 
 
@@ -40,10 +44,15 @@ def check() -> None:
 class Cors(Middleware):
     """Answers preflight requests, and lets pages of the origins listed read what we answer."""
 
+    async def before(self, call: Call, route: Route) -> None:
+        """A preflight request is for nobody else, also where a route takes OPTIONS. Raises: Problem (405)."""
+        if _asks(call):
+            raise Problem("method-not-allowed", "This is a preflight request.", {"Allow": ", ".join(METHODS)})
+
     def failed(self, call: Call, error: Exception) -> Response | None:
-        """The answer to a preflight request: no route takes OPTIONS, so that it is one that failed."""
-        asks = call.request.method == "OPTIONS" and "Access-Control-Request-Method" in call.request.headers
-        if not asks or not _allowed(call) or not isinstance(error, Problem) or "Allow" not in error.headers:
+        """The answer to a preflight request: it is one that failed, as hardly any route takes OPTIONS."""
+        asked = _asks(call) and _allowed(call)
+        if not asked or not isinstance(error, Problem) or "Allow" not in error.headers:
             return None
         allowed = {"Access-Control-Allow-Methods": error.headers["Allow"], "Access-Control-Allow-Headers": _ALLOWED}
         return Response(status_code=204, headers={**allowed, "Access-Control-Max-Age": _PREFLIGHT_SECONDS})
@@ -55,6 +64,10 @@ class Cors(Middleware):
         if origin := _allowed(call):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+
+
+def _asks(call: Call) -> bool:
+    return call.request.method == "OPTIONS" and "Access-Control-Request-Method" in call.request.headers
 
 
 def _allowed(call: Call) -> str | None:

@@ -16,6 +16,7 @@ from functions.gateway.limits.policies import By
 from functions.gateway.protection import Protection
 from functions.shared import settings
 from functions.shared.middleware.identity import Identity
+from functions.shared.middleware.resumable import Resumable
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.starting import before_serving, needs
@@ -24,7 +25,12 @@ from functions.shared.web import answer
 needs("JWKS")
 before_serving(cors.check)
 # By address before a signature is checked, which costs more than anything else here.
-routes = Routes(middleware=(Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER), Cors()))
+routes = Routes(
+    middleware=(
+        *(Resumable(), Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER)),
+        Cors(),
+    )
+)
 
 PAGE = Path(__file__).with_name("page")
 

@@ -31,9 +31,12 @@ class Protection(Middleware):
 
     async def before(self, call: Call, route: Route) -> None:
         """Upload counts exactly. Raises: Problem (413)."""
-        length, limit = call.request.headers.get("content-length", ""), settings.number("MAX_UPLOAD_BYTES")
-        if length.isascii() and length.isdigit() and int(length) > limit + FORM_OVERHEAD:
-            raise too_large()
+        limit = settings.number("MAX_UPLOAD_BYTES")
+        bounds = {"content-length": limit + FORM_OVERHEAD, "upload-length": limit}
+        for name, bound in bounds.items():
+            length = call.request.headers.get(name, "")
+            if length.isascii() and length.isdigit() and int(length) > bound:
+                raise too_large()
 
     def after(self, call: Call, response: Response) -> None:
         """Over what a function may have set."""

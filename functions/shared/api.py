@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.shared.middleware import Middleware
 from functions.shared.middleware.verified import Verified
 from functions.shared.operations import ANSWER_SECONDS, JSON, Access, Operation, Success, Taken
 from functions.shared.routing import Routes
 from functions.shared.scopes import Scope
 from functions.shared.starting import needs
+from functions.shared.threads import in_thread
 
 __all__ = ["Api", "json_response"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Response])
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -29,8 +32,8 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 class Api(Routes):
     """Routes, some of which are `operations` of the API."""
 
-    def __init__(self, *ready: Callable[[], None]) -> None:
-        super().__init__(*ready, middleware=(Verified(),))
+    def __init__(self, *ready: Callable[[], None], middleware: tuple[Middleware, ...] = ()) -> None:
+        super().__init__(*ready, middleware=(*middleware, Verified()))
         self.operations: list[Operation] = []
 
     def operation(
@@ -71,12 +74,22 @@ class Api(Routes):
         return decorate
 
 
-def _reading(handler: Handler, takes: tuple[Taken, ...]) -> Callable[..., Response]:
+def _reading(handler: Handler, takes: tuple[Taken, ...]) -> Callable[..., Any]:
     readers = [each.read for each in takes if each.read]
 
-    def read_and_handle(request: Request, **arguments: Any) -> Response:
-        for read in readers:
-            arguments |= read(request)
-        return handler(request, **arguments)
+    def read(request: Request) -> dict[str, Any]:
+        return {name: value for each in readers for name, value in each(request).items()}
+
+    if not readers:
+        return handler
+    if iscoroutinefunction(handler):
+        # What reads a body blocks.
+        async def read_and_await(request: Request, **arguments: Any) -> Any:
+            return await handler(request, **arguments, **await in_thread(read, request))
+
+        return read_and_await
+
+    def read_and_handle(request: Request, **arguments: Any) -> Any:
+        return handler(request, **arguments, **read(request))
 
     return read_and_handle

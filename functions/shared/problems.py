@@ -7,6 +7,7 @@ SpeakingError
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
+│   ├── StoreFull
 │   └── DatabaseUnavailable     in database.py
 │       └── ExchangeLost        in jobs/turns.py
 ├── ClaimLost                   in jobs/claims.py
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 from events.errors import SpeakingError
 from functions.shared import settings
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "Unavailable"]
+__all__ = ["PROBLEMS", "Kind", "Problem", "StoreFull", "Unavailable"]
 
 
 class Kind(NamedTuple):
@@ -80,6 +81,9 @@ PROBLEMS: dict[str, Kind] = {
         "The account may have no more",
         "Wait for jobs to end, or delete some; `quota`, `limit` and `used` say what it is.",
     ),
+    "final-upload": Kind(
+        403, "The upload is put together of others, and takes no bytes", "Send bytes to the uploads that it is made of."
+    ),
     "email-unverified": Kind(
         403,
         "The identity provider does not vouch for your email address",
@@ -104,6 +108,11 @@ PROBLEMS: dict[str, Kind] = {
         "The job is not in a state that allows this",
         "Read the job; `state` in the answer says where it is. `links` in a job are what it allows now.",
     ),
+    "wrong-offset": Kind(
+        409,
+        "The upload is at another offset",
+        "Ask by `HEAD` how much has arrived, and go on from there; `Upload-Offset` says it too.",
+    ),
     "in-progress": Kind(
         409,
         "A request with this Idempotency-Key is still being handled",
@@ -111,6 +120,9 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "too-many-keys": Kind(
         409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
+    ),
+    "tus-version": Kind(
+        412, "The upload protocol's version is not supported", "Send `Tus-Resumable: 1.0.0` with each request."
     ),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),
@@ -123,6 +135,11 @@ PROBLEMS: dict[str, Kind] = {
     "invalid-account": Kind(422, "The account cannot be created or changed", "Correct the member that `detail` names."),
     "key-reused": Kind(
         422, "This Idempotency-Key was used for another request", "Use a new `Idempotency-Key` for a new upload."
+    ),
+    "upload-taken-over": Kind(
+        423,
+        "Another request goes on with this upload",
+        "Ask by `HEAD` how much has arrived. Send the bytes of one upload one after the other.",
     ),
     "too-many-attempts": Kind(
         429,
@@ -139,6 +156,11 @@ PROBLEMS: dict[str, Kind] = {
         "The request has too many headers, or too large ones",
         "Send fewer or shorter headers; cookies are not needed.",
     ),
+    "checksum-mismatch": Kind(
+        460,
+        "The bytes are not those of the checksum",
+        "Nothing of this request was kept. Send it again; if it fails again, the file has changed: begin anew.",
+    ),
     "internal": Kind(
         500,
         "Something went wrong on our side",
@@ -151,6 +173,11 @@ PROBLEMS: dict[str, Kind] = {
         504,
         "A part of audiolift took too long",
         "Try again in a moment. What the request asked for may have happened all the same.",
+    ),
+    "storage-full": Kind(
+        507,
+        "audiolift has no room for it",
+        "Try again later: the operator has to make room. A resumable upload goes on from where it is.",
     ),
     "loop-detected": Kind(
         508,
@@ -194,3 +221,11 @@ class Unavailable(SpeakingError):
     def problem(self) -> Problem:
         """The 503 that a caller sees; what exactly is down stays in the log."""
         return Problem("unavailable", "A part of audiolift is down. Try again in a moment.", {"Retry-After": "5"})
+
+
+class StoreFull(Unavailable):
+    """A store has no room for more; the same request may work once somebody has made some."""
+
+    def problem(self) -> Problem:
+        """The 507 that a caller sees (RFC 4918, section 11.5)."""
+        return Problem("storage-full", "Nothing of it was kept. Try again later.", {"Retry-After": "60"})

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from functions.shared import settings
 from functions.shared.once import once
 
-__all__ = ["each_in_thread", "in_thread", "on_loop"]
+__all__ = ["each_in_thread", "in_thread", "on_loop", "run_in"]
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -29,9 +29,16 @@ async def in_thread(function: Callable[Arguments, Made], *args: Arguments.args, 
 
     While all threads are taken, it waits.
     """
+    return await run_in(_pool(), function, *args, **named)
+
+
+async def run_in(
+    pool: ThreadPoolExecutor, function: Callable[Arguments, Made], *args: Arguments.args, **named: Arguments.kwargs
+) -> Made:
+    """As `in_thread`, in threads of one's own."""
     loop, context = asyncio.get_running_loop(), copy_context()
     context.run(_loop.set, loop)
-    return await loop.run_in_executor(_pool(), partial(context.run, function, *args, **named))
+    return await loop.run_in_executor(pool, partial(context.run, function, *args, **named))
 
 
 async def each_in_thread(iterator: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,21 +8,21 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs, database, options, outbox, owners
-from functions.shared.api import Api, json_response
+from functions.shared import blobs, options, owners
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.operations import Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
-from functions.shared.views import JOB_ID, job_view
-from functions.shared.web import afterwards, answer
-from functions.upload import intake, submitted
+from functions.shared.views import JOB_ID
+from functions.shared.web import answer
+from functions.upload import intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.routes import accepted, routes
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
 
-routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
+__all__ = ["tus", "upload"]
 
 
 @functions_framework.aio.http
@@ -61,7 +61,7 @@ def create_job(request: Request, user_id: str) -> Response:
     once = (_key(request), _fingerprint(request))
     job_id, new = intake.open_job(user_id, head.filename, head.options, *once, content_length(request) or 0)
     if not new:
-        return _accepted(user_id, job_id)
+        return accepted(user_id, job_id)
     try:
         event_id = _store(request, job_id, head)
     except claims.ClaimLost:
@@ -69,7 +69,7 @@ def create_job(request: Request, user_id: str) -> Response:
     except BaseException:
         intake.discard(job_id)
         raise
-    return _accepted(user_id, job_id, event_id)
+    return accepted(user_id, job_id, event_id)
 
 
 @routes.operation(
@@ -89,7 +89,7 @@ def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
     event_id = transitions.retry_within_quotas(user_id, job_id)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
-    return _accepted(user_id, job_id, event_id)
+    return accepted(user_id, job_id, event_id)
 
 
 def _options(request: Request) -> dict[str, str]:
@@ -101,14 +101,6 @@ def _store(request: Request, job_id: str, head: Received) -> str:
     with blobs.store().writing(claim.video) as writer:
         received = receive(request, head, leases.keeping(claim, writer.write))
     return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
-
-
-def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:
-    response = json_response(job_view(owners.job_of(user_id, job_id)), 202, {"Location": f"/v1/jobs/{job_id}"})
-    if event_id is not None:
-        # After the answer: a broker that is down must not keep the client waiting.
-        response.background = afterwards(outbox.send, event_id)
-    return response
 
 
 def _key(request: Request) -> str | None:

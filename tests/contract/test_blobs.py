@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pymongo
 import pytest
 
 from functions.shared import blobs
-from functions.shared.blobs import Blobs, NoSuchBlob
+from functions.shared.blobs import Blobs, NoSuchBlob, Piece
 from tests.servers import Mongo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,8 @@ BAD_NAMES = [
     "image/" + "a" * 32,
     "part/" + "a" * 32,
     "part/" + "a" * 32 + ".1",
+    "piece/" + "a" * 32 + ".1",
+    "joined/video/" + "a" * 32,
     "../video/" + "a" * 32,
     "video/" + "a" * 32 + "/x",
     "video/" + "a" * 32 + ".",
@@ -261,6 +264,63 @@ class TestBlobs:
         store.delete_unfinished(datetime.now(UTC) + timedelta(days=1))
         assert read(store, NAME) == b"x"
 
+    @pytest.mark.parametrize("sizes", [(), (0,), (1,), (5, 0, 7), (300_000, 1, 261_120, 99), (7,) * 40], ids=str)
+    def test_a_joined_blob_reads_as_its_pieces_one_after_the_other(self, store: Blobs, sizes: tuple[int, ...]) -> None:
+        content = join(store, NAME, sizes)
+        assert store.size(NAME) == len(content)
+        assert read(store, NAME) == content
+        with store.local_file(NAME) as path:
+            assert path.read_bytes() == content
+        with store.reading(NAME) as reader:
+            assert reader.size == len(content)
+            for start in range(0, len(content) + 1, max(1, len(content) // 23)):
+                for stop in {start, min(start + 1, len(content)), (start + len(content)) // 2, len(content)}:
+                    wanted = content[start:stop]
+                    assert reader.fetch([(start, stop - start), (start, stop - start)]) == wanted * 2
+                    assert b"".join(store.read(NAME, start, stop)) == wanted
+
+    def test_a_joined_blob_is_in_the_list_with_its_whole_size(self, store: Blobs) -> None:
+        join(store, NAME, (10, 20))
+        listed = {blob.name: blob.size_bytes for blob in store.all()}
+        assert listed == {NAME: 30, piece_name(0): 10, piece_name(1): 20}
+
+    def test_a_joined_blob_takes_its_pieces_along_when_it_is_deleted(self, store: Blobs) -> None:
+        join(store, NAME, (10, 20))
+        write(store, OTHER, b"x")
+        for _ in range(2):
+            store.delete(NAME)
+        assert [blob.name for blob in store.all()] == [OTHER]
+
+    def test_a_joined_blob_can_be_deleted_without_its_pieces(self, store: Blobs) -> None:
+        content = join(store, NAME, (10, 20))
+        store.delete(NAME, with_pieces=False)
+        with pytest.raises(NoSuchBlob):
+            store.read(NAME, 0, 1)
+        assert read(store, piece_name(0)) + read(store, piece_name(1)) == content
+
+    def test_what_a_user_sent_is_never_taken_for_a_list_of_pieces(self, store: Blobs) -> None:
+        write(store, OTHER, b"not yours")
+        listed = json.dumps([[OTHER, 9]]).encode()
+        write(store, NAME, listed)
+        assert read(store, NAME) == listed
+
+    def test_a_joined_blob_whose_pieces_are_gone_is_not_read_as_a_shorter_one(self, store: Blobs) -> None:
+        join(store, NAME, (10, 20, 30))
+        store.delete(piece_name(1))
+        with pytest.raises(NoSuchBlob):
+            read(store, NAME)
+        with store.reading(NAME) as reader, pytest.raises(NoSuchBlob):
+            reader.fetch([(0, 60)])
+
+    def test_reading_many_pieces_here_and_there_opens_few_of_them(self, store: Blobs) -> None:
+        join(store, NAME, (100,) * 60)
+        before = len(os.listdir("/proc/self/fd"))
+        with store.reading(NAME) as reader:
+            for start in range(0, 6000, 100):
+                reader.fetch([(start, 100)])
+            assert len(os.listdir("/proc/self/fd")) < before + 20
+        assert len(os.listdir("/proc/self/fd")) < before + 12
+
     def test_a_store_that_was_never_written_to_is_empty_and_ready(self, store: Blobs, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         store.ping()
@@ -316,6 +376,19 @@ def write(store: Blobs, name: str, content: bytes) -> None:
     with store.writing(name) as writer:
         for start in range(0, len(content), 100_000):
             writer.write(content[start : start + 100_000])
+
+
+def join(store: Blobs, name: str, sizes: tuple[int, ...]) -> bytes:
+    """Join pieces of these sizes. Returns: what the blob reads."""
+    contents = [os.urandom(size) for size in sizes]
+    for number, content in enumerate(contents):
+        write(store, piece_name(number), content)
+    store.join(name, [Piece(piece_name(number), size) for number, size in enumerate(sizes)])
+    return b"".join(contents)
+
+
+def piece_name(number: int) -> str:
+    return f"piece/{'d' * 32}.1.{number}"
 
 
 def read(store: Blobs, name: str) -> bytes:

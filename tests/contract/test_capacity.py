@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from functions.shared import database
-from functions.shared.blobs.gridfs import CHUNK_BYTES, POOL, STREAM_WINDOW
+from functions.shared.blobs.chunks import CHUNK_BYTES
+from functions.shared.blobs.gridfs import POOL, STREAM_WINDOW
 from knative import capacity
 from knative.local import kustomize, manifests
 from knative.local.kustomize import Manifest

@@ -22,7 +22,8 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
 
-from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs
+from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW
+from functions.shared.blobs.gridfs import GridFSBlobs
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
 from functions.shared.problems import Unavailable
 from tests.patience import PATIENCE
@@ -176,7 +177,8 @@ def test_a_writer_that_is_killed_leaves_nothing_to_see_and_its_chunks_are_swept(
     store: GridFSBlobs, uri: str, database: Any
 ) -> None:
     code = (
-        "import sys; from functions.shared.blobs.gridfs import CHUNK_BYTES, WINDOW, GridFSBlobs\n"
+        "import sys; from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW\n"
+        "from functions.shared.blobs.gridfs import GridFSBlobs\n"
         f"with GridFSBlobs({uri!r}).writing({NAME!r}) as w:\n"
         "    w.write(bytes(CHUNK_BYTES * WINDOW)); print('there', flush=True); sys.stdin.read()"
     )

@@ -13,6 +13,7 @@ from functions.shared import database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, names, rollouts, transitions
 from functions.shared.jobs.states import State
+from functions.shared.problems import Unavailable
 from tests import asgi
 from tests.patience import eventually
 from tests.unit import rows
@@ -51,13 +52,25 @@ def test_where_no_jobs_were_nobody_is_waited_for() -> None:
 
 @pytest.mark.usefixtures("old_tables", "store")
 @pytest.mark.parametrize(("function", "left"), [("convert", rollouts.OLD_SWEEP), ("sweep", rollouts.OLD_CONVERT)])
-def test_a_function_takes_over_before_it_is_ready(function: str, left: str) -> None:
+def test_a_function_takes_over_before_it_is_ready(function: str, left: tuple[str, ...]) -> None:
     open_old_job()
     migrate.upgrade()
     app = asgi.app_of(function)
     eventually(lambda: asgi.call(app, "GET", "/readyz", {}).status == 200, f"{function} is ready")
     with database.reading() as connection:
-        assert connection.execute(sa.text("SELECT name FROM rollouts")).scalars().all() == [left]
+        assert {*connection.execute(sa.text("SELECT name FROM rollouts")).scalars()} == {*left}
+
+
+@pytest.mark.usefixtures("old_tables")
+def test_videos_are_joined_of_pieces_once_both_functions_know_that() -> None:
+    open_old_job()
+    migrate.upgrade()
+    for gone in (rollouts.OLD_SWEEP, rollouts.OLD_CONVERT):
+        with database.reading() as connection, pytest.raises(Unavailable):
+            rollouts.check_joining(connection)
+        rollouts.end(gone)
+    with database.reading() as connection:
+        rollouts.check_joining(connection)
 
 
 @pytest.mark.usefixtures("tables")

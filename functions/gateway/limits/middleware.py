@@ -12,6 +12,7 @@ from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import Standing, note, spend
 from functions.gateway.limits.policies import POLICIES, By, Policy, in_force
 from functions.shared.middleware import Call, Middleware, Route
+from functions.shared.middleware.resumable import PATH
 from functions.shared.problems import Problem
 
 __all__ = ["RateLimits"]
@@ -70,9 +71,12 @@ def _caller(call: Call) -> str:
 
 
 def _length(call: Call) -> int | None:
-    """The bytes of the body that are stated; None when there is one of any length."""
+    """The bytes of the body that are stated; None when there is one of any length, or of which not all may come.
+
+    A resumable upload that breaks off is sent on from where it was: what never came must not count again and again.
+    """
     headers = call.request.headers
-    if "transfer-encoding" in headers:
+    if "transfer-encoding" in headers or call.request.scope["path"].startswith(PATH):
         return None
     length = headers.get("content-length", "0")
     return int(length) if length.isascii() and length.isdigit() else 0

@@ -6,10 +6,10 @@ Names are made by audiolift alone (`functions/shared/jobs/names.py`), never from
 from __future__ import annotations
 
 from functions.shared import settings
-from functions.shared.blobs.interface import Blobs, NoSuchBlob, Reader, Stored, Writer
+from functions.shared.blobs.interface import Blobs, NoSuchBlob, Piece, Reader, Stored, Writer
 from functions.shared.once import once
 
-__all__ = ["Blobs", "NoSuchBlob", "Reader", "Stored", "Writer", "store"]
+__all__ = ["Blobs", "NoSuchBlob", "Piece", "Reader", "Stored", "Writer", "store"]
 
 
 @once

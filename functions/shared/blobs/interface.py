@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from events.errors import SpeakingError
 
-__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Reader", "Stored", "Writer", "checked"]
+__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Piece", "Reader", "Stored", "Writer", "checked"]
 
-_NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?|part/[0-9a-f]{32}\.[0-9]+\.[0-9]+")
+_NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?|(?:part|piece)/[0-9a-f]{32}\.[0-9]+\.[0-9]+")
 
 
 class NoSuchBlob(SpeakingError):
@@ -23,6 +23,13 @@ class NoSuchBlob(SpeakingError):
 
 class DamagedBlob(SpeakingError):
     """What the store holds is not what was written."""
+
+
+class Piece(NamedTuple):
+    """A blob that is a part of another: its name, and its size in bytes."""
+
+    name: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,20 @@ class Reader(Protocol):
 
 
 class Blobs(Protocol):
-    """A store of blobs. Every method raises Unavailable when the store does not answer, and those that
-    read raise DamagedBlob when they notice damage."""
+    """A store of blobs.
+
+    Every method raises Unavailable when the store does not answer, and StoreFull, which is one, when it has no room.
+    Those that read raise DamagedBlob when they notice damage.
+    """
 
     def writing(self, name: str) -> AbstractContextManager[Writer]:
         """Write a blob: it appears whole, and safe on disk, when the block ends; not at all when the block raises."""
+
+    def join(self, name: str, pieces: Sequence[Piece]) -> None:
+        """Make a blob that reads as these, one after the other, and is safe on disk. Nothing is copied: they stay.
+
+        The pieces are whole blobs, and not joined themselves.
+        """
 
     def size(self, name: str) -> int:
         """The size in bytes. Raises: NoSuchBlob."""
@@ -77,8 +93,8 @@ class Blobs(Protocol):
         `watch` is called again and again while the file is made, and may raise to end it. Raises: NoSuchBlob.
         """
 
-    def delete(self, name: str) -> None:
-        """Remove a blob; one that is not there is fine."""
+    def delete(self, name: str, *, with_pieces: bool = True) -> None:
+        """Remove a blob, and the pieces that it was joined of unless told otherwise; one that is not there is fine."""
 
     def all(self) -> Iterator[Stored]:
         """Every whole blob."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-__all__ = ["audio", "old_video", "part", "submitted_id", "video", "video_of"]
+__all__ = ["audio", "old_video", "part", "piece", "submitted_id", "video", "video_of"]
 
 _NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
 
@@ -36,6 +36,11 @@ def audio(job_id: str, token: int) -> str:
 def part(job_id: str, token: int, number: int) -> str:
     """Frames that the claim with this token saves for the next delivery; parts are numbered over all deliveries."""
     return f"part/{job_id}.{token}.{number}"
+
+
+def piece(job_id: str, token: int, start: int) -> str:
+    """The bytes from `start` on of a resumable upload, as the request with this token has brought them."""
+    return f"piece/{job_id}.{token}.{start}"
 
 
 def submitted_id(source: str, event_id: str) -> str:

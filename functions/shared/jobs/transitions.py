@@ -28,6 +28,7 @@ __all__ = [
     "Audio",
     "OverMinutes",
     "cancel",
+    "enqueue",
     "expire",
     "fail",
     "fail_claimed",
@@ -63,12 +64,17 @@ def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[s
 
     Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
-    owner = _owner(connection, held.job_id)
-    quotas.lock(connection, owner)
+    quotas.lock(connection, _owner(connection, held.job_id))
+    return enqueue(connection, held, filename, options, size_bytes)
+
+
+def enqueue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
+    """As `queue`, in the caller's transaction, which has taken quotas.lock for the owner."""
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
-    if not move(connection, held.job_id, held.held(), state=State.QUEUED, attempts=0, lease_until=None, **arrived):
+    begins = {"attempts": 0, "progress": 0.0, "lease_until": None}
+    if not move(connection, held.job_id, held.held(), state=State.QUEUED, **begins, **arrived):
         raise ClaimLost(held.job_id)
-    quotas.check_bytes(connection, owner)
+    quotas.check_bytes(connection, _owner(connection, held.job_id))
     return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
 
 
