@@ -183,7 +183,8 @@ def refusal(answer: httpx.Response) -> AudioliftError:
     except msgspec.DecodeError:
         return _no_problem(answer)
     kind = SignInNeeded if answer.status_code == 401 else Refused
-    return kind(answer.status_code, problem.code, problem.detail, _seconds(answer.headers.get("Retry-After")))
+    said = f"{problem.title}. {problem.detail}"
+    return kind(answer.status_code, problem.code, said, _seconds(answer.headers.get("Retry-After")))
 
 
 def _no_problem(answer: httpx.Response) -> AudioliftError:

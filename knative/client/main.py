@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ class _Commands(click.Group):
             ctx.exit(_code(error))
         except KeyboardInterrupt:
             click.echo("\nStopped. The same command goes on where it was.", err=True)
-            ctx.exit(INTERRUPTED)
+            # Threads may be in the middle of something: what they need later is on the disk already.
+            os._exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,6 @@
 """What the API answers with. Made from functions/gateway/openapi.json by `make docs`.
 
-A field that an answer lacks is None; one that this release does not know is left out.
+What an answer may lack is None; a field that this release does not know is left out.
 """
 
 from __future__ import annotations

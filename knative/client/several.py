@@ -37,14 +37,14 @@ def convert_all(client: Audiolift, wanted: Wanted, quiet: bool) -> Iterator[Outc
     """How each ended, as it ends. `quiet` shows no progress. Raises: Unusable, SignInNeeded."""
     wishes = _wishes(wanted)
     records = Records()
-    with Bars(quiet) as bars, ThreadPoolExecutor(wanted.parallel) as pool:
+    pool = ThreadPoolExecutor(wanted.parallel)
+    with Bars(quiet) as bars:
         running = {pool.submit(convert, client, wish, records, bars.of(wish.video)): wish for wish in wishes}
         try:
             for future in as_completed(running):
                 yield _ended(future, running[future])
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _wishes(wanted: Wanted) -> list[Wish]:

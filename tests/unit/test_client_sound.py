@@ -1,4 +1,4 @@
-"""The client takes the sound out of a video only where the MP3 stays the same: each kind of file, converted both ways."""
+"""The client takes the sound out of a video only where the MP3 stays the same: all kinds of file, both ways."""
 
 from __future__ import annotations
 
