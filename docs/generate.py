@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from docs import openapi
+from docs import client_models, openapi
 from docs.openapi import document
 from events.catalogue import CATALOGUE
 from events.schema import json_type
@@ -38,8 +38,9 @@ _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 
 
 def main() -> None:
-    """Write every page, the OpenAPI document, and the states."""
-    for path, text in {**documents(), openapi.PATH: openapi.written(), STATES: states()}.items():
+    """Write every page, the OpenAPI document, what is made of it, and the states."""
+    made = {openapi.PATH: openapi.written(), client_models.PATH: client_models.written(), STATES: states()}
+    for path, text in {**documents(), **made}.items():
         path.write_text(text, encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import generate
+from docs import client_models, generate
 from functions.shared.problems import PROBLEMS
 from functions.shared.settings import SETTINGS
 
@@ -45,6 +45,11 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 def test_the_states_of_the_page_are_those_of_the_code() -> None:
     assert generate.STATES.read_text(encoding="utf-8") == generate.states(), "states.js is out of date: run make docs"
+
+
+def test_the_models_of_the_client_are_those_of_the_api() -> None:
+    made = client_models.PATH.read_text(encoding="utf-8")
+    assert made == client_models.written(), "knative/client/models.py is out of date: run make docs"
 
 
 def test_every_table_is_shown_once() -> None:

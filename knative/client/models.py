@@ -1,0 +1,304 @@
+"""What the API answers with. Made from functions/gateway/openapi.json by `make docs`.
+
+What an answer may lack is None; a field that this release does not know is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "ApiKeyList",
+    "AudioTrack",
+    "Job",
+    "JobError",
+    "JobPage",
+    "Links",
+    "MadeApiKey",
+    "Problem",
+    "Quotas",
+    "Remark",
+    "Token",
+    "Usage",
+]
+
+
+class Account(Struct, kw_only=True):
+    """An account, with what it has and may have."""
+
+    id: str
+    """The account."""
+
+    email: str
+    """In lower case."""
+
+    created_at: str
+    """When it was made."""
+
+    usage: Usage
+    """What it has now."""
+
+    quotas: Quotas
+    """What it may have."""
+
+
+class ApiKey(Struct, kw_only=True):
+    """An API key, as its owner sees it later."""
+
+    id: str
+    """For revoking it."""
+
+    name: str
+    """What it is for."""
+
+    start: str
+    """The first characters of the key."""
+
+    scopes: list[str]
+    """What it may."""
+
+    created_at: str
+    """When it was made."""
+
+    expires_at: str | None
+    """When it ends by itself; null if never."""
+
+    last_used_at: str | None
+    """When it was last used, to the minute; null if never."""
+
+
+class ApiKeyList(Struct, kw_only=True):
+    """All API keys of an account."""
+
+    items: list[ApiKey]
+    """Newest first, at most 20."""
+
+
+class AudioTrack(Struct, kw_only=True):
+    """An audio track of the video."""
+
+    position: int
+    """For the option `track`."""
+
+    codec: str
+    """As FFmpeg calls it; empty when it cannot be read."""
+
+    language: str
+    """As in the video: two or three letters, or empty."""
+
+    title: str
+    """As in the video, in one line."""
+
+    channels: int
+    """0 when the codec cannot be read."""
+
+    sample_rate: int
+    """In Hz; 0 when it is not known before decoding."""
+
+    seconds: float | None
+    """Its length, if the video states it."""
+
+    default: bool
+    """Whether the video marks it as its default."""
+
+    chosen: bool
+    """Whether the MP3 is made of it."""
+
+
+class Job(Struct, kw_only=True):
+    """A job."""
+
+    id: str
+    """Unguessable; also the subject of the job's events."""
+
+    state: str
+    """See docs/architecture.md for how one leads to the other."""
+
+    filename: str
+    """What the owner calls the video."""
+
+    options: dict[str, Any]
+    """What was asked for."""
+
+    audio_tracks: list[AudioTrack] | None
+    """What the video has, at most 64; null until the conversion has looked."""
+
+    progress: float
+    """Of the conversion."""
+
+    created_at: str
+    """When the upload began."""
+
+    updated_at: str
+    """When the job last changed."""
+
+    expires_at: str | None
+    """When its files are deleted; null while the job is not over."""
+
+    duration_seconds: float | None
+    """The length of the MP3."""
+
+    size_bytes: int | None
+    """The size of the MP3."""
+
+    error: JobError | None
+    """Why there is no MP3."""
+
+    warnings: list[Remark]
+    """What to know about the MP3."""
+
+    links: Links
+    """What can be done with it now."""
+
+
+class JobError(Struct, kw_only=True):
+    """Why a job failed."""
+
+    code: str
+    """For programs; listed in docs/api.md."""
+
+    title: str
+    """What is wrong."""
+
+    detail: str
+    """What to do."""
+
+
+class JobPage(Struct, kw_only=True):
+    """Some of somebody's jobs."""
+
+    items: list[Job]
+    """Newest first."""
+
+    next_cursor: str | None
+    """Send it as `cursor` for the next page; null on the last one."""
+
+
+class Links(Struct, kw_only=True):
+    """What can be done with a job now."""
+
+    self: str
+    """The job."""
+
+    events: str
+    """Its changes, live."""
+
+    audio: str | None = None
+    """The MP3, for its owner; when done."""
+
+    download: str | None = None
+    """The MP3, for whoever has this link; when done."""
+
+    cancel: str | None = None
+    """POST here; while queued or converting."""
+
+    retry: str | None = None
+    """POST here; when failed or cancelled."""
+
+
+class MadeApiKey(Struct, kw_only=True):
+    """An API key that has just been made."""
+
+    id: str
+    """For revoking it."""
+
+    name: str
+    """What it is for."""
+
+    start: str
+    """The first characters of the key."""
+
+    scopes: list[str]
+    """What it may."""
+
+    created_at: str
+    """When it was made."""
+
+    expires_at: str | None
+    """When it ends by itself; null if never."""
+
+    last_used_at: str | None
+    """When it was last used, to the minute; null if never."""
+
+    key: str
+    """Send it as `Authorization: Bearer …`. It is not shown again."""
+
+
+class Problem(Struct, kw_only=True):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    """A page about it."""
+
+    title: str
+    """The same for each code."""
+
+    status: int
+    """The HTTP status."""
+
+    detail: str
+    """What went wrong here, and what to do."""
+
+    code: str
+    """For programs; listed in docs/api.md."""
+
+
+class Quotas(Struct, kw_only=True):
+    """What an account may have; null for no limit."""
+
+    jobs: int | None
+    """Jobs at a time."""
+
+    stored_bytes: int | None
+    """Bytes stored."""
+
+    minutes_a_day: int | None
+    """Minutes of MP3s made a day."""
+
+
+class Remark(Struct, kw_only=True):
+    """What to know about an MP3 that is not quite what its video promised."""
+
+    code: str
+    """For programs; listed in docs/api.md."""
+
+    text: str
+    """What to know, with the numbers of this job."""
+
+
+class Token(Struct, kw_only=True):
+    """A token response (RFC 6749, section 5.1)."""
+
+    access_token: str
+    """A JWT; send it as `Authorization: Bearer …`."""
+
+    token_type: str
+
+    expires_in: int
+    """Seconds until the access token ends."""
+
+    refresh_token: str
+    """Gets the next tokens, once."""
+
+    scope: str
+    """The scopes of the access token, space between."""
+
+    session_id: str
+    """The session that these are of; `GET /v1/me/sessions` lists it."""
+
+
+class Usage(Struct, kw_only=True):
+    """What an account has now of each quota."""
+
+    jobs: int
+    """Jobs that are not over."""
+
+    stored_bytes: int
+    """Videos and MP3s that are stored, and uploads under way."""
+
+    minutes_a_day: float
+    """Minutes of MP3s made today (UTC)."""
