@@ -118,7 +118,8 @@ def _operation(function: str, operation: Operation) -> Schema:
         "x-seconds": operation.seconds,
     }
     if content:
-        made["requestBody"] = {"required": True, "content": content}
+        optional = all(each.optional for each in operation.takes if each.content)
+        made["requestBody"] = {"required": not optional, "content": content}
     if operation.wakes:
         made["x-wakes"] = list(operation.wakes)
     return made

@@ -14,6 +14,7 @@ __all__ = [
     "attempts",
     "audit",
     "checkpoints",
+    "chores",
     "converted",
     "dead_letters",
     "identities",
@@ -29,6 +30,7 @@ __all__ = [
     "refresh_tokens",
     "rollouts",
     "turns",
+    "unwanted_blobs",
     "users",
 ]
 
@@ -93,7 +95,7 @@ mailed_tokens = _table(
     sa.Column("email", sa.String(254), nullable=False, index=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
     sa.Column("password_hash", sa.String(255)),
-    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 attempts = _table(
@@ -109,7 +111,7 @@ refresh_tokens = _table(
     sa.Column("digest", _ID, primary_key=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("family", _ID, nullable=False, index=True),
-    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
     sa.Column("used_at", Instant),
     sa.Column("scope", sa.String(255)),
     # Null in what a release before revision 0008 wrote.
@@ -185,6 +187,10 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
+    # Of a job that is done: its video, if that was kept.
+    sa.Column("kept_video_bytes", sa.BigInteger),
+    # What `audio` is. Null in what a release before revision 0014 wrote.
+    sa.Column("audio_type", sa.String(32)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
@@ -201,14 +207,14 @@ quotas = _table(
 converted = _table(
     "converted",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, index=True),
     sa.Column("seconds", sa.Float, nullable=False),
 )
 
 turns = _table(
     "turns",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("level", sa.Double, nullable=False),
+    sa.Column("level", sa.Double, nullable=False, index=True),
 )
 
 checkpoints = _table(
@@ -264,7 +270,7 @@ dead_letters = _table(
     sa.Column("attributes", sa.JSON, nullable=False),
     sa.Column("data", _BYTES, nullable=False),
     sa.Column("reason", sa.String(1000), nullable=False),
-    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False, index=True),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("headers", sa.JSON(none_as_null=True)),
@@ -274,11 +280,27 @@ dead_letters = _table(
     sa.Column("job_id", _ID),
     sa.Column("note", sa.String(500)),
     sa.Column("tried_at", Instant),
-    sa.Column("healed_at", Instant),
+    sa.Column("healed_at", Instant, index=True),
 )
 
 rollouts = _table(
     "rollouts",
     sa.Column("name", _ID, primary_key=True),
     sa.Column("since", Instant, nullable=False),
+)
+
+# No foreign key: it outlives the job.
+unwanted_blobs = _table(
+    "unwanted_blobs",
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("job_id", _ID, nullable=False, index=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+chores = _table(
+    "chores",
+    sa.Column("name", _ID, primary_key=True),
+    sa.Column("begun_at", Instant, nullable=False),
 )

@@ -14,7 +14,8 @@ if not TYPE_CHECKING:
         "files",
         "giving_up",
         "healing",
+        "history",
         "letters",
         "replays",
-        "rows",
+        "retention",
     )

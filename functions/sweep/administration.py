@@ -39,10 +39,10 @@ from functions.sweep.shapes import (
 
 __all__ = ["acts", "job_counts", "job_page", "letter", "letter_page", "replay", "settle", "user_page"]
 
+_VIDEO_BYTES = sa.case((jobs.c.state == State.DONE, jobs.c.kept_video_bytes), else_=jobs.c.video_bytes)
 _KEPT_BYTES = sa.case(
     (jobs.c.state == State.EXPIRED, 0),
-    (jobs.c.state == State.DONE, sa.func.coalesce(jobs.c.audio_bytes, 0)),
-    else_=sa.func.coalesce(jobs.c.video_bytes, 0),
+    else_=sa.func.coalesce(_VIDEO_BYTES, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0),
 )
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import audit, blobs, database, tables, trace
+from functions.shared import audit, blobs, database, trace
 from functions.shared.api import Api, json_response
 from functions.shared.jobs import rollouts
 from functions.shared.middleware.telemetry import REQUEST_ID
@@ -32,9 +32,10 @@ from functions.sweep import (
     files,
     giving_up,
     healing,
+    history,
     letters,
     replays,
-    rows,
+    retention,
 )
 from functions.sweep.shapes import (
     LETTER_ID,
@@ -65,8 +66,6 @@ def _take_over() -> None:
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
 
 TICK = "dev.knative.sources.ping"
-# Orphans are rare, and finding them reads the whole list of files.
-HOURLY_AT = 7
 
 
 @functions_framework.aio.http
@@ -192,7 +191,7 @@ def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
     answers={200: Success("One page.", AuditPage)},
 )
 def list_audit(_request: Request, user_id: str, query: AuditQuery) -> Response:
-    """What operators did, newest first."""
+    """What operators did, and what was deleted by whom, newest first."""
     return json_response(administration.acts(query))
 
 
@@ -235,9 +234,9 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.expire
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
-    yield rows.forget
     yield accounts.finish_deleting
-    yield accounts.forget
-    yield healing.forget
-    if tables.now().minute == HOURLY_AT:
-        yield files.delete_orphans
+    yield history.forget
+    yield retention.forget
+    yield retention.clear_strays
+    yield files.delete_unwanted
+    yield files.clear_orphans

@@ -200,31 +200,43 @@ class ManagedUserPage(Struct):
     next_cursor: NextCursor
 
 
-Deed = Literal["operator.granted", "operator.revoked", "dead-letters.replayed", "dead-letters.settled"]
+Deed = Literal[
+    "operator.granted",
+    "operator.revoked",
+    "dead-letters.replayed",
+    "dead-letters.settled",
+    "job.deleted",
+    "jobs.deleted",
+    "jobs.expired",
+    "jobs.forgotten",
+    "uploads.forgotten",
+    "orphans.deleted",
+    "account.deleted",
+]
 
 
 class AuditQuery(Struct):
-    """Which page of what operators did."""
+    """Which page of what operators did, and of what was deleted."""
 
-    actor: Annotated[str | None, Meta(description="Only what this user did, or the `command-line`.")] = None
+    actor: Annotated[str | None, Meta(description="Only what this user did, the `command-line`, or `sweep`.")] = None
     action: Annotated[Deed | None, Meta(description="Only such acts.")] = None
     cursor: Cursor = None
     limit: Limit = DEFAULT_LIMIT
 
 
 class AuditEntry(Struct):
-    """What an operator did."""
+    """What an operator did, or what was deleted."""
 
     id: Annotated[str, Meta(description="The act.")]
     at: Annotated[Instant, Meta(description="When.")]
-    actor: Annotated[str, Meta(description="The id of the user, or `command-line`.")]
+    actor: Annotated[str, Meta(description="The id of the user, `command-line`, or `sweep` when time was up.")]
     action: Annotated[str, Meta(description="What.", extra_json_schema={"enum": [*Deed.__args__]})]
     target: Annotated[dict[str, Any], Meta(description="On what, and how many that were.")]
     request_id: Annotated[str | None, Meta(description="The X-Request-Id of the request.")]
 
 
 class AuditPage(Struct):
-    """Some of what operators did."""
+    """Some of what operators did, and of what was deleted."""
 
     items: Annotated[list[AuditEntry], Meta(description="Newest first.")]
     next_cursor: NextCursor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import functions_framework.aio
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,11 +17,12 @@ from functions.shared.operations import Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
+from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID, job_view
 from functions.shared.web import afterwards, answer
-from functions.upload import intake, submitted
+from functions.upload import crowd, intake, submitted
 from functions.upload.body import Received, check_head, name_in_head, receive
-from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
+from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO, Again
 
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
 
@@ -45,7 +47,7 @@ def on_event(request: Request) -> Response:
     scope=Scope.JOBS_WRITE,
     takes=(VIDEO, OPTIONS, FILENAME, KEY),
     answers={202: ACCEPTED},
-    problems=("quota-exceeded", "too-busy"),
+    problems=("not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert", "download"),
     # All of the video is flushed to the disk first.
     seconds=300,
@@ -65,7 +67,7 @@ def create_job(request: Request, user_id: str) -> Response:
     try:
         event_id = _store(request, job_id, head)
     except claims.ClaimLost:
-        raise Problem("not-found", "The job was deleted while its video came in.") from None
+        raise owners.wrong_state(user_id, job_id, "sent a video") from None
     except BaseException:
         intake.discard(job_id)
         raise
@@ -78,15 +80,20 @@ def create_job(request: Request, user_id: str) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID,),
+    takes=(JOB_ID, json_body(Again, optional=True)),
     answers={202: ACCEPTED},
-    problems=("not-found", "quota-exceeded", "wrong-state"),
+    problems=("bad-option", "not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert",),
 )
-def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
-    """Queue a failed or cancelled job again."""
+def retry_job(_request: Request, user_id: str, job_id: str, body: Again) -> Response:
+    """Queue a job again that failed or was cancelled, or one that is done and keeps its video.
+
+    The MP3 that there is can be downloaded until there is another one, also if there never is.
+    """
+    chosen = None if body.options is UNSET else options.parse(body.options)
     owners.job_of(user_id, job_id)
-    event_id = transitions.retry_within_quotas(user_id, job_id)
+    crowd.check_now()
+    event_id = transitions.retry_within_quotas(user_id, job_id, chosen)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
     return _accepted(user_id, job_id, event_id)
@@ -100,7 +107,8 @@ def _store(request: Request, job_id: str, head: Received) -> str:
     claim = claims.claim_upload(job_id)
     with blobs.store().writing(claim.video) as writer:
         received = receive(request, head, leases.keeping(claim, writer.write))
-    return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
+    with intake.whole(claim):
+        return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
 
 
 def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:

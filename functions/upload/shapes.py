@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
 from functions.shared.operations import Parameter, Success, Taken, text
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.views import Job
 
-__all__ = ["ACCEPTED", "FILENAME", "KEY", "OPTIONS", "VIDEO"]
+__all__ = ["ACCEPTED", "FILENAME", "KEY", "OPTIONS", "VIDEO", "Again"]
 
 ACCEPTED = Success("The job; what was sent is safe.", Job, headers=("Location",))
 OPTIONS = Taken(
@@ -53,3 +57,16 @@ VIDEO = Taken(
     content={"video/*": {}, "audio/*": {}, "application/octet-stream": {}, "multipart/form-data": FORM},
     problems=("bad-request", "too-large", "unsupported-media-type"),
 )
+
+
+class Again(Struct, forbid_unknown_fields=True):
+    """How to convert a video again."""
+
+    options: Annotated[
+        dict[str, Any] | UnsetType,
+        Meta(
+            description="Instead of all that the job had; without them, it is converted as before.",
+            examples=[{"quality": 0, "keep_video": True}],
+            extra_json_schema={"properties": OPTION_SCHEMAS, "additionalProperties": False},
+        ),
+    ] = UNSET

@@ -19,7 +19,7 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, options, outbox, quotas, settings
+from functions.shared import blobs, database, options, outbox, quotas, settings, unwanted
 from functions.shared.jobs import changes, claims, leases, names, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.problems import Problem, Unavailable
@@ -59,6 +59,8 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
     """
     values = intake.blank_job(job_id, user_id, _name(event), _options(event))
     quotas.lock(connection, user_id)
+    # Its owner may have deleted what an earlier delivery of this event became.
+    unwanted.forget(connection, job_id)
     connection.execute(jobs_table.insert().values(source_url=event.url, **values))
     try:
         quotas.admit(connection, user_id)
@@ -103,7 +105,8 @@ def _fetch(claim: Claim) -> str:
         # A store may need long to begin a file, and to make the last bytes of a large one safe.
         with leases.heartbeat(claim) as check:
             size_bytes = _store(claim, check)
-            return transitions.queue(claim, claim.filename, claim.options, size_bytes)
+            with intake.whole(claim):
+                return transitions.queue(claim, claim.filename, claim.options, size_bytes)
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
     except OverQuota as over:
