@@ -45,7 +45,7 @@ def _finish(user_id: str) -> None:
 
 def _some(query: sa.Select[tuple[str]]) -> Sequence[str]:
     with database.reading() as connection:
-        return connection.execute(query).scalars().all()
+        return [row.id for row in connection.execute(query)]
 
 
 @database.transactional

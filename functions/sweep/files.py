@@ -81,7 +81,7 @@ def _needed(found_names: list[str]) -> set[str]:
     saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     with database.reading() as connection:
         found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
-        return {name for job in found for name in _names(job)}
+        return {name for job in found for name in _names(job) if name}
 
 
 def _names(job: Any) -> tuple[str | None, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import functions.sweep.accounts as sweep
+import functions.sweep.files as files
 from events.catalogue import AudioCreated
 from functions.login import accounts, mailed
 from functions.login.mailed import Purpose
@@ -17,8 +19,7 @@ from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import attempts, mailed_tokens, metadata, users
 from functions.shared.tables import jobs as jobs_table
-from functions.sweep import accounts as sweep
-from functions.sweep import files, retention
+from functions.sweep import retention
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "secrets")

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+import functions.sweep.chores as chores_of_sweep
+import functions.sweep.files as files
+import functions.sweep.history as history
+import functions.sweep.retention as retention
 from functions.shared import database
 from functions.shared.jobs.states import State
 from functions.shared.tables import audit, chores, dead_letters, job_events, jobs, metadata, notifications, now
-from functions.sweep import chores as chores_of_sweep
-from functions.sweep import files, history, main, retention
+from functions.sweep import main
 from tests.unit import rows
 from tests.unit.processes import race
 

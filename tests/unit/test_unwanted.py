@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+import functions.sweep.files as files
 from functions.shared import audit, blobs, database, unwanted
 from functions.shared.audit import Actor
 from functions.shared.blobs import Blobs
@@ -17,7 +19,7 @@ from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import audit as acts
 from functions.shared.tables import jobs as table
 from functions.shared.tables import notifications, now, unwanted_blobs
-from functions.sweep import files, main
+from functions.sweep import main
 from tests.servers import Mongo
 from tests.unit import rows
 
@@ -57,7 +59,8 @@ def test_what_is_away_for_a_moment_is_asked_once_and_later_again(store: Blobs, m
 def test_a_store_that_dies_in_the_middle_loses_nothing_of_the_rest(
     store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, deleted = converting(store), []
+    job = converting(store)
+    deleted: list[str] = []
     real = type(store).delete
 
     def dies(self: Any, name: str) -> None:
@@ -78,7 +81,8 @@ def test_with_a_real_store_that_is_away_a_deletion_is_finished_when_it_is_back(
     mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server that refuses is a port where nobody listens: what a stopped MongoDB is to its clients."""
-    monkeypatch.setenv("BLOBS_URL", mongo.create("unwanted"))
+    uri = f"{mongo.url.rpartition('/')[0]}/{uuid.uuid4().hex}"
+    monkeypatch.setenv("BLOBS_URL", uri)
     blobs.store.cache_clear()
     job = converting(blobs.store())
     blobs.store().close()
@@ -87,8 +91,9 @@ def test_with_a_real_store_that_is_away_a_deletion_is_finished_when_it_is_back(
     assert deletion.delete(rows.read(job), Actor("somebody"))
     with pytest.raises(Unavailable):
         main.tick()
+    blobs.store().close()
     assert (rows.read(job), len(noted()) > 0) == (None, True)
-    monkeypatch.setenv("BLOBS_URL", mongo.create("unwanted"))
+    monkeypatch.setenv("BLOBS_URL", uri)
     blobs.store.cache_clear()
     assert len(list(blobs.store().all())) == 3
     main.tick()

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from functions.shared import audit, database, unwanted
 from functions.shared.audit import Actor
 from functions.shared.jobs import names
-from functions.shared.jobs.states import State
 from functions.shared.tables import checkpoints, job_events, jobs, notifications, outbox
 
 __all__ = ["delete", "delete_rows"]
@@ -57,7 +56,6 @@ def _delete(connection: sa.Connection, job_id: str, by: Actor) -> bool:
 
 
 def _files(job: Any) -> list[str | None]:
-    """Also what may not be there: a claim that was alive may have just stored its MP3."""
-    if job.state == State.EXPIRED:
-        return []
-    return [names.video_of(job), job.audio, names.audio(job.id, job.fencing_token), *(job.parts or ())]
+    """Also what may not be there: a claim that was alive may have just stored its MP3, and an older release expired it."""
+    mine = (job.id, job.fencing_token)
+    return [names.video_of(job), names.video(*mine), job.audio, names.audio(*mine), *(job.parts or ())]
