@@ -38,7 +38,8 @@ def convert(
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
-    `report` gets the progress (0 to 1) several times a second, and may raise to stop the conversion; `tell` gets the tracks.
+    `report` gets the progress (0 to 1) several times a second, and may raise to stop the conversion; `tell` gets the
+    tracks.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """

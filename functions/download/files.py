@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
-from functions.shared import blobs, database, tokens
+from functions.shared import blobs, database, suspension, tokens
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.file_names import ending_of, renamed
 from functions.shared.jobs import names
@@ -25,9 +25,10 @@ __all__ = ["job_behind", "respond"]
 def job_behind(signed: str) -> Any:
     """The row of the job that a signed link is for. Raises: Problem (404)."""
     with database.reading() as connection:
-        row = connection.execute(jobs.select().where(jobs.c.id == tokens.linked_job(signed))).one_or_none()
+        found = jobs.select().where(jobs.c.id == tokens.linked_job(signed), ~suspension.suspended(jobs.c.user_id))
+        row = connection.execute(found).one_or_none()
     if row is None:
-        raise Problem("not-found", "The job of this link was deleted.")
+        raise Problem("not-found", "The job of this link was deleted, or its owner's account is suspended.")
     return row
 
 

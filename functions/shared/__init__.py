@@ -15,6 +15,7 @@ if not TYPE_CHECKING:
         "outbox",
         "owners",
         "roles",
+        "suspension",
         "tables",
         "tokens",
         "unwanted",

@@ -86,6 +86,8 @@ users = _table(
     sa.Column("created_at", Instant, nullable=False),
     # Its owner has deleted it: nobody can sign in, and sweep deletes what is left of it.
     sa.Column("deleted_at", Instant, index=True),
+    # An operator has suspended it: nothing that belongs to it opens anything.
+    sa.Column("suspended_at", Instant),
 )
 
 mailed_tokens = _table(

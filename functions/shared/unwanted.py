@@ -59,15 +59,27 @@ def _noted(which: sa.ColumnElement[bool]) -> Sequence[Any]:
 
 
 def _delete(rows: Sequence[Any]) -> None:
-    gone = []
+    gone: list[int] = []
     try:
         for row in rows:
-            log.info("deleting %s", row.name)
-            blobs.store().delete(row.name)
-            gone.append(row.id)
+            if _is_gone(row.name):
+                gone.append(row.id)
     finally:
         if gone:
             _settle(gone)
+
+
+def _is_gone(name: str) -> bool:
+    """Delete a file. One that cannot be deleted holds no others up, but a store that is away does."""
+    log.info("deleting %s", name)
+    try:
+        blobs.store().delete(name)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("%s cannot be deleted", name)
+        return False
+    return True
 
 
 @database.transactional

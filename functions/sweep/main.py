@@ -38,6 +38,7 @@ from functions.sweep import (
     retention,
 )
 from functions.sweep.shapes import (
+    ACCOUNT_ID,
     LETTER_ID,
     AuditPage,
     AuditQuery,
@@ -179,6 +180,41 @@ def count_jobs(_request: Request, user_id: str) -> Response:
 def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
     """Users and what they use, newest first."""
     return json_response(administration.user_page(query))
+
+
+@routes.operation(
+    "POST",
+    "/v1/admin/users/<account_id>/suspend",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(ACCOUNT_ID,),
+    answers={204: Success("It is suspended.")},
+    problems=("not-found",),
+)
+def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
+    """Suspend an account: its sessions end, and its tokens, keys and links are good for nothing.
+
+    What is under way ends by itself. Files and rows stay.
+    """
+    administration.suspend(account_id, _actor(request, user_id))
+    return Response(status_code=204)
+
+
+@routes.operation(
+    "POST",
+    "/v1/admin/users/<account_id>/resume",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(ACCOUNT_ID,),
+    answers={204: Success("It is not suspended.")},
+    problems=("not-found",),
+)
+def resume_user(request: Request, user_id: str, account_id: str) -> Response:
+    """Let a suspended account be used again, from a new sign-in on."""
+    administration.resume(account_id, _actor(request, user_id))
+    return Response(status_code=204)
 
 
 @routes.operation(

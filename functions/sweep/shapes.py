@@ -11,6 +11,7 @@ from functions.shared.operations import part
 from functions.shared.views import Instant
 
 __all__ = [
+    "ACCOUNT_ID",
     "LETTER_ID",
     "AuditEntry",
     "AuditPage",
@@ -39,6 +40,7 @@ Limit = Annotated[int, Meta(description="Rows per page.", ge=1, le=MAX_LIMIT)]
 NextCursor = Annotated[str | None, Meta(description="Send it as `cursor` for the next page; null on the last one.")]
 LetterState = Literal["recorded", "unreadable", "wanted", "replayed", "healed", "settled"]
 Ids = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHOSEN)]
+ACCOUNT_ID = part("account_id", "The account.", minLength=1, maxLength=64)
 LETTER_ID = part("letter_id", "The dead letter.", minLength=1, maxLength=64)
 
 
@@ -186,6 +188,7 @@ class ManagedUser(Struct):
     id: Annotated[str, Meta(description="The account.")]
     email: Annotated[str, Meta(description="In lower case.")]
     created_at: Annotated[Instant, Meta(description="When it was made.")]
+    suspended: Annotated[bool, Meta(description="Whether nothing that belongs to it opens anything.")]
     operator: Annotated[bool, Meta(description="Whether they are one.")]
     jobs: Annotated[int, Meta(description="How many they have, those that have expired included.")]
     live_jobs: Annotated[int, Meta(description="How many of these are not over.")]
@@ -203,6 +206,9 @@ class ManagedUserPage(Struct):
 Deed = Literal[
     "operator.granted",
     "operator.revoked",
+    "user.suspended",
+    "user.resumed",
+    "quotas.set",
     "dead-letters.replayed",
     "dead-letters.settled",
     "job.deleted",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from typing import Any
 
@@ -22,6 +24,7 @@ from functions.shared.tables import notifications, now, unwanted_blobs
 from functions.sweep import main
 from tests.servers import Mongo
 from tests.unit import rows
+from tests.unit.processes import start
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -77,6 +80,25 @@ def test_a_store_that_dies_in_the_middle_loses_nothing_of_the_rest(
     assert (list(store.all()), noted()) == ([], [])
 
 
+def test_a_file_that_cannot_be_deleted_holds_no_others_up(store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = converting(store), converting(store)
+    real = type(store).delete
+
+    def refuses(self: Any, name: str) -> None:
+        if first in name:
+            raise ValueError("not this one")
+        real(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "delete", refuses)
+        for job in (first, second):
+            deletion.delete(rows.read(job), audit.SWEEP)
+        files.delete_unwanted()
+    assert {names.owner_of(blob.name) for blob in store.all()} == {first}
+    files.delete_unwanted()
+    assert (list(store.all()), noted()) == ([], [])
+
+
 def test_with_a_real_store_that_is_away_a_deletion_is_finished_when_it_is_back(
     mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +122,31 @@ def test_with_a_real_store_that_is_away_a_deletion_is_finished_when_it_is_back(
     assert (list(blobs.store().all()), noted()) == ([], [])
     blobs.store().close()
     blobs.store.cache_clear()
+
+
+@pytest.mark.parametrize("milliseconds", [random.randrange(400) for _ in range(4)])
+def test_whoever_is_killed_while_deleting_leaves_whole_jobs_or_nothing(store: Blobs, milliseconds: int) -> None:
+    """Whatever it was doing, the next tick leaves no file without its row, and no row without its files."""
+    ids = [converting(store) for _ in range(30)]
+    rows.change(table, sa.true(), audio=sa.literal("audio/") + table.c.id + ".1")
+    killed = start(f"""
+from functions.shared import audit, unwanted
+from functions.shared.jobs import deletion, transitions
+from tests.unit import rows
+print("ready", flush=True)
+for number, job in enumerate({ids!r}):
+    deletion.delete(rows.read(job), audit.SWEEP)
+""")
+    assert killed.stdout
+    assert killed.stdout.readline() == "ready\n"
+    time.sleep(milliseconds / 1000)
+    killed.kill()
+    killed.communicate()
+    files.delete_unwanted()
+    left = [job for job in ids if rows.read(job)]
+    wanted = {name for job in left for name in (names.video(job, 0), names.part(job, 1, 0), names.audio(job, 1))}
+    assert {blob.name for blob in store.all()} == wanted
+    assert noted() == []
 
 
 @pytest.mark.parametrize("state", list(State))

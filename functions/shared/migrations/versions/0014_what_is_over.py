@@ -1,6 +1,8 @@
-"""What is over: blobs that are to be deleted, when rare chores were last done, videos that are kept, and indexes.
+"""What is over: blobs that are to be deleted, when rare chores were last done, videos that are kept,
+accounts that are suspended, and indexes.
 
-The columns are nullable and nothing refers to the tables: the release before this one goes on writing to jobs.
+The columns are nullable and nothing refers to the tables: the release before this one goes on writing to jobs
+and users.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("kept_video_bytes", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("audio_type", sa.String(length=32), nullable=True))
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("suspended_at", Instant(), nullable=True))
     for table, column in _INDEXES:
         op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
 
@@ -53,6 +57,8 @@ def downgrade() -> None:
     """Take back. Videos that were kept are then files of no job, which sweep deletes."""
     for table, column in _INDEXES:
         op.drop_index(op.f(f"ix_{table}_{column}"), table)
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.drop_column("suspended_at")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_column("audio_type")
         batch_op.drop_column("kept_video_bytes")
