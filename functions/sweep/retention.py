@@ -44,7 +44,7 @@ def _mailed() -> Conditions:
 
 
 def _attempts() -> Conditions:
-    return (tables.attempts.c.last_at < now() - timedelta(seconds=ATTEMPTS_SECONDS),)
+    return (tables.attempts.c.last_at < _ago(ATTEMPTS_SECONDS),)
 
 
 def _refresh_tokens() -> Conditions:
@@ -52,11 +52,11 @@ def _refresh_tokens() -> Conditions:
 
 
 def _api_keys() -> Conditions:
-    return (tables.api_keys.c.expires_at < _ago("RETENTION_SECONDS"),)
+    return (tables.api_keys.c.expires_at < _ago(settings.number("RETENTION_SECONDS")),)
 
 
 def _audit() -> Conditions:
-    return (tables.audit.c.at < _ago("AUDIT_SECONDS"),)
+    return (tables.audit.c.at < _ago(settings.number("AUDIT_SECONDS")),)
 
 
 def _converted() -> Conditions:
@@ -69,17 +69,17 @@ def _turns() -> Conditions:
 
 
 def _outbox() -> Conditions:
-    return (tables.outbox.c.settled_at < _ago("RETENTION_SECONDS"),)
+    return (tables.outbox.c.settled_at < _ago(settings.number("RETENTION_SECONDS")),)
 
 
 def _dead_letters() -> Conditions:
-    before, letters = _ago("RETENTION_SECONDS"), dead_letters.c
+    before, letters = _ago(settings.number("RETENTION_SECONDS")), dead_letters.c
     # The release before revision 0003 does not say when it replayed a letter.
     replayed = sa.func.coalesce(letters.tried_at, letters.recorded_at) < before
     return (
         sa.and_(letters.healed_at < before, letters.state.in_(OVER)),
         sa.and_(letters.state == "replayed", replayed),
-        sa.and_(letters.recorded_at < _ago("HISTORY_SECONDS"), letters.state != "wanted"),
+        sa.and_(letters.recorded_at < _ago(settings.number("HISTORY_SECONDS")), letters.state != "wanted"),
     )
 
 
@@ -148,5 +148,5 @@ def _delete(connection: sa.Connection, table: sa.Table[Any], *which: sa.ColumnEl
     connection.execute(table.delete().where(*which))
 
 
-def _ago(setting: str) -> datetime:
-    return now() - timedelta(seconds=settings.number(setting))
+def _ago(seconds: float) -> datetime:
+    return now() - timedelta(seconds=seconds)
