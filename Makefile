@@ -59,7 +59,7 @@ replay: ## List dead letters (ID=… sends one again, SHOW=… prints one, SETTL
 operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that)
 	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL"))
 
-account: ## Show an account (EMAIL=…), set its quotas (JOBS=… BYTES=… MINUTES=…: a number or default), SUSPEND=1, RESUME=1
+account: ## Show an account (EMAIL=…), set its quotas (JOBS=… BYTES=… MINUTES=…), SUSPEND=1, RESUME=1
 	@$(run) functions.login.managed "$$EMAIL" $(if $(JOBS),--jobs "$$JOBS") $(if $(BYTES),--stored-bytes "$$BYTES") \
 		$(if $(MINUTES),--minutes-a-day "$$MINUTES") $(if $(SUSPEND),--suspend) $(if $(RESUME),--resume)
 
