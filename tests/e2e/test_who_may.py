@@ -293,9 +293,10 @@ def filled(path: str, audiolift: Audiolift, owner: User) -> str:
 
 
 def called(client: httpx.Client, method: str, path: str, credential: str | None = None) -> httpx.Response:
-    """The answer, or the head of a stream."""
+    """The answer, or the head of a stream. Where a password is asked for, it is the one that everybody has here."""
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    with client.stream(method, path, headers=headers) as answer:
+    body = {"password": PASSWORD} if "/identities/" in path else None
+    with client.stream(method, path, headers=headers, json=body) as answer:
         if answer.headers.get("Content-Type") != "text/event-stream":
             answer.read()
         return answer
@@ -316,6 +317,8 @@ def assert_unharmed(path: str, owner: User) -> None:
         assert owner.wait(named[1])["state"] == "failed"
     if named := re.search(r"/v1/api-keys/([0-9a-f]{32})", path):
         assert named[1] in {each["id"] for each in owner.http.get("/v1/api-keys").json()["items"]}
+    if named := re.search(r"/v1/me/identities/([0-9a-f]{32})", path):
+        assert named[1] in {each["id"] for each in owner.http.get("/v1/me/identities").json()["items"]}
     assert owner.http.get("/v1/me").json()["email"] == owner.email
 
 
