@@ -25,6 +25,7 @@ from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import HINTS, REASONS
 from functions.shared.scopes import FOR_KEYS, MEANINGS
 from functions.shared.settings import SETTINGS
+from functions.sweep.retention import RETENTIONS
 from knative import capacity
 from knative.local import kustomize, manifests
 
@@ -244,6 +245,10 @@ def _limits() -> str:
     )
 
 
+def _retentions() -> str:
+    return _table(("Table", "A row is kept"), ((_code(each.table.name), each.kept) for each in RETENTIONS))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "limits": _limits,
@@ -262,6 +267,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "services": _services,
     "connections": _connections,
     "processors": _processors,
+    "retentions": _retentions,
 }
 
 

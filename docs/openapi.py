@@ -118,7 +118,8 @@ def _operation(function: str, operation: Operation) -> Schema:
         "x-seconds": operation.seconds,
     }
     if content:
-        made["requestBody"] = {"required": True, "content": content}
+        optional = all(each.optional for each in operation.takes if each.content)
+        made["requestBody"] = {"required": not optional, "content": content}
     if operation.wakes:
         made["x-wakes"] = list(operation.wakes)
     return made
@@ -127,7 +128,9 @@ def _operation(function: str, operation: Operation) -> Schema:
 def _codes(operation: Operation) -> list[str]:
     """The problems of an operation, in the order of PROBLEMS."""
     taken = (code for each in operation.takes for code in each.problems)
-    by_token = ("unauthenticated", "insufficient-scope") if operation.access is Access.TOKEN else ()
+    by_token = (
+        ("unauthenticated", "insufficient-scope", "account-suspended") if operation.access is Access.TOKEN else ()
+    )
     named = {*taken, *by_token, *operation.problems, *ALWAYS}
     assert named <= PROBLEMS.keys(), f"{operation.path}: {named - PROBLEMS.keys()}"
     return [code for code in PROBLEMS if code in named]

@@ -13,7 +13,7 @@ from functions.shared.jobs import leases
 from functions.shared.jobs.claims import Claim
 from functions.shared.tables import checkpoints, now
 
-__all__ = ["Checkpoint", "forget", "load", "save"]
+__all__ = ["Checkpoint", "load", "save"]
 
 # Of the state. During a rollout, a release may meet checkpoints of the next one.
 VERSION = 1
@@ -46,19 +46,6 @@ def save(connection: sa.Connection, claim: Claim, checkpoint: Checkpoint, progre
     connection.execute(checkpoints.delete().where(checkpoints.c.job_id == claim.job_id))
     values = {"parts": list(checkpoint.parts), "state": checkpoint.state | {"version": VERSION}, "saved_at": now()}
     connection.execute(checkpoints.insert().values(job_id=claim.job_id, **values))
-
-
-def forget(job_id: str) -> None:
-    """Delete the checkpoint of a job, if it has one, and its parts. Raises: Unavailable."""
-    mine = checkpoints.c.job_id == job_id
-    with database.reading() as connection:
-        parts = connection.execute(sa.select(checkpoints.c.parts).where(mine)).scalar_one_or_none()
-    if parts is None:
-        return
-    with database.transaction() as connection:
-        connection.execute(checkpoints.delete().where(mine))
-    for part in parts:
-        blobs.store().delete(part)
 
 
 def _version(state: Any) -> Any:

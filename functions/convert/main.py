@@ -13,10 +13,10 @@ from starlette.responses import Response
 from events.catalogue import VideoUploaded
 from events.codec import decode
 from events.wire import Envelope
-from functions.convert import checkpoints, crashes, engine
+from functions.convert import crashes, engine
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
-from functions.shared import blobs, database, outbox, trace
+from functions.shared import blobs, database, outbox, trace, unwanted
 from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
@@ -92,6 +92,7 @@ def _convert(claim: claims.Claim) -> None:
         raise
     else:
         outbox.send(result)
+        unwanted.delete_of(claim.job_id)
 
 
 def _finish(claim: claims.Claim) -> str:
@@ -110,8 +111,4 @@ def _finish(claim: claims.Claim) -> str:
         return over.event_id
     for warning in converted.warnings:
         log.warning("job %s is done with a warning: %s", claim.job_id, warning.code)
-    # What is left when a store is away, sweep deletes.
-    with suppress(Unavailable):
-        checkpoints.forget(claim.job_id)
-        blobs.store().delete(claim.video)
     return result

@@ -40,8 +40,8 @@ def convert(
     """Write the MP3 of `video` into the empty `directory`, with the owner's `options`.
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
-    `report` gets the progress (0 to 1) every second, and may raise to stop the conversion; `tell` gets the tracks, and
-    `warnings` what the owner has to know: of the choice of the track, and of an end that is missing.
+    `report` gets the progress (0 to 1) several times a second, and may raise to stop the conversion; `tell` gets the
+    tracks, and `warnings` what the owner has to know: of the choice of the track, and of an end that is missing.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """

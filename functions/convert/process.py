@@ -25,7 +25,7 @@ from functions.shared.reasons import Failure
 
 __all__ = ["Outcome", "run"]
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.25
 MAX_MEMORY_BYTES = 2 * 1024**3
 MAX_OPEN_FILES = 32
 MAX_LINES, MAX_LINE_LENGTH = 2000, 500
@@ -85,7 +85,7 @@ def run(
     """Run ffmpeg in an empty environment, in `directory`, until `deadline` (monotonic seconds).
 
     It opens nothing but itself, its libraries, its `inputs` (files, or directories with all in them), and what is in
-    `directory`. `watch` is called every second with the time stamp reached, and may raise to end it all.
+    `directory`. `watch` is called every WATCH_SECONDS with the time stamp reached, and may raise to end it all.
     Raises: Failure (timed-out), Crash, and what `watch` raises; no process is left in any case.
     """
     outcome = Outcome()
@@ -148,7 +148,7 @@ def _limits(deadline: float) -> dict[str, int]:
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bool]]:
-    """Lines of stdout (progress: True) and stderr as they come, and an empty one every half second, until both end."""
+    """Lines of stdout (progress: True) and stderr as they come, and an empty one now and then, until both end."""
     assert process.stdout
     assert process.stderr
     with selectors.DefaultSelector() as selector:

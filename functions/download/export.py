@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.file_names import ending_of
 from functions.shared.jobs import names
 from functions.shared.problems import Problem
 from functions.shared.tables import (
@@ -46,6 +47,7 @@ LEFT_OUT = {
     "checkpoints": "half an MP3, of use to the conversion alone",
     "mailed_tokens": "good for a day at most, and then deleted",
     "outbox": "the events of jobs, which say what job_events says",
+    "unwanted_blobs": "the names of files that are about to be deleted",
     "upload_pieces": "which blobs a video is in, which is exported itself",
     "turns": "whose turn it is to have a job converted, forgotten soon",
 }
@@ -122,9 +124,8 @@ def _entries(user_id: str) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 def _files(job: Any) -> dict[str, str]:
     """Entries of the zip and their blobs. The name that a job goes by may lead anywhere: it is in jobs.ndjson only."""
-    ending = "zip" if job.options.get("chapters") == "split" else "mp3"
     found = {f"files/{job.id}.video": names.video_of(job)}
-    return found | ({f"files/{job.id}.{ending}": job.audio} if job.audio else {})
+    return found | ({f"files/{job.id}.{ending_of(job)}": job.audio} if job.audio else {})
 
 
 def _rows(table: sa.Table[Any], which: sa.ColumnElement[bool]) -> Iterator[Any]:

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
-from functions.shared import blobs, database, tokens
+from functions.shared import blobs, database, suspension, tokens
 from functions.shared.blobs import NoSuchBlob
-from functions.shared.file_names import renamed
+from functions.shared.file_names import ending_of, renamed
+from functions.shared.jobs import names
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
@@ -24,15 +25,16 @@ __all__ = ["job_behind", "respond"]
 def job_behind(signed: str) -> Any:
     """The row of the job that a signed link is for. Raises: Problem (404)."""
     with database.reading() as connection:
-        row = connection.execute(jobs.select().where(jobs.c.id == tokens.linked_job(signed))).one_or_none()
+        found = jobs.select().where(jobs.c.id == tokens.linked_job(signed), ~suspension.suspended(jobs.c.user_id))
+        row = connection.execute(found).one_or_none()
     if row is None:
-        raise Problem("not-found", "The job of this link was deleted.")
+        raise Problem("not-found", "The job of this link was deleted, or its owner's account is suspended.")
     return row
 
 
 def respond(request: Request, job: Any) -> Response:
     """The MP3 of a job, or as much of it as was asked for. Raises: Problem (409, 410 or 416)."""
-    _check_done(job)
+    _check_there(job)
     headers = _headers(job)
     if _unmodified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -46,10 +48,10 @@ def respond(request: Request, job: Any) -> Response:
     return StreamingResponse(each_in_thread(_read(job, start, stop)), 206 if span else 200, headers)
 
 
-def _check_done(job: Any) -> None:
+def _check_there(job: Any) -> None:
     if job.state == State.EXPIRED:
         raise _expired()
-    if job.state != State.DONE:
+    if not names.audio_of(job):
         raise Problem("wrong-state", f"There is no MP3: the job is {job.state}.", state=job.state)
 
 
@@ -62,17 +64,12 @@ def _read(job: Any, start: int, stop: int) -> Iterator[bytes]:
 
 def _headers(job: Any) -> dict[str, str]:
     return {
-        "Content-Type": "application/zip" if _is_zip(job) else "audio/mpeg",
+        "Content-Type": "application/zip" if ending_of(job) == "zip" else "audio/mpeg",
         "ETag": f'"{job.audio_sha256}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": _disposition(job.filename, "zip" if _is_zip(job) else "mp3"),
+        "Content-Disposition": _disposition(job.filename, ending_of(job)),
     }
-
-
-def _is_zip(job: Any) -> bool:
-    """Whether the owner asked for a file for each chapter."""
-    return bool(job.options.get("chapters") == "split")
 
 
 def _disposition(filename: str, ending: str) -> str:

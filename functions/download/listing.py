@@ -6,10 +6,10 @@ from typing import Any
 
 from functions.download.shapes import JobPage, PageQuery
 from functions.shared import tokens
+from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
-from functions.shared.jobs import deletion
-from functions.shared.jobs.states import State
-from functions.shared.owners import job_of
+from functions.shared.jobs import deletion, names
+from functions.shared.owners import job_of, no_such_job
 from functions.shared.tables import jobs
 from functions.shared.views import Job, job_view
 
@@ -17,9 +17,9 @@ __all__ = ["delete", "page", "view"]
 
 
 def view(job: Any) -> Job:
-    """A job; when it is done, with a signed link that needs no token and is good until the file expires."""
+    """A job; once it is over, with a signed link to its MP3 that needs no token and is good until the file expires."""
     shown = job_view(job)
-    if job.state == State.DONE:
+    if names.audio_of(job) and job.expires_at:
         shown.links.download = f"/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}"
     return shown
 
@@ -31,6 +31,8 @@ def page(user_id: str, query: PageQuery) -> JobPage:
     return JobPage([view(row) for row in rows], following)
 
 
-def delete(user_id: str, job_id: str) -> None:
-    """Delete a user's job with all that belongs to it. Raises: Problem (404)."""
-    deletion.delete(job_of(user_id, job_id))
+def delete(job_id: str, by: Actor) -> None:
+    """Delete the job of a user with all that belongs to it. Raises: Problem (404)."""
+    if not deletion.delete(job_of(by.name, job_id), by):
+        # Another request was faster.
+        raise no_such_job()

@@ -8,15 +8,16 @@ from starlette.responses import Response, StreamingResponse
 
 from functions.download import export, files, listing, live
 from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, Event, JobPage, PageQuery
-from functions.shared import blobs, database, owners
+from functions.shared import audit, blobs, database, owners, unwanted
 from functions.shared.api import Api, json_response
 from functions.shared.jobs import transitions
+from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.operations import Access, Success, header, part
 from functions.shared.scopes import Scope
 from functions.shared.takes import query
 from functions.shared.threads import each_in_thread
 from functions.shared.views import JOB_ID, Job
-from functions.shared.web import answer
+from functions.shared.web import afterwards, answer
 
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
 
@@ -69,12 +70,12 @@ def read_job(_request: Request, user_id: str, job_id: str) -> Response:
     answers={204: Success("It is gone.")},
     problems=("not-found",),
 )
-def delete_job(_request: Request, user_id: str, job_id: str) -> Response:
-    """Delete a job with its files.
+def delete_job(request: Request, user_id: str, job_id: str) -> Response:
+    """Delete a job with its files, whatever it is doing.
 
-    A conversion that is running stops.
+    A conversion that is running stops, and so does a video that comes in.
     """
-    listing.delete(user_id, job_id)
+    listing.delete(job_id, audit.Actor(user_id, request.headers[REQUEST_ID]))
     return Response(status_code=204)
 
 
@@ -90,11 +91,17 @@ def delete_job(_request: Request, user_id: str, job_id: str) -> Response:
     settings=("LINK_SECRET",),
 )
 def cancel_job(_request: Request, user_id: str, job_id: str) -> Response:
-    """Stop a queued or converting job."""
+    """Stop a job that is not over.
+
+    A conversion that is running stops, and so does a video that comes in: then nothing is kept of it.
+    """
     owners.job_of(user_id, job_id)
     if not transitions.cancel(job_id):
         raise owners.wrong_state(user_id, job_id, "cancelled")
-    return json_response(listing.view(owners.job_of(user_id, job_id)))
+    response = json_response(listing.view(owners.job_of(user_id, job_id)))
+    # After the answer: what is left of hours of conversion is in thousands of files.
+    response.background = afterwards(unwanted.delete_of, job_id)
+    return response
 
 
 @routes.operation(

@@ -5,4 +5,6 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "accounts", "api_keys", "changes", "grants", "letters", "oidc", "sessions")
+    __getattr__ = late(
+        __name__, "accounts", "api_keys", "changes", "grants", "letters", "oidc", "oidc_identities", "sessions"
+    )

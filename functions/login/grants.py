@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from functions.login import sessions
 from functions.login.shapes import Token
-from functions.shared import database, roles, settings
+from functions.shared import database, roles, settings, suspension
 from functions.shared.problems import Problem
 from functions.shared.scopes import OF_A_PERSON, Scope, narrowed, parse, written
 from functions.shared.tables import now, refresh_tokens
@@ -29,7 +29,7 @@ def issue(user: Any, user_agent: str = "", asked: str = "") -> Token:
 
     They are for all that the user may, or for the scopes that are `asked`.
     Raises: Problem (401) when the password is another one by now, or the account is gone; (400) for a scope that the
-    user cannot have.
+    user cannot have; (403) when the account is suspended.
     """
     token, family = secrets.token_urlsafe(32), uuid.uuid4().hex
     return _response(user.id, token, family, _begin(user, token, family, user_agent, asked))
@@ -63,6 +63,7 @@ def _begin(
     # Held: a new password ends all sessions, and this must not be one that it does not see.
     if sessions.held_hash(connection, user.id) != user.password_hash:
         raise Problem("invalid-credentials", "The password was changed a moment ago.", error="invalid_grant")
+    suspension.check_in(connection, user.id)
     scopes = narrowed(asked, roles.scopes_of(connection, user.id))
     whose = {"user_id": user.id, "family": family, "scope": written(scopes)}
     connection.execute(refresh_tokens.insert().values(_row(token, user_agent, now(), whose)))

@@ -38,7 +38,14 @@ async def login(request: Request) -> Response:
     access=Access.BASIC,
     takes=(form(Grant),),
     answers={200: Success("Tokens.", Token)},
-    problems=("invalid-grant", "invalid-scope", "unsupported-grant", "invalid-credentials", "too-many-attempts"),
+    problems=(
+        "account-suspended",
+        "invalid-credentials",
+        "invalid-grant",
+        "invalid-scope",
+        "too-many-attempts",
+        "unsupported-grant",
+    ),
     settings=("SIGNING_KEY",),
     wakes=("download",),
 )

@@ -17,12 +17,12 @@ from urllib.parse import quote_plus, urlencode
 from functions.login import oidc_identities
 from functions.login.oidc_fetching import Headers, ProviderUnavailable, get, post
 from functions.login.oidc_provider import Metadata, Provider, provider
-from functions.login.oidc_shapes import OidcCode, OidcStart
+from functions.login.oidc_shapes import Identity, OidcCode, OidcStart
 from functions.login.oidc_tokens import Person, checked, person, refused
 from functions.shared import settings
 from functions.shared.problems import Problem
 
-__all__ = ["finish", "start"]
+__all__ = ["finish", "link", "start"]
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +45,28 @@ def finish(given: OidcCode) -> str:
 
     Raises: Problem (400, 403, 404, 409, 422); Unavailable when the provider does not answer.
     """
+    chosen, who, access_token = _identified(given)
+    known = oidc_identities.user_of(chosen.issuer, who.subject)
+    return known or oidc_identities.open_account(chosen.issuer, _with_email(chosen.metadata(), who, access_token))
+
+
+def link(user_id: str, given: OidcCode) -> Identity:
+    """Have the identity whose sign-in a code is of open the account of this user, whatever addresses the two have.
+
+    Raises: Problem (400, 404, 409); Unavailable when the provider does not answer.
+    """
+    chosen, who, _ = _identified(given)
+    return oidc_identities.link(user_id, chosen.issuer, who.subject)
+
+
+def _identified(given: OidcCode) -> tuple[Provider, Person, str]:
+    """The provider, who has signed in there, and the access token that it gave."""
     chosen = _provider()
     _check_sender(chosen, given)
     answer = _redeemed(chosen.metadata(), given.code, given.code_verifier)
     access_token, id_token = _text(answer, "access_token"), _text(answer, "id_token")
     who = checked(chosen, settings.required("OIDC_CLIENT_ID"), id_token, access_token, given.nonce)
-    known = oidc_identities.user_of(chosen.issuer, who.subject)
-    return known or oidc_identities.open_account(chosen.issuer, _with_email(chosen.metadata(), who, access_token))
+    return chosen, who, access_token
 
 
 def _provider() -> Provider:

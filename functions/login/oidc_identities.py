@@ -1,7 +1,7 @@
 """Which account an identity of another provider belongs to: the pair of issuer and subject, and nothing else.
 
 A mail address makes an account and never finds one: whoever controls an address at some provider, or may write one
-there, would else get into an account that has it.
+there, would else get into an account that has it. Who is signed in and knows the password may link an identity to it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from contextlib import suppress
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from functions.login import passwords
+from functions.login.oidc_shapes import Identity, IdentityList
 from functions.login.oidc_tokens import Person
 from functions.login.shapes import NewUser
 from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.tables import identities, now, users
+from functions.shared.views import rfc3339
 
-__all__ = ["open_account", "user_of"]
+__all__ = ["link", "list_of", "open_account", "unlink", "user_of"]
 
 
 def user_of(issuer: str, subject: str) -> str | None:
@@ -45,6 +48,39 @@ def open_account(issuer: str, person: Person) -> str:
         if other is None:
             raise Problem("email-taken", "It was not made by this identity provider. Sign in as before.") from None
         return other
+
+
+def link(user_id: str, issuer: str, subject: str) -> Identity:
+    """Have an identity open an account; one that does so already stays. Raises: Problem (409) when it opens another."""
+    digest = _digest(issuer, subject)
+    with suppress(IntegrityError):
+        _link(digest, issuer, subject, user_id)
+    for identity in list_of(user_id).items:
+        if identity.id == digest:
+            return identity
+    raise Problem("identity-taken", "Sign in by it to see which account it is.")
+
+
+def list_of(user_id: str) -> IdentityList:
+    """The identities that open an account."""
+    mine = identities.select().where(identities.c.user_id == user_id).order_by(identities.c.created_at)
+    with database.reading() as connection:
+        found = connection.execute(mine).all()
+    return IdentityList([Identity(row.digest, row.issuer, row.subject, rfc3339(row.created_at)) for row in found])
+
+
+@database.transactional
+def unlink(connection: sa.Connection, user_id: str, identity_id: str) -> None:
+    """Have an identity open its account no more. Raises: Problem (404), the same for another user's and for none."""
+    mine = (identities.c.user_id == user_id, identities.c.digest == identity_id)
+    if connection.execute(identities.delete().where(*mine)).rowcount != 1:
+        raise Problem("not-found", "There is no such identity.")
+
+
+@database.transactional
+def _link(connection: sa.Connection, digest: str, issuer: str, subject: str, user_id: str) -> None:
+    identity = {"digest": digest, "issuer": issuer, "subject": subject, "user_id": user_id}
+    connection.execute(identities.insert().values(**identity, created_at=now()))
 
 
 @database.transactional

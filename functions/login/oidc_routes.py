@@ -5,13 +5,22 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, grants, oidc, oidc_settings
-from functions.login.oidc_shapes import OidcCode, OidcProvider, OidcStart
+from functions.login import accounts, grants, oidc, oidc_identities, oidc_settings
+from functions.login.oidc_shapes import (
+    IDENTITY_ID,
+    Identity,
+    IdentityList,
+    LinkedCode,
+    OidcCode,
+    OidcProvider,
+    OidcStart,
+)
 from functions.login.routes import agent_of, routes
-from functions.login.shapes import Token
+from functions.login.shapes import Proof, Token
 from functions.shared import settings
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
+from functions.shared.scopes import Scope
 from functions.shared.starting import before_serving
 from functions.shared.takes import json_body
 
@@ -55,7 +64,14 @@ def start_sign_in(_request: Request) -> Response:
     access=Access.PUBLIC,
     takes=(json_body(OidcCode),),
     answers={200: Success("Tokens.", Token)},
-    problems=("sign-in-refused", "email-unverified", "not-found", "email-taken", "invalid-account"),
+    problems=(
+        "account-suspended",
+        "sign-in-refused",
+        "email-unverified",
+        "not-found",
+        "email-taken",
+        "invalid-account",
+    ),
     settings=("SIGNING_KEY",),
     wakes=("download",),
 )
@@ -66,3 +82,57 @@ def finish_sign_in(request: Request, body: OidcCode) -> Response:
     already is left alone.
     """
     return json_response(grants.issue(accounts.row(oidc.finish(body)), agent_of(request)))
+
+
+@routes.operation(
+    "GET",
+    "/v1/me/identities",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_READ,
+    answers={200: Success("All of them.", IdentityList)},
+)
+def list_identities(_request: Request, user_id: str) -> Response:
+    """By which identities of the identity provider you can sign in."""
+    return json_response(oidc_identities.list_of(user_id))
+
+
+@routes.operation(
+    "POST",
+    "/v1/me/identities",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    takes=(json_body(LinkedCode),),
+    answers={201: Success("It opens the account from now on.", Identity)},
+    problems=("identity-taken", "not-found", "sign-in-refused", "too-many-attempts", "wrong-password"),
+)
+def link_identity(_request: Request, user_id: str, body: LinkedCode) -> Response:
+    """Link an identity of the identity provider to your account.
+
+    Begin as for a sign-in, at `POST /v1/oidc/start`, and send what comes back here. The addresses of the two may
+    differ.
+    """
+    accounts.prove(user_id, body.password)
+    return json_response(oidc.link(user_id, body), 201)
+
+
+@routes.operation(
+    "DELETE",
+    "/v1/me/identities/<identity_id>",
+    tag="Accounts",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    takes=(IDENTITY_ID, json_body(Proof)),
+    answers={204: Success("It opens the account no more.")},
+    problems=("not-found", "too-many-attempts", "wrong-password"),
+)
+def unlink_identity(_request: Request, user_id: str, identity_id: str, body: Proof) -> Response:
+    """Unlink an identity from your account.
+
+    Whoever knows the password is not locked out by it; for an account that was made by a sign-in, set one by mail
+    first. Sessions go on.
+    """
+    accounts.prove(user_id, body.password)
+    oidc_identities.unlink(user_id, identity_id)
+    return Response(status_code=204)

@@ -6,7 +6,13 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-__all__ = ["OidcCode", "OidcProvider", "OidcStart"]
+from functions.login.shapes import Password
+from functions.shared.operations import part
+from functions.shared.views import Instant
+
+__all__ = ["IDENTITY_ID", "Identity", "IdentityList", "LinkedCode", "OidcCode", "OidcProvider", "OidcStart"]
+
+IDENTITY_ID = part("identity_id", "The identity, as your list of them names it.", minLength=1, maxLength=64)
 
 
 class OidcProvider(Struct):
@@ -33,3 +39,26 @@ class OidcCode(Struct):
     nonce: Annotated[str, Meta(description="Of /v1/oidc/start.")]
     code_verifier: Annotated[str, Meta(description="Of /v1/oidc/start.")]
     iss: Annotated[str | UnsetType, Meta(description="As the identity provider gave it, if it did (RFC 9207).")] = UNSET
+
+
+class LinkedCode(OidcCode, kw_only=True):
+    """What comes back of a sign-in whose identity is to open the account, too."""
+
+    password: Password
+
+
+class Identity(Struct):
+    """An identity at another provider by which one can sign in to the account."""
+
+    id: Annotated[str, Meta(description="For unlinking it.")]
+    issuer: Annotated[
+        str, Meta(description="The provider's issuer identifier.", examples=["https://login.example.com"])
+    ]
+    subject: Annotated[str, Meta(description="Who it is there.", examples=["248289761001"])]
+    linked_at: Annotated[Instant, Meta(description="Since when it opens the account.")]
+
+
+class IdentityList(Struct):
+    """By which identities one can sign in to the account."""
+
+    items: Annotated[list[Identity], Meta(description="The oldest first.")]

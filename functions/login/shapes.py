@@ -22,6 +22,7 @@ __all__ = [
     "KeySet",
     "LinkOpened",
     "NewUser",
+    "Password",
     "PasswordChange",
     "PasswordReset",
     "Proof",

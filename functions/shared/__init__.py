@@ -6,5 +6,17 @@ from functions.shared.late import late
 
 if not TYPE_CHECKING:
     __getattr__ = late(
-        __name__, "audit", "cursors", "database", "keyring", "mail", "outbox", "owners", "roles", "tables", "tokens"
+        __name__,
+        "audit",
+        "cursors",
+        "database",
+        "keyring",
+        "mail",
+        "outbox",
+        "owners",
+        "roles",
+        "suspension",
+        "tables",
+        "tokens",
+        "unwanted",
     )

@@ -1,4 +1,7 @@
-"""Who did what as an operator, and to what: written in the transaction that does it."""
+"""Who did what as an operator, and what was deleted by whom: written in the transaction that does it.
+
+Accounts and jobs are named by their ids alone, which are random.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ import sqlalchemy as sa
 
 from functions.shared.tables import audit, now
 
-__all__ = ["COMMAND_LINE", "Actor", "write"]
+__all__ = ["COMMAND_LINE", "SWEEP", "Actor", "write"]
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: a user's id, or "command-line"; and the id of the request by which, if it is one."""
+    """Who acts: a user's id, "command-line", or "sweep" when time is up; and the id of the request, if it is one."""
 
     name: str
     request_id: str | None = None
 
 
-COMMAND_LINE = Actor("command-line")
+COMMAND_LINE, SWEEP = Actor("command-line"), Actor("sweep")
 
 
 def write(connection: sa.Connection, actor: Actor, action: str, target: Mapping[str, Any]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-__all__ = ["renamed"]
+__all__ = ["ending_of", "renamed"]
+
+ZIP = "application/zip"
 
 # What ends a name because of the kind of file that it is. Anything else after a dot belongs to the name: "Lecture 3.2
 # Introduction", "Dr. No".
@@ -14,6 +17,13 @@ _ENDINGS = (
     "oga|ogg|ogm|ogv|ogx|opus|qt|ra|ram|rm|rmvb|snd|spx|thd|tod|trp|ts|tta|vob|w64|wav|wave|weba|webm|wm|wma|wmv|wv|xvid"
 )
 _ENDING = re.compile(rf"(?<=.)\.(?:{_ENDINGS})$", re.IGNORECASE | re.ASCII)
+
+
+def ending_of(job: Any) -> str:
+    """The ending, without its dot, of the MP3 or zip that a row of jobs has: its options may be for the next one."""
+    if job.audio_type:
+        return "zip" if job.audio_type == ZIP else "mp3"
+    return "zip" if job.options.get("chapters") == "split" else "mp3"
 
 
 def renamed(filename: str, ending: str) -> str:

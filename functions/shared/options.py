@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from functions.shared import settings
 from functions.shared.problems import Problem
 
-__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "parse"]
+__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "longest_seconds", "parse"]
 
 DEFAULT_QUALITY = 2
 # As long as any audio, in seconds; and the longest fade.
 _MAX_SECONDS, _MAX_FADE_SECONDS = 360_000, 60
+# A quarter of an hour, and ten years.
+_MIN_DAYS, _MAX_DAYS = 0.01, 3650
+_DAY = 86_400
 # Of a name that is no option, so much is repeated, in characters.
 _MAX_NAME = 40
 # Control characters, the separators of lines and paragraphs, and halves of characters are no text.
@@ -53,9 +57,16 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
             raise Problem("bad-option", f"Give either {one} or {other}, not both.")
     if "bitrate_mode" in options and "bitrate" not in options:
         raise Problem("bad-option", "`bitrate_mode` says how a `bitrate` is meant; give that too.")
+    if options.get("keep_days", 0) * _DAY > longest_seconds():
+        raise Problem("bad-option", f"`keep_days` is at most {longest_seconds() / _DAY:g} here.")
     if options.get("end", _MAX_SECONDS + 1) <= options.get("start", 0):
         raise Problem("bad-option", "`end` must be after `start`.")
     return options
+
+
+def longest_seconds() -> int:
+    """For how long files may be kept after their job has ended, at most."""
+    return max(settings.number("RETENTION_SECONDS"), settings.number("MAX_RETENTION_SECONDS"))
 
 
 def _no_option(name: str) -> str:
@@ -106,6 +117,16 @@ def _seconds(most: int, meaning: str) -> Option:
     )
 
 
+def _days() -> Option:
+    schema = {"type": "number", "minimum": _MIN_DAYS, "maximum": _MAX_DAYS, "examples": [1]}
+    return Option(
+        "How long files are kept after the job has ended; no longer than the operator allows.",
+        f"a number of days from {_MIN_DAYS} to {_MAX_DAYS}",
+        schema,
+        lambda value: _decimal(value, _MAX_DAYS, _MIN_DAYS),
+    )
+
+
 def _text(pattern: str, values: str, meaning: str, example: str) -> Option:
     schema = {"type": "string", "pattern": pattern, "examples": [example]}
     return Option(meaning, values, schema, lambda value: _matching(pattern, value))
@@ -121,9 +142,9 @@ def _digits(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
-def _decimal(value: Any, most: int) -> float:
+def _decimal(value: Any, most: int, least: float = 0) -> float:
     text = str(value) if type(value) in (int, float) else value
-    if not isinstance(text, str) or not _DECIMAL.fullmatch(text) or float(text) > most:
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text) or not least <= float(text) <= most:
         raise ValueError
     return round(float(text), 3)
 
@@ -192,6 +213,11 @@ OPTIONS: dict[str, Option] = {
         "Whether the MP3 has the video's chapters; `split` makes an MP3 of each, in a zip. keep unless said.",
     ),
     "id3v1": _flag("Write the tags for very old players, too."),
+    "keep_days": _days(),
+    "keep_video": _flag(
+        "Keep the video as long as the MP3, to convert it again with other options; else it is deleted once the MP3 "
+        "is there."
+    ),
 }
 
 # As JSON Schemas with a description.

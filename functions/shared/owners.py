@@ -10,7 +10,7 @@ from functions.shared import database
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 
-__all__ = ["job_of", "wrong_state"]
+__all__ = ["job_of", "no_such_job", "wrong_state"]
 
 
 def job_of(user_id: str, job_id: str) -> sa.Row[Any]:
@@ -19,8 +19,13 @@ def job_of(user_id: str, job_id: str) -> sa.Row[Any]:
         query = jobs.select().where(jobs.c.id == job_id, jobs.c.user_id == user_id)
         row = connection.execute(query).one_or_none()
     if row is None:
-        raise Problem("not-found", "You have no such job.")
+        raise no_such_job()
     return row
+
+
+def no_such_job() -> Problem:
+    """The problem of a job that is not there, or somebody else's."""
+    return Problem("not-found", "You have no such job.")
 
 
 def wrong_state(user_id: str, job_id: str, action: str) -> Problem:

@@ -75,6 +75,7 @@ PROBLEMS: dict[str, Kind] = {
         "The access token or API key is not for this",
         "Use a token or an API key with the scope that `WWW-Authenticate` names.",
     ),
+    "account-suspended": Kind(403, "The account is suspended", "Ask the operator of audiolift."),
     "wrong-password": Kind(403, "The password is wrong", "Send the password of the account."),
     "quota-exceeded": Kind(
         403,
@@ -99,6 +100,11 @@ PROBLEMS: dict[str, Kind] = {
         408,
         "The request came too slowly",
         "Send the request again. A head must come within 20 seconds, a body at 512 bytes a second at least.",
+    ),
+    "identity-taken": Kind(
+        409,
+        "The identity belongs to another account",
+        "Sign in by it, and unlink it there, or go on with that account.",
     ),
     "email-taken": Kind(
         409, "There already is an account with this email address", "Sign in, or register another address."

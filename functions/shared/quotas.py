@@ -100,13 +100,14 @@ def _live(connection: sa.Connection, user_id: str) -> int:
 
 
 def _stored(connection: sa.Connection, user_id: str) -> int:
-    """The MP3s of jobs that are done, the videos of all others, and what requests under way have announced."""
-    size = sa.case(
-        (jobs.c.state == State.DONE, jobs.c.audio_bytes),
+    """MP3s, videos of jobs that are not done or keep theirs, and what requests under way have announced."""
+    video = sa.case(
+        (jobs.c.state == State.DONE, jobs.c.kept_video_bytes),
         (_arriving(), jobs.c.reserved_bytes),
         (jobs.c.state == State.RECEIVING, 0),
         else_=jobs.c.video_bytes,
     )
+    size = sa.func.coalesce(video, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0)
     mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE | KEPT))
     return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0)).where(*mine)).scalar_one())
 

@@ -144,10 +144,17 @@ SETTINGS = (
         600,
         "After how long without effect an event that was sent is sent again; grows with every try.",
     ),
-    Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended."),
+    Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended, unless its owner says."),
+    Setting(
+        "MAX_RETENTION_SECONDS",
+        2_592_000,
+        "How long owners may have files kept by the option keep_days; at least RETENTION_SECONDS.",
+    ),
     Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
-    Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did."),
-    Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload is kept after its last byte."),
+    Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did, and what was deleted."),
+    Setting(
+        "UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload is kept after its last byte, and files of no job."
+    ),
     Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, such as https://app.example.com, space between."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),

@@ -16,6 +16,7 @@ __all__ = [
     "attempts",
     "audit",
     "checkpoints",
+    "chores",
     "converted",
     "dead_letters",
     "identities",
@@ -31,6 +32,7 @@ __all__ = [
     "refresh_tokens",
     "rollouts",
     "turns",
+    "unwanted_blobs",
     "upload_pieces",
     "uploads",
     "users",
@@ -44,6 +46,8 @@ users = _table(
     sa.Column("created_at", Instant, nullable=False),
     # Its owner has deleted it: nobody can sign in, and sweep deletes what is left of it.
     sa.Column("deleted_at", Instant, index=True),
+    # An operator has suspended it: nothing that belongs to it opens anything.
+    sa.Column("suspended_at", Instant),
 )
 
 mailed_tokens = _table(
@@ -53,7 +57,7 @@ mailed_tokens = _table(
     sa.Column("email", sa.String(254), nullable=False, index=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
     sa.Column("password_hash", sa.String(255)),
-    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 attempts = _table(
@@ -69,7 +73,7 @@ refresh_tokens = _table(
     sa.Column("digest", _ID, primary_key=True),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("family", _ID, nullable=False, index=True),
-    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
     sa.Column("used_at", Instant),
     sa.Column("scope", sa.String(255)),
     # Null in what a release before revision 0008 wrote.
@@ -145,6 +149,10 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
+    # Of a job that is done: its video, if that was kept.
+    sa.Column("kept_video_bytes", sa.BigInteger),
+    # What `audio` is. Null in what a release before revision 0014 wrote.
+    sa.Column("audio_type", sa.String(32)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
@@ -182,14 +190,14 @@ quotas = _table(
 converted = _table(
     "converted",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, index=True),
     sa.Column("seconds", sa.Float, nullable=False),
 )
 
 turns = _table(
     "turns",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("level", sa.Double, nullable=False),
+    sa.Column("level", sa.Double, nullable=False, index=True),
 )
 
 checkpoints = _table(
@@ -245,7 +253,7 @@ dead_letters = _table(
     sa.Column("attributes", sa.JSON, nullable=False),
     sa.Column("data", _BYTES, nullable=False),
     sa.Column("reason", sa.String(1000), nullable=False),
-    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False, index=True),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("headers", sa.JSON(none_as_null=True)),
@@ -255,11 +263,27 @@ dead_letters = _table(
     sa.Column("job_id", _ID),
     sa.Column("note", sa.String(500)),
     sa.Column("tried_at", Instant),
-    sa.Column("healed_at", Instant),
+    sa.Column("healed_at", Instant, index=True),
 )
 
 rollouts = _table(
     "rollouts",
     sa.Column("name", _ID, primary_key=True),
     sa.Column("since", Instant, nullable=False),
+)
+
+# No foreign key: it outlives the job.
+unwanted_blobs = _table(
+    "unwanted_blobs",
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("job_id", _ID, nullable=False, index=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+chores = _table(
+    "chores",
+    sa.Column("name", _ID, primary_key=True),
+    sa.Column("begun_at", Instant, nullable=False),
 )

@@ -9,7 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from functions.shared import job_warnings, reasons
 from functions.shared.job_warnings import WARNINGS, JobWarning
-from functions.shared.jobs.states import CANCELLABLE, RETRYABLE, State
+from functions.shared.jobs import names
+from functions.shared.jobs.states import LIVE, RETRYABLE, State
 from functions.shared.operations import part
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.reasons import REASONS
@@ -88,7 +89,7 @@ class Links(Struct):
     audio: Annotated[
         str | UnsetType,
         Meta(
-            description="The MP3, for its owner; when done.",
+            description="The MP3, for its owner; when done, and while it is converted again.",
             examples=["/v1/jobs/0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01/audio"],
         ),
     ] = UNSET
@@ -99,8 +100,10 @@ class Links(Struct):
             examples=["/v1/files/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2lnbmF0dXJl"],
         ),
     ] = UNSET
-    cancel: Annotated[str | UnsetType, Meta(description="POST here; while queued or converting.")] = UNSET
-    retry: Annotated[str | UnsetType, Meta(description="POST here; when failed or cancelled.")] = UNSET
+    cancel: Annotated[str | UnsetType, Meta(description="POST here; until the job is over.")] = UNSET
+    retry: Annotated[
+        str | UnsetType, Meta(description="POST here; when failed or cancelled, and when done if the video is kept.")
+    ] = UNSET
 
 
 class Job(Struct):
@@ -189,10 +192,17 @@ def _error(job: Any) -> JobError | None:
 def _links(job: Any) -> Links:
     here = f"/v1/jobs/{job.id}"
     links = Links(self=here, events=f"{here}/events")
-    if job.state == State.DONE:
+    if names.audio_of(job):
         links.audio = f"{here}/audio"
-    if job.state in CANCELLABLE or (job.state == State.RECEIVING and job.source_url):
+    if job.state in LIVE:
         links.cancel = f"{here}/cancel"
-    if job.state in RETRYABLE:
+    if _has_video(job):
         links.retry = f"{here}/retry"
     return links
+
+
+def _has_video(job: Any) -> bool:
+    """Whether a job that is over has, or can get, what to convert again."""
+    if job.state == State.DONE:
+        return job.kept_video_bytes is not None
+    return job.state in RETRYABLE and (job.video_bytes is not None or job.source_url is not None)

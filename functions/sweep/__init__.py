@@ -14,8 +14,9 @@ if not TYPE_CHECKING:
         "files",
         "giving_up",
         "healing",
+        "history",
         "letters",
         "pieces",
         "replays",
-        "rows",
+        "retention",
     )

@@ -1,25 +1,25 @@
-"""Deletes what is left of accounts whose owners have deleted them, and what was kept for a while about signing in."""
+"""Deletes what is left of accounts whose owners have deleted them."""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from functions.shared import database
+from functions.shared import audit, database
+from functions.shared.audit import SWEEP
 from functions.shared.jobs import deletion
-from functions.shared.tables import attempts, jobs, mailed_tokens, now, users
+from functions.shared.tables import jobs, users
+from functions.sweep import files
 
-__all__ = ["finish_deleting", "forget"]
+__all__ = ["finish_deleting"]
 
 log = logging.getLogger(__name__)
 
-# In one tick; what is left is for the next.
-BATCH = 500
-# Longer than attempts count.
-ATTEMPTS_SECONDS = 86_400
+# A job takes hundreds of rows along: so many in one transaction; and in one tick so many of these for each account.
+JOBS, MAX_BATCHES = 20, 25
+USERS = 50
 
 
 def finish_deleting() -> None:
@@ -27,33 +27,36 @@ def finish_deleting() -> None:
 
     Login has marked it. Who dies in the middle has deleted some whole jobs, and the next tick goes on.
     """
-    for job in _jobs_of_deleted():
-        deletion.delete(job)
-    if ids := _without_jobs():
-        log.info("accounts deleted: %d", _delete(ids))
+    marked = users.c.deleted_at.is_not(None)
+    for user_id in _some(sa.select(users.c.id).where(marked).order_by(users.c.deleted_at).limit(USERS)):
+        _finish(user_id)
+    files.delete_unwanted()
+
+
+def _finish(user_id: str) -> None:
+    for _ in range(MAX_BATCHES):
+        ids = _some(sa.select(jobs.c.id).where(jobs.c.user_id == user_id).limit(JOBS))
+        if ids:
+            _delete_jobs(user_id, ids)
+        if len(ids) < JOBS:
+            return _delete_account(user_id)
+    return None
+
+
+def _some(query: sa.Select[tuple[str]]) -> Sequence[str]:
+    with database.reading() as connection:
+        return [row.id for row in connection.execute(query)]
 
 
 @database.transactional
-def forget(connection: sa.Connection) -> None:
-    """Mailed tokens that are over, with the accounts that were to be made by them, and attempts that count no more."""
-    connection.execute(mailed_tokens.delete().where(mailed_tokens.c.expires_at < now()))
-    before = now() - timedelta(seconds=ATTEMPTS_SECONDS)
-    connection.execute(attempts.delete().where(attempts.c.last_at < before))
-
-
-def _jobs_of_deleted() -> list[Any]:
-    marked = sa.select(users.c.id).where(users.c.deleted_at.is_not(None))
-    with database.reading() as connection:
-        return list(connection.execute(jobs.select().where(jobs.c.user_id.in_(marked)).limit(BATCH)).all())
-
-
-def _without_jobs() -> list[str]:
-    busy = sa.exists().where(jobs.c.user_id == users.c.id)
-    with database.reading() as connection:
-        query = sa.select(users.c.id).where(users.c.deleted_at.is_not(None), ~busy)
-        return list(connection.execute(query.limit(BATCH)).scalars())
+def _delete_jobs(connection: sa.Connection, user_id: str, ids: Sequence[str]) -> None:
+    count = len(deletion.delete_rows(connection, ids))
+    audit.write(connection, SWEEP, "jobs.deleted", {"user_id": user_id, "count": count})
 
 
 @database.transactional
-def _delete(connection: sa.Connection, ids: list[str]) -> int:
-    return connection.execute(users.delete().where(users.c.id.in_(ids), users.c.deleted_at.is_not(None))).rowcount
+def _delete_account(connection: sa.Connection, user_id: str) -> None:
+    marked = (users.c.id == user_id, users.c.deleted_at.is_not(None))
+    if connection.execute(users.delete().where(*marked)).rowcount:
+        log.info("account deleted: %s", user_id)
+        audit.write(connection, SWEEP, "account.deleted", {"user_id": user_id})

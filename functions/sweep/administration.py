@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import database
+from functions.shared import database, suspension
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
 from functions.shared.jobs.states import LIVE, State
@@ -37,12 +37,23 @@ from functions.sweep.shapes import (
     WholeLetter,
 )
 
-__all__ = ["acts", "job_counts", "job_page", "letter", "letter_page", "replay", "settle", "user_page"]
+__all__ = [
+    "acts",
+    "job_counts",
+    "job_page",
+    "letter",
+    "letter_page",
+    "replay",
+    "resume",
+    "settle",
+    "suspend",
+    "user_page",
+]
 
+_VIDEO_BYTES = sa.case((jobs.c.state == State.DONE, jobs.c.kept_video_bytes), else_=jobs.c.video_bytes)
 _KEPT_BYTES = sa.case(
     (jobs.c.state == State.EXPIRED, 0),
-    (jobs.c.state == State.DONE, sa.func.coalesce(jobs.c.audio_bytes, 0)),
-    else_=sa.func.coalesce(jobs.c.video_bytes, 0),
+    else_=sa.func.coalesce(_VIDEO_BYTES, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0),
 )
 
 
@@ -97,12 +108,22 @@ def job_counts() -> JobCounts:
 def user_page(query: UserQuery) -> ManagedUserPage:
     """Some users, and what they use. Raises: Problem (400)."""
     begins = [users.c.email.startswith(query.email.lower(), autoescape=True)] if query.email else []
-    wanted = sa.select(users.c.id, users.c.email, users.c.created_at).where(*begins)
+    wanted = sa.select(users.c.id, users.c.email, users.c.created_at, users.c.suspended_at).where(*begins)
     rows, following = newest_first(wanted, users.c.created_at, users.c.id, query.cursor, query.limit)
     usage = _usage([row.id for row in rows])
-    return ManagedUserPage(
-        [ManagedUser(row.id, row.email, rfc3339(row.created_at), *usage[row.id]) for row in rows], following
-    )
+    return ManagedUserPage([_user(row, *usage[row.id]) for row in rows], following)
+
+
+def suspend(user_id: str, by: Actor) -> None:
+    """Suspend an account. Raises: Problem (404)."""
+    if not suspension.suspend(user_id, by):
+        raise _no_such_account()
+
+
+def resume(user_id: str, by: Actor) -> None:
+    """End that. Raises: Problem (404)."""
+    if not suspension.resume(user_id, by):
+        raise _no_such_account()
 
 
 def acts(query: AuditQuery) -> AuditPage:
@@ -147,6 +168,14 @@ def _job(row: Any) -> ManagedJob:
         audio_bytes=row.audio_bytes,
         duration_seconds=row.duration_seconds,
     )
+
+
+def _user(row: Any, *usage: Any) -> ManagedUser:
+    return ManagedUser(row.id, row.email, rfc3339(row.created_at), row.suspended_at is not None, *usage)
+
+
+def _no_such_account() -> Problem:
+    return Problem("not-found", "There is no such account.")
 
 
 def _shown(instant: datetime | None) -> Any:

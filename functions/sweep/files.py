@@ -10,38 +10,47 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, settings
+from functions.shared import audit, blobs, database, settings, unwanted
+from functions.shared.audit import SWEEP
 from functions.shared.jobs import names, transitions
-from functions.shared.jobs.states import ENDED, KEPT, State
+from functions.shared.jobs.states import ENDED, State
 from functions.shared.tables import checkpoints, jobs, now
-from functions.sweep import pieces
+from functions.sweep import chores, pieces
 
-__all__ = ["delete_orphans", "expire", "forget_unfinished"]
+__all__ = ["clear_orphans", "delete_orphans", "delete_unwanted", "expire", "forget_unfinished"]
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
+# In one transaction, so that nobody waits long for it; and how many of these in one tick.
+FEW, MAX_BATCHES = 100, 10
 # A file is younger than the row that needs it only for a moment.
 ORPHAN_SECONDS = 3600
+# Orphans are rare, and finding them reads the whole list of files.
+ORPHANS_EVERY_SECONDS = 3600
 
 
 def expire() -> None:
     """done, failed or cancelled, past its time → expired, without files."""
-    with database.reading() as connection:
-        over = connection.execute(
-            jobs.select().where(jobs.c.state.in_(KEPT), jobs.c.expires_at < now()).limit(BATCH)
-        ).all()
-    for job in over:
-        if transitions.expire(job.id):
-            _delete(names.video_of(job), job.audio)
+    _repeat(FEW, transitions.expire)
+    delete_unwanted()
 
 
 def forget_unfinished() -> None:
     """Uploads that broke off: the row, and what was written of the file."""
-    pieces.forget_abandoned()
     before = now() - timedelta(seconds=settings.number("UPLOAD_GRACE_SECONDS"))
-    transitions.forget_unreceived(before)
+    _repeat(FEW, lambda most: transitions.forget_unreceived(before, most))
     blobs.store().delete_unfinished(before)
+
+
+def delete_unwanted() -> None:
+    """What was noted as unwanted, and not deleted at once: its process died, or the store was away."""
+    _repeat(unwanted.BATCH, lambda _: unwanted.delete_some())
+
+
+def clear_orphans() -> None:
+    """`delete_orphans`, once an hour, at any schedule of the ticks."""
+    chores.run("orphans", ORPHANS_EVERY_SECONDS, delete_orphans)
 
 
 def delete_orphans() -> None:
@@ -49,29 +58,43 @@ def delete_orphans() -> None:
     before = now() - timedelta(seconds=ORPHAN_SECONDS)
     old = (blob.name for blob in blobs.store().all() if blob.written_at < before)
     for batch in _batches(old):
-        for name in sorted(set(batch) - _needed(batch)):
-            log.info("deleting %s", name)
-            # What it was joined of, an upload may need that goes on; if not, it is in the list too.
-            blobs.store().delete(name, with_pieces=False)
+        if orphans := sorted(set(batch) - _needed(batch)):
+            _note(orphans)
+            unwanted.delete_some()
+
+
+def _repeat(most: int, step: Any) -> None:
+    """`step(most)`, which says how many it has done, until it finds fewer than that; but not for ever."""
+    for _ in range(MAX_BATCHES):
+        if step(most) < most:
+            return
+
+
+@database.transactional
+def _note(connection: sa.Connection, orphans: list[str]) -> None:
+    unwanted.note(connection, orphans)
+    audit.write(connection, SWEEP, "orphans.deleted", {"count": len(orphans)})
 
 
 def _needed(found_names: list[str]) -> set[str]:
-    ids = {name.partition("/")[2].partition(".")[0] for name in found_names}
+    ids = {names.owner_of(name) for name in found_names}
     saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     with database.reading() as connection:
         found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
-        needed = {name for job in found for name in _names(job)}
+        needed = {name for job in found for name in _names(job) if name}
         return needed.union(pieces.needed(connection, found_names, lambda job: names.video_of(job) in _names(job)))
 
 
-def _names(job: Any) -> tuple[str, ...]:
-    if job.state == State.DONE:
-        return (job.audio,)
+def _names(job: Any) -> tuple[str | None, ...]:
     if job.state == State.EXPIRED:
         return ()
+    if job.state == State.DONE:
+        return (job.audio, names.video_of(job) if job.kept_video_bytes is not None else None)
+    if job.state in ENDED:
+        # Without its size, a video has never come, and none will by the claim that was.
+        return (job.audio, names.video_of(job) if job.video_bytes is not None else None)
     # A state that only a newer release knows may lead to another conversion.
-    parts = [] if job.state in ENDED else job.parts or []
-    return (*_videos(job), names.audio(job.id, job.fencing_token), *parts)
+    return (*_videos(job), job.audio, names.audio(job.id, job.fencing_token), *(job.parts or []))
 
 
 def _videos(job: Any) -> tuple[str, ...]:
@@ -79,14 +102,7 @@ def _videos(job: Any) -> tuple[str, ...]:
     return (job.video,) if job.video else (names.old_video(job.id), names.video(job.id, job.fencing_token))
 
 
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    left = iter(names)
+def _batches(found: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(found)
     while batch := list(islice(left, BATCH)):
         yield batch
-
-
-def _delete(*names: str | None) -> None:
-    for name in names:
-        if name:
-            log.info("deleting %s", name)
-            blobs.store().delete(name)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 import sqlalchemy as sa
 
-from functions.shared import database, settings
+from functions.shared import database
 from functions.shared.jobs.states import LIVE, State
 from functions.shared.tables import dead_letters as letters
 from functions.shared.tables import jobs, now, outbox
 from functions.sweep.giving_up import WORK
 from functions.sweep.letters import OWN_SOURCES, about
-from functions.sweep.replays import OVER
 
-__all__ = ["forget", "heal"]
+__all__ = ["heal"]
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +25,6 @@ def heal() -> None:
     _find_out_about_old_ones()
     if count := _mark():
         log.info("%d dead letters have healed", count)
-
-
-@database.transactional
-def forget(connection: sa.Connection) -> None:
-    """Delete letters that were healed, settled, or replayed and did not come back, for as long as files are kept."""
-    before = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
-    # The release before this one does not say when it replayed a letter.
-    replayed = sa.func.coalesce(letters.c.tried_at, letters.c.recorded_at) < before
-    over = sa.and_(letters.c.state.in_(OVER), letters.c.healed_at < before)
-    connection.execute(letters.delete().where(sa.or_(over, sa.and_(letters.c.state == "replayed", replayed))))
 
 
 @database.transactional

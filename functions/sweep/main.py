@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import audit, blobs, database, tables, trace
+from functions.shared import audit, blobs, database, trace
 from functions.shared.api import Api, json_response
 from functions.shared.jobs import rollouts
 from functions.shared.middleware.telemetry import REQUEST_ID
@@ -32,12 +32,14 @@ from functions.sweep import (
     files,
     giving_up,
     healing,
+    history,
     letters,
     pieces,
     replays,
-    rows,
+    retention,
 )
 from functions.sweep.shapes import (
+    ACCOUNT_ID,
     LETTER_ID,
     AuditPage,
     AuditQuery,
@@ -66,8 +68,6 @@ def _take_over() -> None:
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
 
 TICK = "dev.knative.sources.ping"
-# Orphans are rare, and finding them reads the whole list of files.
-HOURLY_AT = 7
 
 
 @functions_framework.aio.http
@@ -184,6 +184,41 @@ def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
 
 
 @routes.operation(
+    "POST",
+    "/v1/admin/users/<account_id>/suspend",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(ACCOUNT_ID,),
+    answers={204: Success("It is suspended.")},
+    problems=("not-found",),
+)
+def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
+    """Suspend an account: its sessions end, and its tokens, keys and links are good for nothing.
+
+    What is under way ends by itself. Files and rows stay.
+    """
+    administration.suspend(account_id, _actor(request, user_id))
+    return Response(status_code=204)
+
+
+@routes.operation(
+    "POST",
+    "/v1/admin/users/<account_id>/resume",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(ACCOUNT_ID,),
+    answers={204: Success("It is not suspended.")},
+    problems=("not-found",),
+)
+def resume_user(request: Request, user_id: str, account_id: str) -> Response:
+    """Let a suspended account be used again, from a new sign-in on."""
+    administration.resume(account_id, _actor(request, user_id))
+    return Response(status_code=204)
+
+
+@routes.operation(
     "GET",
     "/v1/admin/audit",
     tag="Administration",
@@ -193,7 +228,7 @@ def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
     answers={200: Success("One page.", AuditPage)},
 )
 def list_audit(_request: Request, user_id: str, query: AuditQuery) -> Response:
-    """What operators did, newest first."""
+    """What operators did, and what was deleted by whom, newest first."""
     return json_response(administration.acts(query))
 
 
@@ -236,10 +271,10 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.expire
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
-    yield rows.forget
     yield pieces.forget_listed
     yield accounts.finish_deleting
-    yield accounts.forget
-    yield healing.forget
-    if tables.now().minute == HOURLY_AT:
-        yield files.delete_orphans
+    yield history.forget
+    yield retention.forget
+    yield retention.clear_strays
+    yield files.delete_unwanted
+    yield files.clear_orphans

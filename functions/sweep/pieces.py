@@ -1,4 +1,4 @@
-"""The pieces of resumable uploads: which of them are needed, and uploads that nobody went on with."""
+"""The pieces of resumable uploads: which of them are needed, and the rows of those that are not."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database
+from functions.shared import database
 from functions.shared.jobs.states import State
-from functions.shared.tables import jobs, now, upload_pieces, uploads
+from functions.shared.tables import jobs, upload_pieces
 
-__all__ = ["forget_abandoned", "forget_listed", "needed"]
+__all__ = ["forget_listed", "needed"]
 
 BATCH = 500
 
@@ -25,16 +25,6 @@ def needed(connection: sa.Connection, found_names: Iterable[str], needs_video: C
     return [row.piece for row in found if needs_video(row)]
 
 
-def forget_abandoned() -> None:
-    """Uploads that were not gone on with in time: the job, and what has arrived."""
-    with database.reading() as connection:
-        query = sa.select(uploads.c.job_id).join(jobs, jobs.c.id == uploads.c.job_id).where(_abandoned())
-        over = connection.execute(query.limit(BATCH)).scalars().all()
-    for job_id in over:
-        for name in _forget(job_id):
-            blobs.store().delete(name)
-
-
 @database.transactional
 def forget_listed(connection: sa.Connection) -> None:
     """What videos were joined of, once these are deleted; some of it at a time."""
@@ -42,18 +32,3 @@ def forget_listed(connection: sa.Connection) -> None:
     listed = sa.select(upload_pieces.c.name).where(upload_pieces.c.job_id.in_(expired)).limit(BATCH)
     gone = connection.execute(listed).scalars().all()
     connection.execute(upload_pieces.delete().where(upload_pieces.c.name.in_(gone)))
-
-
-@database.transactional
-def _forget(connection: sa.Connection, job_id: str) -> list[str]:
-    """Returns: the pieces of an upload that is abandoned, and forgotten now."""
-    mine = sa.select(jobs.c.id).join(uploads, uploads.c.job_id == jobs.c.id).where(jobs.c.id == job_id, _abandoned())
-    if connection.execute(mine.with_for_update()).first() is None:
-        return []
-    pieces = connection.execute(sa.select(upload_pieces.c.name).where(upload_pieces.c.job_id == job_id)).scalars().all()
-    connection.execute(jobs.delete().where(jobs.c.id == job_id))
-    return list(pieces)
-
-
-def _abandoned() -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.state == State.RECEIVING, uploads.c.expires_at < now())

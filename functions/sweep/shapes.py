@@ -11,6 +11,7 @@ from functions.shared.operations import part
 from functions.shared.views import Instant
 
 __all__ = [
+    "ACCOUNT_ID",
     "LETTER_ID",
     "AuditEntry",
     "AuditPage",
@@ -39,6 +40,7 @@ Limit = Annotated[int, Meta(description="Rows per page.", ge=1, le=MAX_LIMIT)]
 NextCursor = Annotated[str | None, Meta(description="Send it as `cursor` for the next page; null on the last one.")]
 LetterState = Literal["recorded", "unreadable", "wanted", "replayed", "healed", "settled"]
 Ids = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHOSEN)]
+ACCOUNT_ID = part("account_id", "The account.", minLength=1, maxLength=64)
 LETTER_ID = part("letter_id", "The dead letter.", minLength=1, maxLength=64)
 
 
@@ -186,6 +188,7 @@ class ManagedUser(Struct):
     id: Annotated[str, Meta(description="The account.")]
     email: Annotated[str, Meta(description="In lower case.")]
     created_at: Annotated[Instant, Meta(description="When it was made.")]
+    suspended: Annotated[bool, Meta(description="Whether nothing that belongs to it opens anything.")]
     operator: Annotated[bool, Meta(description="Whether they are one.")]
     jobs: Annotated[int, Meta(description="How many they have, those that have expired included.")]
     live_jobs: Annotated[int, Meta(description="How many of these are not over.")]
@@ -200,31 +203,46 @@ class ManagedUserPage(Struct):
     next_cursor: NextCursor
 
 
-Deed = Literal["operator.granted", "operator.revoked", "dead-letters.replayed", "dead-letters.settled"]
+Deed = Literal[
+    "operator.granted",
+    "operator.revoked",
+    "user.suspended",
+    "user.resumed",
+    "quotas.set",
+    "dead-letters.replayed",
+    "dead-letters.settled",
+    "job.deleted",
+    "jobs.deleted",
+    "jobs.expired",
+    "jobs.forgotten",
+    "uploads.forgotten",
+    "orphans.deleted",
+    "account.deleted",
+]
 
 
 class AuditQuery(Struct):
-    """Which page of what operators did."""
+    """Which page of what operators did, and of what was deleted."""
 
-    actor: Annotated[str | None, Meta(description="Only what this user did, or the `command-line`.")] = None
+    actor: Annotated[str | None, Meta(description="Only what this user did, the `command-line`, or `sweep`.")] = None
     action: Annotated[Deed | None, Meta(description="Only such acts.")] = None
     cursor: Cursor = None
     limit: Limit = DEFAULT_LIMIT
 
 
 class AuditEntry(Struct):
-    """What an operator did."""
+    """What an operator did, or what was deleted."""
 
     id: Annotated[str, Meta(description="The act.")]
     at: Annotated[Instant, Meta(description="When.")]
-    actor: Annotated[str, Meta(description="The id of the user, or `command-line`.")]
+    actor: Annotated[str, Meta(description="The id of the user, `command-line`, or `sweep` when time was up.")]
     action: Annotated[str, Meta(description="What.", extra_json_schema={"enum": [*Deed.__args__]})]
     target: Annotated[dict[str, Any], Meta(description="On what, and how many that were.")]
     request_id: Annotated[str | None, Meta(description="The X-Request-Id of the request.")]
 
 
 class AuditPage(Struct):
-    """Some of what operators did."""
+    """Some of what operators did, and of what was deleted."""
 
     items: Annotated[list[AuditEntry], Meta(description="Newest first.")]
     next_cursor: NextCursor

@@ -6,12 +6,12 @@ import time
 
 import sqlalchemy as sa
 
-from functions.shared import settings
+from functions.shared import database, settings
 from functions.shared.jobs.states import LIVE
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 
-__all__ = ["check"]
+__all__ = ["check", "check_now"]
 
 # Counting reads as many entries of an index as there are jobs: not for each of many uploads in one second.
 FRESH_SECONDS = 1.0
@@ -28,6 +28,12 @@ def check(connection: sa.Connection) -> None:
     limit = settings.number("MAX_QUEUED_JOBS")
     if limit and _waiting(connection, limit) > limit:
         raise Problem("too-busy", "Too many jobs wait already. Try again later.", {"Retry-After": str(RETRY_SECONDS)})
+
+
+def check_now() -> None:
+    """As `check`, for what opens no job of its own."""
+    with database.reading() as connection:
+        check(connection)
 
 
 def _waiting(connection: sa.Connection, limit: int) -> int:

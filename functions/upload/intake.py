@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,13 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from functions.shared import blobs, database, quotas
 from functions.shared.jobs import names
 from functions.shared.jobs.changes import lease_end
+from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import jobs as table
 from functions.shared.tables import now
 from functions.upload import crowd
 
-__all__ = ["blank_job", "discard", "open_job"]
+__all__ = ["blank_job", "discard", "open_job", "whole"]
 
 # Requests with one key that arrive in the same moment.
 MAX_RACES = 3
@@ -67,6 +68,17 @@ def discard(job_id: str) -> None:
         if _delete_receiving(job_id):
             for name in (names.video(job_id, 0), names.old_video(job_id)):
                 blobs.store().delete(name)
+
+
+@contextmanager
+def whole(claim: Claim) -> Iterator[None]:
+    """Around what is done with a claim's video once it is stored: when the claim is lost, nobody wants the video."""
+    try:
+        yield
+    except ClaimLost:
+        with suppress(Unavailable):
+            blobs.store().delete(claim.video)
+        raise
 
 
 @database.transactional

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import functions_framework.aio
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,12 +16,13 @@ from functions.shared.operations import Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
+from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID
 from functions.shared.web import answer
-from functions.upload import intake, submitted, tus
+from functions.upload import crowd, intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.routes import accepted
-from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
+from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO, Again
 from functions.upload.stream import pause_seconds
 from functions.upload.threads import blocking, entered
 
@@ -50,7 +52,7 @@ def on_event(request: Request) -> Response:
     scope=Scope.JOBS_WRITE,
     takes=(VIDEO, OPTIONS, FILENAME, KEY),
     answers={202: ACCEPTED},
-    problems=("quota-exceeded", "too-busy"),
+    problems=("not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert", "download"),
     # All of the video is flushed to the disk first.
     seconds=300,
@@ -71,7 +73,7 @@ async def create_job(request: Request, user_id: str) -> Response:
     try:
         event_id = await _store(request, job_id, head)
     except claims.ClaimLost:
-        raise Problem("not-found", "The job was deleted while its video came in.") from None
+        raise owners.wrong_state(user_id, job_id, "sent a video") from None
     except BaseException:
         await blocking(intake.discard, job_id)
         raise
@@ -84,15 +86,20 @@ async def create_job(request: Request, user_id: str) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID,),
+    takes=(JOB_ID, json_body(Again, optional=True)),
     answers={202: ACCEPTED},
-    problems=("not-found", "quota-exceeded", "wrong-state"),
+    problems=("bad-option", "not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert",),
 )
-def retry_job(_request: Request, user_id: str, job_id: str) -> Response:
-    """Queue a failed or cancelled job again."""
+def retry_job(_request: Request, user_id: str, job_id: str, body: Again) -> Response:
+    """Queue a job again that failed or was cancelled, or one that is done and keeps its video.
+
+    The MP3 that there is can be downloaded until there is another one, also if there never is.
+    """
+    chosen = None if body.options is UNSET else options.parse(body.options)
     owners.job_of(user_id, job_id)
-    event_id = transitions.retry_within_quotas(user_id, job_id)
+    crowd.check_now()
+    event_id = transitions.retry_within_quotas(user_id, job_id, chosen)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")
     return accepted(user_id, job_id, event_id)
@@ -106,7 +113,12 @@ async def _store(request: Request, job_id: str, head: Received) -> str:
     claim = await blocking(claims.claim_upload, job_id)
     async with entered(blobs.store().writing(claim.video)) as writer:
         received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
-    return await blocking(transitions.queue, claim, received.filename, received.options, writer.size_bytes)
+    return await blocking(_queue, claim, received, writer.size_bytes)
+
+
+def _queue(claim: claims.Claim, received: Received, size_bytes: int) -> str:
+    with intake.whole(claim):
+        return transitions.queue(claim, received.filename, received.options, size_bytes)
 
 
 def _pause() -> float:

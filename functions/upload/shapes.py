@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
 from functions.shared.operations import Parameter, Success, Taken, header, part, text
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.views import Job
@@ -22,6 +26,7 @@ __all__ = [
     "UPLOAD",
     "UPLOAD_ID",
     "VIDEO",
+    "Again",
 ]
 
 ACCEPTED = Success("The job; what was sent is safe.", Job, headers=("Location",))
@@ -127,3 +132,15 @@ DESCRIBED = Success(
 CREATED = Success("The upload; its id is the job's.", headers=("Location", "Tus-Resumable", "Upload-Offset"))
 APPENDED = Success("What came is safe.", headers=("Tus-Resumable", "Upload-Offset"))
 UPLOAD = Success("In headers.", headers=("Cache-Control", "Tus-Resumable", "Upload-Offset"))
+
+class Again(Struct, forbid_unknown_fields=True):
+    """How to convert a video again."""
+
+    options: Annotated[
+        dict[str, Any] | UnsetType,
+        Meta(
+            description="Instead of all that the job had; without them, it is converted as before.",
+            examples=[{"quality": 0, "keep_video": True}],
+            extra_json_schema={"properties": OPTION_SCHEMAS, "additionalProperties": False},
+        ),
+    ] = UNSET

@@ -19,7 +19,7 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, options, outbox, quotas, settings
+from functions.shared import blobs, database, options, outbox, quotas, settings, suspension, unwanted
 from functions.shared.jobs import changes, claims, leases, names, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.problems import Problem, Unavailable
@@ -27,7 +27,7 @@ from functions.shared.quotas import OverQuota
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
-from functions.upload import intake
+from functions.upload import crowd, intake
 from functions.upload.body import clean_name
 from functions.upload.fetch import VideoUnreachable, fetch
 
@@ -56,9 +56,12 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
     """A job that waits for its video to be fetched, and the event that has it fetched. Returns: the event's id.
 
     It fails at once when its owner may have no more; the event then says so.
+    Raises: Unavailable while too many jobs wait: until then the broker keeps the event.
     """
     values = intake.blank_job(job_id, user_id, _name(event), _options(event))
     quotas.lock(connection, user_id)
+    # Its owner may have deleted what an earlier delivery of this event became.
+    unwanted.forget(connection, job_id)
     connection.execute(jobs_table.insert().values(source_url=event.url, **values))
     try:
         quotas.admit(connection, user_id)
@@ -66,7 +69,15 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
         # Nobody waits for an answer: the owner is told by a mail.
         if failed := changes.fail(connection, job_id, _over(over)):
             return failed
+    _check_room(connection)
     return outbox.add(connection, job_id, 0, event)
+
+
+def _check_room(connection: sa.Connection) -> None:
+    try:
+        crowd.check(connection)
+    except Problem as busy:
+        raise Unavailable(busy.detail) from None
 
 
 def fetch_for(job_id: str) -> None:
@@ -103,7 +114,8 @@ def _fetch(claim: Claim) -> str:
         # A store may need long to begin a file, and to make the last bytes of a large one safe.
         with leases.heartbeat(claim) as check:
             size_bytes = _store(claim, check)
-            return transitions.queue(claim, claim.filename, claim.options, size_bytes)
+            with intake.whole(claim):
+                return transitions.queue(claim, claim.filename, claim.options, size_bytes)
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
     except OverQuota as over:
@@ -129,9 +141,10 @@ def _store(claim: Claim, check: Callable[[], None]) -> int:
 def _owner(source: str) -> str:
     email = settings.mapping("TRUSTED_SOURCES").get(source)
     with database.reading() as connection:
-        user_id = connection.execute(sa.select(users.c.id).where(users.c.email == str(email).lower())).scalar()
+        owner = sa.select(users.c.id).where(users.c.email == str(email).lower(), ~suspension.suspended(users.c.id))
+        user_id = connection.execute(owner).scalar()
     if email is None or user_id is None:
-        raise EventError(f"the source {source!r} is not trusted, or its owner has no account")
+        raise EventError(f"the source {source!r} is not trusted, or its owner has no account, or one that is suspended")
     return str(user_id)
 
 

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.shared import settings
+from functions.shared.audit import Actor
 from functions.shared.middleware.resumable import PATH, VERSION
+from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
@@ -89,7 +91,7 @@ async def create_upload(request: Request, user_id: str) -> Response:
         arrived = await receiving.receive(request, user_id, taken, checksum, brings=brings)
     except BaseException:
         # Its address was not told yet: nobody could go on with it.
-        await blocking(uploads.discard, user_id, new.job_id)
+        await blocking(uploads.discard, _actor(request, user_id), new.job_id)
         raise
     return announced(_created(new.job_id, tus_headers.progress(arrived.offset, arrived.expires_at)), arrived.event_id)
 
@@ -166,8 +168,12 @@ async def terminate_upload(request: Request, user_id: str, upload_id: str) -> Re
     Of a complete one, that is its job with its files.
     """
     tus_headers.check_version(request)
-    await blocking(uploads.delete, user_id, upload_id)
+    await blocking(uploads.delete, _actor(request, user_id), upload_id)
     return Response(status_code=204)
+
+
+def _actor(request: Request, user_id: str) -> Actor:
+    return Actor(user_id, request.headers[REQUEST_ID])
 
 
 async def _concatenate(user_id: str, named: tuple[str, dict[str, Any]], header: str, concat: str) -> Response:

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database, owners, quotas, settings
+from functions.shared.audit import Actor
 from functions.shared.blobs import Piece
 from functions.shared.jobs import deletion, names, rollouts, transitions
 from functions.shared.jobs.changes import move
@@ -176,16 +177,16 @@ def list_pieces(connection: sa.Connection, job_id: str, pieces: Sequence[Piece])
         connection.execute(upload_pieces.insert(), rows)
 
 
-def delete(user_id: str, upload_id: str) -> None:
-    """Delete the upload with what has arrived; of a complete one, its job. Raises: Problem (404, 410)."""
-    find(user_id, upload_id)
-    deletion.delete(owners.job_of(user_id, upload_id))
+def delete(by: Actor, upload_id: str) -> None:
+    """Delete the owner's upload with what has arrived; of a complete one, its job. Raises: Problem (404, 410)."""
+    find(by.name, upload_id)
+    deletion.delete(owners.job_of(by.name, upload_id), by)
 
 
-def discard(user_id: str, upload_id: str) -> None:
+def discard(by: Actor, upload_id: str) -> None:
     """As `delete`, if it can be done now; what is left expires. Never raises."""
     with suppress(Problem, Unavailable):
-        delete(user_id, upload_id)
+        delete(by, upload_id)
 
 
 def pieces_of(job_id: str) -> list[Piece]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.shared.jobs.states import CANCELLABLE, ENDED, KEPT, LEASED, LIVE, RETRYABLE, State
+from functions.shared.jobs.states import ENDED, KEPT, LEASED, LIVE, RETRYABLE, TO_CONVERT, State
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "functions" / "gateway" / "page"
@@ -34,7 +34,7 @@ OTHERS = {
 def test_every_state_is_live_or_ended() -> None:
     assert set(State) == LIVE | ENDED
     assert not LIVE & ENDED
-    assert CANCELLABLE | LEASED == LIVE
+    assert TO_CONVERT | LEASED == LIVE
     assert RETRYABLE < KEPT < ENDED
 
 

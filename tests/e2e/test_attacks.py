@@ -258,9 +258,9 @@ def finish(by_provider: tuple[Audiolift, OidcProvider], given: dict[str, str]) -
     return post(by_provider, "/v1/oidc/callback", json=given)
 
 
-def come_back(by_provider: tuple[Audiolift, OidcProvider], **claims: Any) -> dict[str, str]:
+def come_back(by_provider: tuple[Audiolift, OidcProvider], name: str = "", **claims: Any) -> dict[str, str]:
     """What the page would send, after somebody new has signed in at the provider."""
-    name, provider = uuid.uuid4().hex, by_provider[1]
+    name, provider = name or uuid.uuid4().hex, by_provider[1]
     provider.know(name, **{"email": f"{name}@example.com", "email_verified": True, **claims})
     started = post(by_provider, "/v1/oidc/start").json()
     back = provider.sign_in(started["authorization_url"], name)
@@ -298,6 +298,28 @@ def test_a_redirect_to_somewhere_else(by_provider: tuple[Audiolift, OidcProvider
         started = post(by_provider, "/v1/oidc/start", headers=headers, **more).json()
         assert "evil" not in started["authorization_url"]
     assert finish(by_provider, {**come_back(by_provider), "redirect_uri": evil}).status_code == 200
+
+
+def test_a_stolen_token_that_would_let_an_identity_in_for_good(by_provider: tuple[Audiolift, OidcProvider]) -> None:
+    victim = by_provider[0].user()
+    linking = {**come_back(by_provider), "password": "a guess, and a long one"}
+    check_problem(victim.http.post("/v1/me/identities", json=linking), 403, "wrong-password")
+    check_problem(victim.http.post("/v1/me/identities", json=come_back(by_provider)), 400, "bad-request")
+    assert victim.http.get("/v1/me/identities").json() == {"items": []}
+
+
+def test_an_identity_that_opens_another_account_already(by_provider: tuple[Audiolift, OidcProvider]) -> None:
+    victim, eve = by_provider[0].user(), by_provider[0].user()
+    name = uuid.uuid4().hex
+    linked = victim.http.post("/v1/me/identities", json={**come_back(by_provider, name), "password": PASSWORD})
+    assert linked.status_code == 201
+    again = eve.http.post("/v1/me/identities", json={**come_back(by_provider, name), "password": PASSWORD})
+    check_problem(again, 409, "identity-taken")
+    there = f"/v1/me/identities/{linked.json()['id']}"
+    check_problem(eve.http.request("DELETE", there, json={"password": PASSWORD}), 404, "not-found")
+    check_problem(victim.http.request("DELETE", there, json={"password": "not hers, and long"}), 403, "wrong-password")
+    assert victim.http.get("/v1/me/identities").json()["items"] == [linked.json()]
+    assert victim.http.request("DELETE", there, json={"password": PASSWORD}).status_code == 204
 
 
 def test_another_persons_address_at_the_provider(by_provider: tuple[Audiolift, OidcProvider]) -> None:

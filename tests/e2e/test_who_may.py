@@ -27,7 +27,7 @@ from tests.system import PASSWORD, ROOT, Audiolift, User
 
 OPERATIONS = sorted(contract.operations(), key=lambda each: (each.path, each.method))
 # What belongs to nobody, or to whoever has the link.
-UNOWNED = {"letter_id", "signed"}
+UNOWNED = {"account_id", "letter_id", "signed"}
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "10", "Upload-Offset": "0"}
 TUS |= {"Content-Type": "application/offset+octet-stream"}
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
@@ -246,9 +246,43 @@ def test_an_operator_is_made_by_command_line_sees_acts_and_is_none_at_once(audio
     assert user.http.get("/v1/me").status_code == 200
 
 
+def test_who_is_suspended_gets_nowhere_by_anything_from_the_next_request_on(
+    audiolift: Audiolift, anyone: httpx.Client, user: User
+) -> None:
+    key, account = made_key(user, "jobs:read"), user.http.get("/v1/me").json()["id"]
+    link = link_to(audiolift, job_of(user))
+    chief = {"Authorization": f"Bearer {operator(audiolift)}"}
+    form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+
+    for _ in range(2):
+        assert anyone.post(f"/v1/admin/users/{account}/suspend", headers=chief).status_code == 204
+
+    for credential in (user.tokens["access_token"], key):
+        answer = anyone.get("/v1/jobs", headers={"Authorization": f"Bearer {credential}"})
+        check_problem(answer, 403, "account-suspended")
+    check_problem(anyone.post("/v1/token", data=form), 403, "account-suspended")
+    check_problem(anyone.post("/v1/token", data={**form, "password": "wrong, and long"}), 401, "invalid-credentials")
+    renewal = {"grant_type": "refresh_token", "refresh_token": user.tokens["refresh_token"]}
+    check_problem(anyone.post("/v1/token", data=renewal), 400, "invalid-grant")
+    check_problem(anyone.get(f"/v1/files/{link}"), 404, "not-found")
+    listed = anyone.get("/v1/admin/users", params={"email": user.email}, headers=chief).json()["items"]
+    assert [each["suspended"] for each in listed] == [True]
+
+    assert anyone.post(f"/v1/admin/users/{account}/resume", headers=chief).status_code == 204
+
+    assert anyone.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert anyone.post("/v1/token", data=form).status_code == 200
+    check_problem(anyone.post("/v1/token", data=renewal), 400, "invalid-grant")
+    for action in ("user.suspended", "user.resumed"):
+        acts = anyone.get("/v1/admin/audit", params={"action": action}, headers=chief).json()["items"]
+        assert [each["target"] for each in acts if each["target"]["user_id"] == account] == [{"user_id": account}]
+
+
 def filled(path: str, audiolift: Audiolift, owner: User) -> str:
     """The path, its parts filled with what is new and the owner's."""
     makers: dict[str, Callable[[], str]] = {
+        "account_id": lambda: str(audiolift.user().http.get("/v1/me").json()["id"]),
+        "identity_id": lambda: identity_of(audiolift, owner),
         "job_id": lambda: job_of(owner),
         "key_id": lambda: next(iter(keys_of(owner, "for the path"))),
         "session_id": lambda: str(owner.sign_in()["session_id"]),
@@ -268,10 +302,14 @@ def upload_of(owner: User) -> str:
 
 
 def called(client: httpx.Client, method: str, path: str, credential: str | None = None) -> httpx.Response:
-    """The answer, or the head of a stream. To resumable uploads, what their protocol wants is said."""
+    """The answer, or the head of a stream.
+
+    To resumable uploads, what their protocol wants is said; where a password is asked for, it is everybody's here.
+    """
     headers = TUS if path.startswith("/v1/uploads") else {}
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
-    with client.stream(method, path, headers=headers) as answer:
+    body = {"password": PASSWORD} if "/identities/" in path else None
+    with client.stream(method, path, headers=headers, json=body) as answer:
         if answer.headers.get("Content-Type") != "text/event-stream":
             answer.read()
         return answer
@@ -294,6 +332,8 @@ def assert_unharmed(path: str, owner: User) -> None:
         assert owner.job(named[1])["state"] == "receiving"
     if named := re.search(r"/v1/api-keys/([0-9a-f]{32})", path):
         assert named[1] in {each["id"] for each in owner.http.get("/v1/api-keys").json()["items"]}
+    if named := re.search(r"/v1/me/identities/([0-9a-f]{32})", path):
+        assert named[1] in {each["id"] for each in owner.http.get("/v1/me/identities").json()["items"]}
     assert owner.http.get("/v1/me").json()["email"] == owner.email
 
 
@@ -301,6 +341,15 @@ def job_of(owner: User) -> str:
     """A job of an empty file, which fails."""
     answer = owner.http.post("/v1/jobs?filename=x.mp4", content=b"", headers={"Content-Type": "video/mp4"})
     return str(answer.raise_for_status().json()["id"])
+
+
+def identity_of(audiolift: Audiolift, owner: User) -> str:
+    """An identity that opens the owner's account, as if a provider had been asked."""
+    made, user_id = uuid.uuid4().hex, owner.http.get("/v1/me").json()["id"]
+    with writing(audiolift) as database:
+        values = (made, "https://provider.example", made, user_id, "2026-01-01 00:00:00")
+        database.execute("INSERT INTO identities VALUES (?, ?, ?, ?, ?)", values)
+    return made
 
 
 def made_key(owner: User, *scopes: str) -> str:

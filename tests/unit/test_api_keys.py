@@ -18,7 +18,7 @@ from functions.shared.problems import Problem
 from functions.shared.scopes import FOR_KEYS, Scope
 from functions.shared.tables import api_keys as table
 from functions.shared.tables import now, users
-from functions.sweep import rows as sweeping
+from functions.sweep import retention as sweeping
 from tests.unit import rows
 from tests.unit.processes import race
 

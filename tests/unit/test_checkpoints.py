@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from functions.convert import checkpoints
 from functions.convert.checkpoints import Checkpoint
-from functions.shared import database, tables
+from functions.shared import audit, database, tables, unwanted
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import claims
+from functions.shared.jobs import claims, deletion, transitions
+from functions.shared.reasons import Failure
 from functions.shared.tables import now
 from tests.unit import rows
 
@@ -76,11 +78,21 @@ def test_a_checkpoint_without_a_version_is_of_the_first(store: Blobs) -> None:
     assert checkpoints.load(job) == saved
 
 
-def test_what_is_forgotten_is_gone_with_its_parts(store: Blobs) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        transitions.cancel,
+        lambda job: transitions.fail_claimed(rows.claim_of(job), Failure("damaged")),
+        lambda job: transitions.finish(rows.claim_of(job), transitions.Audio(1, "ab" * 32, 1.0)),
+        lambda job: deletion.delete(rows.read(job), audit.SWEEP),
+    ],
+)
+def test_with_its_job_a_checkpoint_ends_and_its_parts(store: Blobs, end: Callable[[str], object]) -> None:
     job = rows.job("converting", lease_until=rows.ago(-30))
     saved = checkpoint(store, job, 2)
     checkpoints.save(rows.claim_of(job), saved, 0.5)
-    checkpoints.forget(job)
+    end(job)
+    unwanted.delete_of(job)
     assert (checkpoints.load(job), list(store.all())) == (None, [])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import functions.sweep.accounts as sweep
+import functions.sweep.files as files
 from events.catalogue import AudioCreated
 from functions.login import accounts, mailed
 from functions.login.mailed import Purpose
@@ -17,7 +19,7 @@ from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import attempts, mailed_tokens, metadata, users
 from functions.shared.tables import jobs as jobs_table
-from functions.sweep import accounts as sweep
+from functions.sweep import retention
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "secrets")
@@ -49,7 +51,7 @@ def test_all_rows_and_files_go_and_those_of_others_stay(store: Blobs) -> None:
     hers = with_file(store, eve, "done")
     close(anna)
     sweep.finish_deleting()
-    assert sorted(left()) == ["job_events", "jobs", "users"]
+    assert sorted(left()) == ["audit", "audit", "job_events", "jobs", "users"]
     assert [blob.name for blob in store.all()] == [names.video(hers, 0)]
     assert rows.user_row(anna) is None
 
@@ -66,7 +68,7 @@ def test_a_conversion_that_is_running_notices(store: Blobs) -> None:
         leases.renew(claim, 0.5)
 
 
-def test_who_dies_in_the_middle_has_deleted_whole_jobs_and_the_next_goes_on(
+def test_files_that_cannot_be_deleted_now_are_deleted_with_a_later_tick(
     store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna = rows.user()
@@ -77,10 +79,27 @@ def test_who_dies_in_the_middle_has_deleted_whole_jobs_and_the_next_goes_on(
         patch.setattr(type(store), "delete", dies)
         with pytest.raises(Unavailable):
             sweep.finish_deleting()
-    assert rows.user_row(anna).deleted_at is not None
+    assert (rows.user_row(anna), len(list(store.all()))) == (None, 3)
+    files.delete_unwanted()
+    assert list(store.all()) == []
+
+
+def test_who_dies_in_the_middle_has_deleted_whole_jobs_and_the_next_goes_on(
+    store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = rows.user()
+    kept = [with_file(store, anna, "done") for _ in range(3)]
+    close(anna)
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "JOBS", 2)
+        patch.setattr(files, "delete_unwanted", dies)
+        patch.setattr(sweep, "MAX_BATCHES", 1)
+        with pytest.raises(Unavailable):
+            sweep.finish_deleting()
+        assert (rows.user_row(anna).deleted_at is None, sum(rows.read(job) is None for job in kept)) == (False, 2)
+    assert len(list(store.all())) == 3
     sweep.finish_deleting()
-    # The file of the job whose deleter died is one of no job, which sweep looks for every hour.
-    assert (rows.user_row(anna), len(list(store.all()))) == (None, 1)
+    assert (rows.user_row(anna), list(store.all())) == (None, [])
 
 
 def dies(*_: object) -> None:
@@ -88,7 +107,8 @@ def dies(*_: object) -> None:
 
 
 def test_more_than_a_tick_takes_is_left_to_the_next(store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.sweep.accounts.BATCH", 2)
+    monkeypatch.setattr("functions.sweep.accounts.JOBS", 2)
+    monkeypatch.setattr("functions.sweep.accounts.MAX_BATCHES", 1)
     anna = rows.user()
     for _ in range(3):
         with_file(store, anna, "done")
@@ -115,7 +135,7 @@ def test_tokens_and_attempts_are_forgotten_when_they_are_over() -> None:
         for key, seconds in (("old", 90_000), ("new", 10)):
             moment = rows.ago(seconds)
             connection.execute(attempts.insert().values(key=key, tries=1, last_at=moment, free_at=moment))
-    sweep.forget()
+    retention.forget()
     with database.reading() as connection:
         assert [row.email for row in connection.execute(mailed_tokens.select())] == ["new@example.com"]
         assert [row.key for row in connection.execute(attempts.select())] == ["new"]

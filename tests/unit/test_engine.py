@@ -25,7 +25,7 @@ from functions.convert.result import Result
 from functions.convert.sandbox import nursery
 from functions.convert.sandbox.worker import Worker
 from functions.download import listing
-from functions.shared import views
+from functions.shared import audit, views
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, transitions
 from functions.shared.jobs.transitions import Audio
@@ -251,7 +251,7 @@ def test_what_is_saved_in_the_moment_of_a_deletion_goes_with_the_job(store: Blob
         result.add(b"frames")
         conversion._save({})
         result.add(b"more frames")
-        listing.delete(rows.read(claim.job_id).user_id, claim.job_id)
+        listing.delete(claim.job_id, audit.Actor(rows.read(claim.job_id).user_id))
         with pytest.raises(claims.ClaimLost):
             conversion._save({})
     assert list(store.all()) == []

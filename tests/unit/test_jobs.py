@@ -14,7 +14,7 @@ from functions.shared import database, outbox
 from functions.shared.job_warnings import WARNINGS, JobWarning
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
-from functions.shared.jobs.states import State
+from functions.shared.jobs.states import LIVE, State
 from functions.shared.jobs.transitions import Audio
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
@@ -44,7 +44,7 @@ ACTIONS: dict[str, tuple[Callable[[str], Any], dict[State, State]]] = {
         {State.CONVERTING: State.FAILED},
     ),
     "fail": (lambda job: transitions.fail(job, Failure("gave-up")), {State.QUEUED: State.FAILED}),
-    "cancel": (transitions.cancel, {State.QUEUED: State.CANCELLED, State.CONVERTING: State.CANCELLED}),
+    "cancel": (transitions.cancel, dict.fromkeys(LIVE, State.CANCELLED)),
     "retry": (transitions.retry, {State.FAILED: State.QUEUED, State.CANCELLED: State.QUEUED}),
     "expire": (
         lambda _: files.expire(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from functions.download import listing
+from functions.shared.audit import Actor
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import names
 from functions.shared.jobs.states import State
@@ -22,7 +23,7 @@ def test_a_deleted_job_takes_its_video_and_what_its_conversion_had_saved_along(s
         for name in files_of(each):
             with store.writing(name) as writer:
                 writer.write(b"x")
-    listing.delete(user, job)
+    listing.delete(job, Actor(user))
     assert {blob.name for blob in store.all()} == files_of(kept)
 
 

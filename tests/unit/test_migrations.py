@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from functions.shared import database, migrate
 from functions.shared.problems import Unavailable
 from functions.shared.tables import metadata
+from tests.unit import rows
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,19 @@ def test_every_step_can_be_taken_back_and_forth() -> None:
     assert names() == {"alembic_version"}
     migrate.upgrade()
     command.check(migrate.config())
+
+
+def test_no_step_there_or_back_takes_rows_along() -> None:
+    migrate.upgrade()
+    job = rows.job("done")
+    rows.event(job)
+    steps = list(ScriptDirectory.from_config(migrate.config()).walk_revisions())[:-1]
+    for step in steps:
+        command.downgrade(migrate.config(), str(step.down_revision))
+        assert counts() == [1, 1, 1], step.path
+    for step in reversed(steps):
+        command.upgrade(migrate.config(), step.revision)
+        assert counts() == [1, 1, 1], step.path
 
 
 def test_the_release_before_goes_on_writing_while_the_new_tables_are_there() -> None:
@@ -101,6 +115,13 @@ TOLD = (
     "INSERT INTO notifications (job_id, kind, channel, generation, user_id, claimed_at, sent_at)"
     " VALUES ('j', 'k', 'mail', 1, 'u', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
 )
+
+
+def counts() -> list[Any]:
+    """Of users, jobs, and what hangs on jobs."""
+    with database.reading() as connection:
+        tables = ("users", "jobs", "job_events")
+        return [connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar() for table in tables]
 
 
 def columns() -> dict[tuple[str, str], Any]:

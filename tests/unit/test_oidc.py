@@ -142,6 +142,35 @@ def test_subjects_that_look_alike_are_different_people(tables: None, other: str)
     assert oidc_identities.user_of("https://other", "anna") is None
 
 
+def test_an_identity_that_is_linked_opens_the_account_until_it_is_unlinked(
+    provider: OidcProvider, tables: None
+) -> None:
+    eve, bob = (accounts.create(f"{name}@example.com", "a long pass phrase").id for name in ("eve", "bob"))
+    for _ in range(2):
+        linked = oidc.link(eve, come_back(provider, oidc.start()))
+        assert (linked.issuer, linked.subject) == (provider.url, "anna")
+    assert oidc_identities.list_of(eve).items == [linked]
+    assert (sign_in(provider), rows()) == (eve, (2, 1))
+    with pytest.raises(Problem) as caught:
+        oidc.link(bob, come_back(provider, oidc.start()))
+    assert (caught.value.code, oidc_identities.list_of(bob).items) == ("identity-taken", [])
+    for user, wrong in ((bob, linked.id), (eve, "0" * 64)):
+        with pytest.raises(Problem) as caught:
+            oidc_identities.unlink(user, wrong)
+        assert caught.value.code == "not-found"
+    oidc_identities.unlink(eve, linked.id)
+    assert sign_in(provider) not in (eve, bob)
+
+
+def test_what_is_refused_at_a_sign_in_links_nothing_either(provider: OidcProvider, tables: None) -> None:
+    eve = accounts.create("eve@example.com", "a long pass phrase").id
+    started = oidc.start()
+    for other in ({"code_verifier": "x" * 64}, {"nonce": "another"}, {"iss": "https://other.example"}):
+        with pytest.raises(Problem) as caught:
+            oidc.link(eve, come_back(provider, started, **other))
+        assert (caught.value.code, oidc_identities.list_of(eve).items) == ("sign-in-refused", [])
+
+
 def test_every_start_is_of_its_own_and_leads_to_the_provider_with_all_that_binds_it(provider: OidcProvider) -> None:
     one, two = oidc.start(), oidc.start()
     assert not {one.state, one.nonce, one.code_verifier} & {two.state, two.nonce, two.code_verifier}

@@ -12,7 +12,7 @@ from functions.login import operators
 from functions.shared import database, roles
 from functions.shared.problems import Problem
 from functions.shared.tables import audit, users
-from functions.sweep import rows as sweeping
+from functions.sweep import retention as sweeping
 from tests.unit import rows
 from tests.unit.processes import ROOT
 

@@ -20,7 +20,7 @@ from functions.shared.problems import Problem
 from functions.shared.quotas import OverQuota
 from functions.shared.tables import converted, jobs, users
 from functions.shared.tables import quotas as overrides
-from functions.sweep import rows as sweep_rows
+from functions.sweep import retention
 from functions.upload import crowd, intake, submitted
 from tests.unit import rows
 
@@ -262,7 +262,7 @@ def test_what_was_had_is_forgotten_with_the_day_and_with_the_account() -> None:
     with database.transaction() as connection:
         connection.execute(converted.insert().values(user_id=owner, day=rows.ago(3 * 86_400).date(), seconds=5))
         connection.execute(converted.insert().values(user_id=owner, day=rows.ago(0).date(), seconds=6))
-    sweep_rows.forget()
+    retention.forget()
     with database.reading() as connection:
         assert connection.execute(sa.select(converted.c.seconds)).scalars().all() == [6]
     with database.transaction() as connection:

@@ -17,7 +17,7 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import encode
 from events.errors import EventError
 from events.wire import Envelope
-from functions.shared import database
+from functions.shared import audit, database, suspension
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, leases, names, transitions
 from functions.shared.jobs.states import State
@@ -270,3 +270,30 @@ def test_a_lease_is_kept_while_the_videos_server_says_nothing(monkeypatch: pytes
             caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo")
         fetching.result()
     assert (the_job().state, the_job().video_bytes) == (State.QUEUED, 5)
+
+
+@pytest.mark.usefixtures("owner")
+def test_while_too_many_jobs_wait_the_broker_keeps_the_event_and_no_job_is_opened(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_QUEUED_JOBS", "2")
+    monkeypatch.setattr("functions.upload.crowd.FRESH_SECONDS", 0.0)
+    waiting = [rows.job("queued") for _ in range(2)]
+    event, known = submitted(), ids()
+    with pytest.raises(Unavailable):
+        on_submitted(event)
+    assert (ids(), sink.received) == (known, [])
+    assert transitions.cancel(waiting[0])
+    on_submitted(event)
+    assert len(ids()) == 3
+    on_submitted(event)
+    assert len(sink.received) == 1
+
+
+def test_a_source_whose_owner_is_suspended_is_not_trusted(owner: str, sink: Sink) -> None:
+    suspension.suspend(owner, audit.COMMAND_LINE)
+    with pytest.raises(EventError):
+        on_submitted(submitted())
+    suspension.resume(owner, audit.COMMAND_LINE)
+    on_submitted(submitted())
+    assert len(ids()) == 1

@@ -14,7 +14,7 @@ from functions.convert.sandbox.channel import take_message, take_request
 
 __all__ = ["TICK_SECONDS", "OnMessage", "attend"]
 
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.25
 _READ_BYTES = 256 * 1024
 
 OnMessage = Callable[[dict[str, Any], bytes], None]

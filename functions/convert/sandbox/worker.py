@@ -94,9 +94,9 @@ class Worker:
     ) -> Ended:
         """Run the entry in a child on `source`, at the latest until `deadline` (monotonic seconds).
 
-        `on_message` gets the header and the payload of each message; `tick` is called every half second. What they and
-        `source` raise goes through, and so does NoWorker; then, when the time is up, and when the child sends what it
-        must not (on_message raises ProtocolViolation), this worker and its child are killed first.
+        `on_message` gets the header and the payload of each message; `tick` is called every TICK_SECONDS (attend.py).
+        What they and `source` raise goes through, and so does NoWorker; then, when the time is up, and when the child
+        sends what it must not (on_message raises ProtocolViolation), this worker and its child are killed first.
         """
         receive = _Receiver(on_message)
         try:

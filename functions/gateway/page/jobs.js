@@ -105,7 +105,7 @@ function actionsOf(job, card) {
   if (links.audio && !isZip(job)) actions.push({ label: "Play", run: () => play(job, card), kind: "main" });
   if (links.audio) actions.push({ label: "Download", run: () => download(job) });
   if (links.cancel) actions.push({ label: "Cancel", run: () => change(links.cancel) });
-  if (links.retry) actions.push({ label: "Try again", run: () => change(links.retry) });
+  if (links.retry) actions.push({ label: job.state === State.DONE ? "Convert again" : "Try again", run: () => change(links.retry) });
   if (!isActive(job)) actions.push({ label: "Delete", run: () => discard(job), kind: "quiet" });
   return actions;
 }

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from events.catalogue import ConversionFailed
-from functions.shared import outbox, settings
-from functions.shared.jobs.states import CANCELLABLE, State
+from functions.shared import outbox, settings, unwanted
+from functions.shared.jobs.states import TO_CONVERT, State
+from functions.shared.options import longest_seconds
 from functions.shared.reasons import Failure
-from functions.shared.tables import job_events, jobs, now
+from functions.shared.tables import checkpoints, job_events, jobs, now
 
-__all__ = ["OPEN", "expiry", "fail", "lease_end", "move", "unconverted", "unfetched"]
+__all__ = ["OPEN", "drop_checkpoint", "end", "expiry", "fail", "lease_end", "move", "unconverted", "unfetched"]
 
 _BY_URL = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_not(None))
-# It can be cancelled, and can fail without somebody's claim. A request that brings a video fails by itself.
-OPEN = sa.or_(jobs.c.state.in_(CANCELLABLE), _BY_URL)
+# It can fail without somebody's claim. A request that brings a video fails by itself.
+OPEN = sa.or_(jobs.c.state.in_(TO_CONVERT), _BY_URL)
 
 
 def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
@@ -33,12 +35,31 @@ def move(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[b
 
 def fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: sa.ColumnElement[bool]) -> str | None:
     """An open job → failed, with conversion.failed in the outbox. Returns: the event's id, or None."""
-    reason = {"error_code": failure.code, "error_detail": failure.detail, "lease_until": None, "expires_at": expiry()}
-    if not move(connection, job_id, OPEN, *conditions, state=State.FAILED, **reason):
+    reason = {"error_code": failure.code, "error_detail": failure.detail}
+    if not end(connection, job_id, OPEN, *conditions, state=State.FAILED, **reason):
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
     event = ConversionFailed(job_id, row.filename, failure.code, failure.title)
     return outbox.add(connection, job_id, row.fencing_token, event)
+
+
+def end(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
+    """As `move`, to a state in which nobody works on the job: without a lease, and without half an MP3."""
+    chosen = connection.execute(sa.select(jobs.c.options).where(jobs.c.id == job_id)).scalar()
+    values |= {"lease_until": None, "expires_at": expiry(chosen or {})}
+    ended = move(connection, job_id, *conditions, **values)
+    if ended:
+        drop_checkpoint(connection, job_id)
+    return ended
+
+
+def drop_checkpoint(connection: sa.Connection, job_id: str) -> None:
+    """Have the next conversion of a job begin anew: the checkpoint goes at once, its parts are unwanted."""
+    mine = checkpoints.c.job_id == job_id
+    parts = connection.execute(sa.select(checkpoints.c.parts).where(mine)).scalar()
+    if parts is not None:
+        unwanted.note(connection, parts)
+        connection.execute(checkpoints.delete().where(mine))
 
 
 def unconverted() -> sa.ColumnElement[bool]:
@@ -58,6 +79,8 @@ def lease_end() -> datetime:
     return now() + timedelta(seconds=settings.number("LEASE_SECONDS"))
 
 
-def expiry() -> datetime:
-    """When the files of a job that ends now are deleted."""
-    return now() + timedelta(seconds=settings.number("RETENTION_SECONDS"))
+def expiry(chosen: Mapping[str, Any]) -> datetime:
+    """When the files of a job that ends now are deleted, given its options."""
+    days = chosen.get("keep_days")
+    seconds = settings.number("RETENTION_SECONDS") if days is None else min(days * 86_400, longest_seconds())
+    return now() + timedelta(seconds=seconds)

@@ -1,33 +1,62 @@
-"""The end of a job before its time: the row, with all that hangs on it, and then its files."""
+"""The end of jobs before their time: the rows, with all that hangs on them, and then their files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database
+from functions.shared import audit, database, unwanted
+from functions.shared.audit import Actor
 from functions.shared.jobs import names
-from functions.shared.tables import checkpoints, jobs, upload_pieces
+from functions.shared.tables import checkpoints, job_events, jobs, notifications, outbox
 
-__all__ = ["delete"]
+__all__ = ["delete", "delete_rows"]
+
+# What hangs on a job. The database would delete most of it with the job, but not what an older release wrote about it
+# a moment ago, and not row by row when there are hundreds.
+_HANGING = (job_events, outbox, notifications)
 
 
-def delete(job: Any) -> None:
-    """Delete the job of this row. Who works on it notices when it renews its lease."""
-    left = _delete_row(job.id)
-    # After the rows: should this process die in between, sweep finds files of no job, and not a job without files.
-    for name in (names.video_of(job), job.audio, *left):
-        if name:
-            blobs.store().delete(name)
+def delete(job: Any, by: Actor) -> bool:
+    """Delete the job of this row. Who works on it notices when it renews its lease.
+
+    Files that cannot be deleted now, sweep deletes. Returns: whether it was there.
+    """
+    deleted = _delete(job.id, by)
+    unwanted.delete_of(job.id)
+    return deleted
+
+
+def delete_rows(connection: sa.Connection, ids: Sequence[str]) -> Sequence[Any]:
+    """Delete jobs in the caller's transaction, and note that their files are unwanted (unwanted.py).
+
+    Returns: the rows that there were, in no order.
+    """
+    # Whoever comes second finds no rows; no claim, checkpoint or end comes between what is read and what is deleted.
+    mine = jobs.c.id.in_(ids)
+    connection.execute(sa.select(jobs.c.id).where(mine).with_for_update())
+    saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
+    found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(mine)).all()
+    for row in found:
+        unwanted.note(connection, _files(row))
+    unwanted.note_pieces(connection, ids)
+    for table in _HANGING:
+        connection.execute(table.delete().where(table.c.job_id.in_(ids)))
+    connection.execute(jobs.delete().where(mine))
+    return found
 
 
 @database.transactional
-def _delete_row(connection: sa.Connection, job_id: str) -> list[str]:
-    """Returns: the parts of the MP3 that its conversion had saved, and the pieces of its video."""
-    saved = sa.select(checkpoints.c.parts).where(checkpoints.c.job_id == job_id)
-    parts = connection.execute(saved).scalar_one_or_none()
-    arrived = connection.execute(sa.select(upload_pieces.c.name).where(upload_pieces.c.job_id == job_id)).scalars()
-    left = [*(parts or []), *arrived]
-    connection.execute(jobs.delete().where(jobs.c.id == job_id))
-    return left
+def _delete(connection: sa.Connection, job_id: str, by: Actor) -> bool:
+    found = delete_rows(connection, [job_id])
+    for row in found:
+        audit.write(connection, by, "job.deleted", {"job_id": job_id, "state": row.state})
+    return bool(found)
+
+
+def _files(job: Any) -> list[str | None]:
+    """Also what may not be there: a claim that was alive may have just stored its MP3, or its video."""
+    mine = (job.id, job.fencing_token)
+    return [names.video_of(job), names.video(*mine), job.audio, names.audio(*mine), *(job.parts or ())]

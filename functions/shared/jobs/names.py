@@ -8,7 +8,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-__all__ = ["audio", "old_video", "part", "piece", "submitted_id", "video", "video_of"]
+from functions.shared.jobs.states import State
+
+__all__ = ["audio", "audio_of", "old_video", "owner_of", "part", "piece", "submitted_id", "video", "video_of"]
 
 _NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
 
@@ -33,6 +35,11 @@ def audio(job_id: str, token: int) -> str:
     return f"audio/{job_id}.{token}"
 
 
+def audio_of(job: Any) -> str | None:
+    """The MP3, or zip, that a row of jobs has: also while it is converted again, and when that failed."""
+    return None if job.state == State.EXPIRED else job.audio
+
+
 def part(job_id: str, token: int, number: int) -> str:
     """Frames that the claim with this token saves for the next delivery; parts are numbered over all deliveries."""
     return f"part/{job_id}.{token}.{number}"
@@ -41,6 +48,11 @@ def part(job_id: str, token: int, number: int) -> str:
 def piece(job_id: str, token: int, start: int) -> str:
     """The bytes from `start` on of a resumable upload, as the request with this token has brought them."""
     return f"piece/{job_id}.{token}.{start}"
+
+
+def owner_of(name: str) -> str:
+    """The id of the job that a blob of this name belongs to, or once did."""
+    return name.partition("/")[2].partition(".")[0]
 
 
 def submitted_id(source: str, event_id: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["CANCELLABLE", "ENDED", "KEPT", "LEASED", "LIVE", "RETRYABLE", "State"]
+__all__ = ["ENDED", "KEPT", "LEASED", "LIVE", "RETRYABLE", "TO_CONVERT", "State"]
 
 
 class State(StrEnum):
@@ -29,14 +29,14 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-# There is still something to happen without its owner's doing.
+# There is still something to happen without its owner's doing; its owner may cancel it.
 LIVE = frozenset({State.RECEIVING, State.QUEUED, State.CONVERTING})
 # Nothing more happens by itself, but its files are kept for a while.
 KEPT = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 ENDED = KEPT | {State.EXPIRED}
 # Somebody may work on it, under a lease.
 LEASED = frozenset({State.RECEIVING, State.CONVERTING})
-# Its owner may cancel it, also while it is received if its video is fetched from a URL.
-CANCELLABLE = frozenset({State.QUEUED, State.CONVERTING})
-# Its owner may have it tried again.
+# Its video is stored, and there is no MP3 of it yet.
+TO_CONVERT = frozenset({State.QUEUED, State.CONVERTING})
+# Its owner may have it tried again, if its video came. One that is done may be converted again if its video is kept.
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED})

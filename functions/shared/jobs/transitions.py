@@ -6,7 +6,7 @@ the event that others act on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,13 @@ import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
 from events.errors import SpeakingError
-from functions.shared import database, job_warnings, outbox, quotas
+from functions.shared import audit, database, job_warnings, outbox, quotas, unwanted
+from functions.shared.audit import SWEEP
 from functions.shared.job_warnings import JobWarning
-from functions.shared.jobs import changes
-from functions.shared.jobs.changes import OPEN, expiry, move, unconverted, unfetched
+from functions.shared.jobs import changes, deletion, names
+from functions.shared.jobs.changes import drop_checkpoint, end, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
-from functions.shared.jobs.states import KEPT, RETRYABLE, State
+from functions.shared.jobs.states import KEPT, LIVE, RETRYABLE, State
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs, now
 
@@ -119,13 +120,15 @@ def fail(connection: sa.Connection, job_id: str, failure: Failure) -> str | None
 
 @database.transactional
 def cancel(connection: sa.Connection, job_id: str) -> bool:
-    """A job that is fetched, queued or converted → cancelled; who works on it notices when it renews its lease.
+    """A job that is not over → cancelled; who works on it, or brings its video, notices when it renews its lease.
 
-    Returns: whether it was cancelled.
+    What there was of an MP3, or of a video that has not come whole, is unwanted. Returns: whether it was cancelled.
     """
-    cancelled = move(connection, job_id, OPEN, state=State.CANCELLED, lease_until=None, expires_at=expiry())
+    cancelled = end(connection, job_id, jobs.c.state.in_(LIVE), state=State.CANCELLED)
     if cancelled:
         outbox.settle(connection, outbox.of(job_id))
+        unreceived = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.video_bytes.is_(None))
+        unwanted.note_pieces(connection, connection.execute(unreceived).scalars().all())
     return cancelled
 
 
@@ -133,52 +136,79 @@ def cancel(connection: sa.Connection, job_id: str) -> bool:
 def retry(connection: sa.Connection, job_id: str, *states: State) -> str | None:
     """failed or cancelled → queued again, or receiving if its video never came; with `states`, only from these.
 
-    Returns: the event's id, or None.
+    Returns: the event's id, or None when it is in another state, or its video is not to be had.
     """
-    return _retry(connection, job_id, states or RETRYABLE)
+    return _retry(connection, job_id, jobs.c.state.in_(states or RETRYABLE))
 
 
 @database.transactional
-def retry_within_quotas(connection: sa.Connection, user_id: str, job_id: str) -> str | None:
-    """As `retry`, by its owner. Raises: OverQuota."""
+def retry_within_quotas(
+    connection: sa.Connection, user_id: str, job_id: str, options: Mapping[str, Any] | None = None
+) -> str | None:
+    """As `retry`, by its owner; also done → queued, if its video is kept. `options`, if given, replace those it had.
+
+    The MP3 that there is stays until there is another one. Raises: OverQuota.
+    """
     quotas.lock(connection, user_id)
-    event_id = _retry(connection, job_id, RETRYABLE)
+    again = sa.and_(jobs.c.state == State.DONE, jobs.c.kept_video_bytes.is_not(None))
+    chosen = {} if options is None else {"options": dict(options)}
+    event_id = _retry(connection, job_id, sa.or_(jobs.c.state.in_(RETRYABLE), again), **chosen)
     if event_id is not None:
         quotas.admit(connection, user_id)
     return event_id
 
 
 @database.transactional
-def expire(connection: sa.Connection, job_id: str) -> bool:
-    """done, failed or cancelled, past its time → expired; the caller deletes its files. Returns: whether it was."""
-    return move(connection, job_id, jobs.c.state.in_(KEPT), jobs.c.expires_at < now(), state=State.EXPIRED)
+def expire(connection: sa.Connection, most: int) -> int:
+    """done, failed or cancelled, past their time → expired, `most` of them; their files are unwanted (unwanted.py).
+
+    Returns: how many there were.
+    """
+    over = (jobs.c.state.in_(KEPT), jobs.c.expires_at < now())
+    ids = connection.execute(sa.select(jobs.c.id).where(*over).limit(most)).scalars().all()
+    count = sum(_expire(connection, job_id, *over) for job_id in ids)
+    if count:
+        audit.write(connection, SWEEP, "jobs.expired", {"count": count})
+    return count
 
 
 @database.transactional
-def forget_unreceived(connection: sa.Connection, before: datetime, *which: sa.ColumnElement[bool]) -> int:
-    """Delete the jobs whose videos were to come in requests that ended before then without saying so.
+def forget_unreceived(connection: sa.Connection, before: datetime, most: int) -> int:
+    """Delete the jobs, `most` of them, whose videos were to come in requests that ended before then without saying so.
 
     Returns: how many there were.
     """
     by_request = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None))
     idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
-    return connection.execute(jobs.delete().where(by_request, idle, jobs.c.updated_at < before, *which)).rowcount
+    abandoned = sa.select(jobs.c.id).where(by_request, idle, jobs.c.updated_at < before).limit(most).with_for_update()
+    count = len(deletion.delete_rows(connection, connection.execute(abandoned).scalars().all()))
+    if count:
+        audit.write(connection, SWEEP, "uploads.forgotten", {"count": count})
+    return count
 
 
 @database.transactional
 def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning]) -> tuple[str, bool]:
     if not quotas.spend(connection, _owner(connection, held.job_id), audio.duration_seconds):
         return _fail_held(connection, held, Failure("over-minutes")), False
+    before = connection.execute(jobs.select().where(held.held())).one_or_none()
+    if before is None:
+        raise ClaimLost(held.job_id)
+    keeps_video = bool(held.options.get("keep_video"))
     values = {
         "audio": held.audio,
+        "audio_type": "application/zip" if held.options.get("chapters") == "split" else "audio/mpeg",
+        "kept_video_bytes": before.video_bytes if keeps_video else None,
         "audio_bytes": audio.size_bytes,
         "audio_sha256": audio.sha256,
         "duration_seconds": audio.duration_seconds,
         "warnings": job_warnings.stored(warnings),
-        "expires_at": expiry(),
     }
-    if not move(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, lease_until=None, **values):
+    if not end(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, **values):
         raise ClaimLost(held.job_id)
+    unwanted.note(connection, [before.audio, None if keeps_video else held.video])
+    if not keeps_video:
+        unwanted.note_pieces(connection, [held.job_id])
     charge(connection, held)
     event = AudioCreated(held.job_id, held.filename, audio.size_bytes, audio.duration_seconds)
     return outbox.add(connection, held.job_id, held.token, event), True
@@ -192,13 +222,26 @@ def _fail_held(connection: sa.Connection, held: Claim, failure: Failure) -> str:
     return event_id
 
 
-def _retry(connection: sa.Connection, job_id: str, states: Iterable[State]) -> str | None:
+def _expire(connection: sa.Connection, job_id: str, *over: sa.ColumnElement[bool]) -> bool:
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one_or_none()
+    if row is None or not move(connection, job_id, *over, state=State.EXPIRED):
+        return False
+    drop_checkpoint(connection, job_id)
+    unwanted.note(connection, [names.video_of(row), row.audio])
+    unwanted.note_pieces(connection, [job_id])
+    return True
+
+
+def _retry(connection: sa.Connection, job_id: str, ended: sa.ColumnElement[bool], **values: Any) -> str | None:
     state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
     told = dict.fromkeys(("error_code", "error_detail", "warnings"))
-    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, **told}
-    ended = jobs.c.state.in_(states)
-    if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
+    again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "kept_video_bytes": None, **told, **values}
+    # What came in a request, and was cancelled meanwhile, is nowhere to be had.
+    to_be_had = sa.or_(jobs.c.video_bytes.is_not(None), jobs.c.source_url.is_not(None))
+    if not move(connection, job_id, ended, to_be_had, state=state, progress=0.0, expires_at=None, **again):
         return None
+    # It may have been made with other options, by a release that left it when the job ended.
+    drop_checkpoint(connection, job_id)
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
     return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
 

@@ -1,0 +1,68 @@
+"""Accounts that an operator has suspended: from then on nothing that they signed in with or were given is good.
+
+What is under way ends by itself; files and rows stay, and all is as before once the account is resumed. Only sessions
+are over: who is resumed signs in again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.shared import audit, database
+from functions.shared.audit import Actor
+from functions.shared.problems import Problem
+from functions.shared.tables import now, refresh_tokens, users
+
+__all__ = ["check", "check_in", "resume", "suspend", "suspended"]
+
+
+def suspended(user_id: Any) -> sa.ColumnElement[bool]:
+    """The condition that the account of this id, which may be another table's column, is suspended."""
+    account = users.alias("account")
+    return sa.exists().where(account.c.id == user_id, account.c.suspended_at.is_not(None))
+
+
+def check(user_id: str) -> None:
+    """Refuse who is suspended. Raises: Problem (403), Unavailable."""
+    with database.reading() as connection:
+        check_in(connection, user_id)
+
+
+def check_in(connection: sa.Connection, user_id: str) -> None:
+    """As `check`, in the caller's transaction."""
+    if connection.execute(sa.select(suspended(user_id))).scalar():
+        raise Problem("account-suspended", "An operator has suspended this account.")
+
+
+@database.transactional
+def suspend(connection: sa.Connection, user_id: str, by: Actor) -> bool:
+    """Suspend an account, and end its sessions; one that is suspended stays so. Returns: whether there is one."""
+    if not _change(connection, user_id, users.c.suspended_at.is_(None), "user.suspended", by, now()):
+        return _is_there(connection, user_id)
+    connection.execute(refresh_tokens.delete().where(refresh_tokens.c.user_id == user_id))
+    return True
+
+
+@database.transactional
+def resume(connection: sa.Connection, user_id: str, by: Actor) -> bool:
+    """End that; an account that is not suspended stays as it is. Returns: whether there is such a one."""
+    if not _change(connection, user_id, users.c.suspended_at.is_not(None), "user.resumed", by, None):
+        return _is_there(connection, user_id)
+    return True
+
+
+def _change(
+    connection: sa.Connection, user_id: str, before: sa.ColumnElement[bool], act: str, by: Actor, value: Any
+) -> bool:
+    mine = (users.c.id == user_id, users.c.deleted_at.is_(None), before)
+    changed = connection.execute(users.update().where(*mine).values(suspended_at=value)).rowcount == 1
+    if changed:
+        audit.write(connection, by, act, {"user_id": user_id})
+    return changed
+
+
+def _is_there(connection: sa.Connection, user_id: str) -> bool:
+    mine = (users.c.id == user_id, users.c.deleted_at.is_(None))
+    return connection.execute(sa.select(users.c.id).where(*mine)).one_or_none() is not None

@@ -1,0 +1,94 @@
+"""Files that nobody needs any more: a row first, in the transaction that makes them so, and then they are deleted.
+
+As with the outbox, neither a store that is away nor a process that dies in between can leave one behind: what is not
+deleted at once, sweep deletes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.shared import blobs, database
+from functions.shared.jobs.names import owner_of
+from functions.shared.problems import Unavailable
+from functions.shared.tables import now, unwanted_blobs, upload_pieces
+
+__all__ = ["delete_of", "delete_some", "forget", "note", "note_pieces"]
+
+log = logging.getLogger(__name__)
+
+# In one go: a job that was saved for hours has thousands of parts.
+BATCH = 500
+
+
+def note(connection: sa.Connection, names: Iterable[str | None]) -> None:
+    """Note, in the caller's transaction, that the blobs of these names are to be deleted, there or not."""
+    rows = [{"job_id": owner_of(name), "name": name, "since": now()} for name in names if name]
+    if rows:
+        connection.execute(unwanted_blobs.insert(), rows)
+
+
+def note_pieces(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """The same of what the videos of jobs were joined of."""
+    mine = sa.select(upload_pieces.c.name).where(upload_pieces.c.job_id.in_(job_ids))
+    note(connection, connection.execute(mine).scalars().all())
+
+
+def forget(connection: sa.Connection, job_id: str) -> None:
+    """Leave the blobs of a job alone: its id is that of a new one, which may take their names."""
+    connection.execute(unwanted_blobs.delete().where(unwanted_blobs.c.job_id == job_id))
+
+
+def delete_of(job_id: str) -> None:
+    """Delete what is unwanted of a job, after the transaction that noted it. Never raises: sweep deletes the rest."""
+    try:
+        _delete(_noted(unwanted_blobs.c.job_id == job_id))
+    except Unavailable as error:
+        log.warning("files of job %s are deleted later: %s", job_id, error)
+
+
+def delete_some() -> int:
+    """Delete the unwanted blobs that have been so for longest. Returns: how many. Raises: Unavailable."""
+    rows = _noted(sa.true())
+    _delete(rows)
+    return len(rows)
+
+
+def _noted(which: sa.ColumnElement[bool]) -> Sequence[Any]:
+    with database.reading() as connection:
+        query = unwanted_blobs.select().where(which).order_by(unwanted_blobs.c.id)
+        return connection.execute(query.limit(BATCH)).all()
+
+
+def _delete(rows: Sequence[Any]) -> None:
+    gone: list[int] = []
+    try:
+        for row in rows:
+            if _is_gone(row.name):
+                gone.append(row.id)
+    finally:
+        if gone:
+            _settle(gone)
+
+
+def _is_gone(name: str) -> bool:
+    """Delete a file. One that cannot be deleted holds no others up, but a store that is away does."""
+    log.info("deleting %s", name)
+    try:
+        # What it was joined of has names of its own here, or is needed still.
+        blobs.store().delete(name, with_pieces=False)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("%s cannot be deleted", name)
+        return False
+    return True
+
+
+@database.transactional
+def _settle(connection: sa.Connection, ids: list[int]) -> None:
+    connection.execute(unwanted_blobs.delete().where(unwanted_blobs.c.id.in_(ids)))
