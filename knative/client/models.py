@@ -128,7 +128,7 @@ class Job(Struct, kw_only=True):
     """What the video has, at most 64; null until the conversion has looked."""
 
     progress: float
-    """Of the conversion."""
+    """Of a resumable upload while receiving, then of the conversion."""
 
     created_at: str
     """When the upload began."""
@@ -188,16 +188,16 @@ class Links(Struct, kw_only=True):
     """Its changes, live."""
 
     audio: str | None = None
-    """The MP3, for its owner; when done."""
+    """The MP3, for its owner; when done, and while it is converted again."""
 
     download: str | None = None
     """The MP3, for whoever has this link; when done."""
 
     cancel: str | None = None
-    """POST here; while queued or converting."""
+    """POST here; until the job is over."""
 
     retry: str | None = None
-    """POST here; when failed or cancelled."""
+    """POST here; when failed or cancelled, and when done if the video is kept."""
 
 
 class MadeApiKey(Struct, kw_only=True):
