@@ -118,7 +118,8 @@ def _operation(function: str, operation: Operation) -> Schema:
         "x-seconds": operation.seconds,
     }
     if content:
-        made["requestBody"] = {"required": True, "content": content}
+        needed = not any(each.optional for each in operation.takes)
+        made["requestBody"] = {"required": needed, "content": content}
     if operation.wakes:
         made["x-wakes"] = list(operation.wakes)
     return made

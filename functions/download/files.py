@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,30 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
-from functions.shared import blobs, database, tokens
+from functions.shared import blobs
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.file_names import renamed
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
-from functions.shared.tables import jobs
 from functions.shared.threads import each_in_thread
 
-__all__ = ["job_behind", "respond"]
+__all__ = ["PUBLIC", "respond"]
 
 
-def job_behind(signed: str) -> Any:
-    """The row of the job that a signed link is for. Raises: Problem (404)."""
-    with database.reading() as connection:
-        row = connection.execute(jobs.select().where(jobs.c.id == tokens.linked_job(signed))).one_or_none()
-    if row is None:
-        raise Problem("not-found", "The job of this link was deleted.")
-    return row
+# Of an answer to whoever has a link: the address lets anybody in, so nothing keeps it or passes it on.
+PUBLIC = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-def respond(request: Request, job: Any) -> Response:
-    """The MP3 of a job, or as much of it as was asked for. Raises: Problem (409, 410 or 416)."""
+def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -> Response:
+    """The MP3 of a job, or as much of it as was asked for; with `more` headers. Raises: Problem (409, 410 or 416)."""
     _check_done(job)
-    headers = _headers(job)
+    headers = {**_headers(job), **(more or {})}
     if _unmodified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     span = _span(request, headers["ETag"], job.audio_bytes)

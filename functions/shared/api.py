@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from functions.shared.starting import needs
 
 __all__ = ["Api", "json_response"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Response])
+Handler = TypeVar("Handler", bound=Callable[..., Response | Awaitable[Response]])
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -71,10 +72,15 @@ class Api(Routes):
         return decorate
 
 
-def _reading(handler: Handler, takes: tuple[Taken, ...]) -> Callable[..., Response]:
+def _reading(handler: Handler, takes: tuple[Taken, ...]) -> Callable[..., Any]:
     readers = [each.read for each in takes if each.read]
+    if iscoroutinefunction(handler):
+        # It runs on the event loop, where nothing may block: a body would.
+        if readers:
+            raise TypeError(f"{handler.__name__}: a coroutine function reads what came with the request itself")
+        return handler
 
-    def read_and_handle(request: Request, **arguments: Any) -> Response:
+    def read_and_handle(request: Request, **arguments: Any) -> Any:
         for read in readers:
             arguments |= read(request)
         return handler(request, **arguments)

@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 from functions.shared.problems import Problem
 from functions.shared.threads import on_loop
 
-__all__ = ["PIECE", "content_length", "content_type", "pieces", "query", "read"]
+__all__ = ["PIECE", "content_length", "content_type", "is_there", "pieces", "query", "read"]
 
 PIECE = 256 * 1024
 
@@ -27,6 +27,11 @@ def content_length(request: Request) -> int | None:
     # The server lets no other than a whole number through.
     length = request.headers.get("Content-Length")
     return None if length is None else int(length)
+
+
+def is_there(request: Request) -> bool:
+    """Whether a body comes, as far as the headers say (RFC 9112, section 6.3)."""
+    return "Transfer-Encoding" in request.headers or bool(content_length(request))
 
 
 def query(request: Request) -> dict[str, str]:

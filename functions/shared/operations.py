@@ -64,7 +64,7 @@ class Parameter:
 class Taken:
     """What a request brings along: as which parameters, and in which bodies (media type → what it is).
 
-    `problems` are the codes of PROBLEMS that it can lead to. `read` gives arguments of the handler, or raises Problem;
+    `problems` are the codes of PROBLEMS that it can lead to; `optional` says that it may come without a body. `read` gives arguments of the handler, or raises Problem;
     without it, the handler reads it itself.
     """
 
@@ -73,6 +73,7 @@ class Taken:
     problems: tuple[str, ...] = ()
     query: type | None = None
     read: Callable[[Request], dict[str, Any]] | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ __all__ = [
     "identities",
     "job_events",
     "jobs",
+    "links",
     "mailed_tokens",
     "metadata",
     "notifications",
@@ -185,9 +186,20 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
+    # How often all signed links were revoked at once.
+    sa.Column("links_generation", sa.Integer),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
+)
+
+# Signed links that owners have made; what opens the file is signed, and not here.
+links = _table(
+    "links",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 quotas = _table(

@@ -24,17 +24,19 @@ _MISSING = re.compile("Object missing required field `(.+)`")
 _AT_MEMBER = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
 
 
-def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request") -> Taken:
+def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request", optional: bool = False) -> Taken:
     """A JSON object (RFC 8259) of at most 64 KiB; the handler gets it as `body`, an object of that class.
 
-    `invalid` is the problem when it is JSON, and not of the class.
+    `invalid` is the problem when it is JSON, and not of the class. `optional`: a request without a body is as one with
+    {}.
     """
 
     def read(request: Request) -> dict[str, Any]:
-        return {"body": checked(_object(request), shape, invalid)}
+        given = {} if optional and not bodies.is_there(request) else _object(request)
+        return {"body": checked(given, shape, invalid)}
 
     problems = ("bad-request", "too-large", "unsupported-media-type", invalid)
-    return Taken(content={JSON: shape}, problems=problems, read=read)
+    return Taken(content={JSON: shape}, problems=problems, read=read, optional=optional)
 
 
 def form(shape: type[msgspec.Struct]) -> Taken:

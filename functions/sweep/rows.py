@@ -14,6 +14,7 @@ from functions.shared.tables import (
     audit,
     converted,
     jobs,
+    links,
     notifications,
     now,
     outbox,
@@ -28,7 +29,7 @@ BATCH = 500
 
 @database.transactional
 def forget(connection: sa.Connection) -> None:
-    """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
+    """Refresh tokens and links that have expired, events whose effect is long in the database, jobs that are history.
 
     API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest. What
     accounts had before today, or long ago, counts no more. A job takes its events and checkpoint along; what its owner
@@ -42,6 +43,7 @@ def forget(connection: sa.Connection) -> None:
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))
     # Today's count: and a day's more, for clocks that differ.
     connection.execute(converted.delete().where(converted.c.day < (now() - timedelta(days=2)).date()))
+    connection.execute(links.delete().where(links.c.expires_at < now()))
     connection.execute(turns.delete().where(over()))
     connection.execute(jobs.delete().where(jobs.c.id.in_(_history(connection))))
     connection.execute(notifications.delete().where(~sa.exists().where(jobs.c.id == notifications.c.job_id)))
