@@ -22,8 +22,8 @@ __all__ = ["MAX_POINTS", "Point", "add", "places", "points_of"]
 MAX_POINTS, WINDOW_SECONDS, MIN_SECONDS = 20, 60.0, 1.5
 # Of how many jobs in a list it is measured: so many conversions of one user hardly run at once.
 MAX_MEASURED = 20
-# For how long places are told to whoever asks, before they are counted anew.
-PLACES_SECONDS = 5.0
+# For how long places are told to whoever asks, before they are counted anew; and if one that is asked for is not there.
+PLACES_SECONDS, WITHOUT_SECONDS = 5.0, 1.0
 
 
 class Point(NamedTuple):
@@ -39,8 +39,8 @@ def add(views: Sequence[Job], rows: Sequence[Any], known: Mapping[str, Sequence[
 
     Without it, they are read: one query for all, as is one for the places, if any is needed.
     """
-    if any(row.state == State.QUEUED for row in rows):
-        place = places()
+    if waiting := [row.id for row in rows if row.state == State.QUEUED]:
+        place = places(waiting)
         for view, row in zip(views, rows, strict=True):
             view.queue_position = place.get(row.id) if row.state == State.QUEUED else None
     working = [row.id for row in rows if row.state == State.CONVERTING]
@@ -63,19 +63,23 @@ def points_of(job_ids: Iterable[str]) -> dict[str, list[Point]]:
     return found
 
 
-def places() -> dict[str, int]:
-    """The places of waiting jobs, at most PLACES_SECONDS old: all who ask share them."""
+def places(wanted: Iterable[str]) -> Mapping[str, int]:
+    """The places of waiting jobs, those that are wanted among others; all who ask share them, for PLACES_SECONDS.
+
+    One that has begun to wait within the last WITHOUT_SECONDS may not be there.
+    """
     with _places_lock:
-        if time.monotonic() > _places.good_until:
+        good_for = PLACES_SECONDS if _places.found.keys() >= set(wanted) else WITHOUT_SECONDS
+        if time.monotonic() > _places.counted_at + good_for:
             with database.reading() as connection:
                 _places.found = turns.places(connection)
-            _places.good_until = time.monotonic() + PLACES_SECONDS
+            _places.counted_at = time.monotonic()
         return _places.found
 
 
 class _Places:
-    found: dict[str, int] = {}
-    good_until = 0.0
+    found: Mapping[str, int] = {}
+    counted_at = -PLACES_SECONDS
 
 
 _places, _places_lock = _Places(), Lock()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -31,6 +31,7 @@ from functions.download.subscription import Subscription
 from functions.shared import draining
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
+from functions.shared.tables import api_keys, jobs
 
 __all__ = ["Follower", "following", "the_follower"]
 
@@ -41,7 +42,8 @@ Made = TypeVar("Made")
 FASTEST_SECONDS, SLOWEST_SECONDS, SHARE = 0.05, 1.25, 0.02
 # Between two questions where these cost no query.
 CHEAP_SECONDS = 0.03
-# How often it is seen whether the jobs still are there, and where those that wait are in the queue.
+# How often it is seen whether the jobs, and the keys of who follows them, still are there, and where in the queue those
+# are that wait.
 LOOK_SECONDS = 15.0
 # After a failure.
 AWAY_SECONDS = 1.0
@@ -156,16 +158,24 @@ class Follower:
             self.hurry(0)
 
     async def _look(self, news: News) -> None:
-        """What job_events does not tell: jobs that are gone, and places in the queue."""
+        """What job_events does not tell: keys that were revoked, jobs that are gone, and places in the queue."""
+        await self._end_of_revoked(news)
         shown = {change.job_id: change for each in self._all() for change in each.unfinished}
         named = {each.job_id: each.user_id for each in self._all() if each.job_id}
         watched = {**{change.job_id: change.user_id for change in shown.values()}, **named}
         if watched:
-            existing = await self._apart(news.existing, watched)
+            existing = await self._apart(news.existing, jobs, watched)
             self._hand_on_gone({job: user for job, user in watched.items() if job not in existing})
         waiting = [each for each in shown.values() if each.view and each.view.state == State.QUEUED]
         if waiting:
-            self._hand_on_places(waiting, await self._apart(figures.places))
+            self._hand_on_places(waiting, await self._apart(figures.places, [each.job_id for each in waiting]))
+
+    async def _end_of_revoked(self, news: News) -> None:
+        with_key = {each: each.key_id for each in self._all() if each.key_id}
+        existing = await self._apart(news.existing, api_keys, set(with_key.values())) if with_key else set()
+        for subscription, key_id in with_key.items():
+            if key_id not in existing:
+                subscription.end()
 
     def _hand_on_gone(self, gone: dict[str, str]) -> None:
         for job_id, user_id in gone.items():
@@ -173,7 +183,7 @@ class Follower:
                 for each in self._subscriptions.get(key, ()):
                     each.offer(history.gone(job_id, user_id))
 
-    def _hand_on_places(self, waiting: list[Change], places: dict[str, int]) -> None:
+    def _hand_on_places(self, waiting: list[Change], places: Mapping[str, int]) -> None:
         for change in waiting:
             place = places.get(change.job_id)
             if change.view and place != change.view.queue_position:

@@ -50,7 +50,7 @@ class Stream(Response):
         del self.headers["content-length"]
         left = caller.until - time.time() if caller.until else STREAM_SECONDS[1]
         self._ends = time.monotonic() + min(random.uniform(*STREAM_SECONDS), left)
-        self._subscription = Subscription(caller.user_id, job_id)
+        self._subscription = Subscription(caller.user_id, job_id, caller.key_id)
         self._after = _number(last_event_id)
         self._follower = the_follower()
         # Nothing comes any more.

@@ -56,13 +56,13 @@ class News:
             changes += self._changes(rows, watched)
         return changes + self._changes(rows, watched)
 
-    def existing(self, job_ids: Collection[str]) -> set[str]:
-        """Which of these jobs there still are."""
+    def existing(self, table: sa.Table, ids: Collection[str]) -> set[str]:
+        """Which of these rows there still are."""
         found: set[str] = set()
-        wanted = list(job_ids)
+        wanted = list(ids)
         for start in range(0, len(wanted), PAGE):
             with database.reading() as connection:
-                some = sa.select(jobs.c.id).where(jobs.c.id.in_(wanted[start : start + PAGE]))
+                some = sa.select(table.c.id).where(table.c.id.in_(wanted[start : start + PAGE]))
                 found.update(connection.execute(some).scalars())
         return found
 

@@ -18,13 +18,13 @@ MAX_UNFINISHED = 200
 
 
 class Subscription:
-    """To one job of a user, or to all of them (`job_id` None). Belongs to the event loop.
+    """To one job of a user, or to all of them (`job_id` None), with an API key or without. Belongs to the event loop.
 
     What happens is held back until `begin`: first comes what is read of the time before (`catch_up`).
     """
 
-    def __init__(self, user_id: str, job_id: str | None = None) -> None:
-        self.user_id, self.job_id = user_id, job_id
+    def __init__(self, user_id: str, job_id: str | None = None, key_id: str | None = None) -> None:
+        self.user_id, self.job_id, self.key_id = user_id, job_id, key_id
         self.has_ended = False
         self._held: list[Change] | None = []
         self._waiting: list[Change] = []

@@ -18,13 +18,13 @@ __all__ = ["Cors", "check"]
 
 # What a page may send beside what the standard lets everybody send.
 _ALLOWED = (
-    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, "
-    "X-Request-Id, traceparent, tracestate"
+    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, "
+    "Prefer, Range, X-Request-Id, traceparent, tracestate"
 )
 # What it may read beside what everybody may.
 _EXPOSED = (
-    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, "
-    "Retry-After, WWW-Authenticate, X-Request-Id"
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, Preference-Applied, RateLimit, "
+    "RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 _PREFLIGHT_SECONDS = "600"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")

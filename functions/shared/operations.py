@@ -64,8 +64,8 @@ class Parameter:
 class Taken:
     """What a request brings along: as which parameters, and in which bodies (media type → what it is).
 
-    `problems` are the codes of PROBLEMS that it can lead to; `optional` says that it may come without a body. `read` gives arguments of the handler, or raises Problem;
-    without it, the handler reads it itself.
+    `problems` are the codes of PROBLEMS that it can lead to; `optional` says that it may come without a body.
+    `read` gives arguments of the handler, or raises Problem; without it, the handler reads it itself.
     """
 
     parameters: tuple[Parameter, ...] = ()

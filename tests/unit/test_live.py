@@ -21,10 +21,11 @@ from functions.shared import database
 from functions.shared.jobs import changes, deletion, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.tables import job_events, jobs, now, users
+from functions.shared.scopes import Caller
+from functions.shared.tables import api_keys, job_events, jobs, now, users
 from tests.patience import PATIENCE
 from tests.unit import rows
-from tests.unit.following import Seen, caller, listen, read_until
+from tests.unit.following import Seen, caller, listen, parsed, read_until
 
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets")
 RISING = [round(step / 10, 1) for step in range(10)]
@@ -69,7 +70,7 @@ def states(seen: list[Seen]) -> list[str]:
 
 
 def is_over(seen: list[Seen]) -> bool:
-    return seen[-1].data.get("state") == State.CANCELLED
+    return bool(seen[-1].data.get("state") == State.CANCELLED)
 
 
 def test_a_stream_begins_with_how_the_job_is_and_ends_with_it(user: str, job: str) -> None:
@@ -284,7 +285,7 @@ def test_a_thousand_streams_to_which_nothing_happens_cost_a_query_a_second() -> 
             streams += [await stack.enter_async_context(listen(owner)) for _, owner in jobs_of_all[800:]]
             for events in streams:
                 await anext(events)
-            waiting = [asyncio.create_task(anext(events)) for events in streams]
+            waiting = [asyncio.ensure_future(anext(events)) for events in streams]
             # The time since the last change has to be longer than what SHARE of it makes SLOWEST_SECONDS.
             follower.the_follower()._last_news = time.monotonic() - 3600
             began = time.monotonic()
@@ -417,6 +418,7 @@ def test_where_a_job_stands_in_the_queue_is_told_when_it_moves(
 ) -> None:
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(figures, "PLACES_SECONDS", 0.0)
+    monkeypatch.setattr(figures, "_places", figures._Places())
     rows.change(jobs, jobs.c.id == job, created_at=now() + timedelta(seconds=60))
     ahead = rows.job()
 
@@ -434,3 +436,28 @@ def test_where_a_job_stands_in_the_queue_is_told_when_it_moves(
 def newest_event() -> int:
     with database.reading() as connection:
         return int(connection.execute(sa.select(sa.func.max(job_events.c.id))).scalar_one())
+
+
+def test_a_stream_ends_when_its_key_is_revoked(user: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
+    key = {"id": uuid.uuid4().hex, "user_id": user, "name": "x", "start": "al_", "scopes": "jobs:read"}
+    with database.transaction() as connection:
+        connection.execute(api_keys.insert().values(**key, digest="x", created_at=now()))
+
+    async def follow() -> tuple[list[Seen], list[Seen]]:
+        by_key = Caller(user, frozenset(), str(key["id"]))
+        stream = await live.follow_all(by_key, "")
+        async with listen(user, job) as others:
+            events = parsed(stream.texts())
+            await anext(others)
+            seen = [await anext(events)]
+            await asyncio.sleep(0.5)
+            with database.transaction() as connection:
+                connection.execute(api_keys.delete())
+            seen += await read_until(events, lambda _: False)
+            transitions.cancel(job)
+            return seen, await read_until(others, is_over)
+
+    ended, others = asyncio.run(follow())
+    assert states(ended) == ["queued"]
+    assert states(others) == ["cancelled"]

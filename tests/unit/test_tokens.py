@@ -167,10 +167,11 @@ def test_a_link_is_good_for_its_job_until_its_time(key: dict[str, Any]) -> None:
 
 
 def test_the_links_of_the_release_before_are_of_the_first_generation(secrets: dict[str, str]) -> None:
-    claims = {"sub": JOB, "exp": int(time.time()) + 60}
+    until = int(time.time()) + 60
+    claims = {"sub": JOB, "exp": until}
     old = jwt.encode(claims, secrets["link-secret"], "HS256", headers={"typ": tokens.LINK_TYPE})
     assert tokens.linked(old) == tokens.Link(JOB)
-    assert tokens.link(tokens.Link(JOB), claims["exp"]) == old
+    assert tokens.link(tokens.Link(JOB), until) == old
 
 
 def test_a_link_is_no_access_token_and_an_access_token_is_no_link(key: dict[str, Any]) -> None:
