@@ -26,6 +26,7 @@ from functions.shared.tables import (
     identities,
     job_events,
     jobs,
+    links,
     notifications,
     now,
     operators,
@@ -76,6 +77,7 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
         uploads: uploads.c.job_id.in_(mine),
+        links: links.c.job_id.in_(mine),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,32 +10,25 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
-from functions.shared import blobs, database, suspension, tokens
+from functions.shared import blobs
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.file_names import ending_of, renamed
 from functions.shared.jobs import names
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
-from functions.shared.tables import jobs
 from functions.shared.threads import each_in_thread
 
-__all__ = ["job_behind", "respond"]
+__all__ = ["PUBLIC", "check_there", "respond"]
 
 
-def job_behind(signed: str) -> Any:
-    """The row of the job that a signed link is for. Raises: Problem (404)."""
-    with database.reading() as connection:
-        found = jobs.select().where(jobs.c.id == tokens.linked_job(signed), ~suspension.suspended(jobs.c.user_id))
-        row = connection.execute(found).one_or_none()
-    if row is None:
-        raise Problem("not-found", "The job of this link was deleted, or its owner's account is suspended.")
-    return row
+# Of an answer to whoever has a link: the address lets anybody in, so nothing keeps it or passes it on.
+PUBLIC = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-def respond(request: Request, job: Any) -> Response:
-    """The MP3 of a job, or as much of it as was asked for. Raises: Problem (409, 410 or 416)."""
-    _check_there(job)
-    headers = _headers(job)
+def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -> Response:
+    """The MP3 of a job, or as much of it as was asked for; with `more` headers. Raises: Problem (409, 410 or 416)."""
+    check_there(job)
+    headers = {**_headers(job), **(more or {})}
     if _unmodified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     span = _span(request, headers["ETag"], job.audio_bytes)
@@ -48,7 +41,8 @@ def respond(request: Request, job: Any) -> Response:
     return StreamingResponse(each_in_thread(_read(job, start, stop)), 206 if span else 200, headers)
 
 
-def _check_there(job: Any) -> None:
+def check_there(job: Any) -> None:
+    """Raises: Problem (409, 410) when the job has no MP3."""
     if job.state == State.EXPIRED:
         raise _expired()
     if not names.audio_of(job):

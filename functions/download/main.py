@@ -6,15 +6,17 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from functions.download import export, files, listing, live
-from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, Event, JobPage, PageQuery
+from functions.download import export, files, link_pages, links, listing, live, waiting
+from functions.download.link_shapes import LINK_ID, FileLink, FileLinkList, NewLink
+from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, LAST_EVENT_ID, WAIT, Event, JobPage, PageQuery
 from functions.shared import audit, blobs, database, owners, unwanted
 from functions.shared.api import Api, json_response
 from functions.shared.jobs import transitions
 from functions.shared.middleware.telemetry import REQUEST_ID
-from functions.shared.operations import Access, Success, header, part
+from functions.shared.operations import ANSWER_SECONDS, Access, Success, part
+from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
-from functions.shared.takes import query
+from functions.shared.takes import json_body, query
 from functions.shared.threads import each_in_thread
 from functions.shared.views import JOB_ID, Job
 from functions.shared.web import afterwards, answer
@@ -50,14 +52,22 @@ def list_jobs(_request: Request, user_id: str, query: PageQuery) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_READ,
-    takes=(JOB_ID,),
-    answers={200: Success("The job.", Job)},
+    takes=(JOB_ID, *WAIT),
+    answers={
+        200: Success("The job.", Job, headers=("ETag",)),
+        304: Success("It is as you know it.", headers=("ETag",)),
+    },
     problems=("not-found",),
     settings=("LINK_SECRET",),
+    seconds=2 * ANSWER_SECONDS,
 )
-def read_job(_request: Request, user_id: str, job_id: str) -> Response:
-    """One job."""
-    return json_response(listing.view(owners.job_of(user_id, job_id)))
+async def read_job(request: Request, user_id: str, job_id: str) -> Response:
+    """One job.
+
+    With `Prefer: wait` (RFC 7240), the answer comes when the job gets into another state, or at once when it is over;
+    with `If-None-Match` beside it, when anything has changed. After 50 seconds it comes in any case.
+    """
+    return await waiting.answer(request, user_id, job_id)
 
 
 @routes.operation(
@@ -98,10 +108,29 @@ def cancel_job(_request: Request, user_id: str, job_id: str) -> Response:
     owners.job_of(user_id, job_id)
     if not transitions.cancel(job_id):
         raise owners.wrong_state(user_id, job_id, "cancelled")
-    response = json_response(listing.view(owners.job_of(user_id, job_id)))
+    response = json_response(listing.whole(owners.job_of(user_id, job_id)))
     # After the answer: what is left of hours of conversion is in thousands of files.
     response.background = afterwards(unwanted.delete_of, job_id)
     return response
+
+
+@routes.operation(
+    "GET",
+    "/v1/jobs/events",
+    tag="Jobs",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
+    takes=(LAST_EVENT_ID,),
+    answers={200: Success("Server-sent events, each of them so.", Event, ("text/event-stream",))},
+    settings=("LINK_SECRET",),
+)
+async def follow_jobs(request: Request, user_id: str) -> Response:
+    """All your jobs as they change.
+
+    First come those that are not over; with Last-Event-ID, what you missed. The stream ends before ten minutes are
+    over: connect again with Last-Event-ID.
+    """
+    return await live.follow_all(request.state.caller, request.headers.get("Last-Event-ID", ""))
 
 
 @routes.operation(
@@ -110,18 +139,17 @@ def cancel_job(_request: Request, user_id: str, job_id: str) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_READ,
-    takes=(JOB_ID, header("Last-Event-ID", "The `id` of the last event you saw.", examples=["17"])),
+    takes=(JOB_ID, LAST_EVENT_ID),
     answers={200: Success("Server-sent events, each of them so.", Event, ("text/event-stream",))},
     problems=("not-found",),
     settings=("LINK_SECRET",),
 )
-def follow_job(request: Request, user_id: str, job_id: str) -> Response:
+async def follow_job(request: Request, user_id: str, job_id: str) -> Response:
     """A job as it changes.
 
-    The stream ends with the job, and after four minutes in any case: connect again with Last-Event-ID.
+    The stream ends with the job, and before ten minutes are over in any case: connect again with Last-Event-ID.
     """
-    owners.job_of(user_id, job_id)
-    return live.stream(user_id, job_id, request.headers.get("Last-Event-ID", ""))
+    return await live.follow_one(request.state.caller, job_id, request.headers.get("Last-Event-ID", ""))
 
 
 @routes.operation(
@@ -157,15 +185,89 @@ def read_audio(request: Request, user_id: str, job_id: str) -> Response:
         *CONDITIONS,
     ),
     answers=FILE,
-    problems=FILE_PROBLEMS,
+    problems=(*FILE_PROBLEMS, "link-over"),
     settings=("LINK_SECRET",),
 )
 def read_signed(request: Request, signed: str) -> Response:
     """The MP3 of a job, by a signed link and without a token.
 
-    The link is in the job (`links.download`) and in the mail, and is good as long as the file.
+    The link is in the job (`links.download`) and in the mail, and is good as long as the file; or its owner has made
+    it. A browser is told by a page when it leads to no file.
     """
-    return files.respond(request, files.job_behind(signed))
+    try:
+        return files.respond(request, links.job_behind(signed), files.PUBLIC)
+    except Problem as problem:
+        return link_pages.told(request, problem)
+
+
+@routes.operation(
+    "POST",
+    "/v1/jobs/<job_id>/links",
+    tag="Files",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(JOB_ID, json_body(NewLink, optional=True)),
+    answers={201: Success("The link.", FileLink)},
+    problems=("not-found", "wrong-state", "expired", "too-many-links"),
+    settings=("LINK_SECRET",),
+)
+def make_link(_request: Request, user_id: str, job_id: str, body: NewLink) -> Response:
+    """Make a signed link to the MP3, which can be revoked.
+
+    Whoever has it can download the MP3 without signing in, until the link ends, or the file.
+    """
+    return json_response(links.create(user_id, job_id, body), 201)
+
+
+@routes.operation(
+    "GET",
+    "/v1/jobs/<job_id>/links",
+    tag="Files",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_READ,
+    takes=(JOB_ID,),
+    answers={200: Success("The links.", FileLinkList)},
+    problems=("not-found",),
+    settings=("LINK_SECRET",),
+)
+def list_links(_request: Request, user_id: str, job_id: str) -> Response:
+    """The links that you have made and that are good, newest first."""
+    return json_response(links.every(user_id, job_id))
+
+
+@routes.operation(
+    "DELETE",
+    "/v1/jobs/<job_id>/links",
+    tag="Files",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(JOB_ID,),
+    answers={204: Success("None of them opens the file any more.")},
+    problems=("not-found",),
+)
+def revoke_links(_request: Request, user_id: str, job_id: str) -> Response:
+    """Revoke every signed link to the MP3 that anybody has.
+
+    Those in mails and in what was read of the job (`links.download`), too. The job has a new one from then on.
+    """
+    links.revoke_all(owners.job_of(user_id, job_id).id)
+    return Response(status_code=204)
+
+
+@routes.operation(
+    "DELETE",
+    "/v1/jobs/<job_id>/links/<link_id>",
+    tag="Files",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(JOB_ID, LINK_ID),
+    answers={204: Success("It does not open the file any more.")},
+    problems=("not-found",),
+)
+def revoke_link(_request: Request, user_id: str, job_id: str, link_id: str) -> Response:
+    """Revoke a link."""
+    links.revoke(owners.job_of(user_id, job_id).id, link_id)
+    return Response(status_code=204)
 
 
 @routes.operation(

@@ -10,7 +10,7 @@ from functions.shared.jobs.states import State
 from functions.shared.operations import JSON, Success, header
 from functions.shared.views import Job
 
-__all__ = ["CONDITIONS", "FILE", "FILE_PROBLEMS", "Event", "JobPage", "PageQuery"]
+__all__ = ["CONDITIONS", "FILE", "FILE_PROBLEMS", "LAST_EVENT_ID", "WAIT", "Event", "JobPage", "PageQuery"]
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 # The zip is for chapters=split.
@@ -27,6 +27,11 @@ CONDITIONS = (
     ),
     header("If-Range", "The ETag; if the file has another one, all of it comes.", examples=['"5f1d"']),
     header("If-None-Match", "An ETag; if the file still has it, the answer is 304.", examples=['"5f1d"']),
+)
+LAST_EVENT_ID = header("Last-Event-ID", "The `id` of the last event you saw.", examples=["17"])
+WAIT = (
+    header("Prefer", "`wait=N`: how many seconds you would wait for something new.", examples=["wait=30"]),
+    header("If-None-Match", "The ETag of the job as you know it.", examples=['W/"5f1d"']),
 )
 FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
 

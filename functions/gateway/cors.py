@@ -18,15 +18,16 @@ __all__ = ["Cors", "check"]
 
 # What a page may send beside what the standard lets everybody send.
 _ALLOWED = (
-    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, "
-    "Tus-Resumable, Upload-Checksum, Upload-Concat, Upload-Defer-Length, Upload-Length, Upload-Metadata, "
-    "Upload-Offset, X-HTTP-Method-Override, X-Request-Id, traceparent, tracestate"
+    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, "
+    "Prefer, Range, Tus-Resumable, Upload-Checksum, Upload-Concat, Upload-Defer-Length, Upload-Length, "
+    "Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-Id, traceparent, tracestate"
 )
 # What it may read beside what everybody may.
 _EXPOSED = (
-    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, "
-    "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, "
-    "Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, WWW-Authenticate, X-Request-Id"
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, Preference-Applied, RateLimit, "
+    "RateLimit-Policy, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, "
+    "Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, "
+    "WWW-Authenticate, X-Request-Id"
 )
 _PREFLIGHT_SECONDS = "600"
 # What a page may ask for at an address that takes OPTIONS itself; which of them it takes, the address says.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from functions.gateway.layout import laid_out, prose, table
+from functions.shared.layout import laid_out, prose, table
 from functions.shared.problems import PROBLEMS, Problem
 
 __all__ = ["index", "page"]

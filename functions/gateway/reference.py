@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from functions.gateway.contract import document, scope_of
-from functions.gateway.layout import laid_out, prose, table
+from functions.shared.layout import laid_out, prose, table
 
 __all__ = ["page"]
 

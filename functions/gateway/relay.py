@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from functions.gateway.hop import homeward, onward
 from functions.shared.middleware.problems import problem_response
-from functions.shared.problems import Problem
+from functions.shared.problems import MARK, Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
 from functions.shared.routing import loggable
 
@@ -148,8 +148,9 @@ def _target(request: Request) -> str:
 def _no_function(answer: Answer) -> bool:
     """Whether the answer is not the function's but of what stands in front of it: no such host, queue full, crash.
 
-    A function tells of every error by problem details.
+    A function tells of every error by problem details, or by a page that is marked as such.
     """
-    content_type = dict(answer.headers).get(b"content-type", b"")
+    headers = dict(answer.headers)
     failed = answer.status == 404 or answer.status >= 500
-    return failed and not content_type.startswith(b"application/problem+json")
+    told = headers.get(b"content-type", b"").startswith(b"application/problem+json")
+    return failed and not told and MARK.lower().encode() not in headers

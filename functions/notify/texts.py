@@ -36,8 +36,12 @@ def _about(job: Any) -> dict[str, Any]:
         "size": _size(job.audio_bytes),
         "warnings": [warning.text for warning in job_warnings.loaded(job.warnings)],
         "until": f"{job.expires_at:%d %B %Y, %H:%M} UTC",
-        "link": f"{settings.text('PUBLIC_URL')}/v1/files/{tokens.link(job.id, job.expires_at.timestamp())}",
+        "link": f"{settings.text('PUBLIC_URL')}/v1/files/{_link(job)}",
     }
+
+
+def _link(job: Any) -> str:
+    return tokens.link(tokens.Link(job.id, generation=job.links_generation or 0), job.expires_at.timestamp())
 
 
 def _clock(seconds: float) -> str:

@@ -32,7 +32,8 @@ def holder(key: str) -> Caller:
         raise unauthenticated("The API key has expired; make a new one at POST /v1/api-keys.", "invalid_token")
     if row.last_used_at is None or row.last_used_at < _lately():
         _try_to_note_use(row.id)
-    return Caller(row.user_id, scopes.parse(row.scopes) & FOR_KEYS, row.id)
+    until = row.expires_at.timestamp() if row.expires_at else None
+    return Caller(row.user_id, scopes.parse(row.scopes) & FOR_KEYS, row.id, until)
 
 
 def _found(digest: str) -> Any:

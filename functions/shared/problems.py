@@ -29,7 +29,10 @@ from typing import Any, NamedTuple
 from events.errors import SpeakingError
 from functions.shared import settings
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "StoreFull", "Unavailable"]
+__all__ = ["MARK", "PROBLEMS", "Kind", "Problem", "StoreFull", "Unavailable"]
+
+# The header with the code of a problem that is told as a page.
+MARK = "X-Problem"
 
 
 class Kind(NamedTuple):
@@ -124,12 +127,14 @@ PROBLEMS: dict[str, Kind] = {
         "A request with this Idempotency-Key is still being handled",
         "Wait as long as `Retry-After` says, then send the same request.",
     ),
+    "too-many-links": Kind(409, "The job has as many links as it can have", "Revoke a link that is not used any more."),
     "too-many-keys": Kind(
         409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
     ),
     "tus-version": Kind(
         412, "The upload protocol's version is not supported", "Send `Tus-Resumable: 1.0.0` with each request."
     ),
+    "link-over": Kind(410, "The link is over", "Ask whoever gave you the link for another one."),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),
     "unsupported-media-type": Kind(

@@ -38,11 +38,15 @@ FOR_KEYS = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.ACCOUNT_READ})
 
 @dataclass(frozen=True)
 class Caller:
-    """Who a request is from, and what it may. `key_id` is that of the API key that it came with, if it did."""
+    """Who a request is from, and what it may. `key_id` is that of the API key that it came with, if it did.
+
+    `until` is when the access token or key ends by itself (Unix time), if it does.
+    """
 
     user_id: str
     scopes: frozenset[Scope]
     key_id: str | None = None
+    until: float | None = None
 
 
 def parse(text: str) -> frozenset[Scope]:

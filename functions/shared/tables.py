@@ -22,6 +22,7 @@ __all__ = [
     "identities",
     "job_events",
     "jobs",
+    "links",
     "mailed_tokens",
     "metadata",
     "notifications",
@@ -153,6 +154,8 @@ jobs = _table(
     sa.Column("kept_video_bytes", sa.BigInteger),
     # What `audio` is. Null in what a release before revision 0014 wrote.
     sa.Column("audio_type", sa.String(32)),
+    # How often all signed links were revoked at once.
+    sa.Column("links_generation", sa.Integer),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
@@ -177,6 +180,15 @@ upload_pieces = _table(
     sa.Column("start_bytes", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("name", sa.String(128), nullable=False, index=True),
+)
+
+# Signed links that owners have made; what opens the file is signed, and not here.
+links = _table(
+    "links",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 quotas = _table(

@@ -11,6 +11,7 @@ import functools
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -20,7 +21,7 @@ from functions.shared.credentials import unauthenticated
 from functions.shared.problems import Problem
 from functions.shared.scopes import OF_A_PERSON, Caller, Scope
 
-__all__ = ["ALGORITHM", "bearer", "link", "linked_job"]
+__all__ = ["ALGORITHM", "Link", "bearer", "link", "linked"]
 
 ALGORITHM = "ES256"
 CLOCK_SKEW_SECONDS = 5
@@ -28,6 +29,19 @@ LINK_ALGORITHM = "HS256"
 LINK_TYPE = "audiolift-link+jwt"
 # Ours have some 600 characters. Of so many the outcome is kept.
 MAX_CHARS, MAX_KNOWN = 4096, 1024
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a signed link says: the job whose file it opens, and what it can be revoked by.
+
+    `id` is its row in links, for one that the owner made; all others of the job go by `generation`, which the job
+    counts up when all of its links are revoked. Those of a release that knew no generations are of the first, 0.
+    """
+
+    job_id: str
+    id: str | None = None
+    generation: int = 0
 
 
 def bearer(authorization: str | None) -> Caller:
@@ -38,7 +52,7 @@ def bearer(authorization: str | None) -> Caller:
     token = credentials.sent(authorization)
     try:
         claims = _sound(token)
-        return Caller(str(claims["sub"]), _scopes(claims))
+        return Caller(str(claims["sub"]), _scopes(claims), until=float(claims["exp"]))
     except jwt.ExpiredSignatureError:
         raise unauthenticated(
             "The access token has expired; get a new one at POST /v1/token.", "invalid_token"
@@ -49,23 +63,31 @@ def bearer(authorization: str | None) -> Caller:
         ) from None
 
 
-def link(job_id: str, expires_at: float) -> str:
-    """A token that lets whoever holds it download the MP3 of one job until expires_at (Unix time)."""
-    claims = {"sub": job_id, "exp": int(expires_at)}
+def link(said: Link, expires_at: float) -> str:
+    """The token that lets whoever holds it download the MP3 of one job until expires_at (Unix time)."""
+    claims: dict[str, Any] = {"sub": said.job_id, "exp": int(expires_at)}
+    claims |= {"jti": said.id} if said.id else {}
+    claims |= {"gen": said.generation} if said.generation else {}
     return jwt.encode(claims, settings.required("LINK_SECRET"), LINK_ALGORITHM, headers={"typ": LINK_TYPE})
 
 
-def linked_job(token: str) -> str:
-    """The id of the job that a signed link is for. Raises: Problem (404) when the link is forged or over."""
+def linked(token: str) -> Link:
+    """What a signed link says. Whether it was revoked is for the caller to see.
+
+    Raises: Problem (404) when it is forged or altered, (410) when its time is over.
+    """
     try:
         decoded = jwt.decode_complete(
             token, settings.required("LINK_SECRET"), algorithms=[LINK_ALGORITHM], options={"require": ["exp", "sub"]}
         )
         if decoded["header"].get("typ") != LINK_TYPE:
             raise jwt.InvalidTokenError
-        return str(decoded["payload"]["sub"])
+        claims = decoded["payload"]
+        return Link(str(claims["sub"]), claims.get("jti"), int(claims.get("gen", 0)))
+    except jwt.ExpiredSignatureError:
+        raise Problem("link-over", "It was good until a certain time, which has passed.") from None
     except jwt.InvalidTokenError:
-        raise Problem("not-found", "This link is not valid, or no longer. Sign in to download the file.") from None
+        raise Problem("not-found", "This is no link that we have made. Copy the whole of it, and try again.") from None
 
 
 def _sound(token: str) -> Mapping[str, Any]:

@@ -140,6 +140,23 @@ class Job(Struct):
         float,
         Meta(description="Of a resumable upload while receiving, then of the conversion.", examples=[1.0], ge=0, le=1),
     ]
+    queue_position: Annotated[
+        int | None,
+        Meta(
+            description="While it is queued, about its place in the queue: 1 is the next; null when it cannot be told.",
+            examples=[None],
+        ),
+    ]
+    speed: Annotated[
+        float | None,
+        Meta(
+            description="Of the conversion, measured: seconds of sound in a second; null until known.", examples=[None]
+        ),
+    ]
+    seconds_left: Annotated[
+        float | None,
+        Meta(description="Of the conversion, about, from its measured speed; null until known.", examples=[None]),
+    ]
     created_at: Annotated[Instant, Meta(description="When the upload began.", examples=["2026-11-26T12:00:00.000Z"])]
     updated_at: Annotated[
         Instant, Meta(description="When the job last changed.", examples=["2026-11-26T12:00:09.120Z"])
@@ -164,7 +181,7 @@ def rfc3339(instant: datetime) -> str:
 
 
 def job_view(job: Any) -> Job:
-    """What the owner of one row of the table jobs sees."""
+    """What the owner of one row of the table jobs sees, without what other rows have to tell of it (the figures)."""
     return Job(
         id=job.id,
         state=job.state,
@@ -172,6 +189,9 @@ def job_view(job: Any) -> Job:
         options=job.options,
         audio_tracks=convert(job.audio_tracks, list[AudioTrack] | None),
         progress=round(job.progress, 4),
+        queue_position=None,
+        speed=None,
+        seconds_left=None,
         created_at=rfc3339(job.created_at),
         updated_at=rfc3339(job.updated_at),
         expires_at=rfc3339(job.expires_at) if job.expires_at else None,

@@ -16,7 +16,6 @@ if not TYPE_CHECKING:
         "healing",
         "history",
         "letters",
-        "pieces",
         "replays",
         "retention",
     )

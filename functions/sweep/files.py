@@ -14,8 +14,8 @@ from functions.shared import audit, blobs, database, settings, unwanted
 from functions.shared.audit import SWEEP
 from functions.shared.jobs import names, transitions
 from functions.shared.jobs.states import ENDED, State
-from functions.shared.tables import checkpoints, jobs, now
-from functions.sweep import chores, pieces
+from functions.shared.tables import checkpoints, jobs, now, upload_pieces
+from functions.sweep import chores
 
 __all__ = ["clear_orphans", "delete_orphans", "delete_unwanted", "expire", "forget_unfinished"]
 
@@ -82,7 +82,15 @@ def _needed(found_names: list[str]) -> set[str]:
     with database.reading() as connection:
         found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
         needed = {name for job in found for name in _names(job) if name}
-        return needed.union(pieces.needed(connection, found_names, lambda job: names.video_of(job) in _names(job)))
+        return needed.union(_pieces(connection, found_names))
+
+
+def _pieces(connection: sa.Connection, found_names: list[str]) -> list[str]:
+    """Those of the names that are pieces of the videos of jobs, as long as these need their videos."""
+    listed = jobs.join(upload_pieces, upload_pieces.c.job_id == jobs.c.id)
+    query = sa.select(jobs, upload_pieces.c.name.label("piece"), sa.null().label("parts")).select_from(listed)
+    found = connection.execute(query.where(upload_pieces.c.name.in_(found_names)))
+    return [row.piece for row in found if names.video_of(row) in _names(row)]
 
 
 def _names(job: Any) -> tuple[str | None, ...]:

@@ -34,7 +34,6 @@ from functions.sweep import (
     healing,
     history,
     letters,
-    pieces,
     replays,
     retention,
 )
@@ -271,7 +270,6 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield files.expire
     yield files.forget_unfinished
     yield giving_up.fail_unfetched
-    yield pieces.forget_listed
     yield accounts.finish_deleting
     yield history.forget
     yield retention.forget

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database, settings, tables
+from functions.shared.jobs.states import State
 from functions.shared.jobs.turns import over as turn_is_over
 from functions.shared.tables import dead_letters, jobs, notifications, now
 from functions.sweep import chores
@@ -72,6 +73,15 @@ def _outbox() -> Conditions:
     return (tables.outbox.c.settled_at < _ago(settings.number("RETENTION_SECONDS")),)
 
 
+def _links() -> Conditions:
+    return (tables.links.c.expires_at < now(),)
+
+
+def _pieces() -> Conditions:
+    expired = sa.select(jobs.c.id).where(jobs.c.state == State.EXPIRED)
+    return (tables.upload_pieces.c.job_id.in_(expired),)
+
+
 def _dead_letters() -> Conditions:
     before, letters = _ago(settings.number("RETENTION_SECONDS")), dead_letters.c
     # The release before revision 0003 does not say when it replayed a letter.
@@ -98,6 +108,9 @@ RETENTIONS = (
     Retention(tables.quotas, _WITH_ACCOUNT),
     Retention(tables.converted, "two days", _converted),
     Retention(tables.turns, "until it makes no difference: some hours", _turns),
+    Retention(tables.uploads, _WITH_JOB),
+    Retention(tables.upload_pieces, "until its job has expired", _pieces),
+    Retention(tables.links, "until it is revoked, or is good no more", _links),
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),

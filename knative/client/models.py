@@ -130,6 +130,15 @@ class Job(Struct, kw_only=True):
     progress: float
     """Of a resumable upload while receiving, then of the conversion."""
 
+    queue_position: int | None
+    """While it is queued, about its place in the queue: 1 is the next; null when it cannot be told."""
+
+    speed: float | None
+    """Of the conversion, measured: seconds of sound in a second; null until known."""
+
+    seconds_left: float | None
+    """Of the conversion, about, from its measured speed; null until known."""
+
     created_at: str
     """When the upload began."""
 

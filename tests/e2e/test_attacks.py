@@ -2,7 +2,8 @@
 
 Tokens · sign-in · sign-in by a provider · other people's things · what a request may set · addresses and names ·
 request smuggling. What is elsewhere: hostile videos in tests/unit/test_hostile.py and test_confinement.py, addresses to
-fetch from in test_fetch.py, slow clients in test_pace.py, every single claim of an ID token in test_oidc_tokens.py.
+fetch from in test_fetch.py, slow clients in test_pace.py, revoked links in test_live.py, every single claim of
+an ID token in test_oidc_tokens.py.
 """
 
 from __future__ import annotations

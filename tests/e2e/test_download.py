@@ -145,7 +145,8 @@ def test_a_link_that_is_forged_or_over_is_not_found(audiolift: Audiolift, done: 
 
     for what, link in links.items():
         response = httpx.get(f"{audiolift.url}/v1/files/{link}", timeout=PATIENCE)
-        assert check_problem(response, 404, "not-found"), what
+        status, code = (410, "link-over") if what == "over" else (404, "not-found")
+        assert check_problem(response, status, code), what
     sound = jwt.encode(good, secret, "HS256", headers=header)
     assert httpx.get(f"{audiolift.url}/v1/files/{sound}", timeout=PATIENCE).is_success
 

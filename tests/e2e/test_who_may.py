@@ -288,6 +288,7 @@ def filled(path: str, audiolift: Audiolift, owner: User) -> str:
         "session_id": lambda: str(owner.sign_in()["session_id"]),
         "upload_id": lambda: upload_of(owner),
         "letter_id": lambda: recorded_letter(audiolift),
+        "link_id": lambda: link_of_newest(audiolift, owner),
         "signed": lambda: link_to(audiolift, job_of(owner)),
     }
     unknown = set(re.findall(r"<(\w+)>", path)) - set(makers)
@@ -310,7 +311,7 @@ def called(client: httpx.Client, method: str, path: str, credential: str | None 
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
     body = {"password": PASSWORD} if "/identities/" in path else None
     with client.stream(method, path, headers=headers, json=body) as answer:
-        if answer.headers.get("Content-Type") != "text/event-stream":
+        if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
             answer.read()
         return answer
 
@@ -394,13 +395,22 @@ def recorded_letter(audiolift: Audiolift) -> str:
     return letter_id
 
 
+def link_of_newest(audiolift: Audiolift, owner: User) -> str:
+    """The id of a link that was made to the owner's newest job."""
+    (job,) = owner.http.get("/v1/jobs?limit=1").json()["items"]
+    values = (uuid.uuid4().hex, job["id"], "2026-01-01 00:00:00", "2036-01-01 00:00:00")
+    with writing(audiolift) as database:
+        database.execute("INSERT INTO links (id, job_id, created_at, expires_at) VALUES (?, ?, ?, ?)", values)
+    return values[0]
+
+
 def link_to(audiolift: Audiolift, job_id: str) -> str:
     """The end of a signed link to a job."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LINK_SECRET", secrets(audiolift)["link-secret"])
         from functions.shared import tokens
 
-        return tokens.link(job_id, 4_000_000_000)
+        return tokens.link(tokens.Link(job_id), 4_000_000_000)
 
 
 class writing:

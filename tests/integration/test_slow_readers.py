@@ -70,7 +70,7 @@ def link_to_an_mp3() -> str:
     with blobs.store().writing(names.audio(job, 1)) as writer:
         for _ in range(MP3_BYTES // MEBIBYTE):
             writer.write(bytes(MEBIBYTE))
-    return f"/v1/files/{tokens.link(job, time.time() + 3600)}"
+    return f"/v1/files/{tokens.link(tokens.Link(job), time.time() + 3600)}"
 
 
 def reader(client: httpx.Client, path: str) -> socket.socket:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from werkzeug.http import parse_options_header
 
-from functions.download import files
+from functions.download import files, links
 from functions.shared import tokens
 from functions.shared.blobs import Blobs
 from functions.shared.jobs.states import State
@@ -188,9 +188,9 @@ def test_an_expired_job_and_a_file_that_is_gone_are_gone(job: Any, store: Blobs)
 
 @pytest.mark.usefixtures("secrets")
 def test_a_signed_link_finds_its_job_while_there_is_one(job: Any) -> None:
-    assert files.job_behind(tokens.link(job.id, job.expires_at.timestamp())).id == job.id
+    assert links.job_behind(tokens.link(tokens.Link(job.id), job.expires_at.timestamp())).id == job.id
     with pytest.raises(Problem) as caught:
-        files.job_behind(tokens.link("0" * 32, job.expires_at.timestamp()))
+        links.job_behind(tokens.link(tokens.Link("0" * 32), job.expires_at.timestamp()))
     assert caught.value.status == 404
 
 

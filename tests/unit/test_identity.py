@@ -88,7 +88,7 @@ def test_who_became_an_operator_after_signing_in_signs_in_again(user: str) -> No
 
 
 def test_a_signed_link_opens_no_route_that_takes_a_token() -> None:
-    link = tokens.link("0" * 32, time.time() + 60)
+    link = tokens.link(tokens.Link("0" * 32), time.time() + 60)
     for scope in Scope:
         assert refused(Verified(), scope, link) == (401, "unauthenticated")
 

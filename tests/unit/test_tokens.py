@@ -188,12 +188,23 @@ def test_tokens_of_the_last_key_are_good_while_its_public_half_is_listed(
 
 
 def test_a_link_is_good_for_its_job_until_its_time(key: dict[str, Any]) -> None:
-    assert tokens.linked_job(tokens.link(JOB, time.time() + 60)) == JOB
-    not_found(tokens.link(JOB, time.time() - 60))
+    for said in (tokens.Link(JOB), tokens.Link(JOB, "a" * 32), tokens.Link(JOB, generation=3)):
+        assert tokens.linked(tokens.link(said, time.time() + 60)) == said
+        with pytest.raises(Problem) as caught:
+            tokens.linked(tokens.link(said, time.time() - 60))
+        assert (caught.value.status, caught.value.code) == (410, "link-over")
+
+
+def test_the_links_of_the_release_before_are_of_the_first_generation(secrets: dict[str, str]) -> None:
+    until = int(time.time()) + 60
+    claims = {"sub": JOB, "exp": until}
+    old = jwt.encode(claims, secrets["link-secret"], "HS256", headers={"typ": tokens.LINK_TYPE})
+    assert tokens.linked(old) == tokens.Link(JOB)
+    assert tokens.link(tokens.Link(JOB), until) == old
 
 
 def test_a_link_is_no_access_token_and_an_access_token_is_no_link(key: dict[str, Any]) -> None:
-    refused(tokens.link(JOB, time.time() + 60))
+    refused(tokens.link(tokens.Link(JOB), time.time() + 60))
     not_found(signed(key))
 
 
@@ -269,5 +280,5 @@ def refused(token: str) -> Problem:
 
 def not_found(token: str) -> None:
     with pytest.raises(Problem) as caught:
-        tokens.linked_job(token)
+        tokens.linked(token)
     assert caught.value.status == 404

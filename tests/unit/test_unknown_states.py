@@ -19,6 +19,7 @@ from functions.shared.jobs import claims, names, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
+from functions.shared.scopes import Caller
 from functions.shared.tables import jobs as table
 from functions.sweep import files as swept
 from tests.unit import rows
@@ -45,7 +46,8 @@ def test_its_live_stream_goes_on_until_it_ends() -> None:
 
     async def follow() -> list[str]:
         seen: list[str] = []
-        async for text in live.stream(user, job, "").body_iterator:  # type: ignore[attr-defined]
+        stream = await live.follow_one(Caller(user, frozenset()), job, "")
+        async for text in stream.texts():
             if "data: " not in text:
                 continue
             seen.append(json.loads(text.partition("data: ")[2])["state"])

@@ -33,11 +33,13 @@ from functions.shared.database import DatabaseUnavailable
 from functions.shared.jobs.states import State
 from functions.shared.tables import jobs, now, outbox, turns
 
-__all__ = ["ExchangeLost", "ahead_of", "charge", "event_of", "exchange", "over", "untried"]
+__all__ = ["MAX_PLACES", "ExchangeLost", "ahead_of", "charge", "event_of", "exchange", "over", "places", "untried"]
 
 HALF_LIFE_SECONDS = 600.0
 # How many users are tried, when other deliveries want the same ones' turns in the same moment.
 MAX_TRIES = 5
+# How many waiting jobs are put in order for those who ask for their place.
+MAX_PLACES = 10_000
 # After so many half-lives, an hour is less than a microsecond.
 _FORGOTTEN = 32
 # What an event is about; all else in its row is about the event itself.
@@ -95,6 +97,21 @@ def charge(connection: sa.Connection, job_id: str, seconds: float) -> None:
         connection.execute(turns.insert().values(user_id=owner, level=level))
 
 
+def places(connection: sa.Connection) -> dict[str, int]:
+    """About where each job stands that waits for its first conversion, from 1, which is the next.
+
+    It is taken that nothing changes: each further job of a user comes after those of whoever has one running less. Of
+    more than MAX_PLACES, none has a place. One statement, which reads no more rows than that.
+    """
+    held = _running().subquery()
+    joined = jobs.outerjoin(held, held.c.user_id == jobs.c.user_id)
+    joined = joined.outerjoin(turns, turns.c.user_id == jobs.c.user_id)
+    waiting = sa.select(jobs.c.id, jobs.c.user_id, jobs.c.created_at, held.c.number, turns.c.level)
+    in_index_order = waiting.select_from(joined).where(untried()).order_by(jobs.c.user_id, jobs.c.created_at)
+    rows = connection.execute(in_index_order.limit(MAX_PLACES + 1)).all()
+    return {} if len(rows) > MAX_PLACES else _ranked(rows)
+
+
 def over() -> sa.ColumnElement[bool]:
     """The condition that a row of turns makes no difference any more."""
     return sa.and_(turns.c.level < time.time() / HALF_LIFE_SECONDS - _FORGOTTEN)
@@ -106,13 +123,26 @@ def _level(seconds: float, before: float | None) -> float:
     return math.log2(max(left + seconds, 2.0**-_FORGOTTEN)) + moment
 
 
+def _ranked(rows: Sequence[Any]) -> dict[str, int]:
+    """The places of jobs, which come ordered by users."""
+    order, before, user = [], 0, None
+    for row in rows:
+        before = before + 1 if row.user_id == user else row.number or 0
+        user = row.user_id
+        order.append((before, row.level or 0.0, row.created_at, row.id))
+    return {job_id: place for place, (*_, job_id) in enumerate(sorted(order), 1)}
+
+
+def _running() -> sa.Select[Any]:
+    number = sa.func.count().label("number")
+    held = sa.select(jobs.c.user_id, number).where(jobs.c.state == State.CONVERTING, jobs.c.lease_until > now())
+    return held.group_by(jobs.c.user_id)
+
+
 def _by_turn() -> sa.Select[Any]:
     waiting = sa.select(jobs.c.user_id, sa.func.min(jobs.c.created_at).label("since")).where(untried())
     users = waiting.group_by(jobs.c.user_id).subquery()
-    held = sa.select(jobs.c.user_id, sa.func.count().label("number")).where(
-        jobs.c.state == State.CONVERTING, jobs.c.lease_until > now()
-    )
-    running = held.group_by(jobs.c.user_id).subquery()
+    running = _running().subquery()
     joined = users.outerjoin(running, running.c.user_id == users.c.user_id)
     with_time = joined.outerjoin(turns, turns.c.user_id == users.c.user_id)
     order = (sa.func.coalesce(running.c.number, 0), sa.func.coalesce(turns.c.level, 0.0), users.c.since)

@@ -20,6 +20,8 @@ class Identity(Middleware):
         """Raises: Problem (401, 403)."""
         if route.access is Access.TOKEN:
             call.caller = await self._caller(call, route)
+            # For handlers that have to know more than whose request it is.
+            call.request.state.caller = call.caller
         if call.caller:
             demand(route.scope, call.caller.scopes)
             call.arguments["user_id"] = call.caller.user_id

@@ -1,4 +1,4 @@
-"""What the gateway's pages for readers have in common: plain HTML, without a script."""
+"""What pages for readers have in common: plain HTML, without a script. Their style sheets are the gateway's."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""What is new in job_events, asked for by one query for all who follow jobs in this process."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from functions.download import figures, history
+from functions.download.figures import Point
+from functions.download.history import PAGE, Change
+from functions.download.horizon import GIVEN_UP_SECONDS, MAX_MISSING, Horizon
+from functions.shared import database
+from functions.shared.jobs.states import State
+from functions.shared.tables import job_events, jobs, now
+
+__all__ = ["News"]
+
+# Of so many conversions the last reports are kept, to tell their speed.
+MAX_MEASURED = 2000
+
+
+class News:
+    """For one thread. Every method raises Unavailable, and goes on where it was when it is called again."""
+
+    def __init__(self) -> None:
+        self._horizon = _tail()
+        self._pulse = database.Pulse()
+        self._points: dict[str, deque[Point]] = {}
+
+    @property
+    def costs_queries(self) -> bool:
+        """Whether there is no cheaper way to know than to ask."""
+        return not self._pulse.knows
+
+    @property
+    def newest(self) -> int:
+        """The last row of job_events that was seen."""
+        return self._horizon.newest
+
+    @property
+    def settled(self) -> int:
+        """No row of job_events up to this id is still to come."""
+        return self._horizon.settled
+
+    def read(self, watched: Container[str]) -> list[Change]:
+        """What happened since the last call to jobs that are watched, by their own id or their owner's."""
+        if not self._pulse.beat():
+            return []
+        changes: list[Change] = []
+        while len(rows := self._rows()) == PAGE:
+            changes += self._changes(rows, watched)
+        return changes + self._changes(rows, watched)
+
+    def existing(self, table: sa.Table, ids: Collection[str]) -> set[str]:
+        """Which of these rows there still are."""
+        found: set[str] = set()
+        wanted = list(ids)
+        for start in range(0, len(wanted), PAGE):
+            with database.reading() as connection:
+                some = sa.select(table.c.id).where(table.c.id.in_(wanted[start : start + PAGE]))
+                found.update(connection.execute(some).scalars())
+        return found
+
+    def close(self) -> None:
+        """Nobody follows any more."""
+        self._pulse.close()
+
+    def _rows(self) -> Sequence[Any]:
+        new = job_events.c.id > self._horizon.newest
+        wanted = sa.or_(new, job_events.c.id.in_(missing)) if (missing := self._horizon.missing) else new
+        query = sa.select(job_events, jobs.c.user_id).join(jobs, jobs.c.id == job_events.c.job_id).where(wanted)
+        with database.reading() as connection:
+            rows = connection.execute(query.order_by(job_events.c.id).limit(PAGE)).all()
+        self._horizon.saw((row.id for row in rows), time.monotonic())
+        return rows
+
+    def _changes(self, rows: Iterable[Any], watched: Container[str]) -> list[Change]:
+        wanted = [row for row in rows if row.job_id in watched or row.user_id in watched]
+        if not wanted:
+            return []
+        newest = history.newest_rows({row.job_id for row in wanted})
+        return history.changes(wanted, newest, {job_id: self._measured(job_id, wanted) for job_id in newest})
+
+    def _measured(self, job_id: str, rows: Sequence[Any]) -> list[Point]:
+        mine = [Point(row.state, row.progress, row.at) for row in rows if row.job_id == job_id]
+        if mine[-1].state != State.CONVERTING:
+            self._points.pop(job_id, None)
+            return []
+        if job_id in self._points:
+            self._points[job_id].extend(mine)
+        else:
+            # With those of before anybody followed it.
+            self._points[job_id] = deque(figures.points_of([job_id])[job_id], figures.MAX_POINTS)
+        while len(self._points) > MAX_MEASURED:
+            del self._points[next(iter(self._points))]
+        return list(self._points[job_id])
+
+
+def _tail() -> Horizon:
+    """From the newest row on, and with those whose transactions may still be under way."""
+    last = sa.select(job_events.c.id, job_events.c.at).order_by(job_events.c.id.desc()).limit(MAX_MISSING)
+    with database.reading() as connection:
+        rows = connection.execute(last).all()
+    # Twice the time: clocks differ.
+    recent = now() - timedelta(seconds=2 * GIVEN_UP_SECONDS)
+    return Horizon([row.id for place, row in enumerate(rows) if place == 0 or row.at > recent], time.monotonic())
