@@ -133,6 +133,7 @@ CREATED = Success("The upload; its id is the job's.", headers=("Location", "Tus-
 APPENDED = Success("What came is safe.", headers=("Tus-Resumable", "Upload-Offset"))
 UPLOAD = Success("In headers.", headers=("Cache-Control", "Tus-Resumable", "Upload-Offset"))
 
+
 class Again(Struct, forbid_unknown_fields=True):
     """How to convert a video again."""
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.shared import audit
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import deletion, names
 from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem
-from functions.shared.tables import uploads as table
+from functions.shared.tables import jobs
 from functions.sweep import files
 from functions.upload import uploads
 from functions.upload.arrival import Arrival
@@ -67,7 +68,7 @@ def test_a_request_whose_upload_is_deleted_meanwhile_leaves_nothing(store: Blobs
     owner, upload_id = begin()
     arrived = Arrival(owner, uploads.take(owner, upload_id, 0))
     arrived.write([VIDEO[:100]])
-    deletion.delete(rows.read(upload_id))
+    deletion.delete(rows.read(upload_id), audit.SWEEP)
     with pytest.raises(ClaimLost):
         arrived.end()
     assert list(store.all()) == []
@@ -82,8 +83,9 @@ def test_what_nobody_goes_on_with_is_swept_with_its_pieces(store: Blobs) -> None
         arrived.end()
     files.forget_unfinished()
     assert len(list(store.all())) == 2
-    rows.change(table, table.c.job_id == upload_id, expires_at=rows.ago(1))
+    rows.change(jobs, jobs.c.id == upload_id, lease_until=rows.ago(1), updated_at=rows.ago(100_000))
     files.forget_unfinished()
+    files.delete_unwanted()
     assert (list(store.all()), rows.read(upload_id), rows.read(other).state) == ([], None, "receiving")
 
 

@@ -13,14 +13,14 @@ from starlette.requests import Request
 
 from functions.download import link_pages, links, listing
 from functions.download.link_shapes import NewLink
-from functions.shared import tokens
+from functions.shared import audit, tokens
 from functions.shared.jobs import deletion
 from functions.shared.jobs.states import State
 from functions.shared.problems import MARK, PROBLEMS, Problem
 from functions.shared.tables import jobs as table
 from functions.shared.tables import links as made_links
 from functions.shared.tables import now
-from functions.sweep import rows as swept
+from functions.sweep import retention
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets")
@@ -122,7 +122,7 @@ def test_one_that_is_altered_is_none(user: str, job: str, change: Any) -> None:
 
 def test_of_a_deleted_job_it_is_not_found(user: str, job: str) -> None:
     _, signed = make(user, job)
-    deletion.delete(rows.read(job))
+    deletion.delete(rows.read(job), audit.SWEEP)
     assert refused(signed) == (404, "not-found")
 
 
@@ -180,7 +180,7 @@ def test_links_that_are_over_make_room_and_are_swept(user: str, job: str, monkey
     other = rows.job(State.DONE, owner=user)
     make(user, other)
     rows.change(made_links, made_links.c.job_id == other, expires_at=rows.ago(1))
-    swept.forget()
+    retention.forget()
     assert links.job_behind(kept).id == job
     rows.change(made_links, made_links.c.job_id == other, expires_at=now() + timedelta(hours=1))
     assert links.every(user, other).items == []

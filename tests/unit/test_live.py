@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from functions.download import figures, follower, live
-from functions.shared import database
+from functions.shared import audit, database
 from functions.shared.jobs import changes, deletion, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
@@ -198,7 +198,7 @@ def test_a_job_that_is_deleted_is_told_to_be_gone(user: str, job: str, monkeypat
     async def follow(job_id: str) -> list[Seen]:
         async with listen(user, job_id) as events, listen(user) as all_of_mine:
             first = [await anext(events), await anext(all_of_mine)]
-            deletion.delete(rows.read(job))
+            deletion.delete(rows.read(job), audit.SWEEP)
             return [*first, await anext(events), await anext(all_of_mine)]
 
     seen = asyncio.run(follow(job))

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.download import waiting
-from functions.shared import database
+from functions.shared import audit, database
 from functions.shared.jobs import changes, deletion, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
@@ -138,7 +138,7 @@ def test_with_a_tag_and_nothing_new_it_is_as_before_when_the_time_is_over(user: 
 def test_a_job_that_is_deleted_meanwhile_is_not_found(user: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.download.follower.LOOK_SECONDS", 0.1)
     with pytest.raises(Problem) as caught:
-        meanwhile(user, job, lambda: deletion.delete(rows.read(job)), Prefer=LONG)
+        meanwhile(user, job, lambda: deletion.delete(rows.read(job), audit.SWEEP), Prefer=LONG)
     assert caught.value.status == 404
 
 
