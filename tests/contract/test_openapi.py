@@ -54,6 +54,7 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token/revoke": [negative_data_rejection],
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    "POST /v1/jobs/{job_id}/retry": [positive_data_acceptance],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     # A time to come, and no more than twenty of them.
     "POST /v1/api-keys": [positive_data_acceptance],
