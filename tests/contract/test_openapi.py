@@ -55,6 +55,7 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token/revoke": [negative_data_rejection],
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    "POST /v1/jobs/{job_id}/retry": [positive_data_acceptance],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     # Which headers go together, and that the version is one of them, is said by the protocol.
     "POST /v1/uploads": [*_LOOSEST],

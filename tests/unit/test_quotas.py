@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+import functions.upload.crowd as crowd
 from events.catalogue import ConversionFailed, VideoSubmitted
 from functions.login import accounts
 from functions.shared import database, quotas
@@ -21,7 +22,7 @@ from functions.shared.quotas import OverQuota
 from functions.shared.tables import converted, jobs, users
 from functions.shared.tables import quotas as overrides
 from functions.sweep import retention
-from functions.upload import crowd, intake, submitted
+from functions.upload import intake, submitted
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")
