@@ -136,3 +136,13 @@ def test_a_rest_of_a_rest_is_read_at_once_however_often() -> None:
     for _ in range(3000):
         file = file.rest(1)
     assert file.peek(0, 5000) == bytes(2000)
+
+
+def test_what_is_glanced_at_is_fetched_alone_unless_it_is_there() -> None:
+    source = Bytes(bytes(range(256)) * 4096)
+    file = RangeFile(source)
+    assert file.glance(500_000, 16) == file.glance(500_000, 16) == bytes(range(32, 48))
+    assert source.requests == [[(500_000, 16)]] * 2
+    assert file.peek(500_000, 1) == b" "
+    assert (file.glance(500_001, 16), len(source.requests)) == (bytes(range(33, 49)), 3)
+    assert (file.glance(file.size - 4, 16), file.glance(file.size, 16)) == (b"\xfc\xfd\xfe\xff", b"")

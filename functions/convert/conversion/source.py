@@ -137,6 +137,14 @@ class RangeFile:
             parts += self._window_at(position + len(parts)).read(position + len(parts), stop)
         return bytes(parts)
 
+    def glance(self, position: int, size: int) -> bytes:
+        """As `peek`, where hardly anything around these bytes is wanted: what is not here is fetched alone."""
+        size = max(min(size, self.size - position), 0)
+        for window in self._windows:
+            if window.start <= position and position + size <= window.stop:
+                return window.read(position, position + size)
+        return b"".join(self._fetched([(position, size)])) if size else b""
+
     def keep_only(self, ranges: Iterable[tuple[int, int]]) -> None:
         """From now on, take bytes outside of these (start, stop) for zeros, and never fetch them."""
         if self._wanted != [(0, self.size)]:

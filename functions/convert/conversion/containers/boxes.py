@@ -27,10 +27,10 @@ class Box:
     stop: int
 
 
-def boxes(file: RangeFile, start: int, stop: int) -> Iterator[Box]:
-    """The boxes between two positions; the last one may reach past `stop`."""
+def boxes(file: RangeFile, start: int, stop: int, *, glancing: bool = False) -> Iterator[Box]:
+    """The boxes between two positions; the last one may reach past `stop`. `glancing`: nobody wants what is in them."""
     for _ in range(_MAX_BOXES):
-        box = _box(file, start, stop)
+        box = _box((file.glance if glancing else file.peek)(start, 16), start, stop)
         if box is None:
             break
         yield box
@@ -42,7 +42,8 @@ def next_file(file: RangeFile) -> int | None:
 
     A recorder may write its head again before more fragments of the same recording: their clock goes on.
     """
-    heads = (box for box in boxes(file, 0, file.size) if box.kind == b"ftyp" and box.start)
+    top = boxes(file, 0, file.size, glancing=True)
+    heads = (box for box in top if box.kind == b"ftyp" and box.start)
     return next((box.start for box in heads if not _goes_on(file, box)), None)
 
 
@@ -56,8 +57,7 @@ def _goes_on(file: RangeFile, head: Box) -> bool:
     return bool(times) and all(any(file.peek(box.content + 4, 8)[: box.stop - box.content - 4]) for box in times)
 
 
-def _box(file: RangeFile, start: int, stop: int) -> Box | None:
-    head = file.peek(start, 16)
+def _box(head: bytes, start: int, stop: int) -> Box | None:
     if start + 8 > stop or len(head) < 8:
         return None
     size, content = int.from_bytes(head[:4], "big"), start + 8
