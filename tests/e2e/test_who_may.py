@@ -269,7 +269,7 @@ def upload_of(owner: User) -> str:
 
 def called(client: httpx.Client, method: str, path: str, credential: str | None = None) -> httpx.Response:
     """The answer, or the head of a stream. To resumable uploads, what their protocol wants is said."""
-    headers = TUS if path.startswith("/v1/uploads") else {}
+    headers = dict(TUS) if path.startswith("/v1/uploads") else {}
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
     with client.stream(method, path, headers=headers) as answer:
         if answer.headers.get("Content-Type") != "text/event-stream":
