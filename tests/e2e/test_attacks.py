@@ -397,7 +397,7 @@ def test_somebody_elses_upload_and_its_parts(user: User, owner: User, audiolift:
     owner.http.delete(path, headers=tus).raise_for_status()
 
 
-@pytest.mark.parametrize("path", ["..%2fvideo", "%00", "'", "0" * 31 + "%0a", "../../v1/jobs", "A" * 32])
+@pytest.mark.parametrize("path", ["..%2fvideo", "%00", "'", "0" * 31 + "%0a", "%2e%2e%2fjobs", "A" * 32])
 def test_an_upload_that_is_a_path(user: User, path: str) -> None:
     for method in ("HEAD", "PATCH", "DELETE"):
         sent = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}

@@ -307,7 +307,7 @@ def called(client: httpx.Client, method: str, path: str, credential: str | None 
 
     To resumable uploads, what their protocol wants is said; where a password is asked for, it is everybody's here.
     """
-    headers = TUS if path.startswith("/v1/uploads") else {}
+    headers = dict(TUS) if path.startswith("/v1/uploads") else {}
     headers |= {"Authorization": f"Bearer {credential}"} if credential else {}
     body = {"password": PASSWORD} if "/identities/" in path else None
     with client.stream(method, path, headers=headers, json=body) as answer:
