@@ -9,7 +9,7 @@ const { soundOf } = await import(pathToFileURL(module));
 const sizes = [];
 for (let at = 0; at < paths.length; at += 2) {
   const sound = await soundOf(await openAsBlob(paths[at]));
-  if (sound) await writeFile(paths[at + 1], await sound.read(0, sound.size));
+  if (sound) await writeFile(paths[at + 1], sound.stream());
   sizes.push(sound?.size ?? null);
 }
 console.log(JSON.stringify(sizes));

@@ -1,4 +1,4 @@
-"""What the page sends of a video gives the same MP3 as the whole video does, to the byte; what looks wrong is sent whole."""
+"""What the page sends of a video gives the same MP3 as all of it, to the byte; what looks wrong is sent whole."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ KINDS: dict[str, tuple[list[str], list[str], list[str]]] = {
         for container, codecs in {
             "mp4": "aac libopus flac libmp3lame ac3 eac3 alac dca mp2",
             "mov": "aac alac pcm_s16le pcm_s24be pcm_f32le pcm_mulaw adpcm_ima_qt",
-            "mkv": "aac libopus flac libmp3lame ac3 eac3 alac dca mp2 pcm_s16le pcm_s24le libvorbis truehd tta wavpack wmav2",
+            "mkv": "aac libopus flac libmp3lame ac3 eac3 alac dca mp2 pcm_s16le pcm_s24le libvorbis truehd tta wavpack "
+            "wmav2",
         }.items()
         for codec in codecs.split()
     },
@@ -63,7 +64,11 @@ KINDS: dict[str, tuple[list[str], list[str], list[str]]] = {
         sound(),
         [*X264, "-c:a", "aac", *flags("frag_keyframe", "empty_moov", "default_base_moof")],
     ),
-    "fragment-for-each-picture.mp4": (PICTURES, sound(), [*X264, "-c:a", "aac", *flags("frag_every_frame", "empty_moov")]),
+    "fragment-for-each-picture.mp4": (
+        PICTURES,
+        sound(),
+        [*X264, "-c:a", "aac", *flags("frag_every_frame", "empty_moov")],
+    ),
     "segments.mp4": (
         PICTURES,
         sound(),
@@ -98,6 +103,12 @@ WHOLE: dict[str, tuple[list[str], list[str], list[str]]] = {
     "silent.mp4": (PICTURES, [], X264),
     "silent.mkv": (PICTURES, [], X264),
 }
+# One of each way to say what lies where.
+DAMAGED = [
+    *("aac.mp4", "index-first.mp4", "pcm_s16le.mov", "two-tracks.mp4", "fragments.mp4", "segments.mp4", "dash.mp4"),
+    *("aac.mkv", "as-a-browser-records.webm", "two-tracks.mkv"),
+]
+Kinds = dict[str, tuple[Path, Path | None]]  # a video, and what is sent instead of it
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "two-tracks.mp4": [{"track": 0}, {"tracks": "mix"}, {"language": "de"}],
     "two-tracks.mkv": [{"track": 1}, {"tracks": "mix"}, {"language": "en"}],
@@ -111,7 +122,7 @@ def ffmpeg(*words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path | None]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Kinds:
     """Each kind, and what is sent instead of it."""
     folder = tmp_path_factory.mktemp("kinds")
     for name, inputs in (KINDS | WHOLE).items():
@@ -165,7 +176,7 @@ def outcome(video: Path, options: dict[str, Any] | None = None) -> tuple[Any, ..
 
 
 @pytest.mark.parametrize("name", [*KINDS, *DESCRIBED])
-def test_the_mp3_is_the_same_to_the_byte(made: dict[str, tuple[Path, Path | None]], name: str) -> None:
+def test_the_mp3_is_the_same_to_the_byte(made: Kinds, name: str) -> None:
     video, sent = made[name]
     assert sent, "it is sent whole"
     assert sent.stat().st_size < 0.8 * video.stat().st_size
@@ -175,7 +186,7 @@ def test_the_mp3_is_the_same_to_the_byte(made: dict[str, tuple[Path, Path | None
         assert outcome(sent, options)[0]
 
 
-def test_chapters_make_the_same_files(made: dict[str, tuple[Path, Path | None]]) -> None:
+def test_chapters_make_the_same_files(made: Kinds) -> None:
     for name in DESCRIBED[:3]:
         video, sent = made[name]
         assert sent
@@ -185,7 +196,7 @@ def test_chapters_make_the_same_files(made: dict[str, tuple[Path, Path | None]])
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_what_is_not_in_the_table_is_sent_whole(made: dict[str, tuple[Path, Path | None]], name: str) -> None:
+def test_what_is_not_in_the_table_is_sent_whole(made: Kinds, name: str) -> None:
     assert made[name][1] is None
 
 
@@ -201,11 +212,8 @@ def test_no_more_is_sent_than_the_sound_and_its_index(tmp_path: Path) -> None:
         assert sent.stat().st_size < 1.05 * alone.stat().st_size
 
 
-@pytest.mark.parametrize("name", ["aac.mp4", "index-first.mp4", "pcm_s16le.mov", "fragments.mp4", "segments.mp4", "aac.mkv",
-    "as-a-browser-records.webm", "two-tracks.mkv"])  # fmt: skip
-def test_whatever_is_damaged_ends_as_it_would_have(
-    made: dict[str, tuple[Path, Path | None]], name: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", DAMAGED)
+def test_whatever_is_damaged_ends_as_it_would_have(made: Kinds, name: str, tmp_path: Path) -> None:
     """Cut off, with bytes changed, with a part missing: the same MP3, warning or failure as of the whole file."""
     whole, chance = made[name][0].read_bytes(), random.Random(name)
     damaged = [_damaged(whole, chance, number, tmp_path / f"{number}-{name}") for number in range(12)]
@@ -228,7 +236,7 @@ def _damaged(whole: bytes, chance: random.Random, number: int, path: Path) -> Pa
     return path
 
 
-def test_a_file_that_is_cut_off_is_always_sent_whole(made: dict[str, tuple[Path, Path | None]], tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_is_always_sent_whole(made: Kinds, tmp_path: Path) -> None:
     cut = []
     for name in ("index-first.mp4", "aac.mkv", "fragments.mp4", "libopus.webm"):
         whole = made[name][0].read_bytes()
@@ -239,12 +247,29 @@ def test_a_file_that_is_cut_off_is_always_sent_whole(made: dict[str, tuple[Path,
     assert sound_only(*cut) == [None] * len(cut)
 
 
-def test_two_files_joined_end_to_end_are_sent_whole(made: dict[str, tuple[Path, Path | None]], tmp_path: Path) -> None:
+def test_two_files_joined_end_to_end_are_sent_whole(made: Kinds, tmp_path: Path) -> None:
     joined = []
     for name in ("aac.mp4", "aac.mkv", "fragments.mp4"):
         joined.append(tmp_path / name)
         joined[-1].write_bytes(made[name][0].read_bytes() * 2)
     assert sound_only(*joined) == [None] * len(joined)
+
+
+def test_pictures_that_are_put_together_of_parts_are_sent_whole(made: Kinds, tmp_path: Path) -> None:
+    """A second entry in the edit list of the pictures, at the first of all tracks."""
+    data = bytearray(made["aac.mp4"][0].read_bytes())
+    edits = data.index(b"elst") - 4
+    count = edits + 12
+    end = edits + int.from_bytes(data[edits : edits + 4])
+    data[end:end] = data[end - 12 : end]
+    data[count : count + 4] = (int.from_bytes(data[count : count + 4]) + 1).to_bytes(4)
+    for kind in (b"moov", b"trak", b"edts", b"elst"):
+        at = data.index(kind) - 4
+        data[at : at + 4] = (int.from_bytes(data[at : at + 4]) + 12).to_bytes(4)
+    (tmp_path / "parts.mp4").write_bytes(data)
+    assert data.index(b"moov") > data.index(b"mdat"), "what lies behind the index has moved"
+    assert outcome(tmp_path / "parts.mp4")[0]
+    assert sound_only(tmp_path / "parts.mp4") == [None]
 
 
 def test_what_is_no_video_is_sent_whole(tmp_path: Path) -> None:
@@ -254,6 +279,6 @@ def test_what_is_no_video_is_sent_whole(tmp_path: Path) -> None:
     assert sound_only(*(tmp_path / name for name in files)) == [None] * len(files)
 
 
-def test_the_module_needs_no_page(made: dict[str, tuple[Path, Path | None]], tmp_path: Path) -> None:
+def test_the_module_needs_no_page(made: Kinds, tmp_path: Path) -> None:
     shutil.copy(made["aac.mp4"][0], tmp_path / "x.mp4")
     assert sound_only(tmp_path / "x.mp4") == [tmp_path / "sound-of-x.mp4"]

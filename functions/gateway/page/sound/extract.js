@@ -11,33 +11,35 @@
 
 import { mp4 } from "./mp4.js";
 import { matroska } from "./matroska.js";
-import { Source, Unsure } from "./source.js";
+import { Parts } from "./parts.js";
+import { Source } from "./source.js";
 
 const KINDS = [mp4, matroska];
 const HEAD = 1024;
-// Less than a fifth is not worth the risk.
-const WORTHWHILE = 0.8;
 
 /**
- * What to send instead of a Blob or File: {size, read}, where `read(start, stop, signal)` resolves to these bytes of it,
- * in memory that does not grow with the file. Null where the file had better be sent as it is: what it is is not known, or
- * it looks damaged, or little would be saved. `onProgress` gets 0–1; once `signal` is aborted, an AbortError is thrown.
+ * What to send instead of a Blob or File, as a Blob: it refers to the file or to what the browser stores outside of the page's
+ * memory. Null where the file had better be sent as it is: what it is is not known, or it looks damaged, or little would be
+ * saved. `onProgress` gets 0–1; once `signal` is aborted, its reason is thrown.
  */
 export async function soundOf(file, { signal, onProgress } = {}) {
-  const recipe = await recipeOf(new Source(file, { signal, onProgress }));
-  if (!recipe || recipe.size > WORTHWHILE * file.size) return null;
-  const source = new Source(file);
-  return { size: recipe.size, read: (start, stop) => recipe.read(source, start, stop) };
+  try {
+    return await taken(new Source(file, { signal, onProgress }), file.type);
+  } catch {
+    // Unsure, or numbers so wild that something broke over them. What cannot be read is for the upload to tell.
+    signal?.throwIfAborted();
+    return null;
+  }
 }
 
-async function recipeOf(source) {
+async function taken(source, type) {
   const head = await source.upTo(0, HEAD);
   const kind = KINDS.find(({ begins }) => begins(head));
-  try {
-    return kind ? await kind.recipe(source) : null;
-  } catch (error) {
-    // What cannot be read, for instance because it was moved meanwhile, is for the upload to tell.
-    if (error instanceof Unsure || error.name === "NotReadableError" || error.name === "NotFoundError") return null;
-    throw error;
-  }
+  if (!kind) return null;
+  const parts = new Parts(source);
+  await kind.take(source, parts);
+  const blob = parts.blob(type);
+  // A browser that has no room for a blob says so when it is read.
+  await blob.slice(-1).arrayBuffer();
+  return blob;
 }

@@ -1,49 +1,48 @@
 /** MP4 in fragments (ISO/IEC 14496-12, 8.8 and 8.16): what phones stream, browsers record and OBS writes. */
 
 import { boxOf, child, copyOf, inside } from "./boxes.js";
-import { joined, putUint, uint, viewOf } from "./bytes.js";
+import { putUint, uint, viewOf } from "./bytes.js";
 import { readsItself } from "./descriptions.js";
 import { dataHeader, sorted, tracksOf } from "./mp4.js";
-import { Recipe } from "./recipe.js";
+import { runOf } from "./runs.js";
+import { putAccessPoints, putSegments } from "./segments.js";
 import { sure } from "./source.js";
-import { STUB } from "./stubs.js";
-import { rows, sizesOf } from "./tables.js";
+import { sizesOf } from "./tables.js";
 
 // All headers of fragments together, which stay in memory; and one of them.
 const [MAX_HEADERS, MAX_HEADER] = [64 * 1024 * 1024, 8 * 1024 * 1024];
-const STUBS = 16;
 const KEPT = ["ftyp", "styp", "udta", "uuid", "pdin", "prft"];
 const FILLING = ["free", "skip", "wide"];
-// Flags of tfhd (8.8.7) and of trun (8.8.8).
+// Flags of tfhd (8.8.7).
 const [BASE, DESCRIPTION, DURATION, SIZE, FLAGS, FROM_FRAGMENT] = [0x1, 0x2, 0x8, 0x10, 0x20, 0x20000];
-const [OFFSET, FIRST_FLAGS, ...OF_SAMPLES] = [0x1, 0x4, 0x100, 0x200, 0x400, 0x800];
-const OF_SIZE = 0x200;
 
-/** The recipe of such a file: the boxes at its `top`, and its `moov` in `bytes`. */
-export async function fragmented(source, top, bytes, moov) {
+/** Puts into `parts` what is to be sent of such a file: the boxes at its `top`, and its `moov` in `bytes`. */
+export async function takeFragments(source, top, bytes, moov, parts) {
   const tracks = tracksOf(bytes, moov);
   sure(tracks.every((track) => sizesOf(bytes, track).count === 0), "a part of it is not in fragments");
   const { kept } = sorted(tracks);
   // Where each of several tracks has sound is looked for by seeking, which goes by what is in the fragments.
   sure(kept.length === 1, "it has several tracks");
   sure(readsItself(bytes, kept[0]), "what the sound is like is not told at the beginning");
-  const writer = new Writer(source, kept[0].number, defaultSizes(bytes, moov));
+  const writer = new Writer(source, kept[0].number, defaults(bytes, moov));
   for (let number = 0; number < top.length; number++) await writer.take(top[number], top[number + 1]);
-  return writer.recipe();
+  await writer.putInto(parts);
 }
 
-/** The size that samples have where nothing else is said, by track (8.8.3). */
-function defaultSizes(bytes, moov) {
+/** The {duration, size} that samples have where nothing else is said, by track (8.8.3). */
+function defaults(bytes, moov) {
   const extension = child(bytes, moov, "mvex");
   const found = extension ? inside(bytes, extension).filter(({ kind }) => kind === "trex") : [];
-  return new Map(found.map((box) => [uint(bytes, box.content + 4, 4), uint(bytes, box.content + 16, 4)]));
+  const [number, duration, size] = [4, 12, 16].map((place) => (box) => uint(bytes, box.content + place, 4));
+  return new Map(found.map((box) => [number(box), { duration: duration(box), size: size(box) }]));
 }
 
 /** Takes the boxes of a file in order, and makes the new ones. */
 class Writer {
   #source;
   #kept; // the number of the track that stays whole
-  #sizes;
+  #defaults;
+  #time = null; // when the next sample of that track begins
   #seen = new Set(); // the other tracks, of which there are stubs
   #made = []; // {size, bytes or box or ranges}
   #moved = new Map(); // where boxes were → where they are
@@ -52,10 +51,10 @@ class Writer {
   #headers = 0;
   #data = null; // what stays of the next mdat: {header, ranges}
 
-  constructor(source, kept, sizes) {
+  constructor(source, kept, defaults) {
     this.#source = source;
     this.#kept = kept;
-    this.#sizes = sizes;
+    this.#defaults = defaults;
   }
 
   async take(box, next) {
@@ -68,15 +67,13 @@ class Writer {
     this.#moved.set(box.stop, this.#at);
   }
 
-  recipe() {
+  async putInto(parts) {
     for (const { box, bytes } of this.#indexes) this.#put(box, bytes);
-    const recipe = new Recipe();
     for (const { bytes, box, ranges } of this.#made) {
-      if (bytes) recipe.put(bytes);
-      else if (box) recipe.keep(box.start, box.stop);
-      else recipe.keepAll(ranges);
+      if (bytes) parts.put(bytes);
+      else if (box) await parts.keep(box.start, box.stop);
+      else await parts.keepAll(ranges);
     }
-    return recipe;
   }
 
   #add(made) {
@@ -128,8 +125,18 @@ class Writer {
     const base = head.base ?? (head.isFromFragment || traf === firstTrack(bytes, box) ? box.start : null);
     const runs = parts.filter(({ kind }) => kind === "trun");
     sure(isFirst(traf, bytes, box) || head.base !== null || head.isFromFragment, "where samples lie depends on others");
-    const size = head.size ?? this.#sizes.get(head.number) ?? 0;
-    return trackPart(bytes, parts, head, base ?? box.start, size, isKept ? runs : runs.slice(0, 1), isKept);
+    const { duration = 0, size = 0 } = this.#defaults.get(head.number) ?? {};
+    const usual = { duration: head.duration ?? duration, size: head.size ?? size };
+    const part = trackPart(bytes, parts, head, base ?? box.start, usual, isKept ? runs : runs.slice(0, 1), isKept);
+    if (isKept) this.#checkTime(bytes, parts.find(({ kind }) => kind === "tfdt"), part.duration);
+    return part;
+  }
+
+  // Each fragment says when it begins (8.8.12). It looks damaged where that is not the end of the one before.
+  #checkTime(bytes, box, duration) {
+    const time = box ? uint(bytes, box.content + 4, bytes[box.content] === 1 ? 8 : 4) : this.#time;
+    sure(this.#time === null || time === this.#time, "there is a hole between fragments, or an overlap");
+    this.#time = time === null ? null : time + duration;
   }
 
   // Where the new fragment's samples lie, once it is known how long its header is.
@@ -169,7 +176,7 @@ const firstTrack = (bytes, box) =>
   inside(bytes, { content: box.content - box.start, stop: bytes.length }).find(({ kind }) => kind === "traf");
 const isFirst = (traf, bytes, box) => firstTrack(bytes, box).start === traf.start;
 
-/** The header of a track in a fragment: its number, and where and how large samples are if it says so. */
+/** The header of a track in a fragment: its number, and where, how long and how large samples are if it says so. */
 function trackHead(bytes, box) {
   sure(box, "a part of a fragment is of no track");
   const flags = uint(bytes, box.content + 1, 3);
@@ -181,7 +188,7 @@ function trackHead(bytes, box) {
   };
   const basePlace = take(BASE, 8);
   take(DESCRIPTION, 4);
-  take(DURATION, 4);
+  const durationPlace = take(DURATION, 4);
   const sizePlace = take(SIZE, 4);
   take(FLAGS, 4);
   sure(at <= box.stop, "a header is cut off");
@@ -189,94 +196,31 @@ function trackHead(bytes, box) {
     number: uint(bytes, box.content + 4, 4),
     base: basePlace === null ? null : uint(bytes, basePlace, 8),
     basePlace,
+    duration: durationPlace === null ? null : uint(bytes, durationPlace, 4),
     size: sizePlace === null ? null : uint(bytes, sizePlace, 4),
     isFromFragment: Boolean(flags & FROM_FRAGMENT),
   };
 }
 
-/** A `traf` with these runs, whole or as stubs: {bytes, runs, base}, where in `bytes` the places are to be written. */
-function trackPart(bytes, parts, head, base, size, runs, isWhole) {
+/**
+ * A `traf` with these runs, whole or as stubs: {bytes, runs, base, duration}. `base` and `at` of a run are where in `bytes` places are
+ * to be written; `usual` is what is the same for all samples.
+ */
+function trackPart(bytes, parts, head, base, usual, runs, isWhole) {
   const [made, found] = [[], []];
   let at = 8;
   let basePlace = null;
+  let duration = 0;
   for (const part of parts) {
     sure(!["saiz", "saio", "senc"].includes(part.kind), "a fragment is encrypted");
     if (part.kind === "trun" && !runs.includes(part)) continue;
     if (!isWhole && !["tfhd", "tfdt", "trun"].includes(part.kind)) continue;
-    const run = part.kind === "trun" ? runOf(bytes, part, base, size, isWhole) : null;
+    const run = part.kind === "trun" ? runOf(bytes, part, base, usual, isWhole) : null;
+    duration += run?.duration ?? 0;
     made.push(run ? run.bytes : copyOf(bytes, part));
     if (part.kind === "tfhd" && head.basePlace !== null) basePlace = at + head.basePlace - part.start;
     if (run?.ranges.length) found.push({ at: at + run.place, ranges: run.ranges });
     at += made.at(-1).length;
   }
-  return { bytes: boxOf("traf", ...made), runs: found, base: basePlace };
-}
-
-/** A run of samples (8.8.8): {bytes, place, ranges}. As stubs, it is its first samples, each with a size of its own. */
-function runOf(bytes, box, base, size, isWhole) {
-  const flags = uint(bytes, box.content + 1, 3);
-  sure(flags & OFFSET, "where samples lie depends on others");
-  const start = base + viewOf(bytes).getInt32(box.content + 8);
-  const count = uint(bytes, box.content + 4, 4);
-  const first = box.content + 12 + (flags & FIRST_FLAGS ? 4 : 0);
-  const width = OF_SAMPLES.reduce((sum, flag) => sum + (flags & flag ? 4 : 0), 0);
-  sure(first + count * width <= box.stop, "a run is cut off");
-  const before = flags & OF_SAMPLES[0] ? 4 : 0;
-  const sizeOf = (number) => (flags & OF_SIZE ? uint(bytes, first + number * width + before, 4) : size);
-  const sizes = Array.from({ length: count }, (_, number) => sizeOf(number));
-  if (!isWhole) return stubRun(bytes, box, { flags, start, first, width, before, sizes });
-  const length = sizes.reduce((sum, each) => sum + each, 0);
-  return { bytes: copyOf(bytes, box), place: box.content - box.start + 8, ranges: length ? [[start, length]] : [] };
-}
-
-function stubRun(bytes, box, { flags, start, first, width, before, sizes }) {
-  const count = Math.min(sizes.length, STUBS);
-  const head = bytes.slice(box.content, first);
-  putUint(head, 1, 3, flags | OF_SIZE);
-  putUint(head, 4, 4, count);
-  const [samples, ranges] = [[], []];
-  for (let number = 0, at = start; number < count; at += sizes[number++]) {
-    const row = bytes.slice(first + number * width, first + (number + 1) * width);
-    const length = Math.min(sizes[number], STUB);
-    const own = new Uint8Array(4);
-    putUint(own, 0, 4, length);
-    samples.push(row.subarray(0, before), own, row.subarray(before + (flags & OF_SIZE ? 4 : 0)));
-    if (length) ranges.push([at, length]);
-  }
-  return { bytes: boxOf("trun", head, ...samples), place: 16, ranges };
-}
-
-/** An index of segments (8.16.3): each entry says how many bytes it stands for. */
-function putSegments(bytes, box, moved) {
-  const content = box.content - box.start;
-  const wide = bytes[content] ? 8 : 4;
-  const offset = uint(bytes, content + 12 + wide, wide);
-  const count = uint(bytes, content + 12 + 2 * wide + 2, 2);
-  let old = box.stop + offset;
-  sure(content + 16 + 2 * wide + count * 12 <= bytes.length, "an index is cut off");
-  putUint(bytes, content + 12 + wide, wide, moved(old) - moved(box.stop));
-  for (let number = 0; number < count; number++) {
-    const at = content + 16 + 2 * wide + number * 12;
-    const [value, next] = [uint(bytes, at, 4), old + (uint(bytes, at, 4) & 0x7fffffff)];
-    const size = moved(next) - moved(old);
-    sure(size < 2 ** 31, "a segment is too large");
-    putUint(bytes, at, 4, value >= 2 ** 31 ? size + 2 ** 31 : size);
-    old = next;
-  }
-}
-
-/** The index of random access points (8.8.9): where the fragment of each lies. */
-function putAccessPoints(bytes, moved) {
-  for (const box of inside(bytes, { content: 8, stop: bytes.length })) {
-    if (box.kind !== "tfra") continue;
-    const wide = bytes[box.content] === 1 ? 8 : 4;
-    const lengths = bytes[box.content + 11];
-    const numbers = ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3) + 3;
-    const count = uint(bytes, box.content + 12, 4);
-    sure(box.content + 16 + count * (2 * wide + numbers) <= box.stop, "an index is cut off");
-    for (let number = 0; number < count; number++) {
-      const at = box.content + 16 + number * (2 * wide + numbers) + wide;
-      putUint(bytes, at, wide, moved(uint(bytes, at, wide)));
-    }
-  }
+  return { bytes: boxOf("traf", ...made), runs: found, base: basePlace, duration };
 }

@@ -1,9 +1,8 @@
 /** Matroska and WebM (RFC 9559). */
 
-import { joined, putUint, uint } from "./bytes.js";
+import { putUint, uint } from "./bytes.js";
 import { CLUSTER, throughCluster } from "./clusters.js";
 import { elementsIn, firstOf, header, headerOf, LONGEST_HEADER, numberOf } from "./ebml.js";
-import { Recipe } from "./recipe.js";
 import { sure } from "./source.js";
 
 const [EBML, SEGMENT, VOID, CRC] = [0x1a45dfa3, 0x18538067, 0xec, 0xbf];
@@ -15,36 +14,38 @@ const [TRACK, NUMBER, TYPE, ENCODINGS, ENCODING] = [0xae, 0xd7, 0x83, 0x6d80, 0x
 const [COMPRESSION, METHOD, STRIPPED] = [0x5034, 0x4254, 3];
 const [PICTURES, SOUND] = [1, 2];
 const VERBATIM = [INFO, ATTACHMENTS, CHAPTERS, TAGS, TRACKS];
-const MAX_ELEMENT = 32 * 1024 * 1024;
+// What of one element is in memory.
+const [MAX_ELEMENT, MAX_CLUSTER] = [32 * 1024 * 1024, 64 * 1024 * 1024];
 // FFmpeg looks for the tracks in five seconds and 5 MB: where it found sound there, it finds it, too, with pictures left out.
 const [PROBED_SECONDS, PROBED] = [4.5, 4_500_000];
 
 export const matroska = {
   begins: (head) => head.length > 8 && uint(head, 0, 4) === EBML,
-  recipe: matroskaRecipe,
+  take: takeMatroska,
 };
 
-async function matroskaRecipe(source) {
+/** Puts into `parts` what is to be sent of a Source. */
+async function takeMatroska(source, parts) {
   const start = headerOf(await source.upTo(0, LONGEST_HEADER));
   const at = start.header + start.size;
   const segment = headerOf(await source.upTo(at, LONGEST_HEADER));
   sure(segment.id === SEGMENT, "it has no segment");
   const content = at + segment.header;
   sure(segment.size === null || content + segment.size === source.size, "it is cut off, or more follows");
-  const writer = new Writer(source, content);
-  await writer.read();
-  const recipe = new Recipe();
-  recipe.keep(0, at);
-  if (segment.size === null) recipe.keep(at, content);
-  else recipe.put(header(SEGMENT, writer.size));
-  return writer.addTo(recipe);
+  await parts.keep(0, at);
+  const head = segment.size === null ? (await source.bytes(at, content - at)).slice() : header(SEGMENT, 0);
+  parts.hold(head);
+  const begin = parts.size;
+  await new Writer(source, content, parts).read();
+  if (segment.size !== null) head.set(header(SEGMENT, parts.size - begin));
 }
 
 /** Takes the elements of a segment in order. */
 class Writer {
   #source;
   #content; // where the segment's content begins, from which its positions count
-  #made = []; // {size, keep} or {size, bytes} or {size, cluster, tracks}
+  #parts;
+  #begin; // where the segment's content begins in what is sent
   #moved = new Map(); // where elements were → where they are, in the segment
   #indexes = [];
   #tracks = null; // {sounds, others}
@@ -53,11 +54,12 @@ class Writer {
   #origin = null; // when and where the first block of all is
   #heard = new Set(); // the tracks of sound of which there was a block
   #hasCues = false;
-  size = 0;
 
-  constructor(source, content) {
+  constructor(source, content, parts) {
     this.#source = source;
     this.#content = content;
+    this.#parts = parts;
+    this.#begin = parts.size;
   }
 
   async read() {
@@ -66,7 +68,7 @@ class Writer {
       const element = { id: found.id, start: at, content: at + found.header, stop: null };
       if (found.size !== null) element.stop = element.content + found.size;
       sure(element.stop === null ? found.id === CLUSTER : element.stop <= this.#source.size, "an element does not fit");
-      this.#moved.set(at - this.#content, this.size);
+      this.#moved.set(at - this.#content, this.#parts.size - this.#begin);
       at = found.id === CLUSTER ? await this.#cluster(element) : await this.#other(element);
     }
     sure(this.#tracks && this.#heard.size === this.#tracks.sounds.size, "a track has no sound");
@@ -75,31 +77,16 @@ class Writer {
     for (const { id, bytes } of this.#indexes) this.#put(id, bytes);
   }
 
-  addTo(recipe) {
-    for (const { size, keep, bytes, make } of this.#made) {
-      if (bytes) recipe.put(bytes);
-      else if (keep) recipe.keep(keep.start, keep.stop);
-      else recipe.later(size, make);
-    }
-    return recipe;
-  }
-
-  #add(made) {
-    this.#made.push(made);
-    this.size += made.size;
-  }
-
   async #other(element) {
-    const size = element.stop - element.start;
     if (element.id === SEEK_HEAD || element.id === CUES) {
       const bytes = await this.#bytes(element);
       this.#hasCues ||= element.id === CUES;
       this.#indexes.push({ id: element.id, bytes });
-      this.#add({ size, bytes });
+      this.#parts.hold(bytes);
     } else if (VERBATIM.includes(element.id)) {
       if (element.id === INFO) this.#readInfo(await this.#bytes(element));
       if (element.id === TRACKS) this.#readTracks(await this.#bytes(element));
-      this.#add({ size, keep: element });
+      await this.#parts.keep(element.start, element.stop);
     } else {
       sure(element.id === VOID || element.id === CRC, "it has an unknown part");
     }
@@ -126,21 +113,23 @@ class Writer {
       this.#tracks[type === SOUND ? "sounds" : "others"].add(number);
     }
     sure(this.#tracks.sounds.size, "there is no sound");
+    sure(this.#tracks.others.size, "there is nothing but sound");
   }
 
   async #cluster(element) {
     sure(this.#tracks, "its tracks are not told first");
-    const measured = { size: 0 };
-    // What a later reading needs to leave out the same.
-    const before = new Map(this.#stubs);
-    const count = { keep: (start, stop) => (measured.size += stop - start), put: (bytes) => (measured.size += bytes.length) };
+    const made = [];
+    let size = 0;
+    const put = (bytes) => {
+      made.push(bytes);
+      size += bytes.length;
+      sure(size <= MAX_CLUSTER, "a cluster is too large");
+    };
+    const keep = async (start, stop) => put((await this.#source.bytes(start, stop - start)).slice());
     const onBlock = (track, time, block) => this.#noteBlock(track, time * this.#tick, block);
-    const state = { ...this.#tracks, stubs: this.#stubs };
-    const stop = await throughCluster(this.#source, element, state, { ...count, onBlock });
-    const head = element.stop === null ? null : header(CLUSTER, measured.size);
-    const size = measured.size + (head?.length ?? element.content - element.start);
-    const tracks = this.#tracks;
-    this.#add({ size, make: (source) => clusterOf(source, element, head, { ...tracks, stubs: new Map(before) }) });
+    const stop = await throughCluster(this.#source, element, { ...this.#tracks, stubs: this.#stubs }, { keep, put, onBlock });
+    this.#parts.put(element.stop === null ? await this.#source.bytes(element.start, element.content - element.start) : header(CLUSTER, size));
+    for (const bytes of made) this.#parts.put(bytes);
     return stop;
   }
 
@@ -180,12 +169,4 @@ function putPositions(bytes, start, stop, [next, ...path], moved) {
     if (path.length) putPositions(bytes, element.content, element.stop, path, moved);
     else putUint(bytes, element.content, element.stop - element.content, moved(numberOf(bytes, element)));
   }
-}
-
-/** The cluster again, without its pictures; `head` is its new header, or null for the old one. */
-async function clusterOf(source, element, head, state) {
-  const parts = [head ?? (await source.bytes(element.start, element.content - element.start)).slice()];
-  const keep = async (start, stop) => parts.push((await source.bytes(start, stop - start)).slice());
-  await throughCluster(source, element, state, { keep, put: (bytes) => parts.push(bytes) });
-  return joined(parts);
 }

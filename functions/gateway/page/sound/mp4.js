@@ -3,15 +3,14 @@
 import { boxOf, copyOf, inside, topBoxes } from "./boxes.js";
 import { joined, letters, putUint, uint, uintBytes } from "./bytes.js";
 import { readsItself } from "./descriptions.js";
-import { fragmented } from "./fragments.js";
-import { Recipe } from "./recipe.js";
+import { takeFragments } from "./fragments.js";
 import { sure } from "./source.js";
 import { stubsOf, stubTrack } from "./stubs.js";
 import { chunkCounts, offsetsOf, sizesOf, trackOf } from "./tables.js";
 
 const FIRST = ["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"];
 const FILLING = ["free", "skip", "wide"];
-const KEPT = ["ftyp", "pnot", "PICT", "udta", "uuid", "pdin", "meta"];
+const KEPT = ["ftyp", "pnot", "PICT", "udta", "uuid", "pdin"];
 const FRAGMENTS = ["moof", "sidx", "styp", "mfra", "ssix", "emsg", "prft"];
 const MAX_INDEX = 64 * 1024 * 1024;
 // So much FFmpeg reads to know the tracks (convert's _PROBED_OF_MP4, and FFmpeg's default), less what surrounds it.
@@ -19,10 +18,11 @@ const [PROBED, PROBED_FURTHER] = [150_000, 4_000_000];
 
 export const mp4 = {
   begins: (head) => head.length >= 8 && (FIRST.includes(letters(head, 4)) || FRAGMENTS.includes(letters(head, 4))),
-  recipe: mp4Recipe,
+  take: takeMp4,
 };
 
-async function mp4Recipe(source) {
+/** Puts into `parts` what is to be sent of a Source. */
+async function takeMp4(source, parts) {
   const top = await topBoxes(source);
   const movies = top.filter(({ kind }) => kind === "moov");
   sure(movies.length === 1 && top.filter(({ kind }) => kind === "ftyp").length < 2, "it is not one movie");
@@ -31,8 +31,8 @@ async function mp4Recipe(source) {
   const bytes = (await source.bytes(movie.start, movie.stop - movie.start)).slice();
   const moov = { ...movie, start: 0, content: movie.content - movie.start, stop: bytes.length };
   const isExtended = inside(bytes, moov).some(({ kind }) => kind === "mvex");
-  if (isExtended || top.some(({ kind }) => FRAGMENTS.includes(kind))) return fragmented(source, top, bytes, moov);
-  return whole(top, bytes, moov);
+  if (isExtended || top.some(({ kind }) => FRAGMENTS.includes(kind))) return takeFragments(source, top, bytes, moov, parts);
+  return takeWhole(top, bytes, moov, parts);
 }
 
 /** Which tracks of a movie stay whole, and which leave stubs: {kept, dropped}. */
@@ -40,15 +40,18 @@ export function sorted(tracks) {
   const chapters = new Set(tracks.flatMap((track) => track.chapters));
   const stays = (track) => track.handler === "soun" || chapters.has(track.number);
   const kept = tracks.filter(stays);
+  sure(kept.length < tracks.length, "there is nothing but sound");
   sure(kept.some(({ handler }) => handler === "soun"), "there is no sound");
+  const dropped = tracks.filter((track) => !stays(track));
+  sure(dropped.every(({ edits }) => edits < 2), "the pictures are put together of several parts");
   sure(kept.every(({ parts }) => !parts.has("saio") && !parts.has("senc")), "the sound is encrypted");
-  return { kept, dropped: tracks.filter((track) => !stays(track)) };
+  return { kept, dropped };
 }
 
 export const tracksOf = (bytes, moov) =>
   inside(bytes, moov).filter(({ kind }) => kind === "trak").map((trak) => trackOf(bytes, trak));
 
-function whole(top, bytes, moov) {
+async function takeWhole(top, bytes, moov, parts) {
   const { kept, dropped } = sorted(tracksOf(bytes, moov));
   const stubs = dropped.map((track) => stubsOf(bytes, track));
   const runs = runsOf(bytes, kept, dropped, stubs, top.filter(({ kind }) => kind === "mdat"));
@@ -57,7 +60,7 @@ function whole(top, bytes, moov) {
   const size = movieOf(bytes, moov, dropped, stubs, (place) => place).length;
   const layout = layOut(top, runs, size);
   for (const track of kept) moveChunks(bytes, track, layout.moved);
-  return written(layout, movieOf(bytes, moov, dropped, stubs, layout.moved));
+  await write(layout, movieOf(bytes, moov, dropped, stubs, layout.moved), parts);
 }
 
 /** All that stays of the samples, [start, stop], in the order of the file. Throws Unsure where they overlap. */
@@ -187,17 +190,15 @@ function moveChunks(bytes, track, moved) {
   for (const place of at) putUint(bytes, place, width, moved(uint(bytes, place, width)));
 }
 
-function written({ boxes }, movie) {
-  const recipe = new Recipe();
+async function write({ boxes }, movie, parts) {
   for (const { box, runs, size } of boxes) {
-    if (box.kind === "moov") recipe.put(movie);
-    else if (box.kind !== "mdat") recipe.keep(box.start, box.stop);
+    if (box.kind === "moov") parts.put(movie);
+    else if (box.kind !== "mdat") await parts.keep(box.start, box.stop);
     else {
-      recipe.put(dataHeader(box, size));
-      recipe.keepAll(Float64Array.from(runs.flatMap(([start, stop]) => [start, stop - start])));
+      parts.put(dataHeader(box, size));
+      await parts.keepAll(Float64Array.from(runs.flatMap(([start, stop]) => [start, stop - start])));
     }
   }
-  return recipe;
 }
 
 /** The header of an `mdat` of so many bytes, as long as the one of `box`. */

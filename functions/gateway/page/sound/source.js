@@ -41,19 +41,28 @@ export class Source {
     return this.bytes(start, Math.max(Math.min(length, this.size - start), 0));
   }
 
-  /** The same file, read independently: whoever reads it later is not in the way of whoever reads it now. */
-  again(signal) {
-    return new Source(this.#blob, { signal });
+  /** The same as `bytes`, without reading ahead. */
+  async exactly(start, length) {
+    const at = start - this.#start;
+    if (at >= 0 && at + length <= this.#window.length) return this.#window.subarray(at, at + length);
+    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
+    return this.#read(start, length);
+  }
+
+  /** A part of the file, unread. Throws Unsure past its end. */
+  slice(start, length) {
+    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
+    return this.#blob.slice(start, start + length);
   }
 
   async #move(start) {
     this.#window = await this.#read(start, Math.min(WINDOW, this.size - start));
     this.#start = start;
-    this.#onProgress?.(start / this.size);
   }
 
   async #read(start, length) {
     this.#signal?.throwIfAborted();
+    this.#onProgress?.(start / this.size);
     const read = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
     sure(read.length === length, "the file has become shorter");
     return read;

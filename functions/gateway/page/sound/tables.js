@@ -21,7 +21,7 @@ export function trackOf(bytes, trak) {
     number: uint(bytes, header.content + HEADERS[bytes[header.content]], 4),
     handler: letters(bytes, handler.content + 8),
     chapters: referredTo(bytes, child(bytes, trak, "tref", "chap")),
-    firstTime: firstTime(bytes, child(bytes, trak, "edts", "elst")),
+    ...edited(bytes, child(bytes, trak, "edts", "elst")),
   };
 }
 
@@ -40,15 +40,14 @@ function referredTo(bytes, box) {
   return found;
 }
 
-/** When in its own time a track begins to be played, by its edit list, in its ticks (8.6.6). */
-function firstTime(bytes, box) {
-  if (!box) return 0;
+/** What the edit list of a track says (8.6.6): how many parts are played, and from when on, in its ticks. */
+function edited(bytes, box) {
+  if (!box) return { edits: 0, firstTime: 0 };
   const [view, version] = [viewOf(bytes), bytes[box.content]];
-  for (const entry of rows(bytes, box, version === 1 ? 20 : 12)) {
-    const time = version === 1 ? Number(view.getBigInt64(entry + 8)) : view.getInt32(entry + 4);
-    if (time >= 0) return time;
-  }
-  return 0;
+  const entries = rows(bytes, box, version === 1 ? 20 : 12);
+  const times = entries.map((entry) => (version === 1 ? Number(view.getBigInt64(entry + 8)) : view.getInt32(entry + 4)));
+  const played = times.filter((time) => time >= 0);
+  return { edits: played.length, firstTime: played[0] ?? 0 };
 }
 
 /** Where each row of a table begins: after a version and a count, all are of one width. */
