@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.sound_only [--whole]
 
-With `--whole`, also how long the upload of the whole file takes alone: a quarter of an hour. It prints what it finds;
-docs/performance.md says what was found when. The network is throttled by Chromium, as its tools for developers do.
+With `--whole`, instead of that, how long the upload of the whole file takes alone: a quarter of an hour. It prints what
+it finds; docs/performance.md says what was found when. Chromium throttles the network, as its tools for developers do.
 """
 
 from __future__ import annotations
@@ -39,15 +39,13 @@ MB = 1_000_000
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--whole", action="store_true", help="upload the whole file, too")
+    parser.add_argument("--whole", action="store_true", help="upload the whole file instead")
     is_whole: bool = parser.parse_args().whole
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         video = made(Path(name))
         say(f"{video.name}: {video.stat().st_size / MB:.0f} MB, of which {sound_bytes(video) / MB:.1f} MB are sound")
         with opened(Path(name) / "data") as page:
-            measure(page, video)
-            if is_whole:
-                measure_whole(page, video)
+            (measure_whole if is_whole else measure)(page, video)
 
 
 def made(folder: Path) -> Path:

@@ -477,7 +477,6 @@ def test_a_redirect_that_leads_away(edge: dict[str, httpx.Client], path: str) ->
         "/assets/sound/..",
         "/assets/sound/../../main.py",
         "/assets/sound/..%2fapp.js",
-        "/assets/sound%2fextract.js",
         "/assets/.",
         "/assets/",
         "/assets/%c0%ae%c0%ae/main.py",

@@ -64,11 +64,6 @@ KINDS: dict[str, tuple[list[str], list[str], list[str]]] = {
         sound(),
         [*X264, "-c:a", "aac", *flags("frag_keyframe", "empty_moov", "default_base_moof")],
     ),
-    "fragment-for-each-picture.mp4": (
-        PICTURES,
-        sound(),
-        [*X264, "-c:a", "aac", *flags("frag_every_frame", "empty_moov")],
-    ),
     "segments.mp4": (
         PICTURES,
         sound(),
@@ -93,6 +88,12 @@ KINDS: dict[str, tuple[list[str], list[str], list[str]]] = {
 WHOLE: dict[str, tuple[list[str], list[str], list[str]]] = {
     # It would be found where it was not looked for.
     "sound-after-five-seconds.mkv": (PICTURES, ["-itsoffset", "5.5", *sound()], [*X264, "-c:a", "aac"]),
+    # Some of its fragments begin before the one before has ended.
+    "fragment-for-each-picture.mp4": (
+        PICTURES,
+        sound(),
+        [*X264, "-c:a", "aac", *flags("frag_every_frame", "empty_moov")],
+    ),
     # Not in the table.
     "old.avi": (PICTURES, sound(), ["-c:v", "mpeg4", "-c:a", "libmp3lame"]),
     "old.flv": (PICTURES, sound(), ["-c:v", "flv", "-ar", "44100", "-c:a", "libmp3lame"]),

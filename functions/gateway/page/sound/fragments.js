@@ -24,7 +24,7 @@ export async function takeFragments(source, top, bytes, moov, parts) {
   // Where each of several tracks has sound is looked for by seeking, which goes by what is in the fragments.
   sure(kept.length === 1, "it has several tracks");
   sure(readsItself(bytes, kept[0]), "what the sound is like is not told at the beginning");
-  const writer = new Writer(source, kept[0].number, defaults(bytes, moov));
+  const writer = new Writer(source, kept[0].number, new Clocks(tracks), defaults(bytes, moov));
   for (let number = 0; number < top.length; number++) await writer.take(top[number], top[number + 1]);
   await writer.putInto(parts);
 }
@@ -42,7 +42,7 @@ class Writer {
   #source;
   #kept; // the number of the track that stays whole
   #defaults;
-  #time = null; // when the next sample of that track begins
+  #clocks;
   #seen = new Set(); // the other tracks, of which there are stubs
   #made = []; // {size, bytes or box or ranges}
   #moved = new Map(); // where boxes were → where they are
@@ -51,9 +51,10 @@ class Writer {
   #headers = 0;
   #data = null; // what stays of the next mdat: {header, ranges}
 
-  constructor(source, kept, defaults) {
+  constructor(source, kept, clocks, defaults) {
     this.#source = source;
     this.#kept = kept;
+    this.#clocks = clocks;
     this.#defaults = defaults;
   }
 
@@ -108,7 +109,7 @@ class Writer {
     const bytes = await this.#read(box);
     const parts = inside(bytes, { content: box.content - box.start, stop: bytes.length });
     sure(parts.every(({ kind }) => kind === "mfhd" || kind === "traf"), "a fragment has an unknown part");
-    const made = parts.map((part) => (part.kind === "traf" ? this.#track(bytes, part, box) : { bytes: copyOf(bytes, part) }));
+    const made = parts.map((part) => (part.kind === "traf" ? this.#track(bytes, part, box, next) : { bytes: copyOf(bytes, part) }));
     const left = made.filter((each) => each);
     const header = boxOf("moof", ...left.map((each) => each.bytes));
     this.#place(header, left, next);
@@ -116,35 +117,29 @@ class Writer {
   }
 
   /** What is left of a track in a fragment: {bytes, runs}, or undefined. Each run is {at, ranges}. */
-  #track(bytes, traf, box) {
+  #track(bytes, traf, box, data) {
     const parts = inside(bytes, traf);
     const head = trackHead(bytes, parts.find(({ kind }) => kind === "tfhd"));
-    const isKept = head.number === this.#kept;
-    if (!isKept && this.#seen.has(head.number)) return undefined;
-    this.#seen.add(head.number);
-    const base = head.base ?? (head.isFromFragment || traf === firstTrack(bytes, box) ? box.start : null);
-    const runs = parts.filter(({ kind }) => kind === "trun");
     sure(isFirst(traf, bytes, box) || head.base !== null || head.isFromFragment, "where samples lie depends on others");
     const { duration = 0, size = 0 } = this.#defaults.get(head.number) ?? {};
     const usual = { duration: head.duration ?? duration, size: head.size ?? size };
-    const part = trackPart(bytes, parts, head, base ?? box.start, usual, isKept ? runs : runs.slice(0, 1), isKept);
-    if (isKept) this.#checkTime(bytes, parts.find(({ kind }) => kind === "tfdt"), part.duration);
-    return part;
-  }
-
-  // Each fragment says when it begins (8.8.12). It looks damaged where that is not the end of the one before.
-  #checkTime(bytes, box, duration) {
-    const time = box ? uint(bytes, box.content + 4, bytes[box.content] === 1 ? 8 : 4) : this.#time;
-    sure(this.#time === null || time === this.#time, "there is a hole between fragments, or an overlap");
-    this.#time = time === null ? null : time + duration;
+    const base = head.base ?? box.start;
+    const runs = parts.filter(({ kind }) => kind === "trun");
+    const whole = trackPart(bytes, parts, head, base, usual, runs, true);
+    checkInside(whole.runs, data);
+    const isKept = head.number === this.#kept;
+    this.#clocks.check(bytes, head.number, parts.find(({ kind }) => kind === "tfdt"), whole.duration, isKept);
+    if (isKept) return whole;
+    if (this.#seen.has(head.number)) return undefined;
+    this.#seen.add(head.number);
+    return trackPart(bytes, parts, head, base, usual, runs.slice(0, 1), false);
   }
 
   // Where the new fragment's samples lie, once it is known how long its header is.
   #place(header, left, next) {
     const runs = left.flatMap((each) => each.runs ?? []).sort((one, other) => one.ranges[0][0] - other.ranges[0][0]);
     const ranges = runs.flatMap((run) => run.ranges);
-    ranges.forEach(([start, length], number) => {
-      sure(start >= next.content && start + length <= next.stop, "samples lie outside of their fragment");
+    ranges.forEach(([start], number) => {
       sure(!number || ranges[number - 1][0] + ranges[number - 1][1] <= start, "samples overlap");
     });
     let place = header.length + next.content - next.start;
@@ -169,6 +164,32 @@ class Writer {
     this.#add({ size: bytes.length, bytes });
     this.#add({ size: size - bytes.length, ranges });
     this.#data = null;
+  }
+}
+
+function checkInside(runs, data) {
+  for (const [start, length] of runs.flatMap(({ ranges }) => ranges)) {
+    sure(start >= data.content && start + length <= data.stop, "samples lie outside of their fragment");
+  }
+}
+
+/** When the next fragment of each track should begin, in its ticks. Each says when it does (8.8.12). */
+class Clocks {
+  #scales;
+  #times = new Map();
+
+  constructor(tracks) {
+    this.#scales = new Map(tracks.map(({ number, scale }) => [number, scale]));
+  }
+
+  /** Throws Unsure where it is not so: exactly for sound, to a second for pictures, whose last durations are guesses. */
+  check(bytes, number, box, duration, isExact) {
+    sure(this.#scales.has(number), "a fragment is of no track");
+    const due = this.#times.get(number);
+    const time = box ? uint(bytes, box.content + 4, bytes[box.content] === 1 ? 8 : 4) : due;
+    const allowed = isExact ? 0 : this.#scales.get(number);
+    sure(due === undefined || Math.abs(time - due) <= allowed, "there is a hole between fragments, or an overlap");
+    if (time !== undefined) this.#times.set(number, time + duration);
   }
 }
 

@@ -128,7 +128,8 @@ class Writer {
     const keep = async (start, stop) => put((await this.#source.bytes(start, stop - start)).slice());
     const onBlock = (track, time, block) => this.#noteBlock(track, time * this.#tick, block);
     const stop = await throughCluster(this.#source, element, { ...this.#tracks, stubs: this.#stubs }, { keep, put, onBlock });
-    this.#parts.put(element.stop === null ? await this.#source.bytes(element.start, element.content - element.start) : header(CLUSTER, size));
+    if (element.stop === null) await this.#parts.keep(element.start, element.content);
+    else this.#parts.put(header(CLUSTER, size));
     for (const bytes of made) this.#parts.put(bytes);
     return stop;
   }

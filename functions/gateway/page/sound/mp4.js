@@ -12,7 +12,8 @@ const FIRST = ["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"];
 const FILLING = ["free", "skip", "wide"];
 const KEPT = ["ftyp", "pnot", "PICT", "udta", "uuid", "pdin"];
 const FRAGMENTS = ["moof", "sidx", "styp", "mfra", "ssix", "emsg", "prft"];
-const MAX_INDEX = 64 * 1024 * 1024;
+// What may be in memory.
+const [MAX_INDEX, MAX_CHUNKS] = [64 * 1024 * 1024, 2_000_000];
 // So much FFmpeg reads to know the tracks (convert's _PROBED_OF_MP4, and FFmpeg's default), less what surrounds it.
 const [PROBED, PROBED_FURTHER] = [150_000, 4_000_000];
 
@@ -63,22 +64,22 @@ async function takeWhole(top, bytes, moov, parts) {
   await write(layout, movieOf(bytes, moov, dropped, stubs, layout.moved), parts);
 }
 
-/** All that stays of the samples, [start, stop], in the order of the file. Throws Unsure where they overlap. */
+/** All that stays of the samples, [start, stop], in the order of the file. Throws Unsure where any samples overlap. */
 function runsOf(bytes, kept, dropped, stubs, data) {
-  const starts = [];
-  for (const track of [...kept, ...dropped]) {
+  const tracks = [...kept, ...dropped];
+  const starts = tracks.flatMap((track) => {
     const { width, at } = offsetsOf(bytes, track);
-    for (const place of at) starts.push(uint(bytes, place, width));
-  }
+    return at.map((place) => uint(bytes, place, width));
+  });
+  sure(starts.length <= MAX_CHUNKS, "there are too many chunks");
   const borders = Float64Array.from([...new Set([...starts, ...data.map(({ stop }) => stop)])]).sort();
-  const runs = [
-    ...kept.flatMap((track) => chunksOf(bytes, track, borders)),
-    ...stubs.flatMap(({ ranges }) => ranges.map(([start, length]) => [start, start + length])),
-  ].filter(([start, stop]) => stop > start);
-  runs.sort(([one], [other]) => one - other);
-  checkApart(runs, data);
-  return runs;
+  const chunks = new Map(tracks.map((track) => [track, chunksOf(bytes, track, borders)]));
+  checkApart(ordered([...chunks.values()].flat()), data);
+  const stubbed = stubs.flatMap(({ ranges }) => ranges.map(([start, length]) => [start, start + length]));
+  return ordered([...kept.flatMap((track) => chunks.get(track)), ...stubbed]);
 }
+
+const ordered = (runs) => runs.filter(([start, stop]) => stop > start).sort(([one], [other]) => one - other);
 
 function checkApart(runs, data) {
   let box = 0;

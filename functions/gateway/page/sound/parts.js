@@ -3,7 +3,7 @@
 import { sure } from "./source.js";
 
 // What is larger is not read, but stays a reference to the file.
-const DIRECT = 256 * 1024;
+const DIRECT = 64 * 1024;
 // So much is gathered before it goes to the browser's own store, which puts blobs on disk when they become too many.
 const GATHERED = 4 * 1024 * 1024;
 // Pieces so close to each other are read at once, and so much at once.
@@ -52,7 +52,12 @@ export class Parts {
 
   /** Adds ranges of the file, in order: flat pairs of start and length, in a typed array. */
   async keepAll(ranges) {
-    for (let at = 0; at < ranges.length; ) at = ranges[at + 1] > DIRECT ? this.#refer(ranges, at) : await this.#gather(ranges, at);
+    for (let at = 0; at < ranges.length; ) {
+      const span = spanAt(ranges, at);
+      if (span.isLarge) this.#refer(span);
+      else await this.#gather(ranges, span);
+      at = span.next;
+    }
   }
 
   /** All of it as one Blob of this type. */
@@ -61,26 +66,15 @@ export class Parts {
     return new Blob(this.#done, { type });
   }
 
-  #refer(ranges, at) {
+  #refer({ start, stop }) {
     this.#flush();
-    this.#done.push(this.#source.slice(ranges[at], ranges[at + 1]));
-    this.#count(ranges[at + 1]);
-    return at + 2;
+    this.#done.push(this.#source.slice(start, stop - start));
+    this.#count(stop - start);
   }
 
-  // Neighbours with one access to the disk, which costs more than a few bytes that are not needed.
-  async #gather(ranges, first) {
-    const start = ranges[first];
-    let [stop, next] = [start, first];
-    for (; next < ranges.length && this.#isNear(ranges, next, start, stop); next += 2) stop = ranges[next] + ranges[next + 1];
+  async #gather(ranges, { first, next, start, stop }) {
     const bytes = await this.#source.exactly(start, stop - start);
     for (let at = first; at < next; at += 2) this.put(bytes.subarray(ranges[at] - start, ranges[at] - start + ranges[at + 1]));
-    return next;
-  }
-
-  #isNear(ranges, at, start, stop) {
-    const [from, size] = [ranges[at], ranges[at + 1]];
-    return size <= DIRECT && from >= stop && from - stop <= GAP && from + size - start <= SPAN;
   }
 
   #flush() {
@@ -95,4 +89,14 @@ export class Parts {
     this.size += size;
     sure(this.size <= WORTHWHILE * this.#source.size, "little would be saved");
   }
+}
+
+/** One large range, or neighbours that are read with one access, which costs more than a few bytes that are not needed. */
+function spanAt(ranges, first) {
+  const start = ranges[first];
+  let [stop, next] = [start + ranges[first + 1], first + 2];
+  const isLarge = stop - start > DIRECT;
+  const isNear = (from, size) => size <= DIRECT && from >= stop && from - stop <= GAP && from + size - start <= SPAN;
+  for (; !isLarge && next < ranges.length && isNear(ranges[next], ranges[next + 1]); next += 2) stop = ranges[next] + ranges[next + 1];
+  return { first, next, start, stop, isLarge };
 }

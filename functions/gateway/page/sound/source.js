@@ -28,12 +28,13 @@ export class Source {
   }
 
   /** The bytes from `start` on, exactly `length`; they are only to be read. Throws Unsure past the end of the file. */
-  async bytes(start, length) {
-    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
-    if (length > WINDOW) return this.#read(start, length);
-    const at = start - this.#start;
-    if (at < 0 || at + length > this.#window.length) await this.#move(start);
-    return this.#window.subarray(start - this.#start, start - this.#start + length);
+  bytes(start, length) {
+    return this.#bytes(start, length, Math.max(length, WINDOW));
+  }
+
+  /** The same without reading ahead. */
+  exactly(start, length) {
+    return this.#bytes(start, length, length);
   }
 
   /** Up to `length` bytes: fewer at the end of the file. */
@@ -41,30 +42,29 @@ export class Source {
     return this.bytes(start, Math.max(Math.min(length, this.size - start), 0));
   }
 
-  /** The same as `bytes`, without reading ahead. */
-  async exactly(start, length) {
-    const at = start - this.#start;
-    if (at >= 0 && at + length <= this.#window.length) return this.#window.subarray(at, at + length);
-    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
-    return this.#read(start, length);
-  }
-
   /** A part of the file, unread. Throws Unsure past its end. */
   slice(start, length) {
-    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
+    this.#check(start, length);
     return this.#blob.slice(start, start + length);
   }
 
-  async #move(start) {
-    this.#window = await this.#read(start, Math.min(WINDOW, this.size - start));
-    this.#start = start;
+  #check(start, length) {
+    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
   }
 
-  async #read(start, length) {
+  async #bytes(start, length, ahead) {
+    this.#check(start, length);
+    if (start < this.#start || start + length > this.#start + this.#window.length) {
+      await this.#move(start, Math.min(ahead, this.size - start));
+    }
+    return this.#window.subarray(start - this.#start, start - this.#start + length);
+  }
+
+  async #move(start, length) {
     this.#signal?.throwIfAborted();
     this.#onProgress?.(start / this.size);
-    const read = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
-    sure(read.length === length, "the file has become shorter");
-    return read;
+    this.#window = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+    this.#start = start;
+    sure(this.#window.length === length, "the file has become shorter");
   }
 }

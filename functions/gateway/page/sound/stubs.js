@@ -16,6 +16,7 @@ const LONGEST = 2 ** 31 - 1; // FFmpeg takes longer steps of time for negative o
 /** The stubs of a track: {count, rows, rest}, `rows` its [count, ticks] of time, the last of which lasts to its end. */
 function timing(bytes, track, samples) {
   const table = rows(bytes, track.parts.get("stts"), 8).map((row) => [uint(bytes, row, 4), uint(bytes, row + 4, 4)]);
+  sure(table.reduce((sum, [number]) => sum + number, 0) === samples, "not all pictures have a time");
   const kept = [];
   let [count, time] = [0, 0];
   for (const [number, ticks] of table) {

@@ -4,21 +4,25 @@ import { child, inside } from "./boxes.js";
 import { letters, uint, viewOf } from "./bytes.js";
 import { sure } from "./source.js";
 
-const HEADERS = { 0: 12, 1: 20 }; // where tkhd has the number of its track, by version
+const HEADERS = { 0: 12, 1: 20 }; // where tkhd has the number of its track, and mdhd the ticks of a second, by version
+const NEEDED = ["stsd", "stts", "stsc"];
 
 /** What is needed of a track: the `trak` box in the bytes of a `moov`. */
 export function trackOf(bytes, trak) {
   const table = child(bytes, trak, "mdia", "minf", "stbl");
   const header = child(bytes, trak, "tkhd");
   const handler = child(bytes, trak, "mdia", "hdlr");
-  sure(table && header && handler, "a track has no tables");
+  const clock = child(bytes, trak, "mdia", "mdhd");
+  sure(table && header && handler && clock, "a track has no tables");
   const parts = new Map(inside(bytes, table).map((box) => [box.kind, box]));
+  sure(NEEDED.every((kind) => parts.has(kind)), "a track has not all tables");
   checkSelfContained(bytes, child(bytes, trak, "mdia", "minf", "dinf", "dref"));
   return {
     trak,
     table,
     parts,
     number: uint(bytes, header.content + HEADERS[bytes[header.content]], 4),
+    scale: uint(bytes, clock.content + HEADERS[bytes[clock.content]], 4),
     handler: letters(bytes, handler.content + 8),
     chapters: referredTo(bytes, child(bytes, trak, "tref", "chap")),
     ...edited(bytes, child(bytes, trak, "edts", "elst")),
