@@ -50,9 +50,19 @@ async def page(_request: Request) -> Response:
 @routes.add("GET", "/assets/<name>")
 async def asset(_request: Request, name: str) -> Response:
     """A file of the web page."""
-    if name not in {path.name for path in PAGE.iterdir()}:
+    return _file_in(PAGE, name)
+
+
+@routes.add("GET", "/assets/sound/<name>")
+async def sound_asset(_request: Request, name: str) -> Response:
+    """A file of what takes the sound out of videos, which the page asks for when a video is chosen."""
+    return _file_in(PAGE / "sound", name)
+
+
+def _file_in(folder: Path, name: str) -> Response:
+    if name not in {path.name for path in folder.iterdir() if path.is_file()}:
         raise Problem("not-found", "The page has no such file.")
-    return FileResponse(PAGE / name, headers={"Cache-Control": "no-cache"})
+    return FileResponse(folder / name, headers={"Cache-Control": "no-cache"})
 
 
 @routes.add("GET", "/v1/openapi.json")

@@ -41,7 +41,8 @@ export class Card {
   }
 
   showFacts(facts) {
-    const unbroken = facts.map((fact) => fact.replaceAll(" ", "\u00a0")); // lines break between facts only
+    // Lines break between facts, and after commas.
+    const unbroken = facts.map((fact) => fact.replaceAll(" ", "\u00a0").replaceAll(",\u00a0", ", "));
     this.#part(".facts").textContent = unbroken.join(" · ");
   }
 

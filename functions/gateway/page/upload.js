@@ -6,32 +6,37 @@ import { authorization, renew } from "./session.js";
 let last = Promise.resolve();
 
 /**
- * Queues a file; `onProgress` gets 0–1. Resolves to the job that the server made of it.
- * Throws Problem, or an AbortError once `signal` is aborted. `key` makes sending the same file again safe.
+ * Queues a file. When its turn comes, `reduce` is asked for the Blob to send of it, which may be the file itself; `onProgress` gets
+ * 0–1 while that is sent. Resolves to the job that the server made of it. Throws Problem, or an AbortError once `signal` is
+ * aborted. `key` makes sending the same again safe.
  */
-export function upload(file, { key, onProgress, signal }) {
-  const turn = last.then(() => sendAuthorized(file, { key, onProgress, signal }));
+export function upload(file, { reduce, key, onProgress, signal }) {
+  const turn = last.then(async () => {
+    signal.throwIfAborted();
+    const body = await reduce(file);
+    return sendAuthorized(body, { name: file.name, type: file.type, key, onProgress, signal });
+  });
   last = turn.catch(() => {});
   return turn;
 }
 
-async function sendAuthorized(file, options) {
+async function sendAuthorized(body, options) {
   options.signal.throwIfAborted();
   try {
-    return await send(file, options, await authorization());
+    return await send(body, options, await authorization());
   } catch (problem) {
     if (problem.status !== 401) throw problem;
     await renew();
-    return send(file, options, await authorization());
+    return send(body, options, await authorization());
   }
 }
 
 // XMLHttpRequest, because fetch does not tell how much of a body has been sent.
-function send(file, { key, onProgress, signal }, authorized) {
+function send(body, { name, type, key, onProgress, signal }, authorized) {
   const request = new XMLHttpRequest();
-  request.open("POST", `/v1/jobs?${new URLSearchParams({ filename: file.name })}`);
+  request.open("POST", `/v1/jobs?${new URLSearchParams({ filename: name })}`);
   request.setRequestHeader("Authorization", authorized);
-  request.setRequestHeader("Content-Type", typeOf(file));
+  request.setRequestHeader("Content-Type", typeOf(type));
   request.setRequestHeader("Idempotency-Key", key);
   request.upload.addEventListener("progress", (event) => onProgress(event.loaded / (event.total || 1)));
   return new Promise((resolve, reject) => {
@@ -41,12 +46,12 @@ function send(file, { key, onProgress, signal }, authorized) {
     request.addEventListener("error", () => reject(cutOff()));
     request.addEventListener("load", () => settle(request, resolve, reject));
     request.addEventListener("loadend", () => signal.removeEventListener("abort", abort));
-    request.send(file);
+    request.send(body);
   });
 }
 
 // Browsers guess the type by the name and call some videos application/… or text/…; the server looks into the file.
-const typeOf = ({ type }) => (/^(video|audio)\//.test(type) ? type : "application/octet-stream");
+const typeOf = (type) => (/^(video|audio)\//.test(type) ? type : "application/octet-stream");
 
 function settle(request, resolve, reject) {
   if (request.status === 202) resolve(JSON.parse(request.responseText));

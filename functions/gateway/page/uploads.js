@@ -3,6 +3,7 @@
 import { Card } from "./card.js";
 import { announce, byId } from "./dom.js";
 import { bytes } from "./format.js";
+import { reduced } from "./reduced.js";
 import { remembered } from "./session.js";
 import { State } from "./states.js";
 import { upload } from "./upload.js";
@@ -38,27 +39,44 @@ function acceptDrops() {
 }
 
 function take(files) {
-  for (const file of files) send(file, new Card(file.name), newKey());
+  const whole = byId("whole").checked;
+  for (const file of files) send({ file, whole, card: new Card(file.name), key: newKey() });
   announce(files.length === 1 ? `Uploading ${files[0].name}` : `Uploading ${files.length} files`);
 }
 
 // Not crypto.randomUUID: over plain HTTP browsers offer that on localhost only.
 const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
 
-async function send(file, card, key) {
+async function send(chosen) {
+  const { file, card, key } = chosen;
   const sending = new AbortController();
+  const { signal } = sending;
   underway.set(sending, file.name);
   begin(file, card, sending);
   try {
-    const job = await upload(file, { key, signal: sending.signal, onProgress: (fraction) => progress(card, fraction) });
+    const onProgress = (fraction) => progress(card, "uploading", "Uploading", fraction);
+    const job = await upload(file, { reduce: () => reduce(chosen, signal), key, signal, onProgress });
     card.element.remove();
     uploaded(job);
   } catch (problem) {
-    if (sending.signal.aborted) card.element.remove();
-    else fail(file, card, key, problem);
+    if (signal.aborted) card.element.remove();
+    else fail(chosen, problem);
   } finally {
     underway.delete(sending);
   }
+}
+
+/** What is sent of a chosen file; the card says how much stays here. */
+async function reduce({ file, whole, card }, signal) {
+  if (whole) return file;
+  const onProgress = (fraction) => progress(card, "reading", "Taking the sound out", fraction);
+  const sound = await reduced(file, { signal, onProgress });
+  progress(card, "uploading", "Uploading");
+  if (!sound) return file;
+  const saved = `${bytes(file.size - sound.size)} stay here, ${bytes(sound.size)} to send`;
+  card.showFacts([saved]);
+  announce(`${file.name}: ${saved}`);
+  return sound;
 }
 
 function begin(file, card, sending) {
@@ -70,8 +88,8 @@ function begin(file, card, sending) {
   card.showActions([{ label: "Cancel", run: () => stop(file, sending) }]);
 }
 
-function progress(card, fraction) {
-  card.showState("uploading", "Uploading", fraction);
+function progress(card, state, label, fraction = null) {
+  card.showState(state, label, fraction);
   card.showProgress(fraction);
 }
 
@@ -81,12 +99,13 @@ function stop(file, sending) {
   byId("jobs-title").focus();
 }
 
-function fail(file, card, key, problem) {
+function fail(chosen, problem) {
+  const { card } = chosen;
   card.showState(State.FAILED, "Not uploaded");
   card.showProgress(undefined);
   card.showWhy(problem);
   card.showActions([
-    { label: "Try again", run: () => void send(file, card, key) },
+    { label: "Try again", run: () => void send(chosen) },
     { label: "Remove", run: () => { card.element.remove(); byId("jobs-title").focus(); }, kind: "quiet" },
   ]);
 }

@@ -1,0 +1,70 @@
+/** A file on somebody's disk, read in windows: what is kept in memory does not grow with it. */
+
+// Large enough that the disk is read at its own speed, small enough that a jump wastes little.
+const WINDOW = 1024 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/** What the other modules throw when a file had better be sent as it is. */
+export class Unsure extends Error {}
+
+/** Throws Unsure with a reason, for developers, unless `fact` holds. */
+export function sure(fact, reason) {
+  if (!fact) throw new Unsure(reason);
+}
+
+/** Reads a Blob or File. `signal` ends it; `onProgress` gets how far it has been read, 0–1. */
+export class Source {
+  #blob;
+  #signal;
+  #onProgress;
+  #window = NOTHING;
+  #start = 0;
+
+  constructor(blob, { signal, onProgress } = {}) {
+    this.#blob = blob;
+    this.#signal = signal;
+    this.#onProgress = onProgress;
+    this.size = blob.size;
+  }
+
+  /** The bytes from `start` on, exactly `length`; they are only to be read. Throws Unsure past the end of the file. */
+  bytes(start, length) {
+    return this.#bytes(start, length, Math.max(length, WINDOW));
+  }
+
+  /** The same without reading ahead. */
+  exactly(start, length) {
+    return this.#bytes(start, length, length);
+  }
+
+  /** Up to `length` bytes: fewer at the end of the file. */
+  upTo(start, length) {
+    return this.bytes(start, Math.max(Math.min(length, this.size - start), 0));
+  }
+
+  /** A part of the file, unread. Throws Unsure past its end. */
+  slice(start, length) {
+    this.#check(start, length);
+    return this.#blob.slice(start, start + length);
+  }
+
+  #check(start, length) {
+    sure(start >= 0 && start + length <= this.size, "it reaches beyond the end of the file");
+  }
+
+  async #bytes(start, length, ahead) {
+    this.#check(start, length);
+    if (start < this.#start || start + length > this.#start + this.#window.length) {
+      await this.#move(start, Math.min(ahead, this.size - start));
+    }
+    return this.#window.subarray(start - this.#start, start - this.#start + length);
+  }
+
+  async #move(start, length) {
+    this.#signal?.throwIfAborted();
+    this.#onProgress?.(start / this.size);
+    this.#window = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+    this.#start = start;
+    sure(this.#window.length === length, "the file has become shorter");
+  }
+}

@@ -1,0 +1,121 @@
+"""Of a chosen video, the pictures stay where they are, and the MP3 is the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from tests import media
+from tests.browser.screen import SLOW_MS, card, choose, press, sign_up
+
+STAYS = re.compile(r"[0-9.,]+\sMB\sstay\shere,\s[0-9.,]+\s[kM]B\sto\ssend")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty seconds of pictures that do not compress well, and two-channel AAC."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    pictures = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=20"]
+    tones = ["-f", "lavfi", "-i", "aevalsrc=0.2*sin(2*PI*(300+20*t)*t)|0.2*sin(2*PI*500*t):s=48000:d=20"]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-metadata", "title=A film"]
+    command = [media.ffmpeg(), "-v", "error", "-nostdin", *pictures, *tones, *coding, str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+def sound_of(video: Path) -> int:
+    """How large its sound is, in bytes."""
+    command = [
+        media.ffmpeg(),
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        str(video),
+        "-map",
+        "0:a",
+        "-c",
+        "copy",
+        "-f",
+        "data",
+        "-",
+    ]
+    return len(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+class Wire:
+    """Counts what a page sends in bodies, over the protocol of its browser's tools."""
+
+    def __init__(self, page: Page) -> None:
+        self.session: CDPSession = page.context.new_cdp_session(page)
+        self.session.send("Network.enable")
+        self.lengths: list[int] = []
+        self.session.on("Network.requestWillBeSentExtraInfo", self._count)
+
+    def _count(self, event: dict[str, dict[str, str]]) -> None:
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        if headers.get("idempotency-key"):
+            self.lengths.append(int(headers["content-length"]))
+
+
+def mp3_of(page: Page, name: str) -> bytes:
+    """Waits for the MP3, takes it, and deletes the job."""
+    expect(card(page, name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
+    with page.expect_download() as download:
+        press(page, "Download", name)
+    data = download.value.path().read_bytes()
+    press(page, "Delete", name)
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(card(page, name)).to_have_count(0)
+    return data
+
+
+def test_only_the_sound_is_sent_and_the_mp3_is_the_same_to_the_byte(page: Page, film: Path) -> None:
+    wire = Wire(page)
+    choose(page, film)
+    sent_alone = mp3_of(page, film.name)
+    page.get_by_label("Send the whole video").check()
+    choose(page, film)
+    sent_whole = mp3_of(page, film.name)
+    assert sent_alone == sent_whole
+    alone, whole = wire.lengths
+    assert whole == film.stat().st_size
+    # Beside the sound there is an index, which is more of twenty seconds than of an hour.
+    assert alone < 1.05 * sound_of(film) + 20_000
+
+
+def test_people_see_what_stays_where_it_is(page: Page, film: Path) -> None:
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    choose(page, film)
+    expect(card(page, film.name)).to_contain_text(STAYS, timeout=SLOW_MS)
+    expect(page.get_by_role("status")).to_contain_text(STAYS)
+    expect(card(page, film.name)).to_contain_text(re.compile("Uploading [1-9][0-9]?%"), timeout=SLOW_MS)
+    press(page, "Cancel", film.name)
+    expect(card(page, film.name)).to_have_count(0)
+
+
+def test_what_takes_the_sound_out_is_loaded_when_a_file_is_chosen(open_page: Callable[..., Page], film: Path) -> None:
+    page = open_page()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.reload()
+    sign_up(page)
+    assert any(url.endswith("/assets/uploads.js") for url in loaded)
+    assert not any("/assets/sound/" in url for url in loaded)
+    choose(page, film)
+    expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
+    assert any(url.endswith("/assets/sound/extract.js") for url in loaded)
+
+
+def test_where_that_cannot_be_loaded_the_video_is_sent_whole(page: Page, film: Path) -> None:
+    wire = Wire(page)
+    page.route("**/assets/sound/**", lambda route: route.abort())
+    choose(page, film)
+    expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
+    assert wire.lengths == [film.stat().st_size]
