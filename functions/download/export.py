@@ -25,6 +25,7 @@ from functions.shared.tables import (
     identities,
     job_events,
     jobs,
+    notice_attempts,
     notifications,
     now,
     operators,
@@ -69,6 +70,7 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         quotas: quotas.c.user_id == user_id,
         converted: converted.c.user_id == user_id,
         notifications: notifications.c.user_id == user_id,
+        notice_attempts: notice_attempts.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
     }

@@ -117,6 +117,9 @@ def _send(letter: Letter) -> None:
             log.info("mail to an account's owner: %s", subject)
         except mail.MailRefused as error:
             log.warning("mail to an account's owner refused: %s: %s", subject, error)
+        except mail.MailUnclear as error:
+            # Who did not get it asks again; whoever did would not know what to make of a second one.
+            log.error("mail to an account's owner: %s: %s", subject, error)
         except Unavailable as error:
             if pause is not None:
                 time.sleep(pause)

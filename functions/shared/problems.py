@@ -7,11 +7,13 @@ SpeakingError
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
-│   └── DatabaseUnavailable     in database.py
-│       └── ExchangeLost        in jobs/turns.py
+│   ├── DatabaseUnavailable     in database.py
+│   │   └── ExchangeLost        in jobs/turns.py
+│   └── NeedsOperator
 ├── ClaimLost                   in jobs/claims.py
 ├── OverMinutes                 in jobs/transitions.py
-├── MailRefused                 in mail.py
+├── MailRefused                 in smtp.py
+├── MailUnclear
 ├── NoSuchBlob                  in blobs/interface.py
 ├── DamagedBlob
 ├── NoAnswer                    in proxy.py
@@ -28,7 +30,7 @@ from typing import Any, NamedTuple
 from events.errors import SpeakingError
 from functions.shared import settings
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "Unavailable"]
+__all__ = ["PROBLEMS", "Kind", "NeedsOperator", "Problem", "Unavailable"]
 
 
 class Kind(NamedTuple):
@@ -194,3 +196,7 @@ class Unavailable(SpeakingError):
     def problem(self) -> Problem:
         """The 503 that a caller sees; what exactly is down stays in the log."""
         return Problem("unavailable", "A part of audiolift is down. Try again in a moment.", {"Retry-After": "5"})
+
+
+class NeedsOperator(Unavailable):
+    """It works again once the operator has done something about it: a setting, an account, a permission."""

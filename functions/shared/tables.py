@@ -21,6 +21,7 @@ __all__ = [
     "jobs",
     "mailed_tokens",
     "metadata",
+    "notice_attempts",
     "notifications",
     "now",
     "operators",
@@ -84,6 +85,8 @@ users = _table(
     sa.Column("created_at", Instant, nullable=False),
     # Its owner has deleted it: nobody can sign in, and sweep deletes what is left of it.
     sa.Column("deleted_at", Instant, index=True),
+    # What notices are written in; null for English.
+    sa.Column("language", sa.String(8)),
 )
 
 mailed_tokens = _table(
@@ -185,6 +188,7 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
+    sa.Column("batch_id", sa.String(32)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
@@ -253,9 +257,30 @@ notifications = _table(
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("endpoint", _ID, primary_key=True, server_default=""),
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Held, or not to be tried again, until then; what a release before revision 0015 goes by.
     sa.Column("claimed_at", Instant, nullable=False),
     sa.Column("sent_at", Instant),
     sa.Column("refusal", sa.String(500)),
+    # Null in what a release before revision 0015 wrote.
+    sa.Column("delivery_id", _ID, index=True),
+    sa.Column("created_at", Instant),
+    sa.Column("due_at", Instant, index=True),
+    sa.Column("tries", sa.Integer),
+    sa.Column("unclear", sa.Integer),
+    sa.Index("ix_notifications_log", "endpoint", "created_at"),
+)
+
+notice_attempts = _table(
+    "notice_attempts",
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("delivery_id", _ID, nullable=False, index=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("detail", sa.String(500)),
+    sa.Column("status", sa.Integer),
+    sa.Column("ended_at", Instant),
+    sqlite_autoincrement=True,
 )
 
 dead_letters = _table(

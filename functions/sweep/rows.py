@@ -14,6 +14,7 @@ from functions.shared.tables import (
     audit,
     converted,
     jobs,
+    notice_attempts,
     notifications,
     now,
     outbox,
@@ -31,7 +32,7 @@ def forget(connection: sa.Connection) -> None:
     """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
 
     API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest. What
-    accounts had before today, or long ago, counts no more. A job takes its events and checkpoint along; what its owner
+    accounts had before today, or long ago, counts no more, and how a notice went is history by then. A job takes its events and checkpoint along; what its owner
     was told goes once the job is gone.
     """
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
@@ -40,6 +41,7 @@ def forget(connection: sa.Connection) -> None:
     connection.execute(audit.delete().where(audit.c.at < audited))
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.expires_at < now()))
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))
+    connection.execute(notice_attempts.delete().where(notice_attempts.c.at < settled))
     # Today's count: and a day's more, for clocks that differ.
     connection.execute(converted.delete().where(converted.c.day < (now() - timedelta(days=2)).date()))
     connection.execute(turns.delete().where(over()))

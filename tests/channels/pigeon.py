@@ -12,6 +12,7 @@ from typing import Any
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify.channels import Channel, Endpoint, Notice, Refused
 from functions.shared.problems import Unavailable
+from functions.shared.watch import Watch
 
 
 class Pigeon(Channel):
@@ -24,7 +25,7 @@ class Pigeon(Channel):
     def claim_seconds(self) -> int:
         return 30
 
-    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+    def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         loft = Path(endpoint.address)
         if loft.with_suffix(".away").exists():
             raise Unavailable(f"{loft.name} is away")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from events.errors import SpeakingError
 from functions.shared.late import late
 from functions.shared.once import once
+from functions.shared.watch import Watch
 
-__all__ = ["Channel", "Endpoint", "Notice", "Refused", "every", "identity"]
+__all__ = ["Channel", "Endpoint", "Notice", "Refused", "Unclear", "every", "identity"]
 
 if not TYPE_CHECKING:
     __getattr__ = late(__name__, "mail")
@@ -26,6 +27,10 @@ if not TYPE_CHECKING:
 
 class Refused(SpeakingError):
     """The endpoint will not take this notice, now or later."""
+
+
+class Unclear(SpeakingError):
+    """Whether the endpoint has got the notice is not known, and a copy would trouble it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Channel(ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]
+    # The longest wait before the next try; and after how long tries end, or None: when the news is old.
+    max_wait_seconds: ClassVar[int] = 1800
+    patience_seconds: ClassVar[int | None] = None
 
     @abstractmethod
     def endpoints_of(self, job: Any) -> Sequence[Endpoint]:
@@ -70,14 +78,20 @@ class Channel(ABC):
 
     @abstractmethod
     def claim_seconds(self) -> int:
-        """After how long a send that was begun and never finished must be dead: longer than any that is alive takes."""
+        """For how long a send holds its endpoint that says nothing to its watch: longer than its first step takes."""
 
     @abstractmethod
-    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+    def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Tell one endpoint, under the notice's identity.
 
-        Raises: Refused, which is final for this endpoint; Unavailable when nothing was sent and a later try may work.
+        Args: `watch` is told before each step that may take longer, and before the one after which it is not known
+        whether the endpoint has the notice, if a copy would trouble it.
+        Raises: Refused, which is final for this endpoint; Unavailable when nothing was sent and a later try may work;
+        Unclear.
         """
+
+    def give_up(self, notice: Notice, endpoint: Endpoint, reason: str) -> None:
+        """What else to do when the channel's patience is at its end, before that is final. Raises: Unavailable."""
 
 
 @once

@@ -1,0 +1,148 @@
+"""Tells one endpoint of one notice, in a thread of its channel, and writes down how that went."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
+from functools import cache, partial
+
+from functions.notify import ledger
+from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
+from functions.notify.ledger import Attempt, NotDue
+from functions.shared import draining
+from functions.shared.problems import NeedsOperator, Unavailable
+from functions.shared.tables import now
+from functions.shared.watch import Watch
+
+__all__ = ["begin", "waits"]
+
+log = logging.getLogger(__name__)
+
+# Threads of a channel in this process; how many endpoints may wait for one; and how many times the same endpoint may be
+# there at once, so that one that hangs leaves the threads to the others.
+THREADS, MAX_WAITING, MAX_OF_ONE = 8, 32, 2
+FIRST_WAIT_SECONDS, BUSY_SECONDS = 60, 60
+# A claim is renewed when a step could outlast it: so much is left for what lies between two steps.
+MARGIN_SECONDS = 15
+
+_under_way: Counter[tuple[str, str]] = Counter()
+_lock = threading.Lock()
+
+
+def begin(notice: Notice, channel: Channel, endpoint: Endpoint) -> Future[bool]:
+    """Begin to tell one endpoint.
+
+    Returns: whether it is done with: told, now or before, or refused for good. If not, the ledger knows when it is due.
+    It raises Unavailable when the ledger does not know that.
+    """
+    key = (channel.name, endpoint.key or endpoint.address)
+    with _lock:
+        is_busy = _under_way[key] >= MAX_OF_ONE or _under_way[(channel.name, "")] >= MAX_WAITING
+        _under_way.update(() if is_busy else (key, (channel.name, "")))
+    if is_busy:
+        return _done_by(_rest, notice, channel, endpoint)
+    told = _threads(channel.name).submit(partial(copy_context().run, _told, notice, channel, endpoint))
+    told.add_done_callback(lambda _: _release(key, channel))
+    draining.hold(told)
+    return told
+
+
+def waits(channel: Channel, tries: int) -> float:
+    """How many seconds to wait after so many tries: they double, and differ a little, so as not to come all at once."""
+    doubled = FIRST_WAIT_SECONDS * 2.0 ** min(tries - 1, 20)
+    return min(doubled, channel.max_wait_seconds) * random.uniform(0.9, 1.1)
+
+
+@cache
+def _threads(channel: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix=channel)
+
+
+def _release(key: tuple[str, str], channel: Channel) -> None:
+    with _lock:
+        _under_way.subtract((key, (channel.name, "")))
+        if not _under_way[key]:
+            del _under_way[key]
+
+
+def _done_by(work: Callable[..., bool], *args: object) -> Future[bool]:
+    done: Future[bool] = Future()
+    try:
+        done.set_result(work(*args))
+    except Exception as error:
+        done.set_exception(error)
+    return done
+
+
+def _rest(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
+    """Write down that it is due in a while: nobody is free to tell it."""
+    try:
+        attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
+    except NotDue:
+        return False
+    if attempt:
+        ledger.put_off(attempt, BUSY_SECONDS, "others are told first")
+    return attempt is None
+
+
+def _told(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
+    try:
+        attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
+        return attempt is None or _try(attempt, channel, endpoint)
+    except NotDue as error:
+        log.info("%s: the notice of job %s waits: %s", channel.name, notice.job.id, error)
+        return False
+
+
+def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
+    """Send, and write down how that went. Returns: whether the endpoint is done with. Raises: Unavailable."""
+    notice = attempt.notice
+    try:
+        channel.send(notice, endpoint, _watch(attempt))
+    except Refused as refusal:
+        log.error("%s: the notice of job %s was refused: %s", channel.name, notice.job.id, refusal)
+        ledger.finish(attempt, str(refusal))
+    except Unclear as error:
+        log.error(
+            "%s: it is not known whether the notice of job %s has arrived: %s", channel.name, notice.job.id, error
+        )
+        ledger.put_off(attempt, ledger.UNCLEAR_SECONDS, str(error), is_unclear=True)
+        return False
+    except Unavailable as error:
+        return _put_off(attempt, channel, endpoint, error)
+    except Exception:  # a bug: whether it was sent is not known, and its claim is left to run out
+        log.exception("%s: the notice of job %s went wrong; it is tried again", channel.name, notice.job.id)
+        return False
+    else:
+        ledger.finish(attempt)
+    return True
+
+
+def _put_off(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Unavailable) -> bool:
+    # What only the operator can cure is found by its level.
+    level = logging.ERROR if isinstance(error, NeedsOperator) else logging.WARNING
+    log.log(level, "%s: the notice of job %s is put off: %s", channel.name, attempt.notice.job.id, error)
+    patience = channel.patience_seconds
+    if patience is not None and now() - attempt.created_at > timedelta(seconds=patience):
+        channel.give_up(attempt.notice, endpoint, str(error))
+        ledger.finish(attempt, f"given up after many tries: {error}")
+        return True
+    ledger.put_off(attempt, waits(channel, attempt.tries), str(error))
+    return False
+
+
+def _watch(attempt: Attempt) -> Watch:
+    def before_step(seconds: int) -> None:
+        if attempt.held_until < now() + timedelta(seconds=seconds):
+            ledger.hold(attempt, seconds + MARGIN_SECONDS)
+
+    def at_the_end(seconds: int) -> None:
+        ledger.hold(attempt, max(seconds + MARGIN_SECONDS, ledger.UNCLEAR_SECONDS), unclear=True)
+
+    return Watch(before_step, at_the_end)
