@@ -1,4 +1,4 @@
-"""Sees to what tests use for real: database, broker, OpenID provider, ffmpeg, browser, containers: for `make test`.
+"""Sees to what tests use for real (database, broker, npm packages, ffmpeg, browser, containers), for `make test`.
 
 Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
 Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
@@ -33,8 +33,8 @@ PACKAGES = {
     "runc": "runc",
 }
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
-# What npm brings, as package-lock.json beside it pins it, by digest.
-NODE_PROJECT = Path(__file__).with_name("servers") / "provider"
+# What npm brings, as package-lock.json in each folder pins it, by digest: an OpenID provider, verifiers of webhooks.
+NODE_PROJECTS = (Path(__file__).with_name("servers") / "provider", Path(__file__).with_name("verifiers"))
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_SERVICE_STARTS = "#!/bin/sh\nexit 101\n"
 
@@ -62,8 +62,8 @@ def main() -> int:
     missing = [package for program, package in PACKAGES.items() if not find(program)]
     if missing and bootstrap.can_install_debian_packages():
         missing = _install(missing)
-    if find("node") and find("npm") and not _bring_node_modules():
-        missing.append("oidc-provider (npm)")
+    if find("node") and find("npm"):
+        missing += [f"{project.name} (npm)" for project in NODE_PROJECTS if not _bring_node_modules(project)]
     if missing:
         print("Tests that need these will be skipped (with CI=true they fail):", *missing)
         print("To run them too: sudo apt-get install --no-install-recommends", *missing)
@@ -87,15 +87,15 @@ def _can_be_installed(package: str) -> bool:
     return True
 
 
-def _bring_node_modules() -> bool:
-    """Whether the modules of the node project are there, installed now if the lock file is newer than they are."""
-    brought, lock = NODE_PROJECT / "node_modules" / ".package-lock.json", NODE_PROJECT / "package-lock.json"
+def _bring_node_modules(project: Path) -> bool:
+    """Whether the modules of a node project are there, installed now if the lock file is newer than they are."""
+    brought, lock = project / "node_modules" / ".package-lock.json", project / "package-lock.json"
     if brought.exists() and brought.stat().st_mtime >= lock.stat().st_mtime:
         return True
-    print("installing the OpenID provider that tests sign in by", flush=True)
+    print(f"installing what tests/{project.relative_to(Path(__file__).parent)} has by npm", flush=True)
     # No script of a package runs.
     command = [find("npm") or "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    return subprocess.run(command, cwd=NODE_PROJECT, check=False).returncode == 0
+    return subprocess.run(command, cwd=project, check=False).returncode == 0
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ def tell(job_id: str, event_type: type[JobEvent]) -> None:
 
 def _endpoints(channel: Channel, notice: Notice) -> Sequence[Endpoint] | None:
     try:
-        return channel.endpoints_of(notice.job)
+        return channel.endpoints_of(notice)
     except Exception:  # what is wrong with one channel is nothing to the others
         log.exception("%s cannot say whom to tell of job %s", channel.name, notice.job.id)
         return None
@@ -63,5 +63,8 @@ def _settle_late(notice: Notice, told: Sequence[Future[bool]]) -> None:
 
 def _settle_if_told(notice: Notice, told: Sequence[Future[bool]]) -> None:
     """The last one to be done settles the event, if nobody is left. Raises: Unavailable."""
-    if all(each.done() for each in told) and all([each.result() for each in told]):
+    if not all(each.done() for each in told):
+        return
+    done = [each.result() for each in told]
+    if all(done):
         news.settle(notice)

@@ -6,21 +6,20 @@ event again when a row of it is due. Each try is a row of notice_attempts.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from functions.notify.channels import Notice
+from functions.notify.notice_shapes import Outcome
 from functions.shared import database
 from functions.shared.problems import Unavailable
 from functions.shared.tables import notice_attempts, notifications, now
 
-__all__ = ["Attempt", "NotDue", "Outcome", "begin", "finish", "hold", "outstanding", "put_off", "sent_to"]
+__all__ = ["Attempt", "NotDue", "begin", "finish", "hold", "put_off", "sent_to"]
 
 # One send and two more: whoever has got none of three copies has another trouble.
 MAX_UNCLEAR = 3
@@ -31,17 +30,6 @@ _UNKNOWN = "whether it arrived is not known, after three tries"
 
 class NotDue(Unavailable):
     """Another delivery tells this endpoint, or it rests until its next try; the ledger knows until when."""
-
-
-class Outcome(StrEnum):
-    """What became of an attempt; the value is in the database."""
-
-    # Under way, or its process died.
-    BEGUN = "begun"
-    SENT = "sent"
-    REFUSED = "refused"
-    PUT_OFF = "put-off"
-    UNCLEAR = "unclear"
 
 
 @dataclass
@@ -68,8 +56,8 @@ class Attempt:
 
     @property
     def delivery_id(self) -> str:
-        """What the row is called outside: 32 hexadecimal digits."""
-        return hashlib.sha256("/".join(map(str, self.key.values())).encode()).hexdigest()[:32]
+        """What the row is called outside."""
+        return self.notice.delivery_id(self.channel, self.endpoint)
 
 
 @database.transactional
@@ -88,6 +76,7 @@ def begin(connection: sa.Connection, notice: Notice, channel: str, endpoint: str
         return None
     started = {"delivery_id": attempt.delivery_id, "user_id": notice.job.user_id, "at": moment}
     made = connection.execute(notice_attempts.insert().values(**started, outcome=Outcome.BEGUN))
+    assert made.inserted_primary_key
     attempt.record = made.inserted_primary_key[0]
     return attempt
 
@@ -114,25 +103,19 @@ def finish(connection: sa.Connection, attempt: Attempt, refusal: str | None = No
 
 
 @database.transactional
-def put_off(connection: sa.Connection, attempt: Attempt, seconds: float, reason: str, is_unclear: bool = False) -> None:
+def put_off(
+    connection: sa.Connection,
+    attempt: Attempt,
+    seconds: float,
+    reason: str,
+    is_unclear: bool = False,
+    status: int | None = None,
+) -> None:
     """Let the endpoint rest for so many seconds, if it is not another's by now: it was not told, or it `is_unclear`."""
     due = now() + timedelta(seconds=seconds)
     values = {"due_at": due, "claimed_at": due, "unclear": attempt.unclear + is_unclear}
     connection.execute(notifications.update().where(_is_ours(attempt)).values(**values))
-    _record(connection, attempt, Outcome.UNCLEAR if is_unclear else Outcome.PUT_OFF, reason, None)
-
-
-def outstanding(notice: Notice, endpoints: set[tuple[str, str]]) -> bool:
-    """Whether one of these (channel, key) is not done with yet."""
-    about = (
-        notifications.c.job_id == notice.job.id,
-        notifications.c.kind == notice.kind,
-        notifications.c.generation == notice.generation,
-        sa.or_(notifications.c.sent_at.is_not(None), notifications.c.refusal.is_not(None)),
-    )
-    with database.reading() as connection:
-        query = sa.select(notifications.c.channel, notifications.c.endpoint).where(*about)
-        return bool(endpoints - {(row.channel, row.endpoint) for row in connection.execute(query)})
+    _record(connection, attempt, Outcome.UNCLEAR if is_unclear else Outcome.PUT_OFF, reason, status)
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
@@ -166,7 +149,7 @@ def _take(connection: sa.Connection, attempt: Attempt, row: Any, hold_seconds: i
     if (row.unclear or 0) >= MAX_UNCLEAR:
         connection.execute(notifications.update().where(_is(attempt)).values(refusal=_UNKNOWN, due_at=None))
         return False
-    attempt.tries, attempt.unclear = (row.tries or 1) + 1, row.unclear or 0
+    attempt.tries, attempt.unclear = (1 if row.tries is None else row.tries) + 1, row.unclear or 0
     attempt.created_at = row.created_at or row.claimed_at
     held = {"claimed_at": attempt.held_until, "due_at": attempt.held_until, "tries": attempt.tries}
     known = {"delivery_id": attempt.delivery_id, "created_at": attempt.created_at}

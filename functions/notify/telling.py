@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cache, partial
 
 from functions.notify import ledger
-from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
+from functions.notify.channels import Channel, Endpoint, Notice, PutOff, Refused, Unclear
 from functions.notify.ledger import Attempt, NotDue
 from functions.shared import draining
 from functions.shared.problems import NeedsOperator, Unavailable
@@ -104,10 +104,10 @@ def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
     """Send, and write down how that went. Returns: whether the endpoint is done with. Raises: Unavailable."""
     notice = attempt.notice
     try:
-        channel.send(notice, endpoint, _watch(attempt))
+        status = channel.send(notice, endpoint, _watch(attempt))
     except Refused as refusal:
         log.error("%s: the notice of job %s was refused: %s", channel.name, notice.job.id, refusal)
-        ledger.finish(attempt, str(refusal))
+        ledger.finish(attempt, str(refusal), refusal.status)
     except Unclear as error:
         log.error(
             "%s: it is not known whether the notice of job %s has arrived: %s", channel.name, notice.job.id, error
@@ -120,7 +120,7 @@ def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
         log.exception("%s: the notice of job %s went wrong; it is tried again", channel.name, notice.job.id)
         return False
     else:
-        ledger.finish(attempt)
+        ledger.finish(attempt, status=status)
     return True
 
 
@@ -129,12 +129,22 @@ def _put_off(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Unav
     level = logging.ERROR if isinstance(error, NeedsOperator) else logging.WARNING
     log.log(level, "%s: the notice of job %s is put off: %s", channel.name, attempt.notice.job.id, error)
     patience = channel.patience_seconds
-    if patience is not None and now() - attempt.created_at > timedelta(seconds=patience):
-        channel.give_up(attempt.notice, endpoint, str(error))
-        ledger.finish(attempt, f"given up after many tries: {error}")
+    status = error.status if isinstance(error, PutOff) else None
+    is_over = patience is not None and now() - attempt.created_at > timedelta(seconds=patience)
+    if is_over and _given_up(attempt, channel, endpoint, error):
+        ledger.finish(attempt, f"given up after many tries: {error}", status)
         return True
-    ledger.put_off(attempt, waits(channel, attempt.tries), str(error))
+    ledger.put_off(attempt, waits(channel, attempt.tries), str(error), status=status)
     return False
+
+
+def _given_up(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Unavailable) -> bool:
+    try:
+        channel.give_up(attempt.notice, endpoint, str(error))
+        return True
+    except Unavailable as other:
+        log.warning("%s: the notice of job %s is not given up yet: %s", channel.name, attempt.notice.job.id, other)
+        return False
 
 
 def _watch(attempt: Attempt) -> Watch:

@@ -11,13 +11,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from functions.shared import job_warnings, reasons, settings, tokens
 from functions.shared.jobs.states import State
 
-__all__ = ["write"]
+__all__ = ["webhook_disabled", "write"]
 
 
 def write(job: Any, kind: str) -> str:
     """The text of a notice about a row of jobs: its first line is the subject. `kind` is an event type."""
     name = kind.removeprefix("dev.audiolift.").removesuffix(".v1")
     return _templates().get_template(f"{name}.txt").render(job=job, home=settings.text("PUBLIC_URL"), **_about(job))
+
+
+def webhook_disabled(url: str, reason: str) -> str:
+    """The text of the mail to the owner of a webhook that is disabled: its first line is the subject."""
+    template = _templates().get_template("webhook-disabled.txt")
+    return template.render(url=url, reason=reason, home=settings.text("PUBLIC_URL"))
 
 
 @functools.cache

@@ -6,13 +6,11 @@ What is still to be finished after the answers to requests are out is held here:
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import Future
 from typing import Any
 
 __all__ = ["begin", "begun", "finished", "hold"]
 
-POLL_SECONDS = 0.1
 _begun = False
 _held: set[Future[Any]] = set()
 
@@ -36,6 +34,5 @@ def hold(work: Future[Any]) -> None:
 
 async def finished(seconds: float) -> None:
     """Wait for what is held, so many seconds at most."""
-    until = time.monotonic() + seconds
-    while _held and time.monotonic() < until:
-        await asyncio.sleep(POLL_SECONDS)
+    if waiting := [asyncio.wrap_future(each) for each in tuple(_held)]:
+        await asyncio.wait(waiting, timeout=max(0.0, seconds))

@@ -9,6 +9,7 @@ SpeakingError
 ├── Unavailable
 │   ├── DatabaseUnavailable     in database.py
 │   │   └── ExchangeLost        in jobs/turns.py
+│   ├── HostUnreachable         in addresses.py
 │   └── NeedsOperator
 ├── ClaimLost                   in jobs/claims.py
 ├── OverMinutes                 in jobs/transitions.py
@@ -113,6 +114,9 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "too-many-keys": Kind(
         409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
+    ),
+    "too-many-webhooks": Kind(
+        409, "The account has as many webhooks as it can have", "Delete a webhook that is not used any more."
     ),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),

@@ -137,7 +137,9 @@ SETTINGS = (
         "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
     ),
     Setting(
-        "FETCH_ALLOWED_NETWORKS", "", "Networks that videos may be fetched from though not public: CIDR, space between."
+        "FETCH_ALLOWED_NETWORKS",
+        "",
+        "Networks that videos may be fetched from, and webhooks be at, though not public: CIDR, space between.",
     ),
     Setting(
         "RESEND_SECONDS",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+
+from functions.shared.columns import BYTES as _BYTES
+from functions.shared.columns import ID as _ID
+from functions.shared.columns import SERIAL as _SERIAL
+from functions.shared.columns import Instant, metadata, now
+from functions.shared.columns import table as _table
+from functions.shared.notice_tables import notice_attempts, notice_preferences, notifications, webhooks
 
 __all__ = [
     "Instant",
@@ -22,6 +25,7 @@ __all__ = [
     "mailed_tokens",
     "metadata",
     "notice_attempts",
+    "notice_preferences",
     "notifications",
     "now",
     "operators",
@@ -31,51 +35,8 @@ __all__ = [
     "rollouts",
     "turns",
     "users",
+    "webhooks",
 ]
-
-
-def now() -> datetime:
-    """The current time, aware, UTC."""
-    return datetime.now(UTC)
-
-
-class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC with microseconds. Databases disagree about time zones: none gets to see one."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
-        """MySQL's DATETIME drops fractions of a second unless told to keep them."""
-        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name == "mysql" else sa.DateTime())
-
-    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
-        """Aware in Python, naive UTC in the database."""
-        return value and value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
-        """Naive UTC in the database, aware in Python."""
-        return value and value.replace(tzinfo=UTC)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-_ID = sa.String(64)
-_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
-_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def _table(name: str, *items: Any, **options: Any) -> sa.Table[Any]:
-    options |= {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
-    table: sa.Table[Any] = sa.Table(name, metadata, *items, **options)
-    return table
-
 
 users = _table(
     "users",
@@ -85,8 +46,6 @@ users = _table(
     sa.Column("created_at", Instant, nullable=False),
     # Its owner has deleted it: nobody can sign in, and sweep deletes what is left of it.
     sa.Column("deleted_at", Instant, index=True),
-    # What notices are written in; null for English.
-    sa.Column("language", sa.String(8)),
 )
 
 mailed_tokens = _table(
@@ -188,7 +147,6 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
-    sa.Column("batch_id", sa.String(32)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
@@ -247,40 +205,6 @@ outbox = _table(
     sa.Column("tracestate", sa.String(512)),
     sa.Column("tried_at", Instant),
     sa.Column("refusal", sa.String(500)),
-)
-
-notifications = _table(
-    "notifications",
-    sa.Column("job_id", _ID, primary_key=True),
-    sa.Column("kind", sa.String(128), primary_key=True),
-    sa.Column("channel", sa.String(16), primary_key=True),
-    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("endpoint", _ID, primary_key=True, server_default=""),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
-    # Held, or not to be tried again, until then; what a release before revision 0015 goes by.
-    sa.Column("claimed_at", Instant, nullable=False),
-    sa.Column("sent_at", Instant),
-    sa.Column("refusal", sa.String(500)),
-    # Null in what a release before revision 0015 wrote.
-    sa.Column("delivery_id", _ID, index=True),
-    sa.Column("created_at", Instant),
-    sa.Column("due_at", Instant, index=True),
-    sa.Column("tries", sa.Integer),
-    sa.Column("unclear", sa.Integer),
-    sa.Index("ix_notifications_log", "endpoint", "created_at"),
-)
-
-notice_attempts = _table(
-    "notice_attempts",
-    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
-    sa.Column("delivery_id", _ID, nullable=False, index=True),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("at", Instant, nullable=False, index=True),
-    sa.Column("outcome", sa.String(16), nullable=False),
-    sa.Column("detail", sa.String(500)),
-    sa.Column("status", sa.Integer),
-    sa.Column("ended_at", Instant),
-    sqlite_autoincrement=True,
 )
 
 dead_letters = _table(

@@ -32,8 +32,8 @@ def forget(connection: sa.Connection) -> None:
     """Refresh tokens that have expired, events whose effect is long in the database, and jobs that are history.
 
     API keys that have expired are listed a while, for their owners to see; acts of operators are kept the longest. What
-    accounts had before today, or long ago, counts no more, and how a notice went is history by then. A job takes its events and checkpoint along; what its owner
-    was told goes once the job is gone.
+    accounts had before today, or long ago, counts no more, and how a notice went is history by then. A job takes its
+    events and checkpoint along; what its owner was told goes once the job is gone.
     """
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
     audited = now() - timedelta(seconds=settings.number("AUDIT_SECONDS"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify.channels import Channel, Endpoint, Notice, Refused
@@ -19,7 +18,7 @@ class Pigeon(Channel):
     name = "pigeon"
     kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
 
-    def endpoints_of(self, job: Any) -> list[Endpoint]:
+    def endpoints_of(self, notice: Notice) -> list[Endpoint]:
         return [Endpoint(path.name, str(path)) for path in sorted(lofts().iterdir()) if not path.suffix]
 
     def claim_seconds(self) -> int:

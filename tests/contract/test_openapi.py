@@ -55,6 +55,11 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    "GET /v1/me/notices": [positive_data_acceptance, negative_data_rejection],
+    "GET /v1/webhooks/{webhook_id}/deliveries": [positive_data_acceptance, negative_data_rejection],
+    # A public address, and no more than twenty of them.
+    "POST /v1/webhooks": [positive_data_acceptance],
+    "PATCH /v1/webhooks/{webhook_id}": [positive_data_acceptance],
     # A time to come, and no more than twenty of them.
     "POST /v1/api-keys": [positive_data_acceptance],
     # `ids`, or `all`, or some of the others.

@@ -22,12 +22,12 @@ from functions.shared import api_keys
 from functions.shared.operations import Access
 from functions.shared.scopes import FOR_KEYS, OF_A_PERSON, Scope
 from tests.e2e.inside import check_problem, forge, rows, secrets
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT, Audiolift, User
 
 OPERATIONS = sorted(contract.operations(), key=lambda each: (each.path, each.method))
 # What belongs to nobody, or to whoever has the link.
-UNOWNED = {"letter_id", "signed"}
+UNOWNED = {"letter_id", "signed", "unsubscription"}
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 
 
@@ -251,6 +251,10 @@ def filled(path: str, audiolift: Audiolift, owner: User) -> str:
         "key_id": lambda: next(iter(keys_of(owner, "for the path"))),
         "session_id": lambda: str(owner.sign_in()["session_id"]),
         "letter_id": lambda: recorded_letter(audiolift),
+        "webhook_id": lambda: webhook_of(owner),
+        "delivery_id": lambda: delivery_of(owner, f"/v1/webhooks/{webhook_of(owner)}/deliveries"),
+        "notice_id": lambda: delivery_of(owner, "/v1/me/notices"),
+        "unsubscription": lambda: unsubscription_of(audiolift, owner),
         "signed": lambda: link_to(audiolift, job_of(owner)),
     }
     unknown = set(re.findall(r"<(\w+)>", path)) - set(makers)
@@ -282,6 +286,8 @@ def assert_unharmed(path: str, owner: User) -> None:
         assert owner.wait(named[1])["state"] == "failed"
     if named := re.search(r"/v1/api-keys/([0-9a-f]{32})", path):
         assert named[1] in {each["id"] for each in owner.http.get("/v1/api-keys").json()["items"]}
+    if named := re.search(r"/v1/webhooks/([0-9a-f]{32})", path):
+        assert owner.http.get(f"/v1/webhooks/{named[1]}").json()["enabled"]
     assert owner.http.get("/v1/me").json()["email"] == owner.email
 
 
@@ -289,6 +295,28 @@ def job_of(owner: User) -> str:
     """A job of an empty file, which fails."""
     answer = owner.http.post("/v1/jobs?filename=x.mp4", content=b"", headers={"Content-Type": "video/mp4"})
     return str(answer.raise_for_status().json()["id"])
+
+
+def webhook_of(owner: User) -> str:
+    """A webhook at a host that there is not."""
+    for each in owner.http.get("/v1/webhooks").json()["items"]:
+        return str(each["id"])
+    made = owner.http.post("/v1/webhooks", json={"url": "https://nowhere.invalid/"})
+    return str(made.raise_for_status().json()["id"])
+
+
+def delivery_of(owner: User, listed: str) -> str:
+    """A notice in that list, about a job that has failed."""
+    found: list[str] = []
+
+    def is_there() -> bool:
+        found[:] = [each["id"] for each in owner.http.get(listed).json()["items"]]
+        return bool(found)
+
+    if not is_there():
+        job_of(owner)
+        eventually(is_there, "the owner is told")
+    return found[0]
 
 
 def made_key(owner: User, *scopes: str) -> str:
@@ -340,6 +368,16 @@ def link_to(audiolift: Audiolift, job_id: str) -> str:
         from functions.shared import tokens
 
         return tokens.link(job_id, 4_000_000_000)
+
+
+def unsubscription_of(audiolift: Audiolift, owner: User) -> str:
+    """The end of a link by which its owner gets no more mails of a kind."""
+    user_id = owner.http.get("/v1/me").json()["id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINK_SECRET", secrets(audiolift)["link-secret"])
+        from functions.notify import preferences
+
+        return preferences.unsubscribe_token(user_id, "dev.audiolift.audio.created.v1")
 
 
 class writing:

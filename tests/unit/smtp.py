@@ -86,7 +86,7 @@ class Server:
         self.seen.append(envelope)
         await self._pause("DATA")
         await asyncio.sleep(self.seconds)
-        if self.answers.get("DATA") == "CLOSE":
+        if self.answers.get("DATA") == "CLOSE" and server.transport:
             server.transport.close()
         if "DATA" not in self.answers:
             self.got.append(envelope)

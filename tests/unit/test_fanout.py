@@ -161,7 +161,8 @@ jobs = sys.argv[2:]
 channels.every()
 
 def deliver(job, reached):
-    with watched(tracer(("functions/notify/fanout.py", "functions/notify/telling.py", "functions/notify/ledger.py"), reached)):
+    files = tuple(f"functions/notify/{name}.py" for name in ("fanout", "telling", "ledger"))
+    with watched(tracer(files, reached)):
         fanout.tell(job, AudioCreated)
 
 places = places_of(lambda _, reached: deliver(jobs.pop(), reached))

@@ -1,4 +1,4 @@
-"""functions/shared/smtp.py: what a mail server says at each step, and what becomes of the mail, the notice and the job."""
+"""functions/shared/smtp.py: what a mail server says at each step, and what becomes of the mail and its notice."""
 
 from __future__ import annotations
 
@@ -275,9 +275,9 @@ def done() -> str:
 
 
 def message_ids(server: Server) -> int:
-    return len(
-        {line for each in server.seen for line in bytes(each.content or b"").split(b"\r\n") if b"Message-ID" in line}
-    )
+    """How many there are."""
+    lines = [line for each in server.seen for line in (each.original_content or b"").split(b"\r\n")]
+    return len({line for line in lines if b"Message-ID" in line})
 
 
 def notice_row() -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from email.message import EmailMessage
 
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import texts
+from functions.notify import preferences, texts
 from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
-from functions.shared import mail, smtp
+from functions.shared import mail, settings, smtp
 from functions.shared.watch import Watch
 
 __all__ = ["CHANNEL", "Mail"]
@@ -22,9 +22,11 @@ class Mail(Channel):
     name = "mail"
     kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
 
-    def endpoints_of(self, job: Any) -> list[Endpoint]:
-        """The owner's one address; its key is "", which is what all rows have that are older than endpoints."""
-        return [Endpoint("", job.email)]
+    def endpoints_of(self, notice: Notice) -> list[Endpoint]:
+        """The owner's one address, if mails are wanted; its key is "", as in rows that are older than endpoints."""
+        if not preferences.wants_mail(notice.job.user_id, notice.kind):
+            return []
+        return [Endpoint("", notice.job.email)]
 
     def claim_seconds(self) -> int:
         """Kept mails are written again under the same name, which does no harm."""
@@ -33,6 +35,7 @@ class Mail(Channel):
     def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Send or keep a mail. Its Message-ID is the same at every try: two copies count as one (RFC 5322, 3.6.4)."""
         message = mail.compose(notice.identity, endpoint.address, texts.write(notice.job, notice.kind))
+        _let_unsubscribe(message, notice)
         try:
             mail.send(message, watch)
         except mail.MailRefused as error:
@@ -40,6 +43,13 @@ class Mail(Channel):
         except mail.MailUnclear as error:
             raise Unclear(str(error)) from error
         log.info("mail to the owner of job %s: %s", notice.job.id, notice.kind)
+
+
+def _let_unsubscribe(message: EmailMessage, notice: Notice) -> None:
+    """By one click of a mail program (RFC 8058; RFC 2369, section 3.2)."""
+    token = preferences.unsubscribe_token(notice.job.user_id, notice.kind)
+    message["List-Unsubscribe"] = f"<{settings.text('PUBLIC_URL').rstrip('/')}/v1/unsubscribe/{token}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 CHANNEL = Mail()

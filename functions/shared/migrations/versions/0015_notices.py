@@ -1,9 +1,11 @@
-"""Notices: when each endpoint is due, each attempt, languages, batches.
+"""Notices: when each endpoint is due, each attempt, preferences, webhooks.
 
-All columns are nullable and nothing refers to the table: the release before this one goes on writing.
+All columns are nullable and nothing refers to the tables: the release before this one goes on writing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,15 +15,11 @@ from functions.shared.tables import Instant
 revision = "0015"
 down_revision = "0011"
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_ROWS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_ROWS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def upgrade() -> None:
     """Apply."""
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("language", sa.String(length=8), nullable=True))
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("batch_id", sa.String(length=32), nullable=True))
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.add_column(sa.Column("delivery_id", sa.String(length=64), nullable=True))
         batch_op.add_column(sa.Column("created_at", Instant(), nullable=True))
@@ -32,10 +30,14 @@ def upgrade() -> None:
         batch_op.create_index(op.f("ix_notifications_due_at"), ["due_at"], unique=False)
         batch_op.create_index("ix_notifications_log", ["endpoint", "created_at"], unique=False)
     _attempts()
+    _preferences()
+    _webhooks()
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_table("webhooks")
+    op.drop_table("notice_preferences")
     op.drop_table("notice_attempts")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index("ix_notifications_log")
@@ -43,10 +45,6 @@ def downgrade() -> None:
         batch_op.drop_index(op.f("ix_notifications_delivery_id"))
         for name in ("unclear", "tries", "due_at", "created_at", "delivery_id"):
             batch_op.drop_column(name)
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_column("batch_id")
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.drop_column("language")
 
 
 def _attempts() -> None:
@@ -67,3 +65,37 @@ def _attempts() -> None:
     )
     for column in ("delivery_id", "user_id", "at"):
         op.create_index(op.f(f"ix_notice_attempts_{column}"), "notice_attempts", [column])
+
+
+def _preferences() -> None:
+    op.create_table(
+        "notice_preferences",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("unwanted", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_notice_preferences_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_notice_preferences")),
+        **_ROWS,
+    )
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("secret", sa.String(length=128), nullable=False),
+        sa.Column("former_secret", sa.String(length=128), nullable=True),
+        sa.Column("former_until", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("disabled_at", Instant(), nullable=True),
+        sa.Column("disabled_reason", sa.String(length=500), nullable=True),
+        sa.Column("giving_up_until", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_webhooks_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+        **_ROWS,
+    )
+    op.create_index(op.f("ix_webhooks_user_id"), "webhooks", ["user_id"])
