@@ -67,5 +67,6 @@ def list_mail(_request: Request, user_id: str) -> Response:
 
 
 def _shown(sent_at: datetime, message: EmailMessage) -> KeptMail:
-    body = message.get_content().replace("\r\n", "\n")
+    text = message.get_body(("plain",))
+    body = str(text.get_content()).replace("\r\n", "\n") if text else ""
     return KeptMail(str(message["Message-ID"]), str(message["To"]), str(message["Subject"]), rfc3339(sent_at), body)

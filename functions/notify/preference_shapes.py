@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.shared.operations import part
 
-__all__ = ["KINDS", "UNSUBSCRIPTION", "Channels", "Events", "Preferences"]
+__all__ = ["KINDS", "UNSUBSCRIPTION", "Channels", "Events", "Language", "Preferences"]
 
 # The members of Events, and the types of events that they stand for.
 KINDS = {"audio_created": AudioCreated.TYPE, "conversion_failed": ConversionFailed.TYPE}
+Language = Literal["en", "de"]
 UNSUBSCRIPTION = part("unsubscription", "What the mail has.", minLength=1, maxLength=2048)
 
 
@@ -30,6 +31,7 @@ class Events(Struct, forbid_unknown_fields=True, rename=KINDS):
 
 
 class Preferences(Struct, forbid_unknown_fields=True):
-    """What somebody wants to be told of."""
+    """What somebody wants to be told of, and in which language."""
 
     events: Annotated[Events, Meta(description="For each type of events; one that is left out is as by default.")]
+    language: Annotated[Language, Meta(description="Of mails about jobs (ISO 639).")] = "en"

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jwt
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from functions.notify.preference_shapes import KINDS, Channels, Events, Preferences
+from functions.notify.preference_shapes import KINDS, Channels, Events, Language, Preferences
 from functions.shared import database, settings
-from functions.shared.problems import Problem, Unavailable
+from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
 from functions.shared.tables import users
 
-__all__ = ["change", "read", "unsubscribe", "unsubscribe_token", "wants_mail"]
+__all__ = ["change", "language_of", "read", "unsubscribe", "unsubscribe_token", "wants_mail"]
 
 ALGORITHM = "HS256"
 # Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
+Changed: TypeAlias = "Callable[[set[str]], set[str]]"
 TOKEN_TYPE = "audiolift-unsubscribe+jwt"
 
 
 def read(user_id: str) -> Preferences:
     """What somebody wants."""
     with database.reading() as connection:
-        return _preferences(_unwanted(connection, user_id))
+        row = _row(connection, user_id)
+    chosen = {name: Channels(mail=kind not in _unwanted(row)) for name, kind in KINDS.items()}
+    return Preferences(Events(**chosen), _language(row))
 
 
 def wants_mail(user_id: str, kind: str) -> bool:
     """Whether somebody wants mails about events of this type."""
     with database.reading() as connection:
-        return kind not in _unwanted(connection, user_id)
+        return kind not in _unwanted(_row(connection, user_id))
+
+
+def language_of(user_id: str) -> Language:
+    """What somebody's mails are written in."""
+    with database.reading() as connection:
+        return _language(_row(connection, user_id))
 
 
 def change(user_id: str, wanted: Preferences) -> Preferences:
-    """Set all of it. Raises: Problem (401) when the account is gone."""
+    """Set all of it. Raises: Problem (404) when the account is gone."""
     events = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
-    _set(user_id, lambda _before: {kind for kind, channels in events.items() if not channels.mail})
+    _set(user_id, lambda _: {kind for kind, channels in events.items() if not channels.mail}, wanted.language)
     return read(user_id)
 
 
@@ -64,24 +73,27 @@ def _subject(token: str) -> tuple[str, str]:
 
 
 @database.transactional
-def _set(connection: sa.Connection, user_id: str, changed: Any) -> None:
+def _set(connection: sa.Connection, user_id: str, changed: Changed, language: Language | None = None) -> None:
     # The lock on the account has two changes at once take turns.
     owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
     if connection.execute(owner).one_or_none() is None:
         raise Problem("not-found", "This account does not exist any more.")
-    values = {"unwanted": sorted(changed(_unwanted(connection, user_id)))}
-    if connection.execute(table.update().where(table.c.user_id == user_id).values(**values)).rowcount == 0:
-        try:
-            connection.execute(table.insert().values(user_id=user_id, **values))
-        except IntegrityError as error:
-            raise Unavailable("another request changes the same") from error
+    row = _row(connection, user_id)
+    values = {"unwanted": sorted(changed(_unwanted(row))), "language": language or _language(row)}
+    if row is None:
+        connection.execute(table.insert().values(user_id=user_id, **values))
+    else:
+        connection.execute(table.update().where(table.c.user_id == user_id).values(**values))
 
 
-def _unwanted(connection: sa.Connection, user_id: str) -> set[str]:
-    query = sa.select(table.c.unwanted).where(table.c.user_id == user_id)
-    return set(connection.execute(query).scalar_one_or_none() or ())
+def _row(connection: sa.Connection, user_id: str) -> Any:
+    return connection.execute(table.select().where(table.c.user_id == user_id)).one_or_none()
 
 
-def _preferences(unwanted: set[str]) -> Preferences:
-    chosen = {name: Channels(mail=kind not in unwanted) for name, kind in KINDS.items()}
-    return Preferences(Events(**chosen))
+def _unwanted(row: Any) -> set[str]:
+    return set(row.unwanted) if row else set()
+
+
+def _language(row: Any) -> Language:
+    """English, too, for who has chosen a language of a newer release."""
+    return "de" if row and row.language == "de" else "en"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,6 +33,8 @@ from functions.shared.takes import query as in_query
 __all__: list[str] = []
 
 NO_STORE = {"Cache-Control": "no-store"}
+# Read once it is known whose webhook it is: of what is another's, nobody learns more than of what is not there.
+CHANGE = json_body(WebhookChange)
 
 
 @routes.operation(
@@ -86,12 +90,15 @@ def read_webhook(_request: Request, user_id: str, webhook_id: str) -> Response:
     tag="Notices",
     access=Access.TOKEN,
     scope=Scope.ACCOUNT_WRITE,
-    takes=(WEBHOOK_ID, json_body(WebhookChange)),
+    takes=(WEBHOOK_ID, replace(CHANGE, read=None)),
     answers={200: Success("The webhook; with its secret, if that is new.", ChangedWebhook)},
     problems=("not-found",),
 )
-def change_webhook(_request: Request, user_id: str, webhook_id: str, body: WebhookChange) -> Response:
+def change_webhook(request: Request, user_id: str, webhook_id: str) -> Response:
     """Change where it posts, what, whether, or its secret."""
+    webhooks.of(user_id, webhook_id)
+    assert CHANGE.read
+    body: WebhookChange = CHANGE.read(request)["body"]
     return json_response(webhooks.change(user_id, webhook_id, body), headers=NO_STORE)
 
 

@@ -22,8 +22,12 @@ __all__ = ["MailRefused", "MailUnclear", "compose", "is_kept", "kept", "send"]
 _POLICY = policy.SMTP.clone(cte_type="7bit")
 
 
-def compose(identity: str, to: str, text: str) -> EmailMessage:
-    """The mail to one person. The first line of `text` is its subject, the rest its body; `identity` names it."""
+def compose(identity: str, to: str, text: str, html: str = "", thread: str = "") -> EmailMessage:
+    """The mail to one person. The first line of `text` is its subject, the rest its body; `identity` names it.
+
+    `html` is the same as an HTML document, for who would rather read that. Mails of one `thread` are shown as one
+    conversation (RFC 5322, section 3.6.4).
+    """
     subject, _, body = text.partition("\n")
     message = EmailMessage(policy=_POLICY)
     message["Message-ID"] = f"<{identity}@audiolift>"
@@ -34,7 +38,11 @@ def compose(identity: str, to: str, text: str) -> EmailMessage:
     message["Subject"] = " ".join(subject.split()).replace("=?", "= ?")
     message["Date"] = format_datetime(now())
     message["Auto-Submitted"] = "auto-generated"
+    if thread:
+        message["References"] = f"<{thread}@audiolift>"
     message.set_content(body.strip() + "\n")
+    if html:
+        message.add_alternative(html, subtype="html")
     return message
 
 

@@ -45,12 +45,13 @@ notice_attempts = _table(
     sqlite_autoincrement=True,
 )
 
-# Who has none is told of all.
+# Who has none is told of all, in English.
 notice_preferences = _table(
     "notice_preferences",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     # Types of events that no mail is wanted about.
     sa.Column("unwanted", sa.JSON, nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
 )
 
 webhooks = _table(

@@ -107,7 +107,7 @@ class Server:
         """Subject and text of what was accepted, for one recipient if one is named."""
         found = [each for each in self.got if not to or each.rcpt_tos == [to]]
         read: list[Any] = [message_from_bytes(each.content, policy=policy.default) for each in found]  # type: ignore[arg-type]
-        return [(mail["Subject"], mail.get_content()) for mail in read]
+        return [(mail["Subject"], mail.get_body(("plain",)).get_content()) for mail in read]
 
     def token(self, to: str) -> str:
         """What stands behind the # of the newest link that was mailed there, without what it is for."""

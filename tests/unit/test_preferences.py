@@ -22,6 +22,7 @@ from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
+from functions.shared.tables import notice_preferences
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets", "mails")
@@ -66,7 +67,8 @@ def test_whoever_has_said_nothing_is_told_of_completion_and_failure(anna: str, m
     tell_of_both(anna)
     assert len(kept(mails)) == 2
     assert json.loads(bytes(preference_routes.read_notifications(ANY, anna).body)) == {
-        "events": {AudioCreated.TYPE: {"mail": True}, ConversionFailed.TYPE: {"mail": True}}
+        "events": {AudioCreated.TYPE: {"mail": True}, ConversionFailed.TYPE: {"mail": True}},
+        "language": "en",
     }
 
 
@@ -79,6 +81,24 @@ def test_only_what_is_wanted_is_mailed_and_the_event_is_settled_all_the_same(ann
     preferences.change(anna, wanted())
     tell_of_both(anna)
     assert len(kept(mails)) == 3
+
+
+def test_mails_are_in_the_language_that_was_chosen_and_of_one_thread_for_a_job(anna: str, mails: Path) -> None:
+    preferences.change(anna, takes.checked({"events": {}, "language": "de"}, Preferences, "bad-request"))
+    tell_of_both(anna)
+    assert [str(each["Subject"])[:8] for each in kept(mails)] == ["Ihr MP3 ", "Kein MP3"]
+    assert len({each["References"] for each in kept(mails)}) == 2
+    token = preferences.unsubscribe_token(anna, AudioCreated.TYPE)
+    preferences.unsubscribe(token)
+    assert preferences.language_of(anna) == "de"
+
+
+def test_one_who_has_chosen_a_language_of_a_newer_release_gets_english(anna: str, mails: Path) -> None:
+    preferences.change(anna, wanted())
+    rows.change(notice_preferences, notice_preferences.c.user_id == anna, language="fr")
+    tell_of_both(anna)
+    assert len(kept(mails)) == 2
+    assert preferences.read(anna).language == "en"
 
 
 def test_a_mail_that_waits_and_is_not_wanted_any_more_is_not_sent(
@@ -99,7 +119,14 @@ def test_a_mail_that_waits_and_is_not_wanted_any_more_is_not_sent(
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"events": []}, {"events": {"x": {"mail": True}}}, {"events": {AudioCreated.TYPE: {"mail": "no"}}}, {"y": 1}],
+    [
+        {},
+        {"events": []},
+        {"events": {"x": {"mail": True}}},
+        {"events": {AudioCreated.TYPE: {"mail": "no"}}},
+        {"y": 1},
+        {"events": {}, "language": "fr"},
+    ],
 )
 def test_what_is_no_choice_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(Problem):

@@ -34,7 +34,7 @@ class Mail(Channel):
 
     def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Send or keep a mail. Its Message-ID is the same at every try: two copies count as one (RFC 5322, 3.6.4)."""
-        message = mail.compose(notice.identity, endpoint.address, texts.write(notice.job, notice.kind))
+        message = _composed(notice, endpoint)
         _let_unsubscribe(message, notice)
         try:
             mail.send(message, watch)
@@ -43,6 +43,12 @@ class Mail(Channel):
         except mail.MailUnclear as error:
             raise Unclear(str(error)) from error
         log.info("mail to the owner of job %s: %s", notice.job.id, notice.kind)
+
+
+def _composed(notice: Notice, endpoint: Endpoint) -> EmailMessage:
+    language = preferences.language_of(notice.job.user_id)
+    text, html = (write(notice.job, notice.kind, language) for write in (texts.write, texts.write_html))
+    return mail.compose(notice.identity, endpoint.address, text, html, thread=notice.job.id)
 
 
 def _let_unsubscribe(message: EmailMessage, notice: Notice) -> None:
