@@ -38,7 +38,7 @@ PAGE = """\
     answers={200: Success("What you are told of.", Preferences)},
 )
 def read_notifications(_request: Request, user_id: str) -> Response:
-    """What you are told of by mail."""
+    """What you are told of, and how."""
     return json_response(preferences.read(user_id))
 
 
@@ -53,7 +53,7 @@ def read_notifications(_request: Request, user_id: str) -> Response:
     problems=("not-found",),
 )
 def change_notifications(_request: Request, user_id: str, body: Preferences) -> Response:
-    """Choose what you are told of by mail."""
+    """Choose what you are told of, and how."""
     return json_response(preferences.change(user_id, body))
 
 

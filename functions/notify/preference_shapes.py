@@ -21,6 +21,14 @@ class Channels(Struct, forbid_unknown_fields=True):
     """How to be told. What webhooks get, each of them says."""
 
     mail: Annotated[bool, Meta(description="By a mail to the account's address.")] = True
+    services: Annotated[
+        dict[str, bool],
+        Meta(
+            description="By which services; all that there are, are listed. None unless said.",
+            examples=[{"team-chat": True}],
+            max_length=100,
+        ),
+    ] = {}
 
 
 class Events(Struct, forbid_unknown_fields=True, rename=KINDS):

@@ -13,8 +13,9 @@ from functions.shared import database, settings
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
 from functions.shared.tables import users
+from functions.shared.visible import one_line
 
-__all__ = ["change", "language_of", "read", "unsubscribe", "unsubscribe_token", "wants_mail"]
+__all__ = ["change", "language_of", "read", "services_of", "unsubscribe", "unsubscribe_token", "wants_mail"]
 
 ALGORITHM = "HS256"
 # Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
@@ -26,8 +27,7 @@ def read(user_id: str) -> Preferences:
     """What somebody wants."""
     with database.reading() as connection:
         row = _row(connection, user_id)
-    chosen = {name: Channels(mail=kind not in _unwanted(row)) for name, kind in KINDS.items()}
-    return Preferences(Events(**chosen), _language(row))
+    return Preferences(Events(**{name: _channels(row, kind) for name, kind in KINDS.items()}), _language(row))
 
 
 def wants_mail(user_id: str, kind: str) -> bool:
@@ -42,10 +42,18 @@ def language_of(user_id: str) -> Language:
         return _language(_row(connection, user_id))
 
 
+def services_of(user_id: str, kind: str) -> list[str]:
+    """The names of the services by which somebody wants to be told of events of this type."""
+    with database.reading() as connection:
+        return _services(_row(connection, user_id)).get(kind, [])
+
+
 def change(user_id: str, wanted: Preferences) -> Preferences:
-    """Set all of it. Raises: Problem (404) when the account is gone."""
-    events = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
-    _set(user_id, lambda _: {kind for kind, channels in events.items() if not channels.mail}, wanted.language)
+    """Set all of it. Raises: Problem (400) for a service that there is not, (404) when the account is gone."""
+    events: dict[str, Channels] = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
+    services = {kind: sorted(_chosen(channels.services)) for kind, channels in events.items()}
+    unwanted = {kind for kind, channels in events.items() if not channels.mail}
+    _set(user_id, lambda _: unwanted, services=services, language=wanted.language)
     return read(user_id)
 
 
@@ -72,14 +80,25 @@ def _subject(token: str) -> tuple[str, str]:
         raise Problem("not-found", "This link is not valid, or no longer. Sign in to choose what you get.") from None
 
 
+def _chosen(services: dict[str, bool]) -> list[str]:
+    if unknown := sorted(set(services) - set(settings.mapping("NOTICE_SERVICES"))):
+        raise Problem("bad-request", f"There is no service {one_line(unknown[0], 64)!r}.")
+    return [name for name, is_wanted in services.items() if is_wanted]
+
+
 @database.transactional
-def _set(connection: sa.Connection, user_id: str, changed: Changed, language: Language | None = None) -> None:
+def _set(connection: sa.Connection, user_id: str, unwanted: Changed, **more: Any) -> None:
     # The lock on the account has two changes at once take turns.
     owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
     if connection.execute(owner).one_or_none() is None:
         raise Problem("not-found", "This account does not exist any more.")
     row = _row(connection, user_id)
-    values = {"unwanted": sorted(changed(_unwanted(row))), "language": language or _language(row)}
+    values = {
+        "services": _services(row),
+        "language": _language(row),
+        **more,
+        "unwanted": sorted(unwanted(_unwanted(row))),
+    }
     if row is None:
         connection.execute(table.insert().values(user_id=user_id, **values))
     else:
@@ -88,6 +107,15 @@ def _set(connection: sa.Connection, user_id: str, changed: Changed, language: La
 
 def _row(connection: sa.Connection, user_id: str) -> Any:
     return connection.execute(table.select().where(table.c.user_id == user_id)).one_or_none()
+
+
+def _channels(row: Any, kind: str) -> Channels:
+    chosen = _services(row).get(kind, [])
+    return Channels(kind not in _unwanted(row), {name: name in chosen for name in settings.mapping("NOTICE_SERVICES")})
+
+
+def _services(row: Any) -> dict[str, list[str]]:
+    return dict(row.services) if row else {}
 
 
 def _unwanted(row: Any) -> set[str]:

@@ -51,6 +51,8 @@ notice_preferences = _table(
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     # Types of events that no mail is wanted about.
     sa.Column("unwanted", sa.JSON, nullable=False),
+    # Types of events → names of services that tell of them.
+    sa.Column("services", sa.JSON, nullable=False),
     sa.Column("language", sa.String(8), nullable=False),
 )
 

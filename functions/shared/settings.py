@@ -78,6 +78,13 @@ SETTINGS = (
     ),
     Setting("MAIL_FROM", "audiolift <audiolift@localhost>", "Sender of the mails."),
     Setting(
+        "NOTICE_SERVICES",
+        "{}",
+        "JSON object: name → URL of apprise (https://appriseit.com) of a chat, an SMS service and the like, by which "
+        "owners are told who choose that name.",
+        is_mapping=True,
+    ),
+    Setting(
         "SIGNING_KEY",
         "",
         "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",

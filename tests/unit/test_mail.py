@@ -147,8 +147,8 @@ def test_no_file_name_can_forge_a_header_or_a_recipient(
     server: Server, filename: str, kind: str, language: str
 ) -> None:
     row = ended(kind, filename)
-    parts = (write(row, kind, language) for write in (texts.write, texts.write_html))
-    mail.send(mail.compose(identity("job", kind, 1), "anna@example.com", *parts, thread=row.id))
+    text, html = (write(row, kind, language) for write in (texts.write, texts.write_html))
+    mail.send(mail.compose(identity("job", kind, 1), "anna@example.com", text, html, thread=row.id))
     (envelope,) = server.got
     assert envelope.rcpt_tos == ["anna@example.com"]
     received = parsed(envelope.content)

@@ -67,7 +67,7 @@ def test_whoever_has_said_nothing_is_told_of_completion_and_failure(anna: str, m
     tell_of_both(anna)
     assert len(kept(mails)) == 2
     assert json.loads(bytes(preference_routes.read_notifications(ANY, anna).body)) == {
-        "events": {AudioCreated.TYPE: {"mail": True}, ConversionFailed.TYPE: {"mail": True}},
+        "events": {kind: {"mail": True, "services": {}} for kind in (AudioCreated.TYPE, ConversionFailed.TYPE)},
         "language": "en",
     }
 
@@ -161,7 +161,7 @@ def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> 
         jwt.encode(claims, "another secret of thirty-two bytes", "HS256", headers=typ),
         jwt.encode({**claims, "kind": "everything"}, secret, "HS256", headers=typ),
         jwt.encode({"kind": AudioCreated.TYPE}, secret, "HS256", headers=typ),
-        jwt.encode(claims, None, "none", headers=typ),
+        jwt.encode(claims, "", "none", headers=typ),
     ):
         with pytest.raises(Problem) as said:
             preference_routes.unsubscribe(ANY, token)

@@ -23,7 +23,7 @@ from functions.shared.watch import Watch
 __all__ = ["Channel", "Endpoint", "Notice", "PutOff", "Refused", "Unclear", "every", "identity"]
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "mail", "webhook")
+    __getattr__ = late(__name__, "mail", "service", "webhook")
 
 
 class Refused(SpeakingError):

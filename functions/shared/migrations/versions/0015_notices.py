@@ -72,6 +72,7 @@ def _preferences() -> None:
         "notice_preferences",
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("unwanted", sa.JSON(), nullable=False),
+        sa.Column("services", sa.JSON(), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_notice_preferences_user_id"), ondelete="CASCADE"
