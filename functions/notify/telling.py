@@ -24,14 +24,14 @@ __all__ = ["begin", "waits"]
 
 log = logging.getLogger(__name__)
 
-# Threads of a channel in this process; how many endpoints may wait for one; and how many times the same endpoint may be
-# there at once, so that one that hangs leaves the threads to the others.
-THREADS, MAX_WAITING, MAX_OF_ONE = 8, 32, 2
+# How many endpoints of a channel may be under way in this process for each of its threads; of one owner, for one of its
+# threads; and how many times the same endpoint of an owner, so that one that hangs leaves the threads to the others.
+WAITING_BY_THREAD, OF_OWNER_BY_THREAD, MAX_OF_ONE = 4, 0.5, 2
 FIRST_WAIT_SECONDS, BUSY_SECONDS = 60, 60
 # A claim is renewed when a step could outlast it: so much is left for what lies between two steps.
 MARGIN_SECONDS = 15
 
-_under_way: Counter[tuple[str, str]] = Counter()
+_under_way: Counter[tuple[str, ...]] = Counter()
 _lock = threading.Lock()
 
 
@@ -41,14 +41,11 @@ def begin(notice: Notice, channel: Channel, endpoint: Endpoint) -> Future[bool]:
     Returns: whether it is done with: told, now or before, or refused for good. If not, the ledger knows when it is due.
     It raises Unavailable when the ledger does not know that.
     """
-    key = (channel.name, endpoint.key or endpoint.address)
-    with _lock:
-        is_busy = _under_way[key] >= MAX_OF_ONE or _under_way[(channel.name, "")] >= MAX_WAITING
-        _under_way.update(() if is_busy else (key, (channel.name, "")))
-    if is_busy:
+    taken = _take(notice, channel, endpoint)
+    if not taken:
         return _done_by(_rest, notice, channel, endpoint)
-    told = _threads(channel.name).submit(partial(copy_context().run, _told, notice, channel, endpoint))
-    told.add_done_callback(lambda _: _release(key, channel))
+    told = _threads(channel.name, channel.threads).submit(partial(copy_context().run, _told, notice, channel, endpoint))
+    told.add_done_callback(lambda _: _release(taken))
     draining.hold(told)
     return told
 
@@ -60,15 +57,31 @@ def waits(channel: Channel, tries: int) -> float:
 
 
 @cache
-def _threads(channel: str) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix=channel)
+def _threads(channel: str, count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix=channel)
 
 
-def _release(key: tuple[str, str], channel: Channel) -> None:
+def _take(notice: Notice, channel: Channel, endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
+    """Count an endpoint as under way, for its channel, its owner and itself. Returns: nothing if that is too many."""
+    whole, owner = (channel.name,), (channel.name, notice.job.user_id)
+    limits: dict[tuple[str, ...], float] = {
+        whole: channel.threads * WAITING_BY_THREAD,
+        owner: channel.threads * OF_OWNER_BY_THREAD,
+        (*owner, endpoint.key): MAX_OF_ONE,
+    }
     with _lock:
-        _under_way.subtract((key, (channel.name, "")))
-        if not _under_way[key]:
-            del _under_way[key]
+        if any(_under_way[key] >= limit for key, limit in limits.items()):
+            return ()
+        _under_way.update(limits.keys())
+    return tuple(limits)
+
+
+def _release(taken: tuple[tuple[str, ...], ...]) -> None:
+    with _lock:
+        _under_way.subtract(taken)
+        for key in taken:
+            if not _under_way[key]:
+                del _under_way[key]
 
 
 def _done_by(work: Callable[..., bool], *args: object) -> Future[bool]:

@@ -258,6 +258,27 @@ def test_a_receiver_that_hangs_holds_up_no_mail_and_no_other_receiver(
     eventually(lambda: {each.state for each in listed(anna)} == {"sent"}, "the slow one is told")
 
 
+def test_an_owner_whose_receivers_hang_leaves_threads_to_others(receiver: Receiver, anna: str) -> None:
+    """Twenty receivers that hang, and more jobs than threads: somebody else's receiver hears at once."""
+    receiver.seconds = 3
+    for _ in range(20):
+        made(anna, receiver)
+    with Receiver() as other:
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        eve = rows.user()
+        made(eve, other)
+        waiting = [threading.Thread(target=fanout.tell, args=(done(anna), AudioCreated)) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        eventually(lambda: receiver.got, "the first hangs")
+        fanout.tell(done(eve), AudioCreated)
+        eventually(lambda: other.got, "somebody else is told")
+        assert len(receiver.got) <= 12
+        for thread in waiting:
+            thread.join(PATIENCE)
+        other.shutdown()
+
+
 def test_a_head_that_trickles_does_not_hold_us(anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.notify.posting.POST_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -86,6 +86,8 @@ class Channel(ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]
+    # How many endpoints are told at a time in one process.
+    threads: ClassVar[int] = 8
     # The longest wait before the next try; and after how long tries end, or None: when the news is old.
     max_wait_seconds: ClassVar[int] = 1800
     patience_seconds: ClassVar[int | None] = None

@@ -35,6 +35,8 @@ class Webhook(Channel):
 
     name = webhooks.CHANNEL
     kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
+    # Strangers' servers: many may be slow at once.
+    threads = 24
     max_wait_seconds = 3 * 3600
     patience_seconds = 86_400
 
@@ -46,8 +48,8 @@ class Webhook(Channel):
         return [Endpoint(row.id, row.url) for row in rows if notice.kind in row.events]
 
     def claim_seconds(self) -> int:
-        """All of a post, and what lies around it."""
-        return int(posting.POST_SECONDS) + 25
+        """All of a post, and what lies around it: how long a name server takes, nobody limits."""
+        return int(posting.POST_SECONDS) + 60
 
     def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> int:
         """Post it, under the same `webhook-id` at each try: a receiver knows by it what it has already."""
