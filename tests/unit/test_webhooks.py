@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +19,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import deliveries, fanout, ledger, news, notice_routes, signing, webhook_routes, webhooks
-from functions.notify.channels import webhook as channel
+from functions.notify import deliveries, fanout, notice_routes, signing, webhook_routes, webhooks
 from functions.notify.notice_shapes import DeliveryQuery, NoticeDelivery
 from functions.notify.webhook_shapes import MadeWebhook, NewWebhook, WebhookChange
 from functions.shared import database
@@ -396,18 +396,34 @@ def test_of_a_job_with_newer_news_nothing_is_sent_again(receiver: Receiver, anna
     assert len(receiver.got) == 1
 
 
-def test_who_dies_while_posting_leaves_it_to_the_next(receiver: Receiver, anna: str) -> None:
+KILLED = """
+import sys
+from events.catalogue import AudioCreated
+from functions.notify import fanout
+fanout.WAIT_SECONDS = 600
+fanout.tell(sys.argv[1], AudioCreated)
+"""
+
+
+def test_notify_is_killed_while_it_posts_and_the_next_one_posts_it_under_the_same_id(
+    receiver: Receiver, anna: str
+) -> None:
     made(anna, receiver)
     job = done(anna)
-    notice = news.notice_of(job, AudioCreated)
-    assert notice
-    (endpoint,) = channel.CHANNEL.endpoints_of(notice)
-    ledger.begin(notice, "webhook", endpoint.key, 45)
-    fanout.tell(job, AudioCreated)
-    assert receiver.got == []
-    let_time_pass()
+    receiver.seconds = 15
+    victim = subprocess.Popen([sys.executable, "-c", KILLED, job], cwd=ROOT)
+    try:
+        eventually(lambda: receiver.got, "it is posting")
+    finally:
+        victim.kill()
+        victim.wait(PATIENCE)
+    receiver.seconds = 0
     fanout.tell(job, AudioCreated)
     assert len(receiver.got) == 1
+    let_time_pass()
+    fanout.tell(job, AudioCreated)
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert (len(receiver.got), rows.unsettled(job)) == (2, [])
     assert [each.outcome for each in of_webhooks(anna).attempts] == ["begun", "sent"]
 
 
