@@ -26,6 +26,7 @@ __all__ = [
     "confirm",
     "confirm_address",
     "deleted",
+    "key_made",
     "known",
     "password_changed",
     "posting",
@@ -91,6 +92,11 @@ def password_changed(to: str) -> Letter:
 def address_changed(to: str) -> Letter:
     """To the former address of an account."""
     return _letter(to, "Your address was changed", ADDRESS_CHANGED)
+
+
+def key_made(to: str, name: str) -> Letter:
+    """To the owner of an account."""
+    return _letter(to, "An API key was made", KEY_MADE, name=name, link=_home())
 
 
 def deleted(to: str) -> Letter:
@@ -182,6 +188,13 @@ ADDRESS_CHANGED = """\
 your account has another address now. This one gets no more mail from us.
 
 If it was not you, tell whoever runs this service.
+"""
+KEY_MADE = """\
+somebody, you we hope, has made an API key for your account, and called it "{name}". Whoever has it can use the account
+without a password.
+
+If it was not you, revoke the key, and change your password:
+{link}
 """
 DELETED = """\
 your account was deleted, as you have asked. Its files are deleted within the next hours.
