@@ -87,7 +87,7 @@ def _chosen(services: dict[str, bool]) -> list[str]:
 
 
 @database.transactional
-def _set(connection: sa.Connection, user_id: str, unwanted: Changed, **more: Any) -> None:
+def _set(connection: sa.Connection, /, user_id: str, unwanted: Changed, **more: Any) -> None:
     # The lock on the account has two changes at once take turns.
     owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
     if connection.execute(owner).one_or_none() is None:
