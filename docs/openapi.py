@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PATH = ROOT / "functions" / "gateway" / "openapi.json"
 REFERENCE = "#/components/schemas/{name}"
 # In the order in which people need them.
-TAGS = ("Accounts", "Jobs", "Uploads", "Files", "Administration")
+TAGS = ("Accounts", "Jobs", "Uploads", "Files", "Notices", "Administration")
 # What any request may be answered with.
 ALWAYS = (
     *("too-slow", "too-many-requests", "headers-too-large", "internal", "bad-gateway", "unavailable", "timed-out"),

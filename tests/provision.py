@@ -1,4 +1,4 @@
-"""Sees to what tests use for real: database, broker, OpenID provider, ffmpeg, browser, containers: for `make test`.
+"""Sees to what tests use for real (database, broker, npm packages, ffmpeg, browser, containers), for `make test`.
 
 Missing ones are installed where that is allowed (root, apt-get), and none is started: a test starts its own.
 Otherwise it says what is missing, and the tests that need it skip, or fail where CI=true.
@@ -37,6 +37,7 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", 
 NODE_PROJECTS = {
     Path(__file__).with_name("servers") / "provider": "the OpenID provider that tests sign in by",
     Path(__file__).with_name("clients"): "the clients of tus that tests upload by",
+    Path(__file__).with_name("verifiers"): "the verifier of webhooks that tests receive them by",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_SERVICE_STARTS = "#!/bin/sh\nexit 101\n"

@@ -27,6 +27,8 @@ from functions.shared.tables import (
     job_events,
     jobs,
     links,
+    notice_attempts,
+    notice_preferences,
     notifications,
     now,
     operators,
@@ -34,6 +36,7 @@ from functions.shared.tables import (
     refresh_tokens,
     uploads,
     users,
+    webhooks,
 )
 from functions.shared.views import rfc3339
 
@@ -42,7 +45,7 @@ __all__ = ["FILENAME", "LEFT_OUT", "check", "exported", "pieces"]
 FILENAME = "audiolift-export.zip"
 BATCH = 200
 # What lets somebody in is for nobody to read, not even its owner.
-SECRETS = frozenset({"digest", "password_hash"})
+SECRETS = frozenset({"digest", "password_hash", "secret", "former_secret"})
 # What is about accounts, and not exported: for each table, why.
 LEFT_OUT = {
     "checkpoints": "half an MP3, of use to the conversion alone",
@@ -74,6 +77,9 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         quotas: quotas.c.user_id == user_id,
         converted: converted.c.user_id == user_id,
         notifications: notifications.c.user_id == user_id,
+        webhooks: webhooks.c.user_id == user_id,
+        notice_preferences: notice_preferences.c.user_id == user_id,
+        notice_attempts: notice_attempts.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
         uploads: uploads.c.job_id.in_(mine),

@@ -26,6 +26,7 @@ __all__ = [
     "confirm",
     "confirm_address",
     "deleted",
+    "key_made",
     "known",
     "password_changed",
     "posting",
@@ -93,6 +94,11 @@ def address_changed(to: str) -> Letter:
     return _letter(to, "Your address was changed", ADDRESS_CHANGED)
 
 
+def key_made(to: str, name: str) -> Letter:
+    """To the owner of an account."""
+    return _letter(to, "An API key was made", KEY_MADE, name=name, link=_home())
+
+
 def deleted(to: str) -> Letter:
     """To the former owner of an account."""
     return _letter(to, "Your account was deleted", DELETED)
@@ -117,6 +123,9 @@ def _send(letter: Letter) -> None:
             log.info("mail to an account's owner: %s", subject)
         except mail.MailRefused as error:
             log.warning("mail to an account's owner refused: %s: %s", subject, error)
+        except mail.MailUnclear as error:
+            # Who did not get it asks again; whoever did would not know what to make of a second one.
+            log.error("mail to an account's owner: %s: %s", subject, error)
         except Unavailable as error:
             if pause is not None:
                 time.sleep(pause)
@@ -179,6 +188,13 @@ ADDRESS_CHANGED = """\
 your account has another address now. This one gets no more mail from us.
 
 If it was not you, tell whoever runs this service.
+"""
+KEY_MADE = """\
+somebody, you we hope, has made an API key for your account, and called it "{name}". Whoever has it can use the account
+without a password.
+
+If it was not you, revoke the key, and change your password:
+{link}
 """
 DELETED = """\
 your account was deleted, as you have asked. Its files are deleted within the next hours.

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, grants, me, oidc_routes, registration
+from functions.login import accounts, api_keys, grants, letters, me, oidc_routes, registration
 from functions.login.key_shapes import ApiKeyList, MadeApiKey, NewApiKey
-from functions.login.routes import NO_STORE, agent_of, routes
+from functions.login.routes import NO_STORE, agent_of, answer_and_mail, routes
 from functions.login.shapes import Grant, KeySet, Revocation, Token
 from functions.shared import settings
 from functions.shared.api import json_response
@@ -115,10 +115,12 @@ def read_keys(_request: Request) -> Response:
 def create_api_key(_request: Request, user_id: str, body: NewApiKey) -> Response:
     """Make an API key.
 
-    It may be sent wherever an access token may, to the routes that ask for one of its scopes.
+    It may be sent wherever an access token may, to the routes that ask for one of its scopes. The account's owner is
+    told by mail.
     """
     made = api_keys.create(user_id, body)
-    return json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"})
+    answer = json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"})
+    return answer_and_mail(answer, letters.key_made(accounts.read(user_id).email, made.name))
 
 
 @routes.operation(

@@ -1,82 +1,70 @@
-"""Tells an owner by every channel: each (channel, endpoint) on its own, so that one that is down holds up no other."""
+"""Tells an owner by every channel: each (channel, endpoint) on its own, so that one that is down holds up no other.
+
+An endpoint that takes its time is told on after the event has been answered: a mail server may take ten minutes, and
+whatever waited for it would hold up the events behind it. The ledger knows when it is to be tried again.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
+from concurrent.futures import Future, wait
 
 from events.catalogue import JobEvent
-from functions.notify import channels, ledger
-from functions.notify.channels import Channel, Endpoint, Notice, Refused
+from functions.notify import channels, news, telling
+from functions.notify.channels import Channel, Endpoint, Notice
 from functions.shared.problems import Unavailable
 
 __all__ = ["tell"]
 
 log = logging.getLogger(__name__)
 
-# How many endpoints of one notice are told at a time.
-MAX_AT_A_TIME = 8
+# How long an event waits for its endpoints: the good ones answer within it, and one event in flight is one worker.
+WAIT_SECONDS = 3
 
 
 def tell(job_id: str, event_type: type[JobEvent]) -> None:
     """Tell the owner of a job; the event is settled once every endpoint has been told, or has refused.
 
-    Raises: Unavailable when one is left, for the event to come again. Whom this told is not told again then.
+    Sweep sends the event again for endpoints that are left, when the ledger says that they are due.
+    Raises: Unavailable when the ledger does not know of one that is left: the event comes again. Whom this told is not
+    told again then.
     """
-    notice = ledger.notice_of(job_id, event_type)
+    notice = news.notice_of(job_id, event_type)
     if notice is None:
         return
     asked = [(channel, _endpoints(channel, notice)) for channel in channels.every() if notice.kind in channel.kinds]
     pairs = [(channel, endpoint) for channel, endpoints in asked for endpoint in endpoints or ()]
-    left = [channel.name for channel, endpoints in asked if endpoints is None]
-    left += [channel.name for (channel, _), done in zip(pairs, _all_told(notice, pairs), strict=True) if not done]
-    if left:
-        raise Unavailable(f"the owner of job {job_id} is not told yet by {', '.join(left)}")
-    ledger.settle(notice)
+    told = [telling.begin(notice, channel, endpoint) for channel, endpoint in pairs]
+    _, slow = wait(told, WAIT_SECONDS)
+    silent = [channel.name for channel, endpoints in asked if endpoints is None]
+    if silent:
+        raise Unavailable(f"the owner of job {job_id} is not told yet by {', '.join(silent)}")
+    for each in slow:
+        each.add_done_callback(lambda _: _settle_late(notice, told))
+    if not slow:
+        _settle_if_told(notice, told)
 
 
 def _endpoints(channel: Channel, notice: Notice) -> Sequence[Endpoint] | None:
     try:
-        return channel.endpoints_of(notice.job)
+        return channel.endpoints_of(notice)
     except Exception:  # what is wrong with one channel is nothing to the others
         log.exception("%s cannot say whom to tell of job %s", channel.name, notice.job.id)
         return None
 
 
-def _all_told(notice: Notice, pairs: Sequence[tuple[Channel, Endpoint]]) -> list[bool]:
-    """At once, not in turn: a server that hangs would use up the time of all that come after it, at every try."""
-    with ThreadPoolExecutor(MAX_AT_A_TIME, thread_name_prefix="tell") as pool:
-        work = [partial(copy_context().run, _told, notice, channel, endpoint) for channel, endpoint in pairs]
-        return [told.result() for told in [pool.submit(each) for each in work]]
-
-
-def _told(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
-    """Whether this endpoint is done with: told, now or before, or refused for good."""
+def _settle_late(notice: Notice, told: Sequence[Future[bool]]) -> None:
     try:
-        _tell_one(notice, channel, endpoint)
-        return True
-    except Unavailable as error:
-        log.warning("%s: the notice of job %s is put off: %s", channel.name, notice.job.id, error)
-    except Exception:  # whether it was sent is not known: its claim is left to run out
-        log.exception("%s: the notice of job %s went wrong; it is tried again", channel.name, notice.job.id)
-    return False
+        _settle_if_told(notice, told)
+    except Exception:  # the event comes again, and finds that everybody was told
+        log.exception("the event of job %s is not settled yet", notice.job.id)
 
 
-def _tell_one(notice: Notice, channel: Channel, endpoint: Endpoint) -> None:
-    """Claim the endpoint, send, and write down how that went."""
-    attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
-    if attempt is None:
+def _settle_if_told(notice: Notice, told: Sequence[Future[bool]]) -> None:
+    """The last one to be done settles the event, if nobody is left. Raises: Unavailable."""
+    if not all(each.done() for each in told):
         return
-    try:
-        channel.send(notice, endpoint)
-    except Refused as refusal:
-        log.error("%s: the notice of job %s was refused: %s", channel.name, notice.job.id, refusal)
-        ledger.finish(attempt, str(refusal))
-    except Unavailable:
-        ledger.abandon(attempt)
-        raise
-    else:
-        ledger.finish(attempt)
+    done = [each.result() for each in told]
+    if all(done):
+        news.settle(notice)

@@ -1,4 +1,8 @@
-"""The ledger: a row for each (job, kind, generation, channel, endpoint), written before and after it is told."""
+"""The ledger: a row for each (job, kind, generation, channel, endpoint), written before and after it is told.
+
+A row is held while somebody tells its endpoint, and rests between two tries; both end at `due_at`. Sweep sends the
+event again when a row of it is due. Each try is a row of notice_attempts.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,40 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from events.catalogue import AudioCreated, ConversionFailed, JobEvent
 from functions.notify.channels import Notice
-from functions.shared import database, outbox
-from functions.shared.jobs.states import State
+from functions.notify.notice_shapes import Outcome
+from functions.shared import database
 from functions.shared.problems import Unavailable
-from functions.shared.tables import jobs, notifications, now, users
+from functions.shared.tables import notice_attempts, notifications, now
 
-__all__ = ["Attempt", "abandon", "begin", "finish", "notice_of", "sent_to", "settle"]
+__all__ = ["Attempt", "NotDue", "begin", "finish", "hold", "put_off", "sent_to"]
 
-_STATES = {AudioCreated.TYPE: State.DONE, ConversionFailed.TYPE: State.FAILED}
+# One send and two more: whoever has got none of three copies has another trouble.
+MAX_UNCLEAR = 3
+# A mail that was taken after all is seen by then, by its Message-ID in the receiver's mailbox.
+UNCLEAR_SECONDS = 4 * 3600
+_UNKNOWN = "whether it arrived is not known, after three tries"
 
 
-@dataclass(frozen=True)
+class NotDue(Unavailable):
+    """Another delivery tells this endpoint, or it rests until its next try; the ledger knows until when."""
+
+
+@dataclass
 class Attempt:
-    """The right to send a notice to one endpoint, once."""
+    """The right to send a notice to one endpoint, once: nobody else has it before `held_until`.
+
+    `tries` counts the attempts up to this one, `unclear` those before it that ended so; `created_at` is of the first.
+    """
 
     notice: Notice
     channel: str
     endpoint: str
-    claimed_at: datetime
+    held_until: datetime
+    created_at: datetime
+    tries: int = 1
+    unclear: int = 0
+    record: int = 0
 
     @property
     def key(self) -> dict[str, Any]:
@@ -36,54 +54,68 @@ class Attempt:
         about = {"job_id": self.notice.job.id, "kind": self.notice.kind, "generation": self.notice.generation}
         return {**about, "channel": self.channel, "endpoint": self.endpoint}
 
+    @property
+    def delivery_id(self) -> str:
+        """What the row is called outside."""
+        return self.notice.delivery_id(self.channel, self.endpoint)
+
 
 @database.transactional
-def notice_of(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
-    """What there is to tell, by what the rows say of the job, not the event.
+def begin(connection: sa.Connection, notice: Notice, channel: str, endpoint: str, hold_seconds: int) -> Attempt | None:
+    """Claim the notice for one endpoint, which its key names, for so many seconds.
 
-    Returns: None for old news, whose event is settled.
+    Returns: None when the endpoint has been told, or has refused, or may have it after too many unclear tries.
+    Raises: NotDue.
     """
-    job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
-    wanted = _STATES[event_type.TYPE]
-    if job is not None and job.state == wanted:
-        return Notice(job, event_type.TYPE)
-    held = _held(connection, job_id)
-    if held is None or held.state != wanted:
-        outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
-    return None
+    moment = now()
+    attempt = Attempt(notice, channel, endpoint, moment + timedelta(seconds=hold_seconds), moment)
+    row = connection.execute(notifications.select().where(_is(attempt))).one_or_none()
+    if row is None:
+        _insert(connection, attempt)
+    elif row.sent_at or row.refusal or not _take(connection, attempt, row, hold_seconds):
+        return None
+    started = {"delivery_id": attempt.delivery_id, "user_id": notice.job.user_id, "at": moment}
+    made = connection.execute(notice_attempts.insert().values(**started, outcome=Outcome.BEGUN))
+    assert made.inserted_primary_key
+    attempt.record = made.inserted_primary_key[0]
+    return attempt
 
 
 @database.transactional
-def begin(connection: sa.Connection, notice: Notice, channel: str, endpoint: str, claim_seconds: int) -> Attempt | None:
-    """Claim the notice for one endpoint, which its key names. A claim older than `claim_seconds` is dead.
+def hold(connection: sa.Connection, attempt: Attempt, seconds: int, unclear: bool = False) -> None:
+    """Keep the claim for so many seconds from now; from then on it is `unclear` how the attempt ends, if it is.
 
-    Returns: None when the endpoint has been told, or has refused.
-    Raises: Unavailable when another delivery is about to tell it.
+    Raises: NotDue when it is another's by now.
     """
-    attempt = Attempt(notice, channel, endpoint, now())
-    return attempt if _claim(connection, attempt, claim_seconds) else None
+    until = max(attempt.held_until, now() + timedelta(seconds=seconds))
+    values = {"due_at": until, "claimed_at": until, "unclear": attempt.unclear + unclear}
+    if connection.execute(notifications.update().where(_is_ours(attempt)).values(**values)).rowcount != 1:
+        raise NotDue("another delivery has taken it over")
+    attempt.held_until = until
 
 
 @database.transactional
-def finish(connection: sa.Connection, attempt: Attempt, refusal: str | None = None) -> None:
-    """Record that the notice was sent, or refused for good (and why)."""
+def finish(connection: sa.Connection, attempt: Attempt, refusal: str | None = None, status: int | None = None) -> None:
+    """Record that the notice was sent, or refused for good (and why); `status` is what an HTTP server answered."""
     outcome = {"sent_at": None, "refusal": refusal[:500]} if refusal else {"sent_at": now(), "refusal": None}
-    connection.execute(notifications.update().where(_is(attempt)).values(**outcome))
+    connection.execute(notifications.update().where(_is(attempt)).values(**outcome, due_at=None, unclear=0))
+    _record(connection, attempt, Outcome.REFUSED if refusal else Outcome.SENT, refusal, status)
 
 
 @database.transactional
-def abandon(connection: sa.Connection, attempt: Attempt) -> None:
-    """Give the claim back, if it is not another's by now: nothing was sent, and the next delivery may try at once."""
-    ours = notifications.c.claimed_at == attempt.claimed_at
-    connection.execute(notifications.delete().where(_is(attempt), ours, notifications.c.sent_at.is_(None)))
-
-
-@database.transactional
-def settle(connection: sa.Connection, notice: Notice) -> None:
-    """Settle the event of a notice that all endpoints are done with; not if the job has newer news by now."""
-    job = _held(connection, notice.job.id)
-    if job is not None and (job.state, job.fencing_token) == (notice.job.state, notice.generation):
-        outbox.settle(connection, outbox.of(job.id, notice.kind))
+def put_off(
+    connection: sa.Connection,
+    attempt: Attempt,
+    seconds: float,
+    reason: str,
+    is_unclear: bool = False,
+    status: int | None = None,
+) -> None:
+    """Let the endpoint rest for so many seconds, if it is not another's by now: it was not told, or it `is_unclear`."""
+    due = now() + timedelta(seconds=seconds)
+    values = {"due_at": due, "claimed_at": due, "unclear": attempt.unclear + is_unclear}
+    connection.execute(notifications.update().where(_is_ours(attempt)).values(**values))
+    _record(connection, attempt, Outcome.UNCLEAR if is_unclear else Outcome.PUT_OFF, reason, status)
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
@@ -98,37 +130,44 @@ def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
         return list(connection.execute(query).all())
 
 
-def _claim(connection: sa.Connection, attempt: Attempt, claim_seconds: int) -> bool:
-    row = connection.execute(notifications.select().where(_is(attempt))).one_or_none()
-    if row is None:
-        return _insert(connection, attempt)
-    if row.sent_at or row.refusal:
-        return False
-    orphaned = notifications.c.claimed_at < now() - timedelta(seconds=claim_seconds)
-    taken = notifications.update().where(_is(attempt), orphaned, notifications.c.sent_at.is_(None))
-    if connection.execute(taken.values(claimed_at=attempt.claimed_at)).rowcount != 1:
-        raise Unavailable("it is being sent by another delivery")
-    return True
-
-
-def _insert(connection: sa.Connection, attempt: Attempt) -> bool:
-    owner = {"user_id": attempt.notice.job.user_id, "claimed_at": attempt.claimed_at}
+def _insert(connection: sa.Connection, attempt: Attempt) -> None:
+    held = {"claimed_at": attempt.held_until, "due_at": attempt.held_until, "tries": 1, "unclear": 0}
+    about = {"user_id": attempt.notice.job.user_id, "delivery_id": attempt.delivery_id}
     try:
-        connection.execute(notifications.insert().values(**attempt.key, **owner))
+        row = {**attempt.key, **about, **held, "created_at": attempt.created_at}
+        connection.execute(notifications.insert().values(**row))
     except IntegrityError:
-        raise Unavailable("it is being sent by another delivery") from None
+        raise NotDue("it is being sent by another delivery") from None
+
+
+def _take(connection: sa.Connection, attempt: Attempt, row: Any, hold_seconds: int) -> bool:
+    """Take over a row that is due. Returns: False when it is final instead. Raises: NotDue."""
+    # One of the release before this one says only when it was claimed.
+    due = row.due_at or row.claimed_at + timedelta(seconds=hold_seconds)
+    if due > now():
+        raise NotDue("it is being sent by another delivery, or rests")
+    if (row.unclear or 0) >= MAX_UNCLEAR:
+        connection.execute(notifications.update().where(_is(attempt)).values(refusal=_UNKNOWN, due_at=None))
+        return False
+    attempt.tries, attempt.unclear = (1 if row.tries is None else row.tries) + 1, row.unclear or 0
+    attempt.created_at = row.created_at or row.claimed_at
+    held = {"claimed_at": attempt.held_until, "due_at": attempt.held_until, "tries": attempt.tries}
+    known = {"delivery_id": attempt.delivery_id, "created_at": attempt.created_at}
+    unchanged = notifications.c.claimed_at == row.claimed_at
+    taken = notifications.update().where(_is(attempt), unchanged, notifications.c.sent_at.is_(None))
+    if connection.execute(taken.values(**held, **known)).rowcount != 1:
+        raise NotDue("it is being sent by another delivery")
     return True
 
 
-def _held(connection: sa.Connection, job_id: str) -> Any:
-    """The row of a job, which nobody else changes until this transaction ends."""
-    return connection.execute(jobs.select().where(jobs.c.id == job_id).with_for_update()).one_or_none()
-
-
-def _with_owner() -> sa.Select[Any]:
-    owned = sa.and_(users.c.id == jobs.c.user_id, users.c.deleted_at.is_(None))
-    return sa.select(jobs, users.c.email).join(users, owned)
+def _record(connection: sa.Connection, attempt: Attempt, outcome: Outcome, detail: str | None, status: Any) -> None:
+    values = {"outcome": outcome, "detail": detail and detail[:500], "status": status, "ended_at": now()}
+    connection.execute(notice_attempts.update().where(notice_attempts.c.id == attempt.record).values(**values))
 
 
 def _is(attempt: Attempt) -> sa.ColumnElement[bool]:
     return sa.and_(*(notifications.c[name] == value for name, value in attempt.key.items()))
+
+
+def _is_ours(attempt: Attempt) -> sa.ColumnElement[bool]:
+    return sa.and_(_is(attempt), notifications.c.claimed_at == attempt.held_until, notifications.c.sent_at.is_(None))

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.catalogue import AudioCreated, ConversionFailed, JobEvent
-from functions.notify import fanout, ledger
+from functions.notify import fanout, ledger, notice_routes, preference_routes, webhook_routes
 from functions.notify.channels import identity
 from functions.notify.channels import mail as channel
+from functions.notify.routes import routes
 from functions.notify.shapes import NEWEST, KeptMail, MailList
-from functions.shared import database, mail
-from functions.shared.api import Api, json_response
+from functions.shared import mail
+from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
@@ -24,8 +25,8 @@ from functions.shared.subscriber import on_event
 from functions.shared.views import rfc3339
 from functions.shared.web import answer
 
-routes = Api(lambda: database.ping())
-
+# To import them is to serve what they declare.
+OTHERS = (notice_routes, preference_routes, webhook_routes)
 # Mails have signed links.
 needs("LINK_SECRET")
 
@@ -66,5 +67,6 @@ def list_mail(_request: Request, user_id: str) -> Response:
 
 
 def _shown(sent_at: datetime, message: EmailMessage) -> KeptMail:
-    body = message.get_content().replace("\r\n", "\n")
+    text = message.get_body(("plain",))
+    body = str(text.get_content()).replace("\r\n", "\n") if text else ""
     return KeptMail(str(message["Message-ID"]), str(message["To"]), str(message["Subject"]), rfc3339(sent_at), body)

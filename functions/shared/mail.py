@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import os
-import smtplib
-import ssl
 import tempfile
-from contextlib import suppress
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
 
-from events.errors import SpeakingError
-from functions.shared import settings
-from functions.shared.problems import Unavailable
+from functions.shared import settings, smtp
+from functions.shared.problems import NeedsOperator, Unavailable
+from functions.shared.smtp import MailRefused, MailUnclear
 from functions.shared.tables import now
+from functions.shared.watch import UNWATCHED, Watch
 
-__all__ = ["SMTP_SECONDS", "MailRefused", "compose", "is_kept", "kept", "send"]
+__all__ = ["MailRefused", "MailUnclear", "compose", "is_kept", "kept", "send"]
 
-# For each step of the conversation; a server that looks for spam takes its time to answer.
-SMTP_SECONDS = 30
-
-
-class MailRefused(SpeakingError):
-    """The mail server will not take this mail, now or later."""
+# Lines of ASCII: not every server takes more (RFC 6152).
+_POLICY = policy.SMTP.clone(cte_type="7bit")
 
 
-def compose(identity: str, to: str, text: str) -> EmailMessage:
-    """The mail to one person. The first line of `text` is its subject, the rest its body; `identity` names it."""
+def compose(identity: str, to: str, text: str, html: str = "", thread: str = "") -> EmailMessage:
+    """The mail to one person. The first line of `text` is its subject, the rest its body; `identity` names it.
+
+    `html` is the same as an HTML document, for who would rather read that. Mails of one `thread` are shown as one
+    conversation (RFC 5322, section 3.6.4).
+    """
     subject, _, body = text.partition("\n")
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["Message-ID"] = f"<{identity}@audiolift>"
     message["From"] = settings.text("MAIL_FROM")
     message["To"] = to
@@ -41,24 +38,28 @@ def compose(identity: str, to: str, text: str) -> EmailMessage:
     message["Subject"] = " ".join(subject.split()).replace("=?", "= ?")
     message["Date"] = format_datetime(now())
     message["Auto-Submitted"] = "auto-generated"
+    if thread:
+        message["References"] = f"<{thread}@audiolift>"
     message.set_content(body.strip() + "\n")
+    if html:
+        message.add_alternative(html, subtype="html")
     return message
 
 
-def send(message: EmailMessage) -> None:
-    """Send by SMTP_URL. Raises: MailRefused when the mail will never be taken, Unavailable when it may be later."""
+def send(message: EmailMessage, watch: Watch = UNWATCHED) -> None:
+    """Send by SMTP_URL, or keep it.
+
+    Raises: MailRefused when its recipient can have no mail; NeedsOperator when it is the operator's to cure, or
+    Unavailable, when nothing was sent and a later try may work; MailUnclear. None of them has an address in its words.
+    """
     if (directory := _directory()) is not None:
         return _keep(directory, message)
+    sender, to = parseaddr(message["From"])[1], str(message["To"])
     try:
-        return _send_by_smtp(message)
-    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        return smtp.hand_in(settings.text("SMTP_URL"), sender, to, message.as_bytes(policy=_POLICY), watch)
+    except (MailRefused, MailUnclear, NeedsOperator, Unavailable) as error:
         # It goes into the log, where nobody's address belongs.
-        said = str(error).replace(message["To"], "the owner")
-        if _for_good(error):
-            raise MailRefused(said) from error
-        raise Unavailable(f"the mail server put the mail off: {said}") from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise Unavailable(f"the mail server does not answer: {error}") from error
+        raise type(error)(str(error).replace(to, "the owner")) from error
 
 
 def is_kept() -> bool:
@@ -95,38 +96,3 @@ def _keep(directory: Path, message: EmailMessage) -> None:
         os.replace(file.name, _file(directory, message["Message-ID"].strip("<>").partition("@")[0]))
     except OSError as error:
         raise Unavailable(f"the mail directory does not work: {error}") from error
-
-
-def _send_by_smtp(message: EmailMessage) -> None:
-    url = urlsplit(settings.text("SMTP_URL"))
-    with _connected(url) as server:
-        server.ehlo()
-        if server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
-            server.ehlo()
-        if url.username:
-            _check_encrypted(server)
-            server.login(unquote(url.username), unquote(url.password or ""))
-        server.send_message(message)
-        # The mail is the server's now: how it takes its leave is no reason to send it again.
-        with suppress(smtplib.SMTPException):
-            server.quit()
-
-
-def _check_encrypted(server: smtplib.SMTP) -> None:
-    if not isinstance(server.sock, ssl.SSLSocket):
-        raise Unavailable("the mail server offers no encryption: the password is not sent to it (STARTTLS or smtps://)")
-
-
-def _connected(url: SplitResult) -> smtplib.SMTP:
-    host, port = url.hostname or "localhost", url.port or 0
-    if url.scheme == "smtps":
-        return smtplib.SMTP_SSL(host, port, timeout=SMTP_SECONDS, context=ssl.create_default_context())
-    return smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
-
-
-def _for_good(error: smtplib.SMTPException) -> bool:
-    """Whether every reply code in an error is permanent (RFC 5321, section 4.2.1: 5yz)."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500

@@ -8,11 +8,14 @@ SpeakingError
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
 │   ├── StoreFull
-│   └── DatabaseUnavailable     in database.py
-│       └── ExchangeLost        in jobs/turns.py
+│   ├── DatabaseUnavailable     in database.py
+│   │   └── ExchangeLost        in jobs/turns.py
+│   ├── HostUnreachable         in addresses.py
+│   └── NeedsOperator
 ├── ClaimLost                   in jobs/claims.py
 ├── OverMinutes                 in jobs/transitions.py
-├── MailRefused                 in mail.py
+├── MailRefused                 in smtp.py
+├── MailUnclear
 ├── NoSuchBlob                  in blobs/interface.py
 ├── DamagedBlob
 ├── NoAnswer                    in proxy.py
@@ -29,7 +32,7 @@ from typing import Any, NamedTuple
 from events.errors import SpeakingError
 from functions.shared import settings
 
-__all__ = ["MARK", "PROBLEMS", "Kind", "Problem", "StoreFull", "Unavailable"]
+__all__ = ["MARK", "PROBLEMS", "Kind", "NeedsOperator", "Problem", "StoreFull", "Unavailable"]
 
 # The header with the code of a problem that is told as a page.
 MARK = "X-Problem"
@@ -135,6 +138,9 @@ PROBLEMS: dict[str, Kind] = {
         412, "The upload protocol's version is not supported", "Send `Tus-Resumable: 1.0.0` with each request."
     ),
     "link-over": Kind(410, "The link is over", "Ask whoever gave you the link for another one."),
+    "too-many-webhooks": Kind(
+        409, "The account has as many webhooks as it can have", "Delete a webhook that is not used any more."
+    ),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),
     "unsupported-media-type": Kind(
@@ -243,3 +249,7 @@ class StoreFull(Unavailable):
     def problem(self) -> Problem:
         """The 507 that a caller sees (RFC 4918, section 11.5)."""
         return Problem("storage-full", "Nothing half-made was kept. Try again later.", {"Retry-After": "60"})
+
+
+class NeedsOperator(Unavailable):
+    """It works again once the operator has done something about it: a setting, an account, a permission."""

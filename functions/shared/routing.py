@@ -18,11 +18,11 @@ from functions.shared.scopes import Scope
 __all__ = ["Routes", "loggable"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-_SIGNED = re.compile(r"^(/+v1/files/).+", re.DOTALL)
+_SIGNED = re.compile(r"^(/+v1/(?:files|unsubscribe)/).+", re.DOTALL)
 
 
 def loggable(path: str) -> str:
-    """The path as a log may have it: a signed link opens its file to whoever reads it there."""
+    """The path as a log may have it: a signed link works for whoever reads it there."""
     return _SIGNED.sub(r"\1…", path)
 
 

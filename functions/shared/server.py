@@ -12,7 +12,9 @@ import inspect
 import logging
 import os
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,11 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         draining.begin()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        began = time.monotonic()
+        await super().shutdown(sockets)
+        await draining.finished(settings.number("TIMEOUT_SECONDS") - (time.monotonic() - began))
 
 
 if __name__ == "__main__":

@@ -78,6 +78,13 @@ SETTINGS = (
     ),
     Setting("MAIL_FROM", "audiolift <audiolift@localhost>", "Sender of the mails."),
     Setting(
+        "NOTICE_SERVICES",
+        "{}",
+        "JSON object: name → URL of apprise (https://appriseit.com) of a chat, an SMS service and the like, by which "
+        "owners are told who choose that name.",
+        is_mapping=True,
+    ),
+    Setting(
         "SIGNING_KEY",
         "",
         "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",
@@ -137,7 +144,9 @@ SETTINGS = (
         "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
     ),
     Setting(
-        "FETCH_ALLOWED_NETWORKS", "", "Networks that videos may be fetched from though not public: CIDR, space between."
+        "FETCH_ALLOWED_NETWORKS",
+        "",
+        "Networks that videos may be fetched from, and webhooks be at, though not public: CIDR, space between.",
     ),
     Setting(
         "RESEND_SECONDS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from functions.shared.notice_tables import notice_attempts, notice_preferences, notifications, webhooks
 from functions.shared.table_types import BYTES as _BYTES
 from functions.shared.table_types import ID as _ID
 from functions.shared.table_types import SERIAL as _SERIAL
@@ -25,6 +26,8 @@ __all__ = [
     "links",
     "mailed_tokens",
     "metadata",
+    "notice_attempts",
+    "notice_preferences",
     "notifications",
     "now",
     "operators",
@@ -37,6 +40,7 @@ __all__ = [
     "upload_pieces",
     "uploads",
     "users",
+    "webhooks",
 ]
 
 users = _table(
@@ -243,19 +247,6 @@ outbox = _table(
     sa.Column("traceparent", sa.String(55)),
     sa.Column("tracestate", sa.String(512)),
     sa.Column("tried_at", Instant),
-    sa.Column("refusal", sa.String(500)),
-)
-
-notifications = _table(
-    "notifications",
-    sa.Column("job_id", _ID, primary_key=True),
-    sa.Column("kind", sa.String(128), primary_key=True),
-    sa.Column("channel", sa.String(16), primary_key=True),
-    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("endpoint", _ID, primary_key=True, server_default=""),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("claimed_at", Instant, nullable=False),
-    sa.Column("sent_at", Instant),
     sa.Column("refusal", sa.String(500)),
 )
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from functions.shared import database, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
+from functions.shared.tables import notifications as notices
 from functions.shared.tables import outbox as rows
 from functions.sweep import giving_up
 
@@ -58,7 +59,8 @@ def _due() -> sa.Select[Any]:
 
     - were never sent, or
     - had somebody begin to work on the job, whose lease has run out since, or
-    - had no effect since they were sent; each time, the wait before the next try doubles.
+    - had no effect since they were sent; each time, the wait before the next try doubles, or
+    - have somebody to tell who is due since then.
 
     One that was refused waits as long before it is tried again.
     """
@@ -68,10 +70,17 @@ def _due() -> sa.Select[Any]:
     died = rows.c.sent_at < jobs.c.lease_until
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
     joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
-    lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment))
+    lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
     return joined.where(rows.c.settled_at.is_(None), idle, lost, rested).order_by(tried_last).limit(BATCH)
+
+
+def _owed(moment: datetime) -> sa.ColumnElement[bool]:
+    """Once for each due time: an event that waits in the broker is not sent a second time for the same."""
+    its_notice = sa.and_(notices.c.job_id == rows.c.job_id, notices.c.kind == rows.c.type)
+    left = sa.and_(notices.c.sent_at.is_(None), notices.c.refusal.is_(None))
+    return sa.exists().where(its_notice, left, notices.c.due_at < moment, notices.c.due_at > rows.c.sent_at)
 
 
 def _waited(since: sa.ColumnElement[Any], moment: datetime) -> sa.ColumnElement[bool]:

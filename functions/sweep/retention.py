@@ -77,6 +77,10 @@ def _links() -> Conditions:
     return (tables.links.c.expires_at < now(),)
 
 
+def _notice_attempts() -> Conditions:
+    return (tables.notice_attempts.c.at < _ago(settings.number("RETENTION_SECONDS")),)
+
+
 def _pieces() -> Conditions:
     expired = sa.select(jobs.c.id).where(jobs.c.state == State.EXPIRED)
     return (tables.upload_pieces.c.job_id.in_(expired),)
@@ -115,6 +119,9 @@ RETENTIONS = (
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),
     Retention(tables.notifications, _WITH_JOB),
+    Retention(tables.notice_attempts, "`RETENTION_SECONDS`", _notice_attempts),
+    Retention(tables.notice_preferences, _WITH_ACCOUNT),
+    Retention(tables.webhooks, "until its owner deletes it"),
     Retention(
         tables.dead_letters,
         "`RETENTION_SECONDS` after it has healed, or was settled or replayed; `HISTORY_SECONDS` in any case",

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify.channels import Channel, Endpoint, Notice, Refused
 from functions.shared.problems import Unavailable
+from functions.shared.watch import Watch
 
 
 class Pigeon(Channel):
     name = "pigeon"
     kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
 
-    def endpoints_of(self, job: Any) -> list[Endpoint]:
+    def endpoints_of(self, notice: Notice) -> list[Endpoint]:
         return [Endpoint(path.name, str(path)) for path in sorted(lofts().iterdir()) if not path.suffix]
 
     def claim_seconds(self) -> int:
         return 30
 
-    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+    def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         loft = Path(endpoint.address)
         if loft.with_suffix(".away").exists():
             raise Unavailable(f"{loft.name} is away")

@@ -32,7 +32,7 @@ from tests.system import ROOT
 # The files whose lines are the steps.
 STEPS = {
     "convert": ("functions/convert/main.py", "functions/shared/outbox.py"),
-    "notify": ("functions/notify/main.py", "functions/notify/fanout.py", "functions/notify/ledger.py"),
+    "notify": tuple(f"functions/notify/{name}.py" for name in ("main", "fanout", "telling", "news", "ledger")),
 }
 _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
 

@@ -24,6 +24,7 @@ from tests.e2e.inside import (
     function_processes,
     job_row,
     mails,
+    plain,
     rows,
     run_inside,
     secrets,
@@ -181,7 +182,7 @@ def check_all(audiolift: Audiolift, user: User, names: list[str]) -> None:
 
 def check_sound(audiolift: Audiolift, mail: EmailMessage) -> None:
     """Fail unless what a mail links to decodes from its beginning to its end."""
-    (link,) = (line for line in mail.get_content().splitlines() if "/v1/files/" in line)
+    (link,) = (line for line in plain(mail).splitlines() if "/v1/files/" in line)
     audio = httpx.get(audiolift.url + urlsplit(link).path, timeout=PATIENCE).raise_for_status().content
     command = [media.ffmpeg(), "-v", "error", "-xerror", "-i", "pipe:0", "-f", "null", "-"]
     assert subprocess.run(command, input=audio, check=True, capture_output=True).stderr == b""

@@ -60,6 +60,11 @@ LOOSE: dict[str, list[CheckFunction]] = {
     # Which headers go together, and that the version is one of them, is said by the protocol.
     "POST /v1/uploads": [*_LOOSEST],
     **{f"{each} /v1/uploads/{{upload_id}}": [*_LOOSEST] for each in ("HEAD", "PATCH", "DELETE")},
+    "GET /v1/me/notices": [positive_data_acceptance, negative_data_rejection],
+    "GET /v1/webhooks/{webhook_id}/deliveries": [positive_data_acceptance, negative_data_rejection],
+    # A public address, and no more than twenty of them.
+    "POST /v1/webhooks": [positive_data_acceptance],
+    "PATCH /v1/webhooks/{webhook_id}": [positive_data_acceptance],
     # A time to come, and no more than twenty of them.
     "POST /v1/api-keys": [positive_data_acceptance],
     # A time to come, for a job that is done.
@@ -142,6 +147,7 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
         "/v1/oidc/callback",
         "/.well-known/jwks.json",
         "/v1/files/<signed>",
+        "/v1/unsubscribe/<unsubscription>",
     }
 
 

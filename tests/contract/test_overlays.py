@@ -296,7 +296,7 @@ def test_each_pod_may_reach_what_its_environment_names_and_nothing_else(overlay:
             *(["mail"] if "smtp-url" in keys else []),
             *(["broker"] if emits else []),
             *(["functions"] if calls else []),
-            *(["internet"] if name == "upload" else []),
+            *(["internet"] if name in ("notify", "upload") else []),
         }
     assert reach(overlay, {"app.kubernetes.io/name": "migrate"}) == {"dns", "rows"}
 

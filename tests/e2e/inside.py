@@ -33,6 +33,7 @@ __all__ = [
     "job_row",
     "mails",
     "peak_rss",
+    "plain",
     "readers",
     "rows",
     "run_inside",
@@ -77,6 +78,13 @@ def blobs(audiolift: Audiolift) -> set[str]:
     """The names of all blobs, the unfinished ones too."""
     root = audiolift.data / "blobs"
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def plain(mail: EmailMessage) -> str:
+    """The text of a mail, as who does not read HTML sees it."""
+    body = mail.get_body(("plain",))
+    assert body
+    return str(body.get_content())
 
 
 def mails(audiolift: Audiolift, to: str) -> list[EmailMessage]:

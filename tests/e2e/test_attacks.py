@@ -1,9 +1,9 @@
 """Attacks on the running system, to be read from top to bottom. Each must fail, and say nothing that helps.
 
 Tokens · sign-in · sign-in by a provider · other people's things · what a request may set · addresses and names ·
-request smuggling. What is elsewhere: hostile videos in tests/unit/test_hostile.py and test_confinement.py, addresses to
-fetch from in test_fetch.py, slow clients in test_pace.py, revoked links in test_live.py, every single claim of
-an ID token in test_oidc_tokens.py.
+webhooks · request smuggling. What is elsewhere: hostile videos in tests/unit/test_hostile.py and test_confinement.py,
+addresses to fetch from in test_fetch.py, slow clients in test_pace.py, revoked links in test_live.py, every single
+claim of an ID token in test_oidc_tokens.py.
 """
 
 from __future__ import annotations
@@ -568,6 +568,41 @@ def test_a_host_that_a_proxy_is_said_to_have_seen(owner: User, done: dict[str, A
         answer = owner.http.get(path, headers=evil)
         assert answer.status_code == 200
         assert "evil" not in answer.text + str(answer.headers)
+
+
+# Webhooks: what their owner makes us post, and where to; names that lead inside are in tests/unit/test_webhooks.py
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:8080/v1/admin/jobs",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.0.0.1/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "https://10.0.0.1/",
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "https://user:password@example.com/",
+        "https://example.com/\r\nX-Evil: 1",
+        "https://example.com/ HTTP/1.1",
+        "https://bücher.example/",
+        "https://",
+    ],
+)
+def test_a_webhook_that_leads_inside(user: User, url: str) -> None:
+    check_problem(user.http.post("/v1/webhooks", json={"url": url}), 400, "bad-request")
+    made = user.http.post("/v1/webhooks", json={"url": "https://nowhere.invalid/"}).raise_for_status().json()
+    check_problem(user.http.patch(f"/v1/webhooks/{made['id']}", json={"url": url}), 400, "bad-request")
+    assert user.http.get(f"/v1/webhooks/{made['id']}").json()["url"] == "https://nowhere.invalid/"
+
+
+def test_a_webhook_s_secret_of_the_attackers_choice(user: User) -> None:
+    chosen = {"url": "https://nowhere.invalid/", "secret": "whsec_AAAA", "id": "0" * 32}
+    check_problem(user.http.post("/v1/webhooks", json=chosen), 400, "bad-request")
 
 
 # Request smuggling (RFC 9112, section 11.2): shapes that two programs may take for different requests

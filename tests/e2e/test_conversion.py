@@ -15,7 +15,7 @@ import pytest
 
 from functions.shared.reasons import Failure
 from tests import media
-from tests.e2e.inside import job_row, mails
+from tests.e2e.inside import job_row, mails, plain
 from tests.system import Audiolift, User
 
 Maker = Callable[[Path], Path]
@@ -176,7 +176,7 @@ def test_what_cannot_be_converted_fails_at_once_and_the_owner_hears_why(
     user.wait_for_mails(1)
     (mail,) = mails(audiolift, user.email)
     assert title in mail["Subject"]
-    assert f"{title}. {advice}" in " ".join(mail.get_content().split())
+    assert f"{title}. {advice}" in " ".join(plain(mail).split())
 
 
 def test_what_is_too_long_is_not_converted(narrow: Audiolift, long_audio: Path) -> None:

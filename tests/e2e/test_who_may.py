@@ -22,12 +22,12 @@ from functions.shared import api_keys
 from functions.shared.operations import Access
 from functions.shared.scopes import FOR_KEYS, OF_A_PERSON, Scope
 from tests.e2e.inside import check_problem, forge, rows, secrets
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT, Audiolift, User
 
 OPERATIONS = sorted(contract.operations(), key=lambda each: (each.path, each.method))
 # What belongs to nobody, or to whoever has the link.
-UNOWNED = {"account_id", "letter_id", "signed"}
+UNOWNED = {"account_id", "letter_id", "signed", "unsubscription"}
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "10", "Upload-Offset": "0"}
 TUS |= {"Content-Type": "application/offset+octet-stream"}
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
@@ -289,6 +289,10 @@ def filled(path: str, audiolift: Audiolift, owner: User) -> str:
         "upload_id": lambda: upload_of(owner),
         "letter_id": lambda: recorded_letter(audiolift),
         "link_id": lambda: link_of_newest(audiolift, owner),
+        "webhook_id": lambda: webhook_of(owner),
+        "delivery_id": lambda: delivery_of(owner, f"/v1/webhooks/{webhook_of(owner)}/deliveries"),
+        "notice_id": lambda: delivery_of(owner, "/v1/me/notices"),
+        "unsubscription": lambda: unsubscription_of(audiolift, owner),
         "signed": lambda: link_to(audiolift, job_of(owner)),
     }
     unknown = set(re.findall(r"<(\w+)>", path)) - set(makers)
@@ -335,6 +339,8 @@ def assert_unharmed(path: str, owner: User) -> None:
         assert named[1] in {each["id"] for each in owner.http.get("/v1/api-keys").json()["items"]}
     if named := re.search(r"/v1/me/identities/([0-9a-f]{32})", path):
         assert named[1] in {each["id"] for each in owner.http.get("/v1/me/identities").json()["items"]}
+    if named := re.search(r"/v1/webhooks/([0-9a-f]{32})", path):
+        assert owner.http.get(f"/v1/webhooks/{named[1]}").json()["enabled"]
     assert owner.http.get("/v1/me").json()["email"] == owner.email
 
 
@@ -351,6 +357,28 @@ def identity_of(audiolift: Audiolift, owner: User) -> str:
         values = (made, "https://provider.example", made, user_id, "2026-01-01 00:00:00")
         database.execute("INSERT INTO identities VALUES (?, ?, ?, ?, ?)", values)
     return made
+
+
+def webhook_of(owner: User) -> str:
+    """A webhook at a host that there is not."""
+    for each in owner.http.get("/v1/webhooks").json()["items"]:
+        return str(each["id"])
+    made = owner.http.post("/v1/webhooks", json={"url": "https://nowhere.invalid/"})
+    return str(made.raise_for_status().json()["id"])
+
+
+def delivery_of(owner: User, listed: str) -> str:
+    """A notice in that list, about a job that has failed."""
+    found: list[str] = []
+
+    def is_there() -> bool:
+        found[:] = [each["id"] for each in owner.http.get(listed).json()["items"]]
+        return bool(found)
+
+    if not is_there():
+        job_of(owner)
+        eventually(is_there, "the owner is told")
+    return found[0]
 
 
 def made_key(owner: User, *scopes: str) -> str:
@@ -411,6 +439,16 @@ def link_to(audiolift: Audiolift, job_id: str) -> str:
         from functions.shared import tokens
 
         return tokens.link(tokens.Link(job_id), 4_000_000_000)
+
+
+def unsubscription_of(audiolift: Audiolift, owner: User) -> str:
+    """The end of a link by which its owner gets no more mails of a kind."""
+    user_id = owner.http.get("/v1/me").json()["id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINK_SECRET", secrets(audiolift)["link-secret"])
+        from functions.notify import preferences
+
+        return preferences.unsubscribe_token(user_id, "dev.audiolift.audio.created.v1")
 
 
 class writing:

@@ -11,24 +11,54 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from functions.shared import smtp
+
 __all__ = ["Server"]
+
+
+class Scripted(SMTP):
+    """What a server says before anything is asked (GREETING), and when a mail is announced (BEFORE)."""
+
+    async def push(self, status: Any) -> None:
+        said = status.decode() if isinstance(status, bytes) else status
+        answers = self.event_handler.answers
+        if self.session is not None and self.session.host_name is None and said.startswith("220 "):
+            status = answers.get("GREETING", said)
+        if said.startswith("354 "):
+            status = answers.get("BEFORE", said)
+        await super().push(status)
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        self.event_handler.connections += 1
+        await super().smtp_EHLO(hostname)
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        return Scripted(self.handler, **self.SMTP_kwargs)
 
 
 class Server:
     """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted.
 
-    `seconds` is how long it thinks about a mail.
+    `seconds` is how long it thinks about a mail; `seen` is what came whole, `connections` how often somebody said EHLO.
+    With the answer CLOSE it hangs up instead of saying what it thinks of the mail.
     """
 
     def __init__(self, **options: Any) -> None:
         self.answers: dict[str, str] = {}
         self.seconds = 0.0
         self.got: list[Envelope] = []
+        self.seen: list[Envelope] = []
+        self.connections = 0
+        # Seconds that it takes at a step, and the steps that were reached.
+        self.pauses: dict[str, float] = {}
+        self.reached: list[str] = []
         self.logins: list[tuple[bytes, bytes]] = []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
+        self._controller = _Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
         self.place = f"localhost:{port}"
 
     def __enter__(self) -> Server:
@@ -36,19 +66,35 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        smtp.leave_all()
         self._controller.stop()
+
+    async def handle_MAIL(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        await self._pause("RCPT")
         envelope.rcpt_tos.append(address)
         return self.answers.get("RCPT", "250 OK")
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+        self.seen.append(envelope)
+        await self._pause("DATA")
         await asyncio.sleep(self.seconds)
+        if self.answers.get("DATA") == "CLOSE" and server.transport:
+            server.transport.close()
         if "DATA" not in self.answers:
             self.got.append(envelope)
         return self.answers.get("DATA", "250 OK")
+
+    async def _pause(self, step: str) -> None:
+        self.reached.append(step)
+        await asyncio.sleep(self.pauses.get(step, 0))
 
     async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
         return self.answers.get("QUIT", "221 Bye")
@@ -61,7 +107,7 @@ class Server:
         """Subject and text of what was accepted, for one recipient if one is named."""
         found = [each for each in self.got if not to or each.rcpt_tos == [to]]
         read: list[Any] = [message_from_bytes(each.content, policy=policy.default) for each in found]  # type: ignore[arg-type]
-        return [(mail["Subject"], mail.get_content()) for mail in read]
+        return [(mail["Subject"], mail.get_body(("plain",)).get_content()) for mail in read]
 
     def token(self, to: str) -> str:
         """What stands behind the # of the newest link that was mailed there, without what it is for."""

@@ -11,7 +11,7 @@ import functions.sweep.files as files
 from events.catalogue import AudioCreated
 from functions.login import accounts, mailed
 from functions.login.mailed import Purpose
-from functions.notify import ledger
+from functions.notify import news
 from functions.shared import database
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import leases, names
@@ -122,9 +122,9 @@ def test_more_than_a_tick_takes_is_left_to_the_next(store: Blobs, monkeypatch: p
 def test_nobody_is_told_of_the_jobs_of_a_deleted_account(store: Blobs) -> None:
     anna = rows.user()
     job = with_file(store, anna, "done")
-    assert ledger.notice_of(job, AudioCreated)
+    assert news.notice_of(job, AudioCreated)
     close(anna)
-    assert ledger.notice_of(job, AudioCreated) is None
+    assert news.notice_of(job, AudioCreated) is None
 
 
 def test_tokens_and_attempts_are_forgotten_when_they_are_over() -> None:

@@ -12,12 +12,13 @@ from starlette.requests import Request
 
 from events.catalogue import AudioCreated
 from functions.gateway import relay
-from functions.notify import ledger
+from functions.notify import news
 from functions.notify.channels import Notice, Refused, mail
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
+from functions.shared.watch import UNWATCHED
 from functions.shared.web import answer
 from tests.unit import rows
 from tests.unit.smtp import Server
@@ -87,7 +88,7 @@ def notice(tables: object, store: object, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LINK_SECRET", "s" * 40)
     job = rows.job("converting", rows.user("anna@example.com"))
     transitions.finish(rows.claim_of(job), Audio(10, "ab" * 32, 1.5))
-    found = ledger.notice_of(job, AudioCreated)
+    found = news.notice_of(job, AudioCreated)
     assert found
     return found
 
@@ -118,5 +119,5 @@ def test_a_mail_server_that_repeats_the_address_does_not_bring_it_into_the_log(
 
 def mailed(notice: Notice) -> None:
     """Tell the owner by mail."""
-    (endpoint,) = mail.CHANNEL.endpoints_of(notice.job)
-    mail.CHANNEL.send(notice, endpoint)
+    (endpoint,) = mail.CHANNEL.endpoints_of(notice)
+    mail.CHANNEL.send(notice, endpoint, UNWATCHED)

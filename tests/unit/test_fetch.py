@@ -12,9 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from functions.shared.addresses import check_url, is_allowed
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
-from functions.upload.fetch import _allowed, check_url, fetch
+from functions.upload.fetch import fetch
 
 VIDEO = bytes(range(256)) * 4096
 
@@ -171,12 +172,12 @@ def test_a_host_with_one_address_that_is_not_allowed_is_refused_whole(
     ],
 )
 def test_no_address_that_is_not_public_is_allowed(address: str) -> None:
-    assert not _allowed(ipaddress.ip_address(address))
+    assert not is_allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
 def test_public_addresses_are_allowed(address: str) -> None:
-    assert _allowed(ipaddress.ip_address(address))
+    assert is_allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(

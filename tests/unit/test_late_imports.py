@@ -25,6 +25,7 @@ HEAVY = {
     "limits",
     "aiohttp",
     "jinja2",
+    "apprise",
     "av",
 }
 LOAD = """

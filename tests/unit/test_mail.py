@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -16,14 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import texts
+from functions.notify import german, texts
 from functions.notify.channels import identity
 from functions.shared import mail
-from functions.shared.job_warnings import WARNINGS, JobWarning
+from functions.shared.job_warnings import WARNINGS, JobWarning, names
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
-from functions.shared.reasons import Failure
+from functions.shared.reasons import HINTS, REASONS, Failure
 from functions.shared.tables import jobs as table
 from functions.shared.views import job_view
 from tests.unit import rows
@@ -139,14 +141,19 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_mail(
 
 @pytest.mark.usefixtures("tables", "store", "secrets")
 @pytest.mark.parametrize("filename", HOSTILE)
+@pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("kind", [AudioCreated.TYPE, ConversionFailed.TYPE])
-def test_no_file_name_can_forge_a_header_or_a_recipient(server: Server, filename: str, kind: str) -> None:
-    mail.send(mail.compose(identity("job", kind, 1), "anna@example.com", texts.write(ended(kind, filename), kind)))
+def test_no_file_name_can_forge_a_header_or_a_recipient(
+    server: Server, filename: str, kind: str, language: str
+) -> None:
+    row = ended(kind, filename)
+    text, html = (write(row, kind, language) for write in (texts.write, texts.write_html))
+    mail.send(mail.compose(identity("job", kind, 1), "anna@example.com", text, html, thread=row.id))
     (envelope,) = server.got
     assert envelope.rcpt_tos == ["anna@example.com"]
     received = parsed(envelope.content)
-    names = ["Message-ID", "From", "To", "Subject", "Date", "Auto-Submitted", "MIME-Version"]
-    assert sorted(set(received.keys()) - {"Content-Type", "Content-Transfer-Encoding"}) == sorted(names)
+    headers = ["Message-ID", "From", "To", "Subject", "Date", "Auto-Submitted", "MIME-Version", "References"]
+    assert sorted(set(received.keys()) - {"Content-Type", "Content-Transfer-Encoding"}) == sorted(headers)
     assert "49" not in received["Subject"]
 
 
@@ -165,6 +172,54 @@ def test_a_mail_says_what_to_know_about_the_mp3() -> None:
     text = texts.write(row, AudioCreated.TYPE)
     noted = f"as MP3.\n\nPlease note:\n\n- {WARNINGS['by-ffmpeg']}\n- of-a-newer-release\n\nDownload it here"
     assert noted in text
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("kind", [AudioCreated.TYPE, ConversionFailed.TYPE])
+def test_a_mail_has_a_part_in_html_that_says_the_same_and_runs_nothing(
+    server: Server, kind: str, language: str
+) -> None:
+    row = ended(kind, "<script>alert(1)</script>&<b>talk.mp4")
+    text, html = (write(row, kind, language) for write in (texts.write, texts.write_html))
+    mail.send(mail.compose("1", "anna@example.com", text, html))
+    received = parsed(server.got[0].content)
+    assert [part.get_content_type() for part in received.iter_parts()] == ["text/plain", "text/html"]
+    shown = received.get_body(("html",)).get_content()
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&lt;b&gt;talk.mp4" in shown
+    assert f'<html lang="{language}">' in shown
+    assert 'name="color-scheme" content="light dark"' in shown
+    assert "prefers-color-scheme: dark" in shown
+    assert "<h1>" in shown
+    assert set(re.findall(r'href="(http[^"]+)"', shown)) == set(re.findall(r"^http\S+", text, re.MULTILINE))
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+def test_a_mail_in_german_is_in_german_to_its_last_sentence() -> None:
+    failed = texts.write(ended(ConversionFailed.TYPE), ConversionFailed.TYPE, "de")
+    assert failed.startswith("Kein MP3 von ")
+    assert "Das Video hat keine Tonspur. Es gibt nichts umzuwandeln." in failed
+    ready = texts.write(ended(AudioCreated.TYPE, warnings=(JobWarning("ends-early"),)), AudioCreated.TYPE, "de")
+    assert "1:01:05 lang, 2,5 MB" in ready
+    assert german.WARNINGS["ends-early"] in ready
+    for text in (failed, ready):
+        assert not {"the", "The", "is", "audio", "Hello"} & set(text.split())
+
+
+def test_all_that_a_mail_can_say_of_a_job_has_a_german_text() -> None:
+    said = {text for pair in REASONS.values() for text in pair} | {text for _, text in HINTS.values()}
+    assert said <= set(german.REASONS)
+    assert set(german.WARNINGS) == set(WARNINGS)
+    for code, text in german.WARNINGS.items():
+        assert {name for _, name, _, _ in Formatter().parse(text) if name} == names(code)
+
+
+@pytest.mark.usefixtures("tables", "store", "secrets")
+def test_what_a_newer_release_says_is_said_in_its_own_words() -> None:
+    row = ended(AudioCreated.TYPE, warnings=(JobWarning("undecodable", {"other": 1}), JobWarning("of-a-newer-release")))
+    assert "\n- undecodable\n- of-a-newer-release\n" in texts.write(row, AudioCreated.TYPE, "de")
+    assert german.reason("Something new") == "Something new"
 
 
 @pytest.mark.parametrize("address", ["o'brien+x@mail.example.co.uk", "!#$%&'*+-/?^_`{|}~=@example.org", "a..b.@a.com"])

@@ -247,3 +247,24 @@ def test_where_mail_is_kept_an_address_changes_at_once() -> None:
 
 def change(mine: str, email: str, password: str = PASSWORD) -> Answered:
     return asked("PATCH", "/v1/me", {"email": email, "password": password}, Authorization=mine)
+
+
+def test_the_owner_hears_of_an_api_key_that_was_made(post: Server) -> None:
+    member_of(post, ANNA)
+    made = {"name": "nightly {import}", "scopes": ["jobs:read"]}
+    answer = asked("POST", "/v1/api-keys", made, Authorization=token(ANNA))
+    assert answer.status == 201
+    subject, text = post.mails(ANNA)[-1]
+    assert subject == "An API key was made"
+    assert 'called it "nightly {import}".' in text
+    assert json.loads(answer.body)["key"] not in text
+
+
+def test_a_mail_server_that_is_away_keeps_nobody_from_making_a_key(
+    post: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_of(post, ANNA)
+    monkeypatch.setattr("functions.login.letters.PAUSES_SECONDS", ())
+    monkeypatch.setenv("SMTP_URL", "smtp://127.0.0.1:9")
+    made = {"name": "nightly import", "scopes": ["jobs:read"]}
+    assert asked("POST", "/v1/api-keys", made, Authorization=token(ANNA)).status == 201

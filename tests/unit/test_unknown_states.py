@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from events.catalogue import AudioCreated
 from functions.download import files, listing, live
 from functions.download.shapes import PageQuery
-from functions.notify import ledger
+from functions.notify import news
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, names, transitions
 from functions.shared.jobs.states import State
@@ -71,7 +71,7 @@ def test_nothing_is_done_to_it() -> None:
     assert transitions.fail(job, Failure("gave-up")) is None
     assert transitions.retry(job) is None
     assert not transitions.cancel(job)
-    assert ledger.notice_of(job, AudioCreated) is None
+    assert news.notice_of(job, AudioCreated) is None
     swept.expire()
     swept.forget_unfinished()
     assert rows.read(job) == before

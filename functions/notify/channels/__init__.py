@@ -17,15 +17,33 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from events.errors import SpeakingError
 from functions.shared.late import late
 from functions.shared.once import once
+from functions.shared.problems import Unavailable
+from functions.shared.watch import Watch
 
-__all__ = ["Channel", "Endpoint", "Notice", "Refused", "every", "identity"]
+__all__ = ["Channel", "Endpoint", "Notice", "PutOff", "Refused", "Unclear", "every", "identity"]
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "mail")
+    __getattr__ = late(__name__, "mail", "service", "webhook")
 
 
 class Refused(SpeakingError):
     """The endpoint will not take this notice, now or later."""
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PutOff(Unavailable):
+    """The endpoint does not take this notice now; `status` is that of its HTTP answer."""
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unclear(SpeakingError):
+    """Whether the endpoint has got the notice is not known, and a copy would trouble it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,11 @@ class Notice:
         """The same at every try, by which a receiver knows two copies as one."""
         return identity(self.job.id, self.kind, self.generation)
 
+    def delivery_id(self, channel: str, endpoint: str) -> str:
+        """The same at every try to tell one endpoint, which its key names: 32 hexadecimal digits."""
+        key = (self.job.id, self.kind, self.generation, channel, endpoint)
+        return hashlib.sha256("/".join(map(str, key)).encode()).hexdigest()[:32]
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -63,21 +86,34 @@ class Channel(ABC):
 
     name: ClassVar[str]
     kinds: ClassVar[frozenset[str]]
+    # How many endpoints are told at a time in one process.
+    threads: ClassVar[int] = 8
+    # The longest wait before the next try; and after how long tries end, or None: when the news is old.
+    max_wait_seconds: ClassVar[int] = 1800
+    patience_seconds: ClassVar[int | None] = None
 
     @abstractmethod
-    def endpoints_of(self, job: Any) -> Sequence[Endpoint]:
-        """Whom to tell of a job; none is fine. Raises: Unavailable."""
+    def endpoints_of(self, notice: Notice) -> Sequence[Endpoint]:
+        """Whom to tell; none is fine. Raises: Unavailable."""
 
     @abstractmethod
     def claim_seconds(self) -> int:
-        """After how long a send that was begun and never finished must be dead: longer than any that is alive takes."""
+        """For how long a send holds its endpoint that says nothing to its watch: longer than its first step takes."""
 
     @abstractmethod
-    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+    def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> int | None:
         """Tell one endpoint, under the notice's identity.
 
-        Raises: Refused, which is final for this endpoint; Unavailable when nothing was sent and a later try may work.
+        Args: `watch` is told before each step that may take longer, and before the one after which it is not known
+        whether the endpoint has the notice, if a copy would trouble it.
+        Returns: the status of the HTTP answer, where there is one, for the ledger.
+        Raises: Refused, which is final for this endpoint; Unavailable when nothing was sent and a later try may work
+        (PutOff when an HTTP answer says so); Unclear.
         """
+
+    def give_up(self, notice: Notice, endpoint: Endpoint, reason: str) -> None:
+        """What else to do when the channel's patience is at its end, before that is final. Raises: Unavailable."""
+        return None
 
 
 @once

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from email.message import EmailMessage
 
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import texts
-from functions.notify.channels import Channel, Endpoint, Notice, Refused
-from functions.shared import mail
+from functions.notify import preferences, texts
+from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
+from functions.shared import mail, settings, smtp
+from functions.shared.watch import Watch
 
 __all__ = ["CHANNEL", "Mail"]
 
@@ -21,22 +22,40 @@ class Mail(Channel):
     name = "mail"
     kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
 
-    def endpoints_of(self, job: Any) -> list[Endpoint]:
-        """The owner's one address; its key is "", which is what all rows have that are older than endpoints."""
-        return [Endpoint("", job.email)]
+    def endpoints_of(self, notice: Notice) -> list[Endpoint]:
+        """The owner's one address, if mails are wanted; its key is "", as in rows that are older than endpoints."""
+        if not preferences.wants_mail(notice.job.user_id, notice.kind):
+            return []
+        return [Endpoint("", notice.job.email)]
 
     def claim_seconds(self) -> int:
         """Kept mails are written again under the same name, which does no harm."""
-        return 5 if mail.is_kept() else 12 * mail.SMTP_SECONDS
+        return 5 if mail.is_kept() else 2 * smtp.STEP_SECONDS + 30
 
-    def send(self, notice: Notice, endpoint: Endpoint) -> None:
+    def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Send or keep a mail. Its Message-ID is the same at every try: two copies count as one (RFC 5322, 3.6.4)."""
-        message = mail.compose(notice.identity, endpoint.address, texts.write(notice.job, notice.kind))
+        message = _composed(notice, endpoint)
+        _let_unsubscribe(message, notice)
         try:
-            mail.send(message)
+            mail.send(message, watch)
         except mail.MailRefused as error:
             raise Refused(str(error)) from error
+        except mail.MailUnclear as error:
+            raise Unclear(str(error)) from error
         log.info("mail to the owner of job %s: %s", notice.job.id, notice.kind)
+
+
+def _composed(notice: Notice, endpoint: Endpoint) -> EmailMessage:
+    language = preferences.language_of(notice.job.user_id)
+    text, html = (write(notice.job, notice.kind, language) for write in (texts.write, texts.write_html))
+    return mail.compose(notice.identity, endpoint.address, text, html, thread=notice.job.id)
+
+
+def _let_unsubscribe(message: EmailMessage, notice: Notice) -> None:
+    """By one click of a mail program (RFC 8058; RFC 2369, section 3.2)."""
+    token = preferences.unsubscribe_token(notice.job.user_id, notice.kind)
+    message["List-Unsubscribe"] = f"<{settings.text('PUBLIC_URL').rstrip('/')}/v1/unsubscribe/{token}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 CHANNEL = Mail()

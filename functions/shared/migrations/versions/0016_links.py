@@ -11,7 +11,7 @@ from alembic import op
 from functions.shared.tables import Instant
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 
 def upgrade() -> None:

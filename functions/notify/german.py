@@ -1,0 +1,155 @@
+"""What notices say in German: the texts of functions/shared/reasons.py and job_warnings.py, by their English ones."""
+
+from __future__ import annotations
+
+__all__ = ["REASONS", "WARNINGS", "reason"]
+
+# A title of REASONS, or what to do, of REASONS or HINTS → the same in German.
+REASONS: dict[str, str] = {
+    "The file is empty": "Die Datei ist leer",
+    "Check the file on your side and upload it again.": (
+        "Prüfen Sie die Datei bei sich, und laden Sie sie noch einmal hoch."
+    ),
+    "The file is not a video or audio file": "Die Datei ist weder Video noch Ton",
+    "Upload the video itself, for example an .mp4, .mkv, .webm or .mov file.": (
+        "Laden Sie das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm oder .mov."
+    ),
+    "Files of this kind are not accepted": "Dateien dieser Art werden nicht angenommen",
+    (
+        "Playlists and scripts that point to other files are refused, and so are rare formats. "
+        "Upload the video itself, for example as an .mp4, .mkv, .webm or .mov file."
+    ): (
+        "Wiedergabelisten und Skripte, die auf andere Dateien verweisen, werden abgelehnt, ebenso"
+        " seltene Formate. Laden Sie das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm "
+        "oder .mov."
+    ),
+    "The video has no audio track": "Das Video hat keine Tonspur",
+    "There is nothing to convert. Check that the video plays with sound.": (
+        "Es gibt nichts umzuwandeln. Prüfen Sie, ob das Video mit Ton abgespielt wird."
+    ),
+    "The video has no such audio track": "Diese Tonspur hat das Video nicht",
+    "Choose one of the tracks that the video has, or leave the choice to us.": (
+        "Wählen Sie eine der Spuren, die das Video hat, oder überlassen Sie uns die Wahl."
+    ),
+    "The audio is in a format that cannot be read": ("Der Ton ist in einem Format, das nicht gelesen werden kann"),
+    "Re-encode the video with common audio such as AAC, and upload it again.": (
+        "Speichern Sie das Video mit üblichem Ton wie AAC, und laden Sie es noch einmal hoch."
+    ),
+    "The audio is encrypted": "Der Ton ist verschlüsselt",
+    ("Rented and protected videos and audiobooks cannot be converted. Upload a copy without protection."): (
+        "Geliehene und geschützte Videos und Hörbücher können nicht umgewandelt werden. Laden Sie"
+        " eine Kopie ohne Schutz hoch."
+    ),
+    "The file ends too early": "Die Datei endet zu früh",
+    ("The upload or the copy was cut off. Upload all of it, or take what there is with the option `partial`."): (
+        "Beim Hochladen oder Kopieren wurde sie abgeschnitten. Laden Sie sie ganz hoch, oder "
+        "nehmen Sie mit der Option `partial`, was da ist."
+    ),
+    "The audio in the file is damaged": "Der Ton in der Datei ist beschädigt",
+    "Check that the video plays to its end, and upload a sound copy.": (
+        "Prüfen Sie, ob das Video bis zum Ende abgespielt wird, und laden Sie eine heile Kopie hoch."
+    ),
+    "Nothing would be left of the audio": "Vom Ton bliebe nichts übrig",
+    "Choose a `start` that is before its end.": "Wählen Sie ein `start`, das vor seinem Ende liegt.",
+    "The audio is too long": "Der Ton ist zu lang",
+    "Cut the video into shorter parts and upload them one by one.": (
+        "Schneiden Sie das Video in kürzere Teile, und laden Sie diese einzeln hoch."
+    ),
+    "The MP3 would be too large": "Das MP3 würde zu groß",
+    "Choose a lower quality, or cut the video into parts.": (
+        "Wählen Sie eine geringere Qualität, oder schneiden Sie das Video in Teile."
+    ),
+    "The conversion took too long": "Die Umwandlung hat zu lange gedauert",
+    "Try again, choose a lower quality, or cut the video into parts.": (
+        "Versuchen Sie es noch einmal, wählen Sie eine geringere Qualität, oder schneiden Sie das Video in Teile."
+    ),
+    "The conversion was cancelled": "Die Umwandlung wurde abgebrochen",
+    "Upload the video again if you want its MP3 after all.": (
+        "Laden Sie das Video noch einmal hoch, wenn Sie das MP3 doch möchten."
+    ),
+    "The address of the video is not accepted": "Die Adresse des Videos wird nicht angenommen",
+    ("Give an http or https address that the public internet can reach, without a user name or password in it."): (
+        "Geben Sie eine Adresse mit http oder https an, die im Internet öffentlich ist, ohne "
+        "Benutzernamen und Passwort darin."
+    ),
+    "The video could not be fetched": "Das Video konnte nicht geholt werden",
+    "Check that its address can be opened without signing in, and retry.": (
+        "Prüfen Sie, ob sich seine Adresse ohne Anmeldung öffnen lässt, und versuchen Sie es noch einmal."
+    ),
+    "The video is too large": "Das Video ist zu groß",
+    "Cut it into parts, or lower its resolution: only the sound counts.": (
+        "Schneiden Sie es in Teile, oder verringern Sie seine Auflösung: Nur der Ton zählt."
+    ),
+    "Your account may have no more": "Ihr Konto darf nicht mehr haben",
+    "Wait for jobs to end, or delete some. Then retry this one.": (
+        "Warten Sie, bis Aufträge beendet sind, oder löschen Sie welche. Dann versuchen Sie es mit diesem noch einmal."
+    ),
+    "Your account has used up its minutes of today": "Ihr Konto hat seine Minuten von heute verbraucht",
+    "Retry the job tomorrow (UTC), or ask the operator for more.": (
+        "Versuchen Sie es morgen (UTC) noch einmal, oder bitten Sie den Betreiber um mehr."
+    ),
+    "The conversion failed several times": "Die Umwandlung ist mehrmals gescheitert",
+    "Retry the job later. If it fails again, tell the operator its id.": (
+        "Versuchen Sie es später noch einmal. Scheitert es wieder, nennen Sie dem Betreiber die Kennung des Auftrags."
+    ),
+    "This is a picture, which has no sound. Upload the video itself.": (
+        "Das ist ein Bild, das keinen Ton hat. Laden Sie das Video selbst hoch."
+    ),
+    (
+        "The part that says where the sound lies is missing, so that nothing can be read: the "
+        "upload or the copy was cut off, or the recording was not finished. Upload all of it, or "
+        "have it repaired by what recorded it."
+    ): (
+        "Der Teil, der sagt, wo der Ton liegt, fehlt, sodass nichts gelesen werden kann: Beim "
+        "Hochladen oder Kopieren wurde sie abgeschnitten, oder die Aufnahme wurde nicht beendet. "
+        "Laden Sie sie ganz hoch, oder lassen Sie sie von dem Gerät reparieren, das sie "
+        "aufgenommen hat."
+    ),
+}
+# A code of WARNINGS → its text, with the same values in braces.
+WARNINGS: dict[str, str] = {
+    "undecodable": "{broken} von {frames} Tonblöcken konnten nicht gelesen werden; dort ist Stille.",
+    "by-ffmpeg": (
+        "Auf die übliche Weise ließ sich das Video nicht umwandeln, daher wurde eine einfachere "
+        "genommen: Das Titelbild fehlt, Stille an den Enden wurde nicht entfernt, und Kapitel "
+        "wurden keine eigenen Dateien."
+    ),
+    "wild-samples": (
+        "Einige Werte sind kein Ton: Sie sind unendlich, keine Zahl oder weit über der "
+        "Vollaussteuerung. Im MP3 sind sie still: {count}."
+    ),
+    "track-unreadable": (
+        "Spur {track}, die im Video die erste Wahl ist, hat ein Format, das nicht gelesen werden "
+        "kann: Spur {chosen} wurde genommen."
+    ),
+    "track-empty": "Spur {track}, die im Video die erste Wahl ist, ist leer: Spur {chosen} wurde genommen.",
+    "track-aside": (
+        "Spur {track}, die im Video die erste Wahl ist, ist eine Bildbeschreibung, ein Kommentar "
+        "oder eine andere Fassung neben der eigentlichen: Spur {chosen} wurde genommen."
+    ),
+    "track-silent": (
+        "Spur {track}, die im Video die erste Wahl ist, hat keinen Ton, wo immer hineingehört "
+        "wurde: Spur {chosen} wurde genommen."
+    ),
+    "track-maybe-silent": (
+        "Spur {chosen} wurde genommen und hatte keinen Ton, wo hineingehört wurde. Spur {track} "
+        "hat welchen: Wählen Sie sie mit der Option `track`, wenn Sie sie meinen."
+    ),
+    "ends-early": "Die Datei endet zu früh: Das Ende des Tons fehlt.",
+    "end-unknown": (
+        "Die Datei endet nicht wie andere ihrer Art und sagt nicht, wie lang sie ist: Wurde sie "
+        "abgeschnitten, so fehlt das Ende des Tons."
+    ),
+    "states-less": "Die Datei gibt {stated} s Ton an, enthält aber {held} s: Alles wurde genommen.",
+    "recordings": "Die Datei enthält {count} Aufnahmen hintereinander: Alle wurden genommen.",
+    "rest-unread": "Was in der Datei noch folgt, kann nicht gelesen werden und wurde weggelassen.",
+    "several-microphones": (
+        "Das Video hat {count} einkanalige Spuren, wie von Mikrofonen, und Spur {chosen} wurde "
+        "genommen: Die Option `tracks=mix` mischt alle."
+    ),
+}
+
+
+def reason(text: str) -> str:
+    """A title of a failure, or what to do, in German; as it is when a newer release has it, which is not known here."""
+    return REASONS.get(text, text)

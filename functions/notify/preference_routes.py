@@ -1,0 +1,93 @@
+"""What owners want to be told of: read and changed, by them or by the one click of a mail program."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.notify import preferences
+from functions.notify.preference_shapes import UNSUBSCRIPTION, Preferences
+from functions.notify.routes import routes
+from functions.shared.api import json_response
+from functions.shared.operations import Access, Success
+from functions.shared.scopes import Scope
+from functions.shared.takes import json_body
+
+__all__: list[str] = []
+
+# Nothing happens unless the button is pressed: programs open links by themselves.
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>audiolift: no more such mails</title>
+</head>
+<body><main><h1>No more mails of this kind?</h1>
+<form method="post"><button>Send me no more</button></form></main></body>
+</html>
+"""
+
+
+@routes.operation(
+    "GET",
+    "/v1/me/notifications",
+    tag="Notices",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_READ,
+    answers={200: Success("What you are told of.", Preferences)},
+)
+def read_notifications(_request: Request, user_id: str) -> Response:
+    """What you are told of, and how."""
+    return json_response(preferences.read(user_id))
+
+
+@routes.operation(
+    "PUT",
+    "/v1/me/notifications",
+    tag="Notices",
+    access=Access.TOKEN,
+    scope=Scope.ACCOUNT_WRITE,
+    takes=(json_body(Preferences),),
+    answers={200: Success("What you are told of from now on.", Preferences)},
+    problems=("not-found",),
+)
+def change_notifications(_request: Request, user_id: str, body: Preferences) -> Response:
+    """Choose what you are told of, and how."""
+    return json_response(preferences.change(user_id, body))
+
+
+@routes.operation(
+    "GET",
+    "/v1/unsubscribe/<unsubscription>",
+    tag="Notices",
+    access=Access.LINK,
+    takes=(UNSUBSCRIPTION,),
+    answers={200: Success("A page with a button.", {}, ("text/html",))},
+)
+def ask_to_unsubscribe(_request: Request, unsubscription: str) -> Response:
+    """A page that asks whether you want no more mails of this kind.
+
+    It changes nothing.
+    """
+    return Response(PAGE, media_type="text/html")
+
+
+@routes.operation(
+    "POST",
+    "/v1/unsubscribe/<unsubscription>",
+    tag="Notices",
+    access=Access.LINK,
+    takes=(UNSUBSCRIPTION,),
+    answers={200: Success("There are no more mails of this kind.", {}, ("text/plain",))},
+    problems=("not-found",),
+)
+def unsubscribe(_request: Request, unsubscription: str) -> Response:
+    """Get no more mails of the kind of the one that this link came with (RFC 8058).
+
+    What the body says does not matter. They can be had again by `PUT /v1/me/notifications`.
+    """
+    preferences.unsubscribe(unsubscription)
+    return Response(
+        "You get no more mails of this kind. You can have them again in your settings.\n", media_type="text/plain"
+    )

@@ -1,0 +1,127 @@
+"""What owners want to be told of by mail. Whoever has not said is told of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jwt
+import sqlalchemy as sa
+
+from functions.notify.preference_shapes import KINDS, Channels, Events, Language, Preferences
+from functions.shared import database, settings
+from functions.shared.problems import Problem
+from functions.shared.tables import notice_preferences as table
+from functions.shared.tables import users
+from functions.shared.visible import one_line
+
+__all__ = ["change", "language_of", "read", "services_of", "unsubscribe", "unsubscribe_token", "wants_mail"]
+
+ALGORITHM = "HS256"
+# Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
+Changed: TypeAlias = "Callable[[set[str]], set[str]]"
+TOKEN_TYPE = "audiolift-unsubscribe+jwt"
+
+
+def read(user_id: str) -> Preferences:
+    """What somebody wants."""
+    with database.reading() as connection:
+        row = _row(connection, user_id)
+    return Preferences(Events(**{name: _channels(row, kind) for name, kind in KINDS.items()}), _language(row))
+
+
+def wants_mail(user_id: str, kind: str) -> bool:
+    """Whether somebody wants mails about events of this type."""
+    with database.reading() as connection:
+        return kind not in _unwanted(_row(connection, user_id))
+
+
+def language_of(user_id: str) -> Language:
+    """What somebody's mails are written in."""
+    with database.reading() as connection:
+        return _language(_row(connection, user_id))
+
+
+def services_of(user_id: str, kind: str) -> list[str]:
+    """The names of the services by which somebody wants to be told of events of this type."""
+    with database.reading() as connection:
+        return _services(_row(connection, user_id)).get(kind, [])
+
+
+def change(user_id: str, wanted: Preferences) -> Preferences:
+    """Set all of it. Raises: Problem (400) for a service that there is not, (404) when the account is gone."""
+    events: dict[str, Channels] = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
+    services = {kind: sorted(_chosen(channels.services)) for kind, channels in events.items()}
+    unwanted = {kind for kind, channels in events.items() if not channels.mail}
+    _set(user_id, lambda _: unwanted, services=services, language=wanted.language)
+    return read(user_id)
+
+
+def unsubscribe_token(user_id: str, kind: str) -> str:
+    """What lets whoever has the mail end mails of its kind, and nothing else, while LINK_SECRET is the same."""
+    secret = settings.required("LINK_SECRET")
+    return jwt.encode({"sub": user_id, "kind": kind}, secret, ALGORITHM, headers={"typ": TOKEN_TYPE})
+
+
+def unsubscribe(token: str) -> None:
+    """End the mails that a token is for. Raises: Problem (404) when it is not one of ours."""
+    user_id, kind = _subject(token)
+    _set(user_id, lambda before: before | {kind})
+
+
+def _subject(token: str) -> tuple[str, str]:
+    secret = settings.required("LINK_SECRET")
+    try:
+        decoded = jwt.decode_complete(token, secret, algorithms=[ALGORITHM], options={"require": ["sub"]})
+        if decoded["header"].get("typ") != TOKEN_TYPE or decoded["payload"].get("kind") not in KINDS.values():
+            raise jwt.InvalidTokenError
+        return str(decoded["payload"]["sub"]), str(decoded["payload"]["kind"])
+    except jwt.InvalidTokenError:
+        raise Problem("not-found", "This link is not valid, or no longer. Sign in to choose what you get.") from None
+
+
+def _chosen(services: dict[str, bool]) -> list[str]:
+    if unknown := sorted(set(services) - set(settings.mapping("NOTICE_SERVICES"))):
+        raise Problem("bad-request", f"There is no service {one_line(unknown[0], 64)!r}.")
+    return [name for name, is_wanted in services.items() if is_wanted]
+
+
+@database.transactional
+def _set(connection: sa.Connection, /, user_id: str, unwanted: Changed, **more: Any) -> None:
+    # The lock on the account has two changes at once take turns.
+    owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
+    if connection.execute(owner).one_or_none() is None:
+        raise Problem("not-found", "This account does not exist any more.")
+    row = _row(connection, user_id)
+    values = {
+        "services": _services(row),
+        "language": _language(row),
+        **more,
+        "unwanted": sorted(unwanted(_unwanted(row))),
+    }
+    if row is None:
+        connection.execute(table.insert().values(user_id=user_id, **values))
+    else:
+        connection.execute(table.update().where(table.c.user_id == user_id).values(**values))
+
+
+def _row(connection: sa.Connection, user_id: str) -> Any:
+    return connection.execute(table.select().where(table.c.user_id == user_id)).one_or_none()
+
+
+def _channels(row: Any, kind: str) -> Channels:
+    chosen = _services(row).get(kind, [])
+    return Channels(kind not in _unwanted(row), {name: name in chosen for name in settings.mapping("NOTICE_SERVICES")})
+
+
+def _services(row: Any) -> dict[str, list[str]]:
+    return dict(row.services) if row else {}
+
+
+def _unwanted(row: Any) -> set[str]:
+    return set(row.unwanted) if row else set()
+
+
+def _language(row: Any) -> Language:
+    """English, too, for who has chosen a language of a newer release."""
+    return "de" if row and row.language == "de" else "en"
