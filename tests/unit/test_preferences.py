@@ -156,7 +156,7 @@ def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> 
     typ = {"typ": preferences.TOKEN_TYPE}
     for token in (
         "x",
-        tokens.link(anna, 4_000_000_000),
+        tokens.link(tokens.Link(anna), 4_000_000_000),
         jwt.encode(claims, secret, "HS256"),
         jwt.encode(claims, "another secret of thirty-two bytes", "HS256", headers=typ),
         jwt.encode({**claims, "kind": "everything"}, secret, "HS256", headers=typ),
@@ -171,7 +171,7 @@ def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> 
 
 def test_the_link_in_a_mail_opens_no_file() -> None:
     with pytest.raises(Problem):
-        tokens.linked_job(preferences.unsubscribe_token("anna", AudioCreated.TYPE))
+        tokens.linked(preferences.unsubscribe_token("anna", AudioCreated.TYPE))
 
 
 def test_of_an_account_that_is_gone_nothing_is_changed() -> None:
