@@ -104,7 +104,8 @@ def _stored(connection: sa.Connection, user_id: str) -> int:
     size = sa.case(
         (jobs.c.state == State.DONE, jobs.c.audio_bytes),
         (_arriving(), jobs.c.reserved_bytes),
-        (jobs.c.state == State.RECEIVING, 0),
+        # By URL, what came so far.
+        (jobs.c.state == State.RECEIVING, sa.case((jobs.c.source_url.is_not(None), jobs.c.reserved_bytes), else_=0)),
         else_=jobs.c.video_bytes,
     )
     mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE | KEPT))

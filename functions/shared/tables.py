@@ -185,8 +185,16 @@ jobs = _table(
     sa.Column("fingerprint", _ID),
     sa.Column("audio_tracks", sa.JSON(none_as_null=True)),
     sa.Column("reserved_bytes", sa.BigInteger),
+    # The batch that it came in, if any.
+    sa.Column("batch_id", _ID, index=True),
+    sa.Column("video_sha256", _ID),
+    # Whether an MP3 that was made of the same file before will do.
+    sa.Column("deduplicate", sa.Boolean),
+    # What is there of a video that is fetched by URL, between deliveries (jobs/fetches.py).
+    sa.Column("fetched", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+    sa.Index("ix_jobs_content", "user_id", "video_sha256"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
 )
 
@@ -243,6 +251,8 @@ outbox = _table(
     sa.Column("tracestate", sa.String(512)),
     sa.Column("tried_at", Instant),
     sa.Column("refusal", sa.String(500)),
+    # It is not sent earlier.
+    sa.Column("not_before", Instant),
 )
 
 notifications = _table(

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import blobs, database, settings
-from functions.shared.jobs import names, transitions
+from functions.shared.jobs import fetches, names, transitions
 from functions.shared.jobs.states import ENDED, KEPT, State
 from functions.shared.tables import checkpoints, jobs, now
 
@@ -70,7 +70,10 @@ def _names(job: Any) -> tuple[str, ...]:
 
 def _videos(job: Any) -> tuple[str, ...]:
     """The video of a job, or the names under which one may come."""
-    return (job.video,) if job.video else (names.old_video(job.id), names.video(job.id, job.fencing_token))
+    if job.video:
+        return (job.video,)
+    pieces = () if job.state in ENDED else fetches.pieces_of(job)
+    return (names.old_video(job.id), names.video(job.id, job.fencing_token), *pieces)
 
 
 def _batches(names: Iterable[str]) -> Iterator[list[str]]:

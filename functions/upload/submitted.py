@@ -1,12 +1,11 @@
 """video.submitted, or its data in a message that is no event → a job whose video is fetched from a URL.
 
 In two steps, so that nothing is lost in between: another system's event becomes a job and an event of our own in the
-outbox; that event has the URL fetched, and comes again until it was.
+outbox; that event has the URL fetched (fetching.py), and comes again until it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,19 +18,16 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, options, outbox, quotas, settings
-from functions.shared.jobs import changes, claims, leases, names, transitions
-from functions.shared.jobs.claims import Claim, ClaimLost
-from functions.shared.problems import Problem, Unavailable
+from functions.shared import database, options, outbox, quotas, settings
+from functions.shared.jobs import changes, names
+from functions.shared.problems import Problem
 from functions.shared.quotas import OverQuota
-from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
-from functions.upload import intake
+from functions.upload import fetching, intake
 from functions.upload.body import clean_name
-from functions.upload.fetch import VideoUnreachable, fetch
 
-__all__ = ["fetch_for", "on_submitted", "open_submitted"]
+__all__ = ["on_submitted", "open_submitted"]
 
 MAX_URL_LENGTH = 2000
 
@@ -43,7 +39,7 @@ def on_submitted(envelope: Envelope) -> None:
     """
     event = decode(_submission(envelope), VideoSubmitted)
     if (envelope.type, envelope.source) == (VideoSubmitted.TYPE, VideoSubmitted.SOURCE):
-        return fetch_for(envelope.subject)
+        return fetching.fetch_for(envelope.subject)
     job_id = names.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
     with suppress(IntegrityError):
@@ -64,25 +60,9 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
         quotas.admit(connection, user_id)
     except OverQuota as over:
         # Nobody waits for an answer: the owner is told by a mail.
-        if failed := changes.fail(connection, job_id, _over(over)):
+        if failed := changes.fail(connection, job_id, fetching.failure_of(over)):
             return failed
     return outbox.add(connection, job_id, 0, event)
-
-
-def fetch_for(job_id: str) -> None:
-    """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
-    claim = leases.claim_when_free(claims.claim_fetch, job_id)
-    if claim is None:
-        return outbox.send_unsent(job_id)
-    try:
-        result = _fetch(claim)
-    except ClaimLost:
-        return None
-    except BaseException as error:
-        claims.release(claim, counts=isinstance(error, VideoUnreachable) or not isinstance(error, Unavailable))
-        raise
-    outbox.send(result)
-    return None
 
 
 def _submission(envelope: Envelope) -> Envelope:
@@ -96,34 +76,6 @@ def _submission(envelope: Envelope) -> Envelope:
         return wire.read({"content-type": "application/cloudevents+json"}, envelope.data)
     except Malformed:
         return envelope.with_attributes(type=VideoSubmitted.TYPE)
-
-
-def _fetch(claim: Claim) -> str:
-    try:
-        # A store may need long to begin a file, and to make the last bytes of a large one safe.
-        with leases.heartbeat(claim) as check:
-            size_bytes = _store(claim, check)
-            return transitions.queue(claim, claim.filename, claim.options, size_bytes)
-    except Failure as failure:
-        return transitions.fail_claimed(claim, failure)
-    except OverQuota as over:
-        return transitions.fail_claimed(claim, _over(over))
-
-
-def _over(over: OverQuota) -> Failure:
-    return Failure("over-minutes" if over.members["quota"] == "minutes_a_day" else "over-quota")
-
-
-def _store(claim: Claim, check: Callable[[], None]) -> int:
-    """Fetch and store the claim's video. Returns: its size in bytes."""
-    with blobs.store().writing(claim.video) as writer:
-
-        def write(piece: bytes) -> None:
-            check()
-            writer.write(piece)
-
-        fetch(claim.source_url, write)
-    return writer.size_bytes
 
 
 def _owner(source: str) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,10 @@ import pytest
 
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
-from functions.upload.fetch import _allowed, check_url, fetch
+from functions.upload import fetch as fetching
+from functions.upload.addresses import check_url, is_allowed
+from functions.upload.fetch import Remote, TimeUp, fetch
+from tests.patience import PATIENCE
 
 VIDEO = bytes(range(256)) * 4096
 
@@ -89,10 +93,33 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FETCH_ALLOWED_NETWORKS", "127.0.0.1/32")
 
 
-def fetched(url: str) -> bytes:
-    pieces: list[bytes] = []
-    fetch(url, pieces.append)
-    return b"".join(pieces)
+class Pieces:
+    """A sink that keeps what came, and counts how often it came anew."""
+
+    def __init__(self) -> None:
+        self.content, self.restarts = bytearray(), 0
+
+    def write(self, data: bytes) -> None:
+        self.content += data
+
+    def restart(self) -> None:
+        self.content.clear()
+        self.restarts += 1
+
+
+def in_seconds(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def fetched(url: str, seconds: float = PATIENCE) -> bytes:
+    sink = Pieces()
+    fetch(url, Remote(), sink, in_seconds(seconds))
+    return bytes(sink.content)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "PAUSES", (0.0, 0.0))
 
 
 @pytest.mark.usefixtures("allowed")
@@ -170,13 +197,13 @@ def test_a_host_with_one_address_that_is_not_allowed_is_refused_whole(
         "2001:db8::1",
     ],
 )
-def test_no_address_that_is_not_public_is_allowed(address: str) -> None:
-    assert not _allowed(ipaddress.ip_address(address))
+def test_no_address_that_is_not_public_isis_allowed(address: str) -> None:
+    assert not is_allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
-def test_public_addresses_are_allowed(address: str) -> None:
-    assert _allowed(ipaddress.ip_address(address))
+def test_public_addresses_areis_allowed(address: str) -> None:
+    assert is_allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -238,16 +265,14 @@ def test_a_video_over_the_limit_is_refused_and_not_read_whole(
     base: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_UPLOAD_BYTES", "100000")
-    pieces: list[bytes] = []
+    sink = Pieces()
     with pytest.raises(Failure) as caught:
-        fetch(base + path, pieces.append)
+        fetch(base + path, Remote(), sink, in_seconds(PATIENCE))
     assert caught.value.code == "too-large-video"
-    assert sum(map(len, pieces)) <= 100000
+    assert len(sink.content) <= 100000
 
 
 @pytest.mark.usefixtures("allowed")
-def test_the_deadline_ends_a_fetch(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FETCH_TIMEOUT_SECONDS", "0")
-    with pytest.raises(Failure) as caught:
-        fetched(base + "/video")
-    assert caught.value.code == "timed-out"
+def test_the_deadline_ends_a_fetch(base: str) -> None:
+    with pytest.raises(TimeUp):
+        fetched(base + "/video", seconds=0)

@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import ConversionFailed
+from events.catalogue import ConversionFailed, EventType, VideoSubmitted, VideoUploaded
 from functions.shared import outbox, settings
 from functions.shared.jobs.states import CANCELLABLE, State
 from functions.shared.reasons import Failure
 from functions.shared.tables import job_events, jobs, now
 
-__all__ = ["OPEN", "expiry", "fail", "lease_end", "move", "unconverted", "unfetched"]
+__all__ = ["OPEN", "asking_for", "expiry", "fail", "lease_end", "move", "unconverted", "unfetched"]
 
 _BY_URL = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_not(None))
 # It can be cancelled, and can fail without somebody's claim. A request that brings a video fails by itself.
@@ -51,6 +51,13 @@ def unfetched() -> sa.ColumnElement[bool]:
     """Waiting for its video to be fetched: not begun, or left behind."""
     free = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
     return sa.and_(_BY_URL, free)
+
+
+def asking_for(row: Any) -> EventType:
+    """The event that has somebody work on the job of this row."""
+    if row.video_bytes is None:
+        return VideoSubmitted(row.source_url, row.filename, row.options)
+    return VideoUploaded(row.id, row.filename, row.video_bytes)
 
 
 def lease_end() -> datetime:

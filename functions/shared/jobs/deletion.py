@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import blobs, database
-from functions.shared.jobs import names
+from functions.shared.jobs import fetches, names
 from functions.shared.tables import checkpoints, jobs
 
 __all__ = ["delete"]
@@ -17,7 +17,7 @@ def delete(job: Any) -> None:
     """Delete the job of this row. Who works on it notices when it renews its lease."""
     parts = _delete_row(job.id)
     # After the rows: should this process die in between, sweep finds files of no job, and not a job without files.
-    for name in (names.video_of(job), job.audio, *parts):
+    for name in (names.video_of(job), job.audio, *parts, *fetches.pieces_of(job)):
         if name:
             blobs.store().delete(name)
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
+from events.catalogue import AudioCreated, VideoUploaded
 from events.errors import SpeakingError
 from functions.shared import database, job_warnings, outbox, quotas
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import changes
-from functions.shared.jobs.changes import OPEN, expiry, move, unconverted, unfetched
+from functions.shared.jobs.changes import OPEN, asking_for, expiry, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import KEPT, RETRYABLE, State
 from functions.shared.reasons import Failure
@@ -58,15 +58,26 @@ class OverMinutes(SpeakingError):
 
 
 @database.transactional
-def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
+def queue(
+    connection: sa.Connection,
+    held: Claim,
+    filename: str,
+    options: dict[str, Any],
+    size_bytes: int,
+    sha256: str | None = None,
+) -> str:
     """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
 
+    `sha256` is the hex digest of the video, if it is known.
     Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
     owner = _owner(connection, held.job_id)
     quotas.lock(connection, owner)
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
-    if not move(connection, held.job_id, held.held(), state=State.QUEUED, attempts=0, lease_until=None, **arrived):
+    # What is to come is the progress of the conversion.
+    begins = {"attempts": 0, "lease_until": None, "progress": 0.0, "fetched": None}
+    known = {**arrived, "video_sha256": sha256, **begins}
+    if not move(connection, held.job_id, held.held(), state=State.QUEUED, **known):
         raise ClaimLost(held.job_id)
     quotas.check_bytes(connection, owner)
     return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
@@ -93,7 +104,7 @@ def postpone(connection: sa.Connection, held: Claim) -> str:
         raise ClaimLost(held.job_id)
     charge(connection, held)
     row = connection.execute(jobs.select().where(jobs.c.id == held.job_id)).one()
-    return outbox.add(connection, held.job_id, held.token, _asking_for(row))
+    return outbox.add(connection, held.job_id, held.token, asking_for(row))
 
 
 @database.transactional
@@ -188,13 +199,13 @@ def _fail_held(connection: sa.Connection, held: Claim, failure: Failure) -> str:
 
 def _retry(connection: sa.Connection, job_id: str, states: Iterable[State]) -> str | None:
     state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
-    told = dict.fromkeys(("error_code", "error_detail", "warnings"))
+    told = dict.fromkeys(("error_code", "error_detail", "warnings", "fetched", "reserved_bytes"))
     again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, **told}
     ended = jobs.c.state.in_(states)
     if not move(connection, job_id, ended, state=state, progress=0.0, expires_at=None, **again):
         return None
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+    return outbox.add(connection, job_id, row.fencing_token, asking_for(row))
 
 
 def _owner(connection: sa.Connection, job_id: str) -> str:
@@ -203,10 +214,3 @@ def _owner(connection: sa.Connection, job_id: str) -> str:
     if owner is None:
         raise ClaimLost(job_id)
     return str(owner)
-
-
-def _asking_for(row: Any) -> EventType:
-    """The event that has somebody work on a job."""
-    if row.video_bytes is None:
-        return VideoSubmitted(row.source_url, row.filename, row.options)
-    return VideoUploaded(row.id, row.filename, row.video_bytes)

@@ -1,0 +1,209 @@
+"""Where videos may be fetched from: by http or https, from addresses of the public internet.
+
+The address is checked where the connection is made, and that very address is connected to: a name that resolves
+differently the second time, or a redirect, gains nothing (OWASP Server-Side Request Forgery Prevention Cheat Sheet).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from functions.shared import settings
+from functions.shared.problems import Unavailable
+from functions.shared.reasons import Failure
+
+__all__ = ["Address", "VideoUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
+
+MAX_URL_LENGTH = 2000
+# An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All of IPv6 that is global unicast (RFC 4291, section 2.4; IANA's registry), and what of it is for documentation.
+GLOBAL6 = ipaddress.IPv6Network("2000::/3")
+NOT_GLOBAL6 = tuple(map(ipaddress.IPv6Network, ("2001:db8::/32", "3fff::/20")))
+# Ports of other protocols, whose servers a request must not reach (Fetch Standard, "bad ports").
+BAD_PORTS = frozenset(
+    map(
+        int,
+        [
+            "0",
+            "1",
+            "7",
+            "9",
+            "11",
+            "13",
+            "15",
+            "17",
+            "19",
+            "20",
+            "21",
+            "22",
+            "23",
+            "25",
+            "37",
+            "42",
+            "43",
+            "53",
+            "69",
+            "77",
+            "79",
+            "87",
+            "95",
+            "101",
+            "102",
+            "103",
+            "104",
+            "109",
+            "110",
+            "111",
+            "113",
+            "115",
+            "117",
+            "119",
+            "123",
+            "135",
+            "137",
+            "139",
+            "143",
+            "161",
+            "179",
+            "389",
+            "427",
+            "465",
+            "512",
+            "513",
+            "514",
+            "515",
+            "526",
+            "530",
+            "531",
+            "532",
+            "540",
+            "548",
+            "554",
+            "556",
+            "563",
+            "587",
+            "601",
+            "636",
+            "989",
+            "990",
+            "993",
+            "995",
+            "1719",
+            "1720",
+            "1723",
+            "2049",
+            "3659",
+            "4045",
+            "4190",
+            "5060",
+            "5061",
+            "6000",
+            "6566",
+            "6665",
+            "6666",
+            "6667",
+            "6668",
+            "6669",
+            "6679",
+            "6697",
+            "10080",
+        ],
+    )
+)
+# Names of no host: the name server has said so, and does not say that it may be asked again.
+UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class VideoUnreachable(Unavailable):
+    """The video's server does not answer now."""
+
+    def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        # The seconds that it asks to be left alone.
+        self.retry_after = retry_after
+
+
+def check_url(url: str) -> None:
+    """Raises: Failure (refused-url) unless the URL is http or https, with a host, without credentials, and in ASCII."""
+    try:
+        parts = urlsplit(url)
+        sound = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.username is None and _port_is_sound(parts)
+        )
+    except ValueError:
+        sound = False
+    if not sound or len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
+        raise Failure("refused-url")
+
+
+def check_literal(url: str) -> None:
+    """As `check_url`, and the host, if it is an address in any spelling, must be an allowed one. Asks nobody."""
+    check_url(url)
+    host = urlsplit(url).hostname or ""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        # A name. What it leads to is looked up when it is connected to.
+        return
+    if not all(map(is_allowed, _addresses(found))):
+        raise Failure("refused-url")
+
+
+def is_allowed(address: Address) -> bool:
+    """Whether an address is public, and all that it leads to; or in FETCH_ALLOWED_NETWORKS."""
+    networks = settings.text("FETCH_ALLOWED_NETWORKS").split()
+    if any(address in ipaddress.ip_network(network) for network in networks):
+        return True
+    inner = _embedded(address)
+    return all(map(_is_public, inner or (address,))) if address in NAT64 else all(map(_is_public, (address, *inner)))
+
+
+def resolved(host: str, port: int) -> list[Address]:
+    """The addresses of a host, if it has any, and all are allowed. Raises: Failure, VideoUnreachable."""
+    addresses = _resolved(host, port)
+    if not addresses or not all(map(is_allowed, addresses)):
+        raise Failure("refused-url")
+    return addresses
+
+
+def _port_is_sound(parts: SplitResult) -> bool:
+    return parts.port is None or parts.port not in BAD_PORTS
+
+
+def _resolved(host: str, port: int) -> list[Address]:
+    try:
+        return _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except socket.gaierror as error:
+        if error.errno in UNKNOWN:
+            raise Failure("unreachable", "no-host") from error
+        raise VideoUnreachable(f"the host of the URL is not known: {error}") from error
+    except (OSError, UnicodeError) as error:
+        raise VideoUnreachable(f"the host of the URL is not known: {error}") from error
+
+
+def _addresses(found: Iterable[Any]) -> list[Address]:
+    # A scope (fe80::1%eth0) is no part of the address.
+    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    return address in GLOBAL6 and address.is_global and not any(address in network for network in NOT_GLOBAL6)
+
+
+def _embedded(address: Address) -> list[Address]:
+    """The IPv4 addresses that an IPv6 one leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    inner: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in inner if each is not None]
