@@ -72,8 +72,10 @@ def _videos(job: Any) -> tuple[str, ...]:
     """The video of a job, or the names under which one may come."""
     if job.video:
         return (job.video,)
-    pieces = () if job.state in ENDED else fetches.pieces_of(job)
-    return (names.old_video(job.id), names.video(job.id, job.fencing_token), *pieces)
+    if job.state in ENDED:
+        # What was fetched of it is fetched anew should it be retried.
+        return () if job.video_bytes is None else (names.old_video(job.id),)
+    return (names.old_video(job.id), names.video(job.id, job.fencing_token), *fetches.pieces_of(job))
 
 
 def _batches(names: Iterable[str]) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from functions.shared import settings
 from functions.shared.problems import Unavailable
@@ -24,97 +24,6 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # All of IPv6 that is global unicast (RFC 4291, section 2.4; IANA's registry), and what of it is for documentation.
 GLOBAL6 = ipaddress.IPv6Network("2000::/3")
 NOT_GLOBAL6 = tuple(map(ipaddress.IPv6Network, ("2001:db8::/32", "3fff::/20")))
-# Ports of other protocols, whose servers a request must not reach (Fetch Standard, "bad ports").
-BAD_PORTS = frozenset(
-    map(
-        int,
-        [
-            "0",
-            "1",
-            "7",
-            "9",
-            "11",
-            "13",
-            "15",
-            "17",
-            "19",
-            "20",
-            "21",
-            "22",
-            "23",
-            "25",
-            "37",
-            "42",
-            "43",
-            "53",
-            "69",
-            "77",
-            "79",
-            "87",
-            "95",
-            "101",
-            "102",
-            "103",
-            "104",
-            "109",
-            "110",
-            "111",
-            "113",
-            "115",
-            "117",
-            "119",
-            "123",
-            "135",
-            "137",
-            "139",
-            "143",
-            "161",
-            "179",
-            "389",
-            "427",
-            "465",
-            "512",
-            "513",
-            "514",
-            "515",
-            "526",
-            "530",
-            "531",
-            "532",
-            "540",
-            "548",
-            "554",
-            "556",
-            "563",
-            "587",
-            "601",
-            "636",
-            "989",
-            "990",
-            "993",
-            "995",
-            "1719",
-            "1720",
-            "1723",
-            "2049",
-            "3659",
-            "4045",
-            "4190",
-            "5060",
-            "5061",
-            "6000",
-            "6566",
-            "6665",
-            "6666",
-            "6667",
-            "6668",
-            "6669",
-            "6679",
-            "6697",
-            "10080",
-        ],
-    )
-)
 # Names of no host: the name server has said so, and does not say that it may be asked again.
 UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
@@ -134,9 +43,7 @@ def check_url(url: str) -> None:
     """Raises: Failure (refused-url) unless the URL is http or https, with a host, without credentials, and in ASCII."""
     try:
         parts = urlsplit(url)
-        sound = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.username is None and _port_is_sound(parts)
-        )
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and parts.port != 0
     except ValueError:
         sound = False
     if not sound or len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
@@ -171,10 +78,6 @@ def resolved(host: str, port: int) -> list[Address]:
     if not addresses or not all(map(is_allowed, addresses)):
         raise Failure("refused-url")
     return addresses
-
-
-def _port_is_sound(parts: SplitResult) -> bool:
-    return parts.port is None or parts.port not in BAD_PORTS
 
 
 def _resolved(host: str, port: int) -> list[Address]:

@@ -21,8 +21,8 @@ from functions.shared.quotas import OverQuota
 from functions.shared.reasons import Failure
 from functions.shared.tables import now
 from functions.upload.addresses import VideoUnreachable
-from functions.upload.arrival import Arrival
 from functions.upload.fetch import TimeUp, fetch
+from functions.upload.video_pieces import VideoPieces
 
 __all__ = ["failure_of", "fetch_for"]
 
@@ -56,16 +56,16 @@ def failure_of(over: OverQuota) -> Failure:
 
 def _attempt(claim: Claim) -> str | None:
     """One delivery. Returns: the event that is to be sent now."""
-    arrival = Arrival(claim)
+    pieces = VideoPieces(claim)
     try:
         # A store may need long to begin a file, and to make the last bytes of a large one safe.
-        with leases.heartbeat(claim, lambda: arrival.remote.share) as arrival.check:
-            return _ended(claim, arrival, lambda: _fetch(claim, arrival))
+        with leases.heartbeat(claim, lambda: pieces.remote.share) as pieces.check:
+            return _ended(claim, pieces, lambda: _fetch(claim, pieces))
     finally:
-        arrival.discard()
+        pieces.discard()
 
 
-def _ended(claim: Claim, arrival: Arrival, act: Callable[[], str | None]) -> str | None:
+def _ended(claim: Claim, pieces: VideoPieces, act: Callable[[], str | None]) -> str | None:
     """What `act` returns, or the event of the job's failure."""
     try:
         return act()
@@ -73,44 +73,44 @@ def _ended(claim: Claim, arrival: Arrival, act: Callable[[], str | None]) -> str
         event_id = transitions.fail_claimed(claim, failure)
     except OverQuota as over:
         event_id = transitions.fail_claimed(claim, failure_of(over))
-    arrival.clear_up()
+    pieces.clear_up()
     return event_id
 
 
-def _fetch(claim: Claim, arrival: Arrival) -> str | None:
-    before, deadline = arrival.remote.received, time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
+def _fetch(claim: Claim, pieces: VideoPieces) -> str | None:
+    before, deadline = pieces.remote.received, time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
     try:
-        fetch(claim.source_url, arrival.remote, arrival, deadline)
-        return _queue(claim, arrival, deadline)
+        fetch(claim.source_url, pieces.remote, pieces, deadline)
+        return _queue(claim, pieces, deadline)
     except TimeUp:
-        return _resume_later(claim, arrival)
+        return _resume_later(claim, pieces)
     except VideoUnreachable as error:
         log.info("job %s: %s", claim.job_id, error)
-        came = arrival.remote.resumable and arrival.remote.received > before
-        _try_later(claim, arrival, error.retry_after, came=came)
+        came = pieces.remote.resumable and pieces.remote.received > before
+        _try_later(claim, pieces, error.retry_after, came=came)
         return None
 
 
-def _queue(claim: Claim, arrival: Arrival, deadline: float) -> str:
-    video = arrival.video(deadline)
+def _queue(claim: Claim, pieces: VideoPieces, deadline: float) -> str:
+    video = pieces.video(deadline)
     event_id = transitions.queue(
         replace(claim, video=video.blob), claim.filename, claim.options, video.size_bytes, video.sha256
     )
-    arrival.clear_up(but=video.blob)
+    pieces.clear_up(but=video.blob)
     return event_id
 
 
-def _resume_later(claim: Claim, arrival: Arrival) -> str:
-    if not arrival.remote.resumable and not arrival.remote.whole:
+def _resume_later(claim: Claim, pieces: VideoPieces) -> str:
+    if not pieces.remote.resumable and not pieces.remote.whole:
         raise Failure("timed-out")
-    fetched = arrival.keep()
+    fetched = pieces.keep()
     if _is_over(fetched) and not fetched.whole:
         raise Failure("timed-out")
     return fetches.put_off(claim, fetched, 0)
 
 
-def _try_later(claim: Claim, arrival: Arrival, asked_for: float, *, came: bool) -> None:
-    fetched, moment = arrival.keep(), now()
+def _try_later(claim: Claim, pieces: VideoPieces, asked_for: float, *, came: bool) -> None:
+    fetched, moment = pieces.keep(), now()
     if _is_over(fetched):
         raise Failure("unreachable")
     fetched.failing_since = moment if came or fetched.failing_since is None else fetched.failing_since

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
+from tests.patience import PATIENCE
+
 __all__ = ["Origin", "Turn"]
 
 # What is done instead of an answer; True when that was one.
@@ -51,6 +53,10 @@ class Origin:
         """Let the next answer end after so many bytes of its body."""
         self.turns.append(lambda handler: handler.answer(after))
 
+    def stall(self, after: int, until: threading.Event) -> None:
+        """Let the next answer stop after so many bytes of its body, and say nothing more before `until`."""
+        self.turns.append(lambda handler: handler.answer(after, until))
+
     def status(self, status: int, **headers: str) -> None:
         """Let the next answer have this status."""
         named = [(name.replace("_", "-"), value) for name, value in headers.items()]
@@ -76,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             turn = origin.turns.pop(0) if origin.turns else _Handler.answer
             turn(self)
 
-    def answer(self, cut_after: int | None = None) -> bool:
+    def answer(self, cut_after: int | None = None, until: threading.Event | None = None) -> bool:
         content, start = self._origin.content, self._start()
         body = content[start:]
         headers = [("Content-Length", str(len(body))), *self._validators()]
@@ -84,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers.append(("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"))
         self.head(206 if start else 200, headers)
         self.wfile.write(body[:cut_after])
+        if until:
+            until.wait(PATIENCE)
         self.close_connection = self.close_connection or cut_after is not None
         return True
 

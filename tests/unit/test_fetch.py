@@ -197,12 +197,12 @@ def test_a_host_with_one_address_that_is_not_allowed_is_refused_whole(
         "2001:db8::1",
     ],
 )
-def test_no_address_that_is_not_public_isis_allowed(address: str) -> None:
+def test_no_address_that_is_not_public_is_allowed(address: str) -> None:
     assert not is_allowed(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
-def test_public_addresses_areis_allowed(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_allowed(ipaddress.ip_address(address))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
@@ -25,7 +26,7 @@ from functions.shared.jobs.states import State
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as outbox_table
 from functions.sweep import events, files
-from functions.upload import arrival, fetch
+from functions.upload import fetch, video_pieces
 from functions.upload.fetching import fetch_for
 from functions.upload.submitted import open_submitted
 from tests.patience import PATIENCE, eventually
@@ -191,18 +192,10 @@ def test_a_file_that_changed_between_two_deliveries_is_the_new_one(sink: Sink, o
 def test_a_video_that_takes_longer_than_a_delivery_takes_several(
     sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
-    monkeypatch.setattr(arrival, "PIECE_BYTES", len(CONTENT) // pieces)
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", len(CONTENT) // pieces)
     monkeypatch.setenv("FETCH_TIMEOUT_SECONDS", "2")
     job_id, stalls = job_of(origin.url), threading.Event()
-
-    def stall(handler: Any) -> bool:
-        handler.answer(250_000)
-        stalls.wait(PATIENCE)
-        return True
-
-    origin.turns.append(stall)
-    # The connection stays open without a byte more: the time runs out.
-    origin.turns[0] = lambda handler: stalling(handler, stalls)
+    origin.stall(250_000, stalls)
     fetch_for(job_id)
     stalls.set()
     assert (rows.read(job_id).state, rows.read(job_id).attempts) == (State.RECEIVING, 0)
@@ -213,16 +206,6 @@ def test_a_video_that_takes_longer_than_a_delivery_takes_several(
     job = rows.read(job_id)
     assert (job.state, video_of(store, job)) == (State.QUEUED, CONTENT)
     assert names(store) == [job.video]
-
-
-def stalling(handler: Any, until: threading.Event) -> bool:
-    """Most of the content, and then nothing, until somebody is sure that it was waited for."""
-    headers = [("Content-Length", str(len(CONTENT))), ("ETag", handler.server.origin.etag)]
-    handler.head(200, headers)
-    handler.wfile.write(CONTENT[:250_000])
-    until.wait(PATIENCE)
-    handler.close_connection = True
-    return True
 
 
 def test_time_that_is_up_for_what_cannot_be_resumed_ends_the_job(
@@ -237,9 +220,7 @@ def test_time_that_is_up_for_what_cannot_be_resumed_ends_the_job(
 def test_many_pieces_become_one_video_with_its_own_digest(
     sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import hashlib
-
-    monkeypatch.setattr(arrival, "PIECE_BYTES", 64 * 1024)
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", 64 * 1024)
     job_id = job_of(origin.url)
     fetch_for(job_id)
     job = rows.read(job_id)
@@ -254,24 +235,24 @@ FETCH = "import sys; from functions.upload.fetching import fetch_for; fetch_for(
 def test_a_kill_costs_no_more_than_the_piece_that_was_begun(
     sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process of its own, killed twice in the middle of the file."""
+    """Processes of their own, one after the other, each killed once it has a piece more."""
     monkeypatch.setenv("LEASE_SECONDS", "2")
-    monkeypatch.setattr(arrival, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", 100_000)
     job_id, over = job_of(origin.url), threading.Event()
-    small = "from functions.upload import arrival; arrival.PIECE_BYTES = 100_000; " + FETCH
-    origin.turns += [lambda handler: stalling(handler, over), lambda handler: handler.answer(0)]
-    victim = subprocess.Popen([sys.executable, "-c", small, job_id], cwd=Path(__file__).parents[2])
-    eventually(lambda: len((rows.read(job_id).fetched or {}).get("pieces", ())) == 2, "two pieces")
-    victim.send_signal(signal.SIGKILL)
-    victim.wait(PATIENCE)
-    over.set()
+    small = "from functions.upload import video_pieces; video_pieces.PIECE_BYTES = 100_000; " + FETCH
+    for pieces in (1, 2):
+        origin.stall(150_000, over)
+        victim = subprocess.Popen([sys.executable, "-c", small, job_id], cwd=Path(__file__).parents[2])
+        eventually(lambda n=pieces: len(fetches.pieces_of(rows.read(job_id))) == n, f"{pieces} pieces")
+        victim.send_signal(signal.SIGKILL)
+        victim.wait(PATIENCE)
     there = fetches.pieces_of(rows.read(job_id))
-    origin.turns.clear()
+    over.set()
     fetch_for(job_id)
-    sizes = int(origin.asked[-1].removeprefix("bytes=").removesuffix("-"))
-    assert 200_000 <= sizes < 250_000
     job = rows.read(job_id)
-    assert (job.state, video_of(store, job)) == (State.QUEUED, CONTENT)
+    starts = [int(asked.removeprefix("bytes=").removesuffix("-") or 0) for asked in origin.asked]
+    assert starts[0] == 0 < 100_000 <= starts[1] <= 150_000 < starts[1] + 100_000 <= starts[2]
+    assert (job.state, job.fencing_token, video_of(store, job)) == (State.QUEUED, 3, CONTENT)
     assert not set(there) & set(names(store))
 
 
@@ -280,7 +261,7 @@ def test_progress_is_shown_while_it_comes_and_that_of_the_conversion_begins_at_n
 ) -> None:
     monkeypatch.setattr("functions.shared.jobs.leases.LOOK_SECONDS", 0.05)
     job_id, over = job_of(origin.url), threading.Event()
-    origin.turns += [lambda handler: stalling(handler, over)]
+    origin.stall(250_000, over)
     with ThreadPoolExecutor(1) as pool:
         fetching = pool.submit(fetch_for, job_id)
         seen = eventually(lambda: rows.read(job_id).progress, "progress")
@@ -337,7 +318,7 @@ def test_what_came_so_far_counts_for_the_quota_and_what_is_too_much_ends_the_job
 def test_a_cancelled_fetch_stops_and_its_pieces_are_found_by_sweep(
     sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "ORPHAN_SECONDS", -60)
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -60)
     job_id = job_of(origin.url)
     origin.cut(100_000)
     away(origin)

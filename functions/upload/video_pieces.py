@@ -20,7 +20,7 @@ from functions.shared.problems import Unavailable
 from functions.upload.addresses import VideoUnreachable
 from functions.upload.fetch import Remote, TimeUp
 
-__all__ = ["Arrival", "Video"]
+__all__ = ["Video", "VideoPieces"]
 
 # A fetch that is killed loses less than that.
 PIECE_BYTES = 128 * 1024 * 1024
@@ -35,7 +35,7 @@ class Video:
     sha256: str
 
 
-class Arrival:
+class VideoPieces:
     """The sink of a fetch. `remote` is what the fetch knows, `fetched` what the job's row is to say of it.
 
     `check` raises ClaimLost once the claim holds no more.
