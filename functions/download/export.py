@@ -21,6 +21,7 @@ from functions.shared.jobs import names
 from functions.shared.problems import Problem
 from functions.shared.tables import (
     api_keys,
+    batches,
     converted,
     identities,
     job_events,
@@ -69,6 +70,7 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         quotas: quotas.c.user_id == user_id,
         converted: converted.c.user_id == user_id,
         notifications: notifications.c.user_id == user_id,
+        batches: batches.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
     }

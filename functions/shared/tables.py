@@ -13,6 +13,7 @@ __all__ = [
     "api_keys",
     "attempts",
     "audit",
+    "batches",
     "checkpoints",
     "converted",
     "dead_letters",
@@ -188,14 +189,24 @@ jobs = _table(
     # The batch that it came in, if any.
     sa.Column("batch_id", _ID, index=True),
     sa.Column("video_sha256", _ID),
-    # Whether an MP3 that was made of the same file before will do.
-    sa.Column("deduplicate", sa.Boolean),
     # What is there of a video that is fetched by URL, between deliveries (jobs/fetches.py).
     sa.Column("fetched", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_content", "user_id", "video_sha256"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
+)
+
+batches = _table(
+    "batches",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("fingerprint", _ID, nullable=False),
+    # For each item its job's id, or its problem details.
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.UniqueConstraint("user_id", "idempotency_key"),
 )
 
 quotas = _table(

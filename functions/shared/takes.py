@@ -13,7 +13,7 @@ from functions.shared import bodies
 from functions.shared.operations import JSON, Taken
 from functions.shared.problems import Problem
 
-__all__ = ["checked", "form", "json_body", "query"]
+__all__ = ["checked", "form", "json_body", "json_object", "query"]
 
 FORM = "application/x-www-form-urlencoded"
 MAX_JSON_BYTES, MAX_FORM_BYTES = 64 * 1024, 16 * 1024
@@ -24,14 +24,14 @@ _MISSING = re.compile("Object missing required field `(.+)`")
 _AT_MEMBER = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
 
 
-def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request") -> Taken:
-    """A JSON object (RFC 8259) of at most 64 KiB; the handler gets it as `body`, an object of that class.
+def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request", most: int = MAX_JSON_BYTES) -> Taken:
+    """A JSON object (RFC 8259) of at most `most` bytes; the handler gets it as `body`, an object of that class.
 
     `invalid` is the problem when it is JSON, and not of the class.
     """
 
     def read(request: Request) -> dict[str, Any]:
-        return {"body": checked(_object(request), shape, invalid)}
+        return {"body": checked(json_object(request, most), shape, invalid)}
 
     problems = ("bad-request", "too-large", "unsupported-media-type", invalid)
     return Taken(content={JSON: shape}, problems=problems, read=read)
@@ -61,7 +61,7 @@ def query(shape: type[msgspec.Struct]) -> Taken:
     return Taken(problems=("bad-request",), query=shape, read=read)
 
 
-def checked(given: dict[str, Any], shape: type[Made], invalid: str, strict: bool = True) -> Made:
+def checked(given: Any, shape: type[Made], invalid: str, strict: bool = True) -> Made:
     """The object of that class that these values make. Raises: Problem, of the code `invalid`, when they do not.
 
     Not `strict`, a text stands for a number too, as in forms and queries.
@@ -72,16 +72,17 @@ def checked(given: dict[str, Any], shape: type[Made], invalid: str, strict: bool
         raise Problem(invalid, _sentence(str(error))) from None
 
 
-def _object(request: Request) -> dict[str, Any]:
+def json_object(request: Request, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The body, a JSON object of at most `most` bytes. Raises: Problem (400, 415)."""
     if bodies.content_type(request)[0] != JSON:
         raise Problem("unsupported-media-type", "Send the body as application/json.")
-    body = bodies.read(request, MAX_JSON_BYTES + 1)
+    body = bodies.read(request, most + 1)
     try:
-        if len(body) <= MAX_JSON_BYTES:
+        if len(body) <= most:
             return _OBJECT.decode(body)
     except (ValueError, RecursionError):
         pass
-    raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
+    raise Problem("bad-request", f"The body must be a JSON object of at most {most // 1024} KiB.")
 
 
 def _fields(request: Request) -> dict[str, str]:

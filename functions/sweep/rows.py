@@ -12,6 +12,7 @@ from functions.shared.jobs.turns import over
 from functions.shared.tables import (
     api_keys,
     audit,
+    batches,
     converted,
     jobs,
     notifications,
@@ -37,6 +38,8 @@ def forget(connection: sa.Connection) -> None:
     settled = now() - timedelta(seconds=settings.number("RETENTION_SECONDS"))
     audited = now() - timedelta(seconds=settings.number("AUDIT_SECONDS"))
     connection.execute(api_keys.delete().where(api_keys.c.expires_at < settled))
+    # A request that repeats an Idempotency-Key after that is a new one.
+    connection.execute(batches.delete().where(batches.c.created_at < settled))
     connection.execute(audit.delete().where(audit.c.at < audited))
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.expires_at < now()))
     connection.execute(outbox.delete().where(outbox.c.settled_at < settled))

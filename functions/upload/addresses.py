@@ -16,7 +16,7 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["Address", "VideoUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
+__all__ = ["MAX_URL_LENGTH", "Address", "VideoUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
 
 MAX_URL_LENGTH = 2000
 # An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
@@ -43,7 +43,8 @@ def check_url(url: str) -> None:
     """Raises: Failure (refused-url) unless the URL is http or https, with a host, without credentials, and in ASCII."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and parts.port != 0
+        host, port = parts.hostname or "%", parts.port
+        sound = parts.scheme in ("http", "https") and "%" not in host and parts.username is None and port != 0
     except ValueError:
         sound = False
     if not sound or len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:

@@ -12,15 +12,20 @@ from functions.shared import blobs, database, options, outbox, owners
 from functions.shared.api import Api, json_response
 from functions.shared.bodies import content_length, content_type, query
 from functions.shared.jobs import claims, leases, transitions
-from functions.shared.operations import Access
+from functions.shared.operations import JSON, Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
+from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID, job_view
 from functions.shared.web import afterwards, answer
-from functions.upload import intake, submitted
+from functions.upload import batches, by_url, intake, submitted
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
+from functions.upload.url_shapes import BY_URL, TAKEN, NewBatch
+
+# A thousand URLs of the greatest length, with names and options.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
 
@@ -43,7 +48,7 @@ def on_event(request: Request) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(VIDEO, OPTIONS, FILENAME, KEY),
+    takes=(VIDEO, BY_URL, OPTIONS, FILENAME, KEY),
     answers={202: ACCEPTED},
     problems=("quota-exceeded", "too-busy"),
     wakes=("convert", "download"),
@@ -53,9 +58,11 @@ def on_event(request: Request) -> Response:
 def create_job(request: Request, user_id: str) -> Response:
     """Upload a video and have it converted.
 
-    The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or
-    `language`, not both.
+    The video is the whole body, or the field `file` of a form; or JSON says from where it is to be fetched. Give
+    `quality` or `bitrate`, not both; and `track` or `language`, not both.
     """
+    if content_type(request)[0] == JSON:
+        return _accepted(user_id, *by_url.create(request, user_id, _key(request)))
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
     once = (_key(request), _fingerprint(request))
@@ -70,6 +77,26 @@ def create_job(request: Request, user_id: str) -> Response:
         intake.discard(job_id)
         raise
     return _accepted(user_id, job_id, event_id)
+
+
+@routes.operation(
+    "POST",
+    "/v1/batches",
+    tag="Jobs",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(json_body(NewBatch, most=MAX_BATCH_BYTES), KEY),
+    answers={202: TAKEN},
+)
+def create_batch(request: Request, user_id: str, body: NewBatch) -> Response:
+    """Have up to 1,000 videos fetched by URL and converted.
+
+    Each item has its own result, in the same order. `GET /v1/jobs?batch=…` lists the jobs later.
+    """
+    batch_id, event_ids = batches.create(user_id, body, _key(request))
+    response = json_response(batches.view(batch_id), 202)
+    response.background = afterwards(outbox.send_all, event_ids)
+    return response
 
 
 @routes.operation(

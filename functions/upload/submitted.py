@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -24,12 +23,10 @@ from functions.shared.problems import Problem
 from functions.shared.quotas import OverQuota
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
-from functions.upload import fetching, intake
-from functions.upload.body import clean_name
+from functions.upload import by_url, fetching
+from functions.upload.addresses import MAX_URL_LENGTH
 
 __all__ = ["on_submitted", "open_submitted"]
-
-MAX_URL_LENGTH = 2000
 
 
 def on_submitted(envelope: Envelope) -> None:
@@ -53,9 +50,9 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
 
     It fails at once when its owner may have no more; the event then says so.
     """
-    values = intake.blank_job(job_id, user_id, _name(event), _options(event))
+    asked = by_url.Wanted(event.url, by_url.name_of(event.filename, event.url), _options(event))
     quotas.lock(connection, user_id)
-    connection.execute(jobs_table.insert().values(source_url=event.url, **values))
+    connection.execute(jobs_table.insert().values(by_url.row_of(user_id, job_id, asked)))
     try:
         quotas.admit(connection, user_id)
     except OverQuota as over:
@@ -85,10 +82,6 @@ def _owner(source: str) -> str:
     if email is None or user_id is None:
         raise EventError(f"the source {source!r} is not trusted, or its owner has no account")
     return str(user_id)
-
-
-def _name(event: VideoSubmitted) -> str:
-    return clean_name(event.filename or unquote(urlsplit(event.url).path))
 
 
 def _options(event: VideoSubmitted) -> dict[str, Any]:

@@ -221,6 +221,8 @@ def test_public_addresses_are_allowed(address: str) -> None:
         "http://[::1",
         "http://exämple.com/",
         "http://example.com:0/",
+        "http://[fe80::1%25eth0]/",
+        "http://127.0.0.1%2f.example.com/",
     ],
 )
 def test_a_url_that_is_not_plain_http_is_refused(url: str) -> None:
