@@ -10,7 +10,7 @@ from typing import Any
 
 from functions.shared.problems import Problem
 
-__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "parse"]
+__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "check_name", "parse"]
 
 DEFAULT_QUALITY = 2
 # As long as any audio, in seconds; and the longest fade.
@@ -45,8 +45,7 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
     contradict each other.
     """
     for name in given:
-        if name not in OPTIONS:
-            raise Problem("bad-option", _no_option(name))
+        check_name(name)
     options = {name: _read(name, given[name]) for name in OPTIONS if given.get(name) not in (None, "")}
     for one, other in _ALTERNATIVES:
         if one in options and other in options:
@@ -56,6 +55,12 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("end", _MAX_SECONDS + 1) <= options.get("start", 0):
         raise Problem("bad-option", "`end` must be after `start`.")
     return options
+
+
+def check_name(name: str) -> None:
+    """Raises: Problem (400), which names it, unless it is that of an option."""
+    if name not in OPTIONS:
+        raise Problem("bad-option", _no_option(name))
 
 
 def _no_option(name: str) -> str:
@@ -192,6 +197,9 @@ OPTIONS: dict[str, Option] = {
         "Whether the MP3 has the video's chapters; `split` makes an MP3 of each, in a zip. keep unless said.",
     ),
     "id3v1": _flag("Write the tags for very old players, too."),
+    "deduplicate": _flag(
+        "If you have an MP3 of the very same file with the same options, take a copy of that at once."
+    ),
 }
 
 # As JSON Schemas with a description.

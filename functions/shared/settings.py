@@ -134,7 +134,9 @@ SETTINGS = (
         is_mapping=True,
     ),
     Setting(
-        "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
+        "FETCH_TIMEOUT_SECONDS",
+        540,
+        "After how long another delivery goes on with the fetch of a video by URL; below the Service's timeoutSeconds.",
     ),
     Setting(
         "FETCH_ALLOWED_NETWORKS", "", "Networks that videos may be fetched from though not public: CIDR, space between."
@@ -147,7 +149,11 @@ SETTINGS = (
     Setting("RETENTION_SECONDS", 604_800, "How long files are kept after a job has ended."),
     Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
     Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did."),
-    Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long an unfinished upload and files of no job are kept."),
+    Setting(
+        "UPLOAD_GRACE_SECONDS",
+        86_400,
+        "How long an unfinished upload and files of no job are kept, and a video by URL is tried.",
+    ),
     Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, such as https://app.example.com, space between."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),

@@ -17,6 +17,8 @@ __all__ = ["checked", "form", "json_body", "json_object", "query"]
 
 FORM = "application/x-www-form-urlencoded"
 MAX_JSON_BYTES, MAX_FORM_BYTES = 64 * 1024, 16 * 1024
+# Of a name that is none, so much is repeated, in characters.
+_MAX_NAME = 40
 Made = TypeVar("Made", bound=msgspec.Struct)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 # How msgspec puts it: "Object missing required field `email`", and "Expected `str`, got `int` - at `$.email`".
@@ -52,11 +54,14 @@ def form(shape: type[msgspec.Struct]) -> Taken:
 def query(shape: type[msgspec.Struct]) -> Taken:
     """What is asked for after the question mark; the handler gets it as `query`. Of a name that comes twice, the first.
 
-    Other names are passed over.
+    Other names are refused: who has misspelled a filter must not get everything.
     """
 
     def read(request: Request) -> dict[str, Any]:
-        return {"query": checked(bodies.query(request), shape, "bad-request", strict=False)}
+        asked = bodies.query(request)
+        for name in sorted(asked.keys() - set(shape.__struct_fields__)):
+            raise Problem("bad-request", f"There is no `{name[:_MAX_NAME]}` in the query. See /v1/docs.")
+        return {"query": checked(asked, shape, "bad-request", strict=False)}
 
     return Taken(problems=("bad-request",), query=shape, read=read)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.shared import outbox, settings
-from functions.shared.jobs import claims, fetches, leases, transitions
+from functions.shared.jobs import claims, duplicates, fetches, leases, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.fetches import Fetched
 from functions.shared.problems import Unavailable
@@ -93,7 +93,7 @@ def _fetch(claim: Claim, pieces: VideoPieces) -> str | None:
 
 def _queue(claim: Claim, pieces: VideoPieces, deadline: float) -> str:
     video = pieces.video(deadline)
-    event_id = transitions.queue(
+    event_id = duplicates.take_in(
         replace(claim, video=video.blob), claim.filename, claim.options, video.size_bytes, video.sha256
     )
     pieces.clear_up(but=video.blob)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from functions.shared import blobs, database, options, outbox, owners
 from functions.shared.api import Api, json_response
 from functions.shared.bodies import content_length, content_type, query
-from functions.shared.jobs import claims, leases, transitions
+from functions.shared.jobs import claims, duplicates, leases, transitions
 from functions.shared.operations import JSON, Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
@@ -19,8 +19,9 @@ from functions.shared.subscriber import deliver
 from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID, job_view
 from functions.shared.web import afterwards, answer
-from functions.upload import batches, by_url, intake, submitted
+from functions.upload import batches, by_url, digests, intake, submitted
 from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.digests import DIGESTS
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO
 from functions.upload.url_shapes import BY_URL, TAKEN, NewBatch
 
@@ -48,7 +49,7 @@ def on_event(request: Request) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(VIDEO, BY_URL, OPTIONS, FILENAME, KEY),
+    takes=(VIDEO, BY_URL, OPTIONS, FILENAME, DIGESTS, KEY),
     answers={202: ACCEPTED},
     problems=("quota-exceeded", "too-busy"),
     wakes=("convert", "download"),
@@ -61,6 +62,9 @@ def create_job(request: Request, user_id: str) -> Response:
     The video is the whole body, or the field `file` of a form; or JSON says from where it is to be fetched. Give
     `quality` or `bitrate`, not both; and `track` or `language`, not both.
     """
+    stated = digests.stated(request)
+    if stated and content_type(request)[0] in (JSON, "multipart/form-data"):
+        raise Problem("bad-request", "Send the video as the body to have its digest verified.")
     if content_type(request)[0] == JSON:
         return _accepted(user_id, *by_url.create(request, user_id, _key(request)))
     check_head(request)
@@ -70,7 +74,7 @@ def create_job(request: Request, user_id: str) -> Response:
     if not new:
         return _accepted(user_id, job_id)
     try:
-        event_id = _store(request, job_id, head)
+        event_id = _store(request, job_id, head, stated)
     except claims.ClaimLost:
         raise Problem("not-found", "The job was deleted while its video came in.") from None
     except BaseException:
@@ -123,11 +127,12 @@ def _options(request: Request) -> dict[str, str]:
     return {name: value for name, value in query(request).items() if name != "filename"}
 
 
-def _store(request: Request, job_id: str, head: Received) -> str:
+def _store(request: Request, job_id: str, head: Received, stated: dict[str, str]) -> str:
     claim = claims.claim_upload(job_id)
     with blobs.store().writing(claim.video) as writer:
         received = receive(request, head, leases.keeping(claim, writer.write))
-    return transitions.queue(claim, received.filename, received.options, writer.size_bytes)
+        digests.verify(stated, writer.sha256())
+    return duplicates.take_in(claim, received.filename, received.options, writer.size_bytes, writer.sha256())
 
 
 def _accepted(user_id: str, job_id: str, event_id: str | None = None) -> Response:
@@ -147,5 +152,5 @@ def _key(request: Request) -> str | None:
 
 def _fingerprint(request: Request) -> str:
     asked = request.scope["query_string"].decode(errors="replace")
-    parts = (content_type(request)[0], str(content_length(request)), asked)
+    parts = (content_type(request)[0], str(content_length(request)), asked, *digests.stated(request).values())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

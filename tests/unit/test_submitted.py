@@ -188,6 +188,14 @@ def test_a_url_that_cannot_be_had_fails_the_job_and_says_why(sink: Sink) -> None
 
 
 @pytest.mark.usefixtures("owner", "store")
+@pytest.mark.parametrize(("data", "named"), [({"qualty": 1}, "'qualty'"), ({"options": {"qualty": 1}}, "`qualty`")])
+def test_what_is_nothing_that_can_be_asked_for_is_named_in_the_refusal(data: dict[str, Any], named: str) -> None:
+    with pytest.raises(EventError, match=named):
+        on_submitted(submitted(**data))
+    assert ids() == []
+
+
+@pytest.mark.usefixtures("owner", "store")
 def test_a_job_that_another_delivery_is_fetching_is_left_alone(sink: Sink) -> None:
     on_submitted(submitted())
     job_id = the_job().id
