@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+
+from functions.shared.table_types import BYTES as _BYTES
+from functions.shared.table_types import ID as _ID
+from functions.shared.table_types import SERIAL as _SERIAL
+from functions.shared.table_types import Instant, metadata, now
+from functions.shared.table_types import table as _table
 
 __all__ = [
     "Instant",
@@ -32,50 +34,6 @@ __all__ = [
     "turns",
     "users",
 ]
-
-
-def now() -> datetime:
-    """The current time, aware, UTC."""
-    return datetime.now(UTC)
-
-
-class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC with microseconds. Databases disagree about time zones: none gets to see one."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
-        """MySQL's DATETIME drops fractions of a second unless told to keep them."""
-        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name == "mysql" else sa.DateTime())
-
-    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
-        """Aware in Python, naive UTC in the database."""
-        return value and value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
-        """Naive UTC in the database, aware in Python."""
-        return value and value.replace(tzinfo=UTC)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-_ID = sa.String(64)
-_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
-_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def _table(name: str, *items: Any, **options: Any) -> sa.Table[Any]:
-    options |= {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
-    table: sa.Table[Any] = sa.Table(name, metadata, *items, **options)
-    return table
-
 
 users = _table(
     "users",

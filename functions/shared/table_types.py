@@ -1,0 +1,55 @@
+"""What tables are made of: types that mean the same on every database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+__all__ = ["BYTES", "ID", "SERIAL", "Instant", "metadata", "now", "table"]
+
+
+def now() -> datetime:
+    """The current time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC with microseconds. Databases disagree about time zones: none gets to see one."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        """MySQL's DATETIME drops fractions of a second unless told to keep them."""
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name == "mysql" else sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        """Aware in Python, naive UTC in the database."""
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        """Naive UTC in the database, aware in Python."""
+        return value and value.replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+ID = sa.String(64)
+BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def table(name: str, *items: Any, **options: Any) -> sa.Table[Any]:
+    """A table with these columns and keys, which is the same on every database."""
+    options |= {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+    made: sa.Table[Any] = sa.Table(name, metadata, *items, **options)
+    return made
