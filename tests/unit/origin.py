@@ -25,12 +25,12 @@ class Origin:
     `validator` is etag, modified, weak or none; `asked` has the Range of each request ("" for none).
     """
 
-    def __init__(self, content: bytes, address: str = "127.0.0.1", validator: str = "etag") -> None:
+    def __init__(self, content: bytes, address: str = "127.0.0.1", validator: str = "etag", port: int = 0) -> None:
         self.content, self.validator, self.ranges = content, validator, True
         self.turns: list[Turn] = []
         self.asked: list[str] = []
         self.modified = time.time() - 3600
-        self._server = ThreadingHTTPServer((address, 0), _Handler)
+        self._server = ThreadingHTTPServer((address, port), _Handler)
         self._server.origin = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self.url = f"http://{address}:{self._server.server_port}/talk.mp4"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -37,6 +38,7 @@ from tests.unit.sink import Sink
 
 CONTENT = random.Random(13).randbytes(400_000)
 DAY = 86_400
+LOOK_UP = socket.getaddrinfo
 
 
 @pytest.fixture(autouse=True)
@@ -300,6 +302,31 @@ def test_a_server_that_takes_longer_than_a_lease_to_redirect_and_answer_loses_no
     job = rows.read(job_id)
     assert (job.state, job.fencing_token, job.video_bytes) == (State.QUEUED, 1, len(CONTENT))
     assert len(origin.asked) == 2
+
+
+def test_a_name_server_that_takes_longer_than_a_lease_loses_nobody_the_job(
+    sink: Sink, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "2")
+    lookups: list[str] = []
+
+    def slowly(host: str, *arguments: Any, **options: Any) -> Any:
+        if host == "slow.example":
+            lookups.append(host)
+            time.sleep(3)
+            return LOOK_UP("127.0.0.1", *arguments, **options)
+        return LOOK_UP(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    job_id = job_of(origin.url.replace("127.0.0.1", "slow.example"))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch_for, job_id)
+        eventually(lambda: lookups, "the name is looked up")
+        second = pool.submit(fetch_for, job_id)
+        first.result()
+        second.result()
+    assert (rows.read(job_id).state, rows.read(job_id).fencing_token) == (State.QUEUED, 1)
+    assert (len(lookups), len(origin.asked)) == (1, 1)
 
 
 def test_what_came_so_far_counts_for_the_quota_and_what_is_too_much_ends_the_job(
