@@ -7,7 +7,8 @@ import re
 
 from starlette.requests import Request
 
-from functions.shared.operations import Parameter, Taken, text
+from functions.shared.bodies import content_type
+from functions.shared.operations import JSON, Parameter, Taken, text
 from functions.shared.problems import Problem
 
 __all__ = ["DIGESTS", "stated", "verify"]
@@ -27,8 +28,14 @@ DIGESTS = Taken(
 
 
 def stated(request: Request) -> dict[str, str]:
-    """The hex SHA-256 that each of the headers states, by the header's name. Raises: Problem (400)."""
-    return {name: _read(name, ", ".join(found)) for name in HEADERS if (found := request.headers.getlist(name))}
+    """The hex SHA-256 that each of the headers states, by the header's name.
+
+    Raises: Problem (400), also when the body is more or something else than the video.
+    """
+    fields = {name: ", ".join(found) for name in HEADERS if (found := request.headers.getlist(name))}
+    if fields and content_type(request)[0] in (JSON, "multipart/form-data"):
+        raise Problem("bad-request", "Send the video as the body to have its digest verified.")
+    return {name: _read(name, field) for name, field in fields.items()}
 
 
 def verify(stated: dict[str, str], sha256: str) -> None:

@@ -63,8 +63,6 @@ def create_job(request: Request, user_id: str) -> Response:
     `quality` or `bitrate`, not both; and `track` or `language`, not both.
     """
     stated = digests.stated(request)
-    if stated and content_type(request)[0] in (JSON, "multipart/form-data"):
-        raise Problem("bad-request", "Send the video as the body to have its digest verified.")
     if content_type(request)[0] == JSON:
         return _accepted(user_id, *by_url.create(request, user_id, _key(request)))
     check_head(request)

@@ -71,6 +71,13 @@ def test_whatever_stands_there_is_a_digest_or_a_problem(field: str) -> None:
         assert all(len(digest) == 64 for digest in stated(("Repr-Digest", field)).values())
 
 
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_where_the_body_is_not_the_video_none_is_taken(kind: str) -> None:
+    with pytest.raises(Problem, match="Send the video as the body"):
+        stated(("Content-Digest", FIELD), ("Content-Type", kind))
+    assert stated(("Content-Type", kind)) == {}
+
+
 def test_each_that_was_stated_must_be_true() -> None:
     digests.verify({"Content-Digest": SHA256.hexdigest()}, SHA256.hexdigest())
     with pytest.raises(Problem, match="Repr-Digest says 00") as caught:

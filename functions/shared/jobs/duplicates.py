@@ -20,6 +20,7 @@ from functions.shared.jobs.changes import expiry, move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
+from functions.shared.quotas import OverQuota
 from functions.shared.tables import jobs, now
 
 __all__ = ["OPTION", "take_in"]
@@ -41,7 +42,8 @@ def take_in(held: Claim, filename: str, options: dict[str, Any], size_bytes: int
         return transitions.queue(held, filename, options, size_bytes, sha256)
     try:
         event_id = _finish(held, arrived, twin)
-    except BaseException:
+    except (ClaimLost, OverQuota):
+        # Not after any other error: what became of the commit may be unknown.
         _delete(held.audio)
         raise
     _delete(held.video)
