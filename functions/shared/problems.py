@@ -7,8 +7,9 @@ SpeakingError
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
-│   └── DatabaseUnavailable     in database.py
-│       └── ExchangeLost        in jobs/turns.py
+│   ├── DatabaseUnavailable     in database.py
+│   │   └── ExchangeLost        in jobs/turns.py
+│   └── HostUnreachable         in addresses.py
 ├── ClaimLost                   in jobs/claims.py
 ├── OverMinutes                 in jobs/transitions.py
 ├── MailRefused                 in mail.py

@@ -16,13 +16,13 @@ from starlette.requests import Request
 
 from events.catalogue import VideoSubmitted
 from functions.shared import database, options, outbox, quotas
+from functions.shared.addresses import check_literal
 from functions.shared.bodies import query
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.takes import checked, json_object
 from functions.upload import crowd, intake
-from functions.upload.addresses import check_literal
 from functions.upload.body import clean_name
 from functions.upload.url_shapes import UrlJob
 

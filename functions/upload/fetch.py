@@ -19,10 +19,10 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from functions.shared import settings
+from functions.shared.addresses import HostUnreachable, check_url
+from functions.shared.connections import Guarded
 from functions.shared.once import once
 from functions.shared.reasons import Failure
-from functions.upload.addresses import VideoUnreachable, check_url
-from functions.upload.connections import Guarded
 
 __all__ = ["Remote", "Sink", "TimeUp", "fetch"]
 
@@ -40,7 +40,7 @@ PAUSES = (1.0, 3.0)
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
-class TimeUp(VideoUnreachable):
+class TimeUp(HostUnreachable):
     """There is no time left in this delivery."""
 
 
@@ -83,7 +83,7 @@ def fetch(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
     """Hand the bytes at `url` that are not here yet to `sink`, piece by piece, until `remote` is whole.
 
     `deadline` is a time of time.monotonic.
-    Raises: Failure when they cannot be had for good, VideoUnreachable when they may be later, TimeUp at the deadline,
+    Raises: Failure when they cannot be had for good, HostUnreachable when they may be later, TimeUp at the deadline,
     and what `sink` raises.
     """
     failures = 0
@@ -91,7 +91,7 @@ def fetch(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
         before = remote.received
         try:
             _follow(url, remote, sink, deadline)
-        except VideoUnreachable as error:
+        except HostUnreachable as error:
             failures = 1 if remote.resumable and remote.received > before else failures + 1
             if isinstance(error, TimeUp) or error.retry_after or failures > len(PAUSES):
                 raise
@@ -122,7 +122,7 @@ def _told(deadline: float) -> Iterator[None]:
             raise TimeUp from error
         if _is_distrusted(error):
             raise Failure("unreachable", "certificate") from error
-        raise VideoUnreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
+        raise HostUnreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
 
 
 def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Sink) -> str | None:
@@ -157,7 +157,7 @@ def _check_status(status: int, answered: Mapping[str, str], remote: Remote) -> N
         if status == 416:
             # All is here, by our count, and not by its own.
             remote.validator = ""
-        raise VideoUnreachable(f"the video's server answered {status}", _retry_after(answered))
+        raise HostUnreachable(f"the video's server answered {status}", _retry_after(answered))
     raise Failure("unreachable")
 
 
@@ -178,13 +178,13 @@ def _begin(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
 
 
 def _go_on(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
-    """The rest of the file comes. Raises: VideoUnreachable when it is the rest of something else."""
+    """The rest of the file comes. Raises: HostUnreachable when it is the rest of something else."""
     found = _RANGE.fullmatch(answered.get("content-range", ""))
     total = int(found[2]) if found and found[2] != "*" else remote.length
     same = answered.get("etag", remote.validator) == remote.validator or not remote.validator.startswith('"')
     if not found or int(found[1]) != remote.received or total != (remote.length or total) or not same:
         _restart(remote, sink)
-        raise VideoUnreachable("the video's server sends another range than was asked for, or of another file")
+        raise HostUnreachable("the video's server sends another range than was asked for, or of another file")
     remote.length = total
 
 
@@ -204,7 +204,7 @@ def _pass_on(response: httpcore.Response, remote: Remote, sink: Sink) -> None:
         # A server may send less of a range than was asked for. More of it is none of this file.
         if remote.received > remote.length:
             _restart(remote, sink)
-        raise VideoUnreachable("the video's server sent another number of bytes than it said")
+        raise HostUnreachable("the video's server sent another number of bytes than it said")
     remote.whole = True
 
 

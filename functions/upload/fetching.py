@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.shared import outbox, settings
+from functions.shared.addresses import HostUnreachable
 from functions.shared.jobs import claims, duplicates, fetches, leases, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.fetches import Fetched
@@ -20,7 +21,6 @@ from functions.shared.problems import Unavailable
 from functions.shared.quotas import OverQuota
 from functions.shared.reasons import Failure
 from functions.shared.tables import now
-from functions.upload.addresses import VideoUnreachable
 from functions.upload.fetch import TimeUp, fetch
 from functions.upload.video_pieces import VideoPieces
 
@@ -84,7 +84,7 @@ def _fetch(claim: Claim, pieces: VideoPieces) -> str | None:
         return _queue(claim, pieces, deadline)
     except TimeUp:
         return _resume_later(claim, pieces)
-    except VideoUnreachable as error:
+    except HostUnreachable as error:
         log.info("job %s: %s", claim.job_id, error)
         came = pieces.remote.resumable and pieces.remote.received > before
         _try_later(claim, pieces, error.retry_after, came=came)

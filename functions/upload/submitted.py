@@ -18,13 +18,13 @@ from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
 from functions.shared import database, options, outbox, quotas, settings
+from functions.shared.addresses import MAX_URL_LENGTH
 from functions.shared.jobs import changes, names
 from functions.shared.problems import Problem
 from functions.shared.quotas import OverQuota
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
 from functions.upload import by_url, fetching
-from functions.upload.addresses import MAX_URL_LENGTH
 
 __all__ = ["on_submitted", "open_submitted"]
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from functions.shared.addresses import MAX_URL_LENGTH
 from functions.shared.operations import JSON, Success, Taken
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.views import BATCH_ID, Job
-from functions.upload.addresses import MAX_URL_LENGTH
 
 __all__ = ["BY_URL", "MAX_ITEMS", "TAKEN", "Batch", "BatchItem", "NewBatch", "UrlJob"]
 

@@ -12,12 +12,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from functions.shared import blobs, settings
+from functions.shared.addresses import HostUnreachable
 from functions.shared.blobs import NoSuchBlob, Writer
 from functions.shared.jobs import fetches, names
 from functions.shared.jobs.claims import Claim
 from functions.shared.jobs.fetches import Fetched, Piece
 from functions.shared.problems import Unavailable
-from functions.upload.addresses import VideoUnreachable
 from functions.upload.fetch import Remote, TimeUp
 
 __all__ = ["Video", "VideoPieces"]
@@ -77,7 +77,7 @@ class VideoPieces:
     def video(self, deadline: float) -> Video:
         """The whole video, once all of it came, to be made by `deadline` (time.monotonic).
 
-        Raises: TimeUp when that takes another delivery; VideoUnreachable when some of it is lost.
+        Raises: TimeUp when that takes another delivery; HostUnreachable when some of it is lost.
         """
         if self._begun is None and not self.fetched.pieces:
             self._begun = _Unfinished(self._claim.video)
@@ -127,7 +127,7 @@ class VideoPieces:
         except NoSuchBlob as error:
             self.restart()
             self.remote.whole = False
-            raise VideoUnreachable("a piece of what was fetched is gone; it is fetched anew") from error
+            raise HostUnreachable("a piece of what was fetched is gone; it is fetched anew") from error
         return Video(name, writer.size_bytes, writer.sha256())
 
 

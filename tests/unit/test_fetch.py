@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from functions.shared.addresses import check_url, is_allowed
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.upload import fetch as fetching
-from functions.upload.addresses import check_url, is_allowed
 from functions.upload.fetch import Remote, TimeUp, fetch
 from tests.patience import PATIENCE
 

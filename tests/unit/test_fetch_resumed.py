@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.shared import connections
+from functions.shared.addresses import HostUnreachable
 from functions.shared.reasons import Failure
-from functions.upload import connections, fetch
-from functions.upload.addresses import VideoUnreachable
+from functions.upload import fetch
 from functions.upload.fetch import Remote, TimeUp
 from tests.patience import PATIENCE
 from tests.unit.origin import Origin
@@ -145,7 +146,7 @@ def test_a_file_that_is_another_one_each_time_is_given_up_on_keeping(origin: Ori
     for _ in range(fetch.MAX_RESTARTS + 1):
         origin.turns.append(another)
     for _ in range(fetch.MAX_RESTARTS):
-        with suppress(VideoUnreachable):
+        with suppress(HostUnreachable):
             get(origin, remote, sink)
     assert bytes(sink.content) == origin.content
     assert not remote.resumable
@@ -156,7 +157,7 @@ def test_it_stops_when_nothing_more_comes_and_keeps_what_came(origin: Origin) ->
     origin.cut(100_000)
     for _ in range(3):
         origin.status(503)
-    with pytest.raises(VideoUnreachable):
+    with pytest.raises(HostUnreachable):
         get(origin, remote, sink)
     assert (remote.received, len(sink.content), remote.resumable) == (100_000, 100_000, True)
     get(origin, remote, sink)
@@ -165,7 +166,7 @@ def test_it_stops_when_nothing_more_comes_and_keeps_what_came(origin: Origin) ->
 
 def test_a_server_that_says_when_is_not_asked_before(origin: Origin) -> None:
     origin.status(429, Retry_After="120")
-    with pytest.raises(VideoUnreachable) as caught:
+    with pytest.raises(HostUnreachable) as caught:
         get(origin)
     assert caught.value.retry_after == 120
     assert len(origin.asked) == 1
@@ -209,7 +210,7 @@ def test_whatever_breaks_it_is_the_file_of_one_moment(cuts: list[int], changes: 
             origin.turns.append(turn)
         remote, sink = Remote(), Pieces()
         for _ in range(10):
-            with suppress(VideoUnreachable):
+            with suppress(HostUnreachable):
                 get(origin, remote, sink)
         assert bytes(sink.content) == origin.content
 
@@ -268,7 +269,7 @@ def test_one_that_says_little_at_a_time_is_hung_up_on(head: bytes, monkeypatch: 
     monkeypatch.setattr(connections, "SLOW_SECONDS", 0.3)
     monkeypatch.setattr(connections, "SLOW_BYTES", 5000)
     began = time.monotonic()
-    with pytest.raises(VideoUnreachable, match="less than"):
+    with pytest.raises(HostUnreachable, match="less than"):
         fetch.fetch(Dripping(head + b"x" * 9000, 0.002).url, Remote(), Pieces(), began + PATIENCE)
 
 
@@ -300,7 +301,7 @@ def test_a_flood_instead_of_a_head_is_cut_off(flood: bytes) -> None:
 
         threading.Thread(target=serve, daemon=True).start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        with pytest.raises(VideoUnreachable):
+        with pytest.raises(HostUnreachable):
             fetch.fetch(url, Remote(), Pieces(), time.monotonic() + PATIENCE)
 
 

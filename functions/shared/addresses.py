@@ -1,4 +1,4 @@
-"""Where videos may be fetched from: by http or https, from addresses of the public internet.
+"""Which of the addresses that strangers give us we connect to: those of the public internet, by http or https.
 
 The address is checked where the connection is made, and that very address is connected to: a name that resolves
 differently the second time, or a redirect, gains nothing (OWASP Server-Side Request Forgery Prevention Cheat Sheet).
@@ -16,7 +16,7 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["MAX_URL_LENGTH", "Address", "VideoUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
+__all__ = ["MAX_URL_LENGTH", "Address", "HostUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
 
 MAX_URL_LENGTH = 2000
 # An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
@@ -30,11 +30,11 @@ UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class VideoUnreachable(Unavailable):
-    """The video's server does not answer now."""
+class HostUnreachable(Unavailable):
+    """A stranger's server does not answer now."""
 
     def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
-        super().__init__(message)
+        super().__init__(*filter(None, [message]))
         # The seconds that it asks to be left alone.
         self.retry_after = retry_after
 
@@ -74,7 +74,7 @@ def is_allowed(address: Address) -> bool:
 
 
 def resolved(host: str, port: int) -> list[Address]:
-    """The addresses of a host, if it has any, and all are allowed. Raises: Failure, VideoUnreachable."""
+    """The addresses of a host, if it has any, and all are allowed. Raises: Failure, HostUnreachable."""
     addresses = _resolved(host, port)
     if not addresses or not all(map(is_allowed, addresses)):
         raise Failure("refused-url")
@@ -87,9 +87,9 @@ def _resolved(host: str, port: int) -> list[Address]:
     except socket.gaierror as error:
         if error.errno in UNKNOWN:
             raise Failure("unreachable", "no-host") from error
-        raise VideoUnreachable(f"the host of the URL is not known: {error}") from error
+        raise HostUnreachable(f"the host of the URL is not known: {error}") from error
     except (OSError, UnicodeError) as error:
-        raise VideoUnreachable(f"the host of the URL is not known: {error}") from error
+        raise HostUnreachable(f"the host of the URL is not known: {error}") from error
 
 
 def _addresses(found: Iterable[Any]) -> list[Address]:

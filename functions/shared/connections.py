@@ -1,4 +1,4 @@
-"""Connections to strangers' servers: to allowed addresses alone, and none that holds a fetch for ever."""
+"""Connections to strangers' servers: to allowed addresses alone, and none that holds us for ever."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 from httpcore import NetworkBackend, NetworkStream
 
-from functions.upload.addresses import Address, resolved
+from functions.shared.addresses import Address, resolved
 
 __all__ = ["Guarded"]
 
