@@ -18,8 +18,8 @@ __all__ = ["Cors", "check"]
 
 # What a page may send beside what the standard lets everybody send.
 _ALLOWED = (
-    "Authorization, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, "
-    "X-Request-Id, traceparent, tracestate"
+    "Authorization, Content-Digest, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, "
+    "Last-Event-ID, Range, Repr-Digest, X-Request-Id, traceparent, tracestate"
 )
 # What it may read beside what everybody may.
 _EXPOSED = (
