@@ -162,9 +162,14 @@ def _check_status(status: int, answered: Mapping[str, str], remote: Remote) -> N
 
 
 def _retry_after(answered: Mapping[str, str]) -> float:
-    """The seconds (RFC 9110, section 10.2.3); a date is passed over."""
+    """The seconds to wait, said as such or by a date (RFC 9110, section 10.2.3); 0 for nothing that makes sense."""
     said = answered.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0.0
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
 def _begin(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:

@@ -172,6 +172,25 @@ def test_a_server_that_says_when_is_not_asked_before(origin: Origin) -> None:
     assert len(origin.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [
+        ("0", 0, 0),
+        ("120", 120, 120),
+        (formatdate(time.time() + 10_000, usegmt=True), 9000, 10_000),
+        (formatdate(1000, usegmt=True), 0, 0),
+        ("9" * 5000, 10**8, 10**9),
+        ("soon", 0, 0),
+        ("-1", 0, 0),
+        ("1e9", 0, 0),
+        ("\xb2", 0, 0),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", 0, 0),
+    ],
+)
+def test_when_to_ask_again_is_read_as_seconds_or_as_a_date(said: str, least: float, most: float) -> None:
+    assert least <= fetch._retry_after({"retry-after": said}) <= most
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 507, 520, 408, 425, 429])
 def test_a_server_that_has_no_time_is_tried_again(origin: Origin, status: int) -> None:
     origin.status(status)
