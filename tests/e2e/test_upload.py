@@ -76,7 +76,7 @@ def test_curl_sends_a_form_with_options_after_the_file(user: User, video: Path) 
         b"",
         b"no form",
         PART + b"never ends",
-        b'--x\r\nContent-Disposition: form-data; name="video"\r\n\r\nanother field\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nanother field\r\n--x--\r\n',
         PART + b"one\r\n" + PART + b"two\r\n--x--\r\n",
         PART + b'one\r\n--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n' + b"a" * 5000 + b"\r\n--x--\r\n",
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xff\xfe"\r\nX: \xff\r\n\r\n\r\n--y',
