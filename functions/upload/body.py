@@ -41,7 +41,7 @@ def check_head(request: Request) -> None:
         raise Problem(
             "unsupported-media-type",
             "Send the video as the body, with Content-Type video/…, or as the field `file` of a multipart form.",
-            {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data"},
+            {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data, application/json"},
         )
     if (content_length(request) or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
         kind == "multipart/form-data"
