@@ -41,8 +41,8 @@ EXAMPLES = document()["components"]["examples"]
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 # What a schema cannot say: a refresh token and a mailed one have to exist, a password to be none of the common ones,
-# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And a
-# token that is none is passed over.
+# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. A token
+# that is none is passed over, and so are `null` and what comes twice in a query.
 LISTS = tuple(f"GET /v1/admin/{each}" for each in ("dead-letters", "jobs", "users", "audit"))
 LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/users": [positive_data_acceptance],
@@ -54,7 +54,7 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token/revoke": [negative_data_rejection],
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
-    "GET /v1/jobs": [positive_data_acceptance],
+    "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     # A key may have been used before.
     "POST /v1/batches": [positive_data_acceptance],
     # A time to come, and no more than twenty of them.
@@ -62,7 +62,7 @@ LOOSE: dict[str, list[CheckFunction]] = {
     # `ids`, or `all`, or some of the others.
     "POST /v1/admin/dead-letters/replay": [positive_data_acceptance],
     "POST /v1/admin/dead-letters/settle": [positive_data_acceptance],
-    **{each: [positive_data_acceptance] for each in LISTS},
+    **{each: [positive_data_acceptance, negative_data_rejection] for each in LISTS},
 }
 schemathesis.serializer.alias(["video/*", "audio/*"], "application/octet-stream")
 OF_ANSWERS: list[CheckFunction] = [
