@@ -15,6 +15,10 @@ from events.wire import Envelope
 
 __all__ = ["decode", "encode"]
 
+# The context attributes (CloudEvents 1.0, section "Context Attributes"): they say nothing of what is asked for.
+_CONTEXT = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
+# Of a name that is none, so much is repeated, in characters.
+_MAX_NAME = 40
 Payload = TypeVar("Payload", bound=EventType)
 
 _BY_TYPE = {event_type.TYPE: event_type for event_type in CATALOGUE}
@@ -38,15 +42,23 @@ def encode(
     return Envelope(attributes, json.dumps(data).encode())
 
 
-def decode(envelope: Envelope, *accepted: type[Payload]) -> Payload:
+def decode(envelope: Envelope, *accepted: type[Payload], strict: bool = False) -> Payload:
     """The typed data of an event that must be one of `accepted`. Fields that are not in the catalogue are ignored.
 
-    Raises: UnknownType, or Malformed when the data breaks the type's schema.
+    Raises: UnknownType, or Malformed when the data breaks the type's schema; if it is `strict`, also for such a field.
     """
     event_type = _BY_TYPE.get(envelope.type)
     if event_type is None or not issubclass(event_type, accepted):
         raise UnknownType(f"events of type {envelope.type!r} are not handled here")
-    return event_type(**_checked(event_type, _json_object(envelope.data)))
+    data = _json_object(envelope.data)
+    if strict:
+        _refuse_unknown(event_type, data)
+    return event_type(**_checked(event_type, data))
+
+
+def _refuse_unknown(event_type: type[EventType], data: Mapping[str, Any]) -> None:
+    for name in sorted(data.keys() - {item.name for item in fields(event_type)} - _CONTEXT):
+        raise Malformed(f"{event_type.TYPE} has no {name[:_MAX_NAME]!r}")
 
 
 def _json_object(data: bytes) -> dict[str, Any]:

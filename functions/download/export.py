@@ -22,6 +22,7 @@ from functions.shared.jobs import names
 from functions.shared.problems import Problem
 from functions.shared.tables import (
     api_keys,
+    batches,
     converted,
     identities,
     job_events,
@@ -80,6 +81,7 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         webhooks: webhooks.c.user_id == user_id,
         notice_preferences: notice_preferences.c.user_id == user_id,
         notice_attempts: notice_attempts.c.user_id == user_id,
+        batches: batches.c.user_id == user_id,
         jobs: jobs.c.user_id == user_id,
         job_events: job_events.c.job_id.in_(mine),
         uploads: uploads.c.job_id.in_(mine),

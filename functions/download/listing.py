@@ -35,8 +35,10 @@ def whole(job: Any) -> Job:
 
 def page(user_id: str, query: PageQuery) -> JobPage:
     """One page of a user's jobs, newest first. Raises: Problem (400)."""
-    wanted = jobs.select().where(jobs.c.user_id == user_id, *([jobs.c.state == query.state] if query.state else []))
-    rows, following = newest_first(wanted, jobs.c.created_at, jobs.c.id, query.cursor, query.limit)
+    wanted = {"state": query.state, "batch_id": query.batch}
+    filters = (jobs.c[name] == value for name, value in wanted.items() if value is not None)
+    mine = jobs.select().where(jobs.c.user_id == user_id, *filters)
+    rows, following = newest_first(mine, jobs.c.created_at, jobs.c.id, query.cursor, query.limit)
     views = [view(row) for row in rows]
     figures.add(views, rows)
     return JobPage(views, following)

@@ -40,6 +40,9 @@ class PageQuery(Struct):
     """Which page of which jobs."""
 
     state: Annotated[State | None, Meta(description="Only jobs in this state.")] = None
+    batch: Annotated[
+        str | None, Meta(description="Only jobs of this batch.", examples=["6f1f6a113b6a4a398f0e6b7f5e4c7a52"])
+    ] = None
     cursor: Annotated[
         str | None,
         Meta(description="The next_cursor of the page before.", examples=["MjAyNi0xMS0yNlQxMjowMDowMCswMDowMCAwYjlj"]),

@@ -16,10 +16,16 @@ from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["Address", "HostUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
+__all__ = ["MAX_URL_LENGTH", "Address", "HostUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
 
+MAX_URL_LENGTH = 2000
 # An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All of IPv6 that is global unicast (RFC 4291, section 2.4; IANA's registry), and what of it is for documentation.
+GLOBAL6 = ipaddress.IPv6Network("2000::/3")
+NOT_GLOBAL6 = tuple(map(ipaddress.IPv6Network, ("2001:db8::/32", "3fff::/20")))
+# Names of no host: the name server has said so, and does not say that it may be asked again.
+UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,23 +33,30 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 class HostUnreachable(Unavailable):
     """A stranger's server does not answer now."""
 
+    def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(*filter(None, [message]))
+        # The seconds that it asks to be left alone.
+        self.retry_after = retry_after
+
 
 def check_url(url: str) -> None:
     """Raises: Failure (refused-url) unless the URL is http or https, with a host, without credentials, and in ASCII."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and parts.port != 0
+        host, port = parts.hostname or "%", parts.port
+        sound = parts.scheme in ("http", "https") and "%" not in host and parts.username is None and port != 0
     except ValueError:
         sound = False
-    if not sound or not url.isascii() or not url.isprintable() or " " in url:
+    if not sound or len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
         raise Failure("refused-url")
 
 
 def check_literal(url: str) -> None:
     """As `check_url`, and the host, if it is an address in any spelling, must be an allowed one. Asks nobody."""
     check_url(url)
+    host = urlsplit(url).hostname or ""
     try:
-        found = socket.getaddrinfo(urlsplit(url).hostname, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         # A name. What it leads to is looked up when it is connected to.
         return
@@ -51,28 +64,43 @@ def check_literal(url: str) -> None:
         raise Failure("refused-url")
 
 
-def resolved(host: str, port: int) -> list[Address]:
-    """The addresses of a host, if it has any, and all are allowed. Raises: Failure (refused-url), HostUnreachable."""
-    try:
-        addresses = _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:
-        raise HostUnreachable(f"the host of the URL is not known: {error}") from error
-    if not addresses or not all(map(is_allowed, addresses)):
-        raise Failure("refused-url")
-    return addresses
-
-
 def is_allowed(address: Address) -> bool:
     """Whether an address is public, and all that it leads to; or in FETCH_ALLOWED_NETWORKS."""
     networks = settings.text("FETCH_ALLOWED_NETWORKS").split()
     if any(address in ipaddress.ip_network(network) for network in networks):
         return True
-    return all(each.is_global and not each.is_multicast for each in (address, *_embedded(address)))
+    inner = _embedded(address)
+    return all(map(_is_public, inner or (address,))) if address in NAT64 else all(map(_is_public, (address, *inner)))
+
+
+def resolved(host: str, port: int) -> list[Address]:
+    """The addresses of a host, if it has any, and all are allowed. Raises: Failure, HostUnreachable."""
+    addresses = _resolved(host, port)
+    if not addresses or not all(map(is_allowed, addresses)):
+        raise Failure("refused-url")
+    return addresses
+
+
+def _resolved(host: str, port: int) -> list[Address]:
+    try:
+        return _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except socket.gaierror as error:
+        if error.errno in UNKNOWN:
+            raise Failure("unreachable", "no-host") from error
+        raise HostUnreachable(f"the host of the URL is not known: {error}") from error
+    except (OSError, UnicodeError) as error:
+        raise HostUnreachable(f"the host of the URL is not known: {error}") from error
 
 
 def _addresses(found: Iterable[Any]) -> list[Address]:
     # A scope (fe80::1%eth0) is no part of the address.
     return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    return address in GLOBAL6 and address.is_global and not any(address in network for network in NOT_GLOBAL6)
 
 
 def _embedded(address: Address) -> list[Address]:

@@ -10,13 +10,18 @@ from typing import Any
 import httpcore
 from httpcore import NetworkBackend, NetworkStream
 
-from functions.shared.addresses import resolved
+from functions.shared.addresses import Address, resolved
 
 __all__ = ["Guarded"]
 
+# A host that has more addresses is not tried at all of them.
+MAX_ADDRESSES = 4
+# As slow as our own clients may be (functions/shared/pace.py): 512 bytes a second, over a minute.
+SLOW_SECONDS, SLOW_BYTES = 60.0, 512
+
 
 class Guarded(NetworkBackend):
-    """Connects to public addresses only, and to those in FETCH_ALLOWED_NETWORKS, until `deadline` (time.monotonic)."""
+    """Connects to allowed addresses only, until `deadline` (time.monotonic)."""
 
     def __init__(self, deadline: float) -> None:
         self._sockets = httpcore.SyncBackend()
@@ -30,24 +35,39 @@ class Guarded(NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> NetworkStream:
-        """A connection to the first address of the host, if all of its addresses are allowed."""
-        address = resolved(host, port)[0]
-        stream = self._sockets.connect_tcp(str(address), port, timeout, local_address, socket_options)
-        return _Bounded(stream, self._deadline)
+        """A connection to the first address of the host that answers, if all of its addresses are allowed."""
+        *others, last = resolved(host, port)[:MAX_ADDRESSES]
+        for address in others:
+            try:
+                return self._connect(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return self._connect(last, port, timeout, local_address, socket_options)
+
+    def _connect(self, address: Address, port: int, timeout: float | None, *rest: Any) -> NetworkStream:
+        return _Bounded(self._sockets.connect_tcp(str(address), port, timeout, *rest), self._deadline)
 
 
 class _Bounded(NetworkStream):
-    """A stream that ends at a time (time.monotonic).
+    """A stream that ends at a time (time.monotonic), and when what is waited for comes too slowly.
 
-    A limit for each read alone would not do: a head of one byte every few seconds has no end.
+    A limit for each read alone would not do: a head, or a body, of one byte every few seconds has no end. The time in
+    which nobody reads is not the server's fault.
     """
 
     def __init__(self, stream: NetworkStream, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline
+        self._waited, self._received = 0.0, 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes. Raises: httpcore.ReadTimeout."""
-        return self._stream.read(max_bytes, self._left(timeout))
+        began = time.monotonic()
+        data = self._stream.read(max_bytes, self._left(timeout))
+        self._waited += time.monotonic() - began
+        self._received += len(data)
+        if self._waited > SLOW_SECONDS and self._received < self._waited * SLOW_BYTES:
+            raise httpcore.ReadTimeout(f"it sends less than {SLOW_BYTES} bytes a second")
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
@@ -70,5 +90,5 @@ class _Bounded(NetworkStream):
     def _left(self, timeout: float | None) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("its time is over")
+            raise httpcore.ReadTimeout("the time for this fetch is over")
         return left if timeout is None else min(timeout, left)

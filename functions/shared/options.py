@@ -11,9 +11,20 @@ from typing import Any
 from functions.shared import settings
 from functions.shared.problems import Problem
 
-__all__ = ["DEFAULT_QUALITY", "OPTIONS", "OPTION_SCHEMAS", "Option", "longest_seconds", "parse"]
+__all__ = [
+    "DEDUPLICATE",
+    "DEFAULT_QUALITY",
+    "OPTIONS",
+    "OPTION_SCHEMAS",
+    "Option",
+    "check_name",
+    "longest_seconds",
+    "parse",
+]
 
 DEFAULT_QUALITY = 2
+# The name of the option that is not for the conversion.
+DEDUPLICATE = "deduplicate"
 # As long as any audio, in seconds; and the longest fade.
 _MAX_SECONDS, _MAX_FADE_SECONDS = 360_000, 60
 # A quarter of an hour, and ten years.
@@ -49,8 +60,7 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
     contradict each other.
     """
     for name in given:
-        if name not in OPTIONS:
-            raise Problem("bad-option", _no_option(name))
+        check_name(name)
     options = {name: _read(name, given[name]) for name in OPTIONS if given.get(name) not in (None, "")}
     for one, other in _ALTERNATIVES:
         if one in options and other in options:
@@ -67,6 +77,12 @@ def parse(given: Mapping[str, Any]) -> dict[str, Any]:
 def longest_seconds() -> int:
     """For how long files may be kept after their job has ended, at most."""
     return max(settings.number("RETENTION_SECONDS"), settings.number("MAX_RETENTION_SECONDS"))
+
+
+def check_name(name: str) -> None:
+    """Raises: Problem (400), which names it, unless it is that of an option."""
+    if name not in OPTIONS:
+        raise Problem("bad-option", _no_option(name))
 
 
 def _no_option(name: str) -> str:
@@ -218,6 +234,7 @@ OPTIONS: dict[str, Option] = {
         "Keep the video as long as the MP3, to convert it again with other options; else it is deleted once the MP3 "
         "is there."
     ),
+    DEDUPLICATE: _flag("If you have an MP3 of the very same file with the same options, take a copy of that at once."),
 }
 
 # As JSON Schemas with a description.

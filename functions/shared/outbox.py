@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +23,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.publisher import Outcome, Receipt, publish
 from functions.shared.tables import now, outbox
 
-__all__ = ["add", "of", "read", "send", "send_unsent", "settle", "trace_of"]
+__all__ = ["add", "add_first", "of", "read", "ready", "send", "send_all", "send_unsent", "settle", "trace_of"]
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +31,27 @@ _NAMESPACE = uuid.UUID("8f0f3c1e-2a63-4f5e-9a49-6c1a5b7d2e40")
 _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
 
 
-def add(connection: sa.Connection, job_id: str, generation: int, event: EventType) -> str:
+def add(
+    connection: sa.Connection, job_id: str, generation: int, event: EventType, not_before: datetime | None = None
+) -> str:
     """Write an event into the outbox, in the caller's transaction, and settle what the job had waiting.
 
     The id is made from job, type and generation (the job's fencing token): who emits it again emits the same event.
-    It carries the trace of the request that is being answered; without one, that of the job's event before it.
+    It carries the trace of the request that is being answered; without one, that of the job's event before it. Sweep
+    sends it at `not_before`, if that is given; nobody does earlier.
     Returns: the event's id, for `send` after the commit.
     """
-    event_id = str(uuid.uuid5(_NAMESPACE, f"{job_id}/{event.TYPE}/{generation}"))
-    values: dict[str, Any] = {"event_id": event_id, "job_id": job_id, "type": event.TYPE, "data": event.to_data()}
-    followed = trace.current() or _trace_before(connection, job_id)
+    values = _row(job_id, generation, event, trace.current() or _trace_before(connection, job_id))
     settle(connection, outbox.c.job_id == job_id)
-    values |= followed.headers() if followed else {}
-    connection.execute(outbox.insert().values(created_at=now(), attempts=0, **values))
-    return event_id
+    connection.execute(outbox.insert().values(not_before=not_before, **values))
+    return str(values["event_id"])
+
+
+def add_first(connection: sa.Connection, events: Mapping[str, EventType]) -> list[str]:
+    """As `add`, for many new jobs at once: the first event of each, by the job's id. Returns: the events' ids."""
+    rows = [_row(job_id, 0, event, trace.current()) for job_id, event in events.items()]
+    connection.execute(outbox.insert(), rows)
+    return [row["event_id"] for row in rows]
 
 
 def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
@@ -74,13 +83,25 @@ def send(event_id: str) -> Receipt:
     return answer
 
 
+def send_all(event_ids: Iterable[str]) -> None:
+    """Post events one after the other, until the sink is away. Never raises: what is left is for sweep."""
+    for event_id in event_ids:
+        if send(event_id).outcome is Outcome.AWAY:
+            return
+
+
 def send_unsent(job_id: str) -> None:
     """Send the events of a job that were never marked sent."""
     with database.reading() as connection:
         query = sa.select(outbox.c.event_id).where(outbox.c.job_id == job_id, outbox.c.sent_at.is_(None))
-        waiting = connection.execute(query.where(outbox.c.settled_at.is_(None))).scalars().all()
+        waiting = connection.execute(query.where(outbox.c.settled_at.is_(None), ready())).scalars().all()
     for event_id in waiting:
         send(event_id)
+
+
+def ready() -> sa.ColumnElement[bool]:
+    """The condition that an event may be sent by now."""
+    return sa.or_(outbox.c.not_before.is_(None), outbox.c.not_before <= now())
 
 
 def trace_of(job_id: str) -> trace.Trace | None:
@@ -98,6 +119,12 @@ def of(job_id: str, *types: str) -> sa.ColumnElement[bool]:
 def _mark_sent(connection: sa.Connection, event_id: str) -> None:
     sent = outbox.update().where(outbox.c.event_id == event_id)
     connection.execute(sent.values(sent_at=now(), attempts=outbox.c.attempts + 1, refusal=None))
+
+
+def _row(job_id: str, generation: int, event: EventType, followed: trace.Trace | None) -> dict[str, Any]:
+    event_id = str(uuid.uuid5(_NAMESPACE, f"{job_id}/{event.TYPE}/{generation}"))
+    about = {"event_id": event_id, "job_id": job_id, "type": event.TYPE, "data": event.to_data()}
+    return {**about, "created_at": now(), "attempts": 0, **(followed.headers() if followed else {})}
 
 
 def _trace_before(connection: sa.Connection, job_id: str) -> trace.Trace | None:

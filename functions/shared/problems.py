@@ -49,6 +49,11 @@ class Kind(NamedTuple):
 PROBLEMS: dict[str, Kind] = {
     "bad-request": Kind(400, "The request cannot be understood", "Correct what `detail` names, and send it again."),
     "bad-option": Kind(400, "A conversion option is not valid", "Use a value of the table of options."),
+    "digest-mismatch": Kind(
+        400,
+        "The video is not that of the digest",
+        "Nothing was kept. Send it again; if it fails again, the file has changed since its digest was made.",
+    ),
     "invalid-grant": Kind(
         400,
         "The refresh token is not valid",

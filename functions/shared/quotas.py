@@ -7,6 +7,8 @@ added up: they must outlast the jobs that they were converted for.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -17,7 +19,7 @@ from functions.shared.jobs.states import KEPT, LIVE, State
 from functions.shared.problems import Problem
 from functions.shared.tables import converted, jobs, now, quotas, users
 
-__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "spend", "used"]
+__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "room", "spend", "used"]
 
 # Each quota, and what it counts.
 QUOTAS = {"jobs": "jobs at a time", "stored_bytes": "bytes stored", "minutes_a_day": "minutes of MP3s a day (UTC)"}
@@ -39,8 +41,24 @@ def lock(connection: sa.Connection, user_id: str) -> None:
 def admit(connection: sa.Connection, user_id: str) -> None:
     """Check all quotas, once a new job is written and `lock` taken before it. Raises: OverQuota."""
     limits, has = allowed(connection, user_id), used(connection, user_id)
-    for quota in ("jobs", "stored_bytes"):
-        _check(quota, limits[quota], has[quota])
+    _check("jobs", limits["jobs"], has["jobs"])
+    _check_others(limits, has)
+
+
+def room(connection: sa.Connection, user_id: str) -> tuple[float, OverQuota | None]:
+    """How many more jobs may be opened, once `lock` is taken, and what is said of one more than that."""
+    limits, has = allowed(connection, user_id), used(connection, user_id)
+    try:
+        _check_others(limits, has)
+    except OverQuota as over:
+        return 0, over
+    if not limits["jobs"]:
+        return math.inf, None
+    return max(0, limits["jobs"] - has["jobs"]), OverQuota("jobs", limits["jobs"], max(limits["jobs"], has["jobs"]))
+
+
+def _check_others(limits: Mapping[str, int], has: Mapping[str, float]) -> None:
+    _check("stored_bytes", limits["stored_bytes"], has["stored_bytes"])
     # How long it will be is not known yet: the last word has `spend`.
     if limits["minutes_a_day"] and has["minutes_a_day"] >= limits["minutes_a_day"]:
         raise OverQuota("minutes_a_day", limits["minutes_a_day"], has["minutes_a_day"])
@@ -104,7 +122,8 @@ def _stored(connection: sa.Connection, user_id: str) -> int:
     video = sa.case(
         (jobs.c.state == State.DONE, jobs.c.kept_video_bytes),
         (_arriving(), jobs.c.reserved_bytes),
-        (jobs.c.state == State.RECEIVING, 0),
+        # By URL, what came so far.
+        (jobs.c.state == State.RECEIVING, sa.case((jobs.c.source_url.is_not(None), jobs.c.reserved_bytes), else_=0)),
         else_=jobs.c.video_bytes,
     )
     size = sa.func.coalesce(video, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0)

@@ -71,6 +71,16 @@ HINTS: dict[str, tuple[str, str]] = {
         "The part that says where the sound lies is missing, so that nothing can be read: the upload or the copy was "
         "cut off, or the recording was not finished. Upload all of it, or have it repaired by what recorded it.",
     ),
+    "no-host": ("unreachable", "There is no host of that name. Check the address of the video."),
+    "certificate": (
+        "unreachable",
+        "The certificate of its server is not valid. Have that mended, or give an address with a valid one, and retry.",
+    ),
+    "encoded": (
+        "unreachable",
+        "Its server compresses the file on the way (Content-Encoding), though it was asked not to. Give an address "
+        "that leads to the file as it is.",
+    ),
 }
 
 

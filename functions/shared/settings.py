@@ -141,7 +141,9 @@ SETTINGS = (
         is_mapping=True,
     ),
     Setting(
-        "FETCH_TIMEOUT_SECONDS", 540, "How long fetching a video by URL may take; below the Service's timeoutSeconds."
+        "FETCH_TIMEOUT_SECONDS",
+        540,
+        "After how long another delivery goes on with the fetch of a video by URL; below the Service's timeoutSeconds.",
     ),
     Setting(
         "FETCH_ALLOWED_NETWORKS",
@@ -161,7 +163,11 @@ SETTINGS = (
     ),
     Setting("HISTORY_SECONDS", 7_776_000, "How long a job is listed after its files have been deleted."),
     Setting("AUDIT_SECONDS", 31_536_000, "How long it is kept what operators did, and what was deleted."),
-    Setting("UPLOAD_GRACE_SECONDS", 86_400, "How long files of no job are kept, and an upload after its last byte."),
+    Setting(
+        "UPLOAD_GRACE_SECONDS",
+        86_400,
+        "How long files of no job are kept, and an upload after its last byte, and a video by URL is tried.",
+    ),
     Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, such as https://app.example.com, space between."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),

@@ -16,6 +16,7 @@ __all__ = [
     "api_keys",
     "attempts",
     "audit",
+    "batches",
     "checkpoints",
     "chores",
     "converted",
@@ -160,8 +161,14 @@ jobs = _table(
     sa.Column("audio_type", sa.String(32)),
     # How often all signed links were revoked at once.
     sa.Column("links_generation", sa.Integer),
+    # The batch that it came in, if any.
+    sa.Column("batch_id", _ID, index=True),
+    sa.Column("video_sha256", _ID),
+    # What is there of a video that is fetched by URL, between deliveries (jobs/fetches.py).
+    sa.Column("fetched", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
+    sa.Index("ix_jobs_content", "user_id", "video_sha256"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
 )
 
@@ -193,6 +200,18 @@ links = _table(
     sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False, index=True),
+)
+
+batches = _table(
+    "batches",
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("fingerprint", _ID, nullable=False),
+    # For each item its job's id, or its problem details.
+    sa.Column("results", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.UniqueConstraint("user_id", "idempotency_key"),
 )
 
 quotas = _table(
@@ -248,6 +267,8 @@ outbox = _table(
     sa.Column("tracestate", sa.String(512)),
     sa.Column("tried_at", Instant),
     sa.Column("refusal", sa.String(500)),
+    # It is not sent earlier.
+    sa.Column("not_before", Instant),
 )
 
 dead_letters = _table(

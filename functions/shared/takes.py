@@ -13,10 +13,12 @@ from functions.shared import bodies
 from functions.shared.operations import JSON, Taken
 from functions.shared.problems import Problem
 
-__all__ = ["checked", "form", "json_body", "query"]
+__all__ = ["checked", "form", "json_body", "json_object", "query"]
 
 FORM = "application/x-www-form-urlencoded"
 MAX_JSON_BYTES, MAX_FORM_BYTES = 64 * 1024, 16 * 1024
+# Of a name that is none, so much is repeated, in characters.
+_MAX_NAME = 40
 Made = TypeVar("Made", bound=msgspec.Struct)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 # How msgspec puts it: "Object missing required field `email`", and "Expected `str`, got `int` - at `$.email`".
@@ -24,14 +26,16 @@ _MISSING = re.compile("Object missing required field `(.+)`")
 _AT_MEMBER = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
 
 
-def json_body(shape: type[msgspec.Struct], invalid: str = "bad-request", *, optional: bool = False) -> Taken:
-    """A JSON object (RFC 8259) of at most 64 KiB; the handler gets it as `body`, an object of that class.
+def json_body(
+    shape: type[msgspec.Struct], invalid: str = "bad-request", *, optional: bool = False, most: int = MAX_JSON_BYTES
+) -> Taken:
+    """A JSON object (RFC 8259) of at most `most` bytes; the handler gets it as `body`, an object of that class.
 
     `invalid` is the problem when it is JSON, and not of the class. `optional`, no body is an object without members.
     """
 
     def read(request: Request) -> dict[str, Any]:
-        given = {} if optional and not bodies.has_body(request) else _object(request)
+        given = {} if optional and not bodies.has_body(request) else json_object(request, most)
         return {"body": checked(given, shape, invalid)}
 
     problems = ("bad-request", "too-large", "unsupported-media-type", invalid)
@@ -53,16 +57,19 @@ def form(shape: type[msgspec.Struct]) -> Taken:
 def query(shape: type[msgspec.Struct]) -> Taken:
     """What is asked for after the question mark; the handler gets it as `query`. Of a name that comes twice, the first.
 
-    Other names are passed over.
+    Other names are refused: who has misspelled a filter must not get everything.
     """
 
     def read(request: Request) -> dict[str, Any]:
-        return {"query": checked(bodies.query(request), shape, "bad-request", strict=False)}
+        asked = bodies.query(request)
+        for name in sorted(asked.keys() - set(shape.__struct_fields__)):
+            raise Problem("bad-request", f"There is no `{name[:_MAX_NAME]}` in the query. See /v1/docs.")
+        return {"query": checked(asked, shape, "bad-request", strict=False)}
 
     return Taken(problems=("bad-request",), query=shape, read=read)
 
 
-def checked(given: dict[str, Any], shape: type[Made], invalid: str, strict: bool = True) -> Made:
+def checked(given: Any, shape: type[Made], invalid: str, strict: bool = True) -> Made:
     """The object of that class that these values make. Raises: Problem, of the code `invalid`, when they do not.
 
     Not `strict`, a text stands for a number too, as in forms and queries.
@@ -73,16 +80,17 @@ def checked(given: dict[str, Any], shape: type[Made], invalid: str, strict: bool
         raise Problem(invalid, _sentence(str(error))) from None
 
 
-def _object(request: Request) -> dict[str, Any]:
+def json_object(request: Request, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The body, a JSON object of at most `most` bytes. Raises: Problem (400, 415)."""
     if bodies.content_type(request)[0] != JSON:
         raise Problem("unsupported-media-type", "Send the body as application/json.")
-    body = bodies.read(request, MAX_JSON_BYTES + 1)
+    body = bodies.read(request, most + 1)
     try:
-        if len(body) <= MAX_JSON_BYTES:
+        if len(body) <= most:
             return _OBJECT.decode(body)
     except (ValueError, RecursionError):
         pass
-    raise Problem("bad-request", "The body must be a JSON object of at most 64 KiB.")
+    raise Problem("bad-request", f"The body must be a JSON object of at most {most // 1024} KiB.")
 
 
 def _fields(request: Request) -> dict[str, str]:

@@ -15,11 +15,13 @@ from functions.shared.operations import part
 from functions.shared.options import OPTION_SCHEMAS
 from functions.shared.reasons import REASONS
 
-__all__ = ["JOB_ID", "AudioTrack", "Instant", "Job", "JobError", "Links", "Remark", "job_view", "rfc3339"]
+__all__ = ["BATCH_ID", "JOB_ID", "AudioTrack", "Instant", "Job", "JobError", "Links", "Remark", "job_view", "rfc3339"]
 
 _EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 _ID = "Unguessable; also the subject of the job's events."
 JOB_ID = part("job_id", _ID, pattern="^[0-9a-f]{32}$", examples=[_EXAMPLE])
+
+BATCH_ID = Meta(description="Of the batch that it came in, if any.", examples=["6f1f6a113b6a4a398f0e6b7f5e4c7a52"])
 
 # As in RFC 3339, in UTC.
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -138,7 +140,9 @@ class Job(Struct):
     ]
     progress: Annotated[
         float,
-        Meta(description="Of a resumable upload while receiving, then of the conversion.", examples=[1.0], ge=0, le=1),
+        Meta(
+            description="Of the video's way here while `receiving`, then of the conversion.", examples=[1.0], ge=0, le=1
+        ),
     ]
     queue_position: Annotated[
         int | None,
@@ -157,6 +161,7 @@ class Job(Struct):
         float | None,
         Meta(description="Of the conversion, about, from its measured speed; null until known.", examples=[None]),
     ]
+    batch_id: Annotated[str | None, BATCH_ID]
     created_at: Annotated[Instant, Meta(description="When the upload began.", examples=["2026-11-26T12:00:00.000Z"])]
     updated_at: Annotated[
         Instant, Meta(description="When the job last changed.", examples=["2026-11-26T12:00:09.120Z"])
@@ -192,6 +197,7 @@ def job_view(job: Any) -> Job:
         queue_position=None,
         speed=None,
         seconds_left=None,
+        batch_id=job.batch_id,
         created_at=rfc3339(job.created_at),
         updated_at=rfc3339(job.updated_at),
         expires_at=rfc3339(job.expires_at) if job.expires_at else None,

@@ -62,6 +62,7 @@ def _due() -> sa.Select[Any]:
     - had no effect since they were sent; each time, the wait before the next try doubles, or
     - have somebody to tell who is due since then.
 
+    None is sent before the time that it was put off to.
     One that was refused waits as long before it is tried again.
     """
     moment = now()
@@ -73,7 +74,9 @@ def _due() -> sa.Select[Any]:
     lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
-    return joined.where(rows.c.settled_at.is_(None), idle, lost, rested).order_by(tried_last).limit(BATCH)
+    return (
+        joined.where(rows.c.settled_at.is_(None), outbox.ready(), idle, lost, rested).order_by(tried_last).limit(BATCH)
+    )
 
 
 def _owed(moment: datetime) -> sa.ColumnElement[bool]:

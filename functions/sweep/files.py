@@ -107,7 +107,9 @@ def _names(job: Any) -> tuple[str | None, ...]:
 
 def _videos(job: Any) -> tuple[str, ...]:
     """The video of a job, or the names under which one may come."""
-    return (job.video,) if job.video else (names.old_video(job.id), names.video(job.id, job.fencing_token))
+    if job.video:
+        return (job.video,)
+    return (names.old_video(job.id), names.video(job.id, job.fencing_token), *names.fetched_of(job))
 
 
 def _batches(found: Iterable[str]) -> Iterator[list[str]]:

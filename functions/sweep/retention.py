@@ -81,6 +81,11 @@ def _notice_attempts() -> Conditions:
     return (tables.notice_attempts.c.at < _ago(settings.number("RETENTION_SECONDS")),)
 
 
+def _batches() -> Conditions:
+    # A request that repeats an Idempotency-Key after that is a new one.
+    return (tables.batches.c.created_at < _ago(settings.number("RETENTION_SECONDS")),)
+
+
 def _pieces() -> Conditions:
     expired = sa.select(jobs.c.id).where(jobs.c.state == State.EXPIRED)
     return (tables.upload_pieces.c.job_id.in_(expired),)
@@ -109,6 +114,7 @@ RETENTIONS = (
     Retention(tables.audit, "`AUDIT_SECONDS`", _audit),
     Retention(tables.identities, _WITH_ACCOUNT),
     Retention(tables.jobs, "until deleted, or `HISTORY_SECONDS` after it has expired; an upload that broke off: a day"),
+    Retention(tables.batches, "`RETENTION_SECONDS`: who sends the key again gets the same answer", _batches),
     Retention(tables.quotas, _WITH_ACCOUNT),
     Retention(tables.converted, "two days", _converted),
     Retention(tables.turns, "until it makes no difference: some hours", _turns),

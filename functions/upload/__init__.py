@@ -5,4 +5,14 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "arrival", "concatenation", "crowd", "intake", "submitted", "uploads")
+    __getattr__ = late(
+        __name__,
+        "arrival",
+        "batches",
+        "by_url",
+        "concatenation",
+        "crowd",
+        "intake",
+        "submitted",
+        "uploads",
+    )

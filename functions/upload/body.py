@@ -43,7 +43,7 @@ def check_head(request: Request) -> None:
         raise Problem(
             "unsupported-media-type",
             "Send the video as the body, with Content-Type video/…, or as the field `file` of a multipart form.",
-            {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data"},
+            {"Accept-Post": "video/*, audio/*, application/octet-stream, multipart/form-data, application/json"},
         )
     if (content_length(request) or 0) > settings.number("MAX_UPLOAD_BYTES") + FORM_OVERHEAD * (
         kind == "multipart/form-data"
@@ -107,9 +107,8 @@ class _Form:
 
     @property
     def options(self) -> dict[str, str]:
-        """The fields that are options, by name. A page's form may have others too."""
-        known = options.OPTIONS.keys() & self._values.keys()
-        return {name: self._values[name].decode(errors="replace") for name in known}
+        """The fields that are options, by name: there are no others."""
+        return {name: value.decode(errors="replace") for name, value in self._values.items()}
 
     def feed(self, piece: bytes) -> None:
         """Read some of it. Raises: Problem when it is no sound form."""
@@ -130,15 +129,25 @@ class _Form:
     def _begin(self, segment: MultipartSegment) -> None:
         self._name = segment.name
         if segment.name != "file":
-            return
+            return self._begin_option(segment)
         if self._found:
             raise Problem("bad-request", "Send one `file` in a form.")
         self._found, self.filename = True, clean_name(segment.filename) if segment.filename else ""
+        return None
+
+    def _begin_option(self, segment: MultipartSegment) -> None:
+        name = segment.name
+        if segment.filename:
+            raise Problem("bad-request", f"The video must be the field `file`, not `{name[:40]}`.")
+        options.check_name(name)
+        if name in self._values:
+            raise Problem("bad-request", f"Send one `{name}` in a form.")
+        self._values[name] = b""
 
     def _take(self, data: bytes) -> None:
         if self._name == "file":
             return self._write(data)
-        so_far = self._values.get(self._name, b"") + data
+        so_far = self._values[self._name] + data
         if len(so_far) > FIELD_BYTES:
             raise Problem("bad-request", f"A form field has at most {FIELD_BYTES} bytes.")
         self._values[self._name] = so_far

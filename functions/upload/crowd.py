@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from functions.shared.jobs.states import LIVE
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 
-__all__ = ["check", "check_now"]
+__all__ = ["check", "check_now", "room"]
 
 # Counting reads as many entries of an index as there are jobs: not for each of many uploads in one second.
 FRESH_SECONDS = 1.0
@@ -27,7 +28,13 @@ def check(connection: sa.Connection) -> None:
     """
     limit = settings.number("MAX_QUEUED_JOBS")
     if limit and _waiting(connection, limit) > limit:
-        raise Problem("too-busy", "Too many jobs wait already. Try again later.", {"Retry-After": str(RETRY_SECONDS)})
+        raise _busy()
+
+
+def room(connection: sa.Connection) -> tuple[float, Problem]:
+    """How many more jobs may come, and what is said of one more than that."""
+    limit = settings.number("MAX_QUEUED_JOBS")
+    return (max(0, limit - _count(connection, limit)) if limit else math.inf), _busy()
 
 
 def check_now() -> None:
@@ -40,7 +47,14 @@ def _waiting(connection: sa.Connection, limit: int) -> int:
     """How many jobs are not over; counted no further than just past the limit."""
     global _counted
     if time.monotonic() - _counted[0] >= FRESH_SECONDS or _counted[1] > limit:
-        live = sa.select(jobs.c.id).where(jobs.c.state.in_(LIVE)).limit(limit + 1).subquery()
-        count = connection.execute(sa.select(sa.func.count()).select_from(live)).scalar_one()
-        _counted = (time.monotonic(), int(count))
+        _counted = (time.monotonic(), _count(connection, limit))
     return _counted[1]
+
+
+def _count(connection: sa.Connection, limit: int) -> int:
+    live = sa.select(jobs.c.id).where(jobs.c.state.in_(LIVE)).limit(limit + 1).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(live)).scalar_one())
+
+
+def _busy() -> Problem:
+    return Problem("too-busy", "Too many jobs wait already. Try again later.", {"Retry-After": str(RETRY_SECONDS)})

@@ -20,7 +20,7 @@ from functions.shared.tables import jobs as table
 from functions.shared.tables import now
 from functions.upload import crowd
 
-__all__ = ["blank_job", "discard", "open_job", "whole"]
+__all__ = ["blank_job", "discard", "first", "open_job", "whole"]
 
 # Requests with one key that arrive in the same moment.
 MAX_RACES = 3
@@ -47,9 +47,9 @@ def open_job(
         try:
             _open({**values, **once})
         except IntegrityError:
-            first = _first(user_id, key, fingerprint)
-            if not _forget_abandoned(first.id):
-                return _answerable(first), False
+            before = first(user_id, key, fingerprint)
+            if not _forget_abandoned(before.id):
+                return _answerable(before), False
         else:
             return job_id, True
     raise _in_progress()
@@ -81,6 +81,21 @@ def whole(claim: Claim) -> Iterator[None]:
         raise
 
 
+def first(user_id: str, key: str | None, fingerprint: str, rows: Any = table) -> Any:
+    """The row of jobs, or of `rows`, that the first request with this Idempotency-Key made.
+
+    Raises: Problem (422 when that request was another one, 401 when the account is gone).
+    """
+    with database.reading() as connection:
+        query = rows.select().where(rows.c.user_id == user_id, rows.c.idempotency_key == key)
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Problem("unauthenticated", "This account does not exist any more.")
+    if row.fingerprint != fingerprint:
+        raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
+    return row
+
+
 @database.transactional
 def _open(connection: sa.Connection, values: dict[str, Any]) -> None:
     """Write the row, and take it back when it is one too many: a request that repeats another must find that first."""
@@ -101,17 +116,6 @@ def _forget_abandoned(connection: sa.Connection, job_id: str) -> bool:
     """Delete a job whose upload broke off without a chance to say so. Returns: whether it was one."""
     abandoned = (table.c.id == job_id, table.c.state == State.RECEIVING, table.c.lease_until < now())
     return connection.execute(table.delete().where(*abandoned)).rowcount == 1
-
-
-def _first(user_id: str, key: str | None, fingerprint: str) -> Any:
-    with database.reading() as connection:
-        query = table.select().where(table.c.user_id == user_id, table.c.idempotency_key == key)
-        row = connection.execute(query).one_or_none()
-    if row is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
-    if row.fingerprint != fingerprint:
-        raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
-    return row
 
 
 def _answerable(first: Any) -> str:

@@ -9,22 +9,28 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import blobs, options, owners, settings
+from functions.shared import blobs, options, outbox, owners, settings
+from functions.shared.api import json_response
 from functions.shared.bodies import content_length, content_type, query
-from functions.shared.jobs import claims, leases, transitions
-from functions.shared.operations import Access
+from functions.shared.jobs import claims, duplicates, leases, transitions
+from functions.shared.operations import JSON, Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
 from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID
-from functions.shared.web import answer
-from functions.upload import crowd, intake, submitted, tus
+from functions.shared.web import afterwards, answer
+from functions.upload import batches, by_url, crowd, digests, intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
+from functions.upload.digests import DIGESTS
 from functions.upload.routes import accepted
 from functions.upload.shapes import ACCEPTED, FILENAME, KEY, OPTIONS, VIDEO, Again
 from functions.upload.stream import pause_seconds
 from functions.upload.threads import blocking, entered
+from functions.upload.url_shapes import BY_URL, TAKEN, NewBatch
+
+# A thousand URLs of the greatest length, with names and options.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 # Those of resumable uploads are there already.
 routes = tus.routes
@@ -50,7 +56,7 @@ def on_event(request: Request) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(VIDEO, OPTIONS, FILENAME, KEY),
+    takes=(VIDEO, BY_URL, OPTIONS, FILENAME, DIGESTS, KEY),
     answers={202: ACCEPTED},
     problems=("not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert", "download"),
@@ -60,9 +66,12 @@ def on_event(request: Request) -> Response:
 async def create_job(request: Request, user_id: str) -> Response:
     """Upload a video and have it converted.
 
-    The video is the whole body, or the field `file` of a form. Give `quality` or `bitrate`, not both; and `track` or
-    `language`, not both.
+    The video is the whole body, or the field `file` of a form; or JSON says from where it is to be fetched. Give
+    `quality` or `bitrate`, not both; and `track` or `language`, not both.
     """
+    stated = digests.stated(request)
+    if content_type(request)[0] == JSON:
+        return await blocking(accepted, user_id, *await blocking(by_url.create, request, user_id, _key(request)))
     check_head(request)
     head = Received(name_in_head(request), options.parse(_options(request)))
     once = (_key(request), _fingerprint(request))
@@ -71,13 +80,33 @@ async def create_job(request: Request, user_id: str) -> Response:
     if not new:
         return await blocking(accepted, user_id, job_id)
     try:
-        event_id = await _store(request, job_id, head)
+        event_id = await _store(request, job_id, head, stated)
     except claims.ClaimLost:
         raise owners.wrong_state(user_id, job_id, "sent a video") from None
     except BaseException:
         await blocking(intake.discard, job_id)
         raise
     return await blocking(accepted, user_id, job_id, event_id)
+
+
+@routes.operation(
+    "POST",
+    "/v1/batches",
+    tag="Jobs",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(json_body(NewBatch, most=MAX_BATCH_BYTES), KEY),
+    answers={202: TAKEN},
+)
+def create_batch(request: Request, user_id: str, body: NewBatch) -> Response:
+    """Have up to 1,000 videos fetched by URL and converted.
+
+    Each item has its own result, in the same order. `GET /v1/jobs?batch=…` lists the jobs later.
+    """
+    batch_id, event_ids = batches.create(user_id, body, _key(request))
+    response = json_response(batches.view(batch_id), 202)
+    response.background = afterwards(outbox.send_all, event_ids)
+    return response
 
 
 @routes.operation(
@@ -109,16 +138,17 @@ def _options(request: Request) -> dict[str, str]:
     return {name: value for name, value in query(request).items() if name != "filename"}
 
 
-async def _store(request: Request, job_id: str, head: Received) -> str:
+async def _store(request: Request, job_id: str, head: Received, stated: dict[str, str]) -> str:
     claim = await blocking(claims.claim_upload, job_id)
     async with entered(blobs.store().writing(claim.video)) as writer:
         received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
-    return await blocking(_queue, claim, received, writer.size_bytes)
+        digests.verify(stated, writer.sha256())
+    return await blocking(_queue, claim, received, writer.size_bytes, writer.sha256())
 
 
-def _queue(claim: claims.Claim, received: Received, size_bytes: int) -> str:
+def _queue(claim: claims.Claim, received: Received, size_bytes: int, sha256: str) -> str:
     with intake.whole(claim):
-        return transitions.queue(claim, received.filename, received.options, size_bytes)
+        return duplicates.take_in(claim, received.filename, received.options, size_bytes, sha256)
 
 
 def _pause() -> float:
@@ -134,5 +164,5 @@ def _key(request: Request) -> str | None:
 
 def _fingerprint(request: Request) -> str:
     asked = request.scope["query_string"].decode(errors="replace")
-    parts = (content_type(request)[0], str(content_length(request)), asked)
+    parts = (content_type(request)[0], str(content_length(request)), asked, *digests.stated(request).values())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -53,7 +53,7 @@ KEY = Taken(
             "header",
             "Idempotency-Key",
             text(
-                "A request that repeats it gets the first one's job.",
+                "A request that repeats it gets what the first one made.",
                 minLength=1,
                 maxLength=255,
                 examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],

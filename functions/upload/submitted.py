@@ -1,15 +1,13 @@
 """video.submitted, or its data in a message that is no event → a job whose video is fetched from a URL.
 
 In two steps, so that nothing is lost in between: another system's event becomes a job and an event of our own in the
-outbox; that event has the URL fetched, and comes again until it was.
+outbox; that event has the URL fetched (fetching.py), and comes again until it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -19,21 +17,16 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import blobs, database, options, outbox, quotas, settings, suspension, unwanted
-from functions.shared.jobs import changes, claims, leases, names, transitions
-from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared import database, options, outbox, quotas, settings, suspension, unwanted
+from functions.shared.addresses import MAX_URL_LENGTH
+from functions.shared.jobs import changes, names
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.quotas import OverQuota
-from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
-from functions.upload import crowd, intake
-from functions.upload.body import clean_name
-from functions.upload.fetch import VideoUnreachable, fetch
+from functions.upload import by_url, crowd, fetching
 
-__all__ = ["fetch_for", "on_submitted", "open_submitted"]
-
-MAX_URL_LENGTH = 2000
+__all__ = ["on_submitted", "open_submitted"]
 
 
 def on_submitted(envelope: Envelope) -> None:
@@ -41,9 +34,11 @@ def on_submitted(envelope: Envelope) -> None:
 
     Raises: EventError when the source is not trusted or the event is not sound: it ends among the dead letters.
     """
-    event = decode(_submission(envelope), VideoSubmitted)
-    if (envelope.type, envelope.source) == (VideoSubmitted.TYPE, VideoSubmitted.SOURCE):
-        return fetch_for(envelope.subject)
+    ours = (envelope.type, envelope.source) == (VideoSubmitted.TYPE, VideoSubmitted.SOURCE)
+    # A newer release may say more. Who else does has misspelled something, and would miss it in the MP3.
+    event = decode(_submission(envelope), VideoSubmitted, strict=not ours)
+    if ours:
+        return fetching.fetch_for(envelope.subject)
     job_id = names.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
     with suppress(IntegrityError):
@@ -58,16 +53,16 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
     It fails at once when its owner may have no more; the event then says so.
     Raises: Unavailable while too many jobs wait: until then the broker keeps the event.
     """
-    values = intake.blank_job(job_id, user_id, _name(event), _options(event))
+    asked = by_url.Wanted(event.url, by_url.name_of(event.filename, event.url), _options(event))
     quotas.lock(connection, user_id)
     # Its owner may have deleted what an earlier delivery of this event became.
     unwanted.forget(connection, job_id)
-    connection.execute(jobs_table.insert().values(source_url=event.url, **values))
+    connection.execute(jobs_table.insert().values(by_url.row_of(user_id, job_id, asked)))
     try:
         quotas.admit(connection, user_id)
     except OverQuota as over:
         # Nobody waits for an answer: the owner is told by a mail.
-        if failed := changes.fail(connection, job_id, _over(over)):
+        if failed := changes.fail(connection, job_id, fetching.failure_of(over)):
             return failed
     _check_room(connection)
     return outbox.add(connection, job_id, 0, event)
@@ -78,22 +73,6 @@ def _check_room(connection: sa.Connection) -> None:
         crowd.check(connection)
     except Problem as busy:
         raise Unavailable(busy.detail) from None
-
-
-def fetch_for(job_id: str) -> None:
-    """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
-    claim = leases.claim_when_free(claims.claim_fetch, job_id)
-    if claim is None:
-        return outbox.send_unsent(job_id)
-    try:
-        result = _fetch(claim)
-    except ClaimLost:
-        return None
-    except BaseException as error:
-        claims.release(claim, counts=isinstance(error, VideoUnreachable) or not isinstance(error, Unavailable))
-        raise
-    outbox.send(result)
-    return None
 
 
 def _submission(envelope: Envelope) -> Envelope:
@@ -109,35 +88,6 @@ def _submission(envelope: Envelope) -> Envelope:
         return envelope.with_attributes(type=VideoSubmitted.TYPE)
 
 
-def _fetch(claim: Claim) -> str:
-    try:
-        # A store may need long to begin a file, and to make the last bytes of a large one safe.
-        with leases.heartbeat(claim) as check:
-            size_bytes = _store(claim, check)
-            with intake.whole(claim):
-                return transitions.queue(claim, claim.filename, claim.options, size_bytes)
-    except Failure as failure:
-        return transitions.fail_claimed(claim, failure)
-    except OverQuota as over:
-        return transitions.fail_claimed(claim, _over(over))
-
-
-def _over(over: OverQuota) -> Failure:
-    return Failure("over-minutes" if over.members["quota"] == "minutes_a_day" else "over-quota")
-
-
-def _store(claim: Claim, check: Callable[[], None]) -> int:
-    """Fetch and store the claim's video. Returns: its size in bytes."""
-    with blobs.store().writing(claim.video) as writer:
-
-        def write(piece: bytes) -> None:
-            check()
-            writer.write(piece)
-
-        fetch(claim.source_url, write)
-    return writer.size_bytes
-
-
 def _owner(source: str) -> str:
     email = settings.mapping("TRUSTED_SOURCES").get(source)
     with database.reading() as connection:
@@ -146,10 +96,6 @@ def _owner(source: str) -> str:
     if email is None or user_id is None:
         raise EventError(f"the source {source!r} is not trusted, or its owner has no account, or one that is suspended")
     return str(user_id)
-
-
-def _name(event: VideoSubmitted) -> str:
-    return clean_name(event.filename or unquote(urlsplit(event.url).path))
 
 
 def _options(event: VideoSubmitted) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Job(Struct, kw_only=True):
     """What the video has, at most 64; null until the conversion has looked."""
 
     progress: float
-    """Of a resumable upload while receiving, then of the conversion."""
+    """Of the video's way here while `receiving`, then of the conversion."""
 
     queue_position: int | None
     """While it is queued, about its place in the queue: 1 is the next; null when it cannot be told."""
@@ -138,6 +138,9 @@ class Job(Struct, kw_only=True):
 
     seconds_left: float | None
     """Of the conversion, about, from its measured speed; null until known."""
+
+    batch_id: str | None
+    """Of the batch that it came in, if any."""
 
     created_at: str
     """When the upload began."""

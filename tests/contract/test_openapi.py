@@ -41,8 +41,8 @@ EXAMPLES = document()["components"]["examples"]
 API = schemathesis.openapi.from_dict(document())
 BOUNDED = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 # What a schema cannot say: a refresh token and a mailed one have to exist, a password to be none of the common ones,
-# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. And names in
-# a query or a form that are none of ours are passed over, as is a token that is none.
+# and whoever guesses has to wait; a cursor has to be one of ours, quality and bitrate exclude each other. A token
+# that is none is passed over, and so are `null` and what comes twice in a query.
 LISTS = tuple(f"GET /v1/admin/{each}" for each in ("dead-letters", "jobs", "users", "audit"))
 _LOOSEST = (positive_data_acceptance, negative_data_rejection)
 LOOSE: dict[str, list[CheckFunction]] = {
@@ -65,6 +65,8 @@ LOOSE: dict[str, list[CheckFunction]] = {
     # A public address, and no more than twenty of them.
     "POST /v1/webhooks": [positive_data_acceptance],
     "PATCH /v1/webhooks/{webhook_id}": [positive_data_acceptance],
+    # A key may have been used before.
+    "POST /v1/batches": [positive_data_acceptance],
     # A time to come, and no more than twenty of them.
     "POST /v1/api-keys": [positive_data_acceptance],
     # A time to come, for a job that is done.

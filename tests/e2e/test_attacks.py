@@ -469,6 +469,59 @@ def test_what_is_not_the_callers_to_say_of_a_job(user: User, owner: User, empty:
         check_problem(owner.http.get(f"/v1/jobs/{job['id']}"), 404, "not-found")
 
 
+# What we are to fetch
+
+INWARD = [
+    "http://127.0.0.1:8080/v1/me",
+    "http://localhost/",
+    "http://[::1]/",
+    "http://[::ffff:169.254.169.254]/latest/meta-data/",
+    "http://2852039166/latest/meta-data/",
+    "http://0x7f.1/",
+    "http://[64:ff9b::a9fe:a9fe]/",
+    "http://[fe80::1%25lo]/",
+    "http://user@127.0.0.1/",
+    "file:///etc/passwd",
+    "gopher://127.0.0.1:6379/_FLUSHALL",
+    "http://example.com\\@127.0.0.1/",
+    "http://127.0.0.1\r\nHost: example.com/",
+    "//127.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("url", INWARD)
+def test_a_url_that_leads_into_our_network(user: User, url: str) -> None:
+    single = user.http.post("/v1/jobs", json={"source_url": url})
+    (item,) = user.http.post("/v1/batches", json={"items": [{"source_url": url}]}).json()["items"]
+    if single.status_code == 202:
+        # A name, which is looked up when it is connected to.
+        for job in (single.json(), item["job"]):
+            assert user.wait(job["id"])["error"]["code"] in ("refused-url", "unreachable")
+    else:
+        check_problem(single, 400, "bad-request")
+        assert item["status"] == 400
+
+
+def test_a_batch_that_is_a_bomb(user: User) -> None:
+    deep = '{"items": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    wide = '{"items": [' + ",".join(["0"] * 1_000_000) + "]}"
+    huge = '{"items": ["' + "x" * 5_000_000 + '"]}'
+    for body in (deep, wide, huge):
+        answer = user.http.post("/v1/batches", content=body, headers={"Content-Type": "application/json"})
+        check_problem(answer, 400, "bad-request")
+    many = {"source_url": "https://example.com/", **{f"x{number}": number for number in range(1000)}}
+    (item,) = user.http.post("/v1/batches", json={"items": [many]}).json()["items"]
+    assert item["status"] == 400
+
+
+def test_somebody_elses_batch_and_key(user: User, owner: User) -> None:
+    items, once = [{"source_url": "https://nobody.invalid/x.mp4"}], {"Idempotency-Key": uuid.uuid4().hex}
+    theirs = owner.http.post("/v1/batches", json={"items": items}, headers=once).json()
+    mine = user.http.post("/v1/batches", json={"items": items}, headers=once).json()
+    assert mine["id"] != theirs["id"]
+    assert user.http.get("/v1/jobs", params={"batch": theirs["id"]}).json()["items"] == []
+
+
 # Addresses and names
 
 INJECTIONS = [

@@ -62,7 +62,7 @@ def test_a_form_brings_video_and_options(user: User, video: Path) -> None:
 
 
 def test_curl_sends_a_form_with_options_after_the_file(user: User, video: Path) -> None:
-    status, _ = curl(user, "-F", f"file=@{video};filename=Übung.mp4", "-F", "channels=1", "-F", "note=not an option")
+    status, _ = curl(user, "-F", f"file=@{video};filename=Übung.mp4", "-F", "channels=1")
 
     assert status == 202
     jobs = user.http.get("/v1/jobs").json()["items"]
@@ -76,9 +76,9 @@ def test_curl_sends_a_form_with_options_after_the_file(user: User, video: Path) 
         b"",
         b"no form",
         PART + b"never ends",
-        b'--x\r\nContent-Disposition: form-data; name="video"\r\n\r\nanother field\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nanother field\r\n--x--\r\n',
         PART + b"one\r\n" + PART + b"two\r\n--x--\r\n",
-        PART + b'one\r\n--x\r\nContent-Disposition: form-data; name="note"\r\n\r\n' + b"a" * 5000 + b"\r\n--x--\r\n",
+        PART + b'one\r\n--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n' + b"a" * 5000 + b"\r\n--x--\r\n",
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xff\xfe"\r\nX: \xff\r\n\r\n\r\n--y',
     ],
     ids=["empty", "no form", "cut off", "no file", "two files", "long field", "no text"],
@@ -86,6 +86,18 @@ def test_curl_sends_a_form_with_options_after_the_file(user: User, video: Path) 
 def test_a_form_that_is_not_sound_leaves_nothing_behind(audiolift: Audiolift, user: User, body: bytes) -> None:
     check_problem(user.http.post("/v1/jobs", content=body, headers=FORM), 400, "bad-request")
 
+    assert user.http.get("/v1/jobs").json()["items"] == []
+
+
+@pytest.mark.parametrize("name", ["note", "qualty"])
+def test_what_is_no_option_is_refused_by_name_in_form_and_query(user: User, video: Path, name: str) -> None:
+    with video.open("rb") as file:
+        in_form = user.http.post("/v1/jobs", data={name: "1"}, files={"file": file})
+    in_query = user.http.post("/v1/jobs", params={name: "1"}, content=b"x", headers=VIDEO)
+
+    for response in (in_form, in_query):
+        assert f"`{name}`" in check_problem(response, 400, "bad-option")["detail"]
+    assert f"`{name}`" in check_problem(user.http.get("/v1/jobs", params={name: "1"}), 400, "bad-request")["detail"]
     assert user.http.get("/v1/jobs").json()["items"] == []
 
 

@@ -24,7 +24,8 @@ from functions.shared.jobs import claims, leases, names, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs as table
-from functions.upload.submitted import fetch_for, on_submitted
+from functions.upload.fetching import fetch_for
+from functions.upload.submitted import on_submitted
 from tests.patience import eventually
 from tests.unit import rows
 from tests.unit.sink import Sink
@@ -189,18 +190,11 @@ def test_a_url_that_cannot_be_had_fails_the_job_and_says_why(sink: Sink) -> None
 
 
 @pytest.mark.usefixtures("owner", "store")
-def test_a_server_that_is_down_leaves_the_job_for_the_next_delivery_until_the_tries_are_used_up(
-    sink: Sink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAX_ATTEMPTS", "2")
-    on_submitted(submitted())
-    job_id = the_job().id
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            fetch_for(job_id)
-    fetch_for(job_id)
-    assert (the_job().state, the_job().error_code) == ("failed", "unreachable")
-    assert sink.received[-1].type == "dev.audiolift.conversion.failed.v1"
+@pytest.mark.parametrize(("data", "named"), [({"qualty": 1}, "'qualty'"), ({"options": {"qualty": 1}}, "`qualty`")])
+def test_what_is_nothing_that_can_be_asked_for_is_named_in_the_refusal(data: dict[str, Any], named: str) -> None:
+    with pytest.raises(EventError, match=named):
+        on_submitted(submitted(**data))
+    assert ids() == []
 
 
 @pytest.mark.usefixtures("owner", "store")

@@ -81,16 +81,33 @@ def test_a_form_without_a_file_is_refused(body: bytes) -> None:
     assert caught.value.code == "bad-request"
 
 
-def test_a_form_with_another_field_only_says_which_one_is_missing() -> None:
+def test_a_form_without_the_video_says_which_field_is_missing() -> None:
     with pytest.raises(Problem, match="no field `file`"):
+        taken(request(form(part("quality", b"1")), FORM, []))
+    with pytest.raises(Problem, match="the field `file`, not `video`"):
         taken(request(form(part("video", b"x", "a.mp4")), FORM, []))
+
+
+@pytest.mark.parametrize("name", ["note", "qualty", "Quality", "filename", ""])
+def test_a_field_that_is_no_option_is_refused_by_name_before_the_video_comes(name: str) -> None:
+    video = request(form(part(name, b"1"), part("file", b"x" * 10**6, "a.mp4")), FORM, [1000] * 1000)
+    written: list[bytes] = []
+    with pytest.raises(Problem, match=f"`{name}` is no option") as caught:
+        take(video, written.append)
+    assert (caught.value.code, written) == ("bad-option", [])
+
+
+def test_an_option_that_comes_twice_is_refused() -> None:
+    twice = form(part("file", b"x", "a.mp4"), part("quality", b""), part("quality", b"1"))
+    with pytest.raises(Problem, match="Send one `quality`"):
+        taken(request(twice, FORM, []))
 
 
 @pytest.mark.parametrize(
     "body",
     [
         [("file", b"x", "a"), ("file", b"y", "b")],
-        [("note", b"x" * 2000, None)],
+        [("title", b"x" * 2000, None)],
         [(f"n{number}", b"x", None) for number in range(40)],
         [("file", b"x", "a"), ("quality", b"11", None)],
         [("file", b"x", "a"), ("quality", b"1", None), ("bitrate", b"128", None)],

@@ -23,7 +23,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 
 # Options that leave the samples as they are; any other one makes MP3 frames be encoded again.
 _HARMLESS = {
-    *("track", "tracks", "language", "timeline", "partial", "cover", "chapters", "tags", "id3v1"),
+    *("track", "tracks", "language", "timeline", "partial", "cover", "chapters", "tags", "id3v1", "deduplicate"),
     *("title", "artist", "album", "genre", "date", "comment"),
 }
 _TAGS = (

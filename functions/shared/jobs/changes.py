@@ -8,14 +8,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import ConversionFailed
+from events.catalogue import ConversionFailed, EventType, VideoSubmitted, VideoUploaded
 from functions.shared import outbox, settings, unwanted
+from functions.shared.jobs import names
 from functions.shared.jobs.states import TO_CONVERT, State
 from functions.shared.options import longest_seconds
 from functions.shared.reasons import Failure
 from functions.shared.tables import checkpoints, job_events, jobs, now
 
-__all__ = ["OPEN", "drop_checkpoint", "end", "expiry", "fail", "lease_end", "move", "unconverted", "unfetched"]
+__all__ = [
+    "OPEN",
+    "asking_for",
+    "drop_checkpoint",
+    "end",
+    "expiry",
+    "fail",
+    "lease_end",
+    "move",
+    "unconverted",
+    "unfetched",
+]
 
 _BY_URL = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_not(None))
 # It can fail without somebody's claim. A request that brings a video fails by itself.
@@ -44,12 +56,13 @@ def fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: 
 
 
 def end(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
-    """As `move`, to a state in which nobody works on the job: without a lease, and without half an MP3."""
-    chosen = connection.execute(sa.select(jobs.c.options).where(jobs.c.id == job_id)).scalar()
-    values |= {"lease_until": None, "expires_at": expiry(chosen or {})}
+    """As `move`, to a state in which nobody works on the job: without a lease, half an MP3, or half a video."""
+    before = connection.execute(sa.select(jobs.c.options, jobs.c.fetched).where(jobs.c.id == job_id)).one_or_none()
+    values |= {"lease_until": None, "fetched": None, "expires_at": expiry(before.options if before else {})}
     ended = move(connection, job_id, *conditions, **values)
     if ended:
         drop_checkpoint(connection, job_id)
+        unwanted.note(connection, names.fetched_of(before))
     return ended
 
 
@@ -72,6 +85,13 @@ def unfetched() -> sa.ColumnElement[bool]:
     """Waiting for its video to be fetched: not begun, or left behind."""
     free = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
     return sa.and_(_BY_URL, free)
+
+
+def asking_for(row: Any) -> EventType:
+    """The event that has somebody work on the job of this row."""
+    if row.video_bytes is None:
+        return VideoSubmitted(row.source_url, row.filename, row.options)
+    return VideoUploaded(row.id, row.filename, row.video_bytes)
 
 
 def lease_end() -> datetime:

@@ -48,6 +48,8 @@ class Claim:
     source_url: str
     video: str
     attempts: int = 1
+    # What was fetched of its video before (fetches.py).
+    fetched: dict[str, Any] | None = None
     since: datetime = field(default_factory=now, compare=False)
 
     @property
@@ -148,7 +150,7 @@ def _claim(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement
 
 def _claim_of(row: Any, video: str) -> Claim:
     url = row.source_url or ""
-    return Claim(row.id, row.state, row.fencing_token, row.filename, row.options, url, video, row.attempts)
+    return Claim(row.id, row.state, row.fencing_token, row.filename, row.options, url, video, row.attempts, row.fetched)
 
 
 @database.transactional

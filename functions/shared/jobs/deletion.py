@@ -59,4 +59,5 @@ def _delete(connection: sa.Connection, job_id: str, by: Actor) -> bool:
 def _files(job: Any) -> list[str | None]:
     """Also what may not be there: a claim that was alive may have just stored its MP3, or its video."""
     mine = (job.id, job.fencing_token)
-    return [names.video_of(job), names.video(*mine), job.audio, names.audio(*mine), *(job.parts or ())]
+    videos = (names.video_of(job), names.video(*mine), *names.fetched_of(job))
+    return [*videos, job.audio, names.audio(*mine), *(job.parts or ())]

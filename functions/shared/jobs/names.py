@@ -10,7 +10,18 @@ from typing import Any
 
 from functions.shared.jobs.states import State
 
-__all__ = ["audio", "audio_of", "old_video", "owner_of", "part", "piece", "submitted_id", "video", "video_of"]
+__all__ = [
+    "audio",
+    "audio_of",
+    "fetched_of",
+    "old_video",
+    "owner_of",
+    "part",
+    "piece",
+    "submitted_id",
+    "video",
+    "video_of",
+]
 
 _NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
 
@@ -48,6 +59,11 @@ def part(job_id: str, token: int, number: int) -> str:
 def piece(job_id: str, token: int, start: int) -> str:
     """The bytes from `start` on of a resumable upload, as the request with this token has brought them."""
     return f"piece/{job_id}.{token}.{start}"
+
+
+def fetched_of(job: Any) -> tuple[str, ...]:
+    """What was fetched so far of the video of a row of jobs, by URL."""
+    return tuple(piece["blob"] for piece in (job.fetched or {}).get("pieces", ()))
 
 
 def owner_of(name: str) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import AudioCreated, EventType, VideoSubmitted, VideoUploaded
+from events.catalogue import AudioCreated, VideoUploaded
 from events.errors import SpeakingError
 from functions.shared import audit, database, job_warnings, outbox, quotas, unwanted
 from functions.shared.audit import SWEEP
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs import changes, deletion, names
-from functions.shared.jobs.changes import drop_checkpoint, end, move, unconverted, unfetched
+from functions.shared.jobs.changes import asking_for, drop_checkpoint, end, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import KEPT, LIVE, RETRYABLE, State
 from functions.shared.reasons import Failure
@@ -60,20 +60,37 @@ class OverMinutes(SpeakingError):
 
 
 @database.transactional
-def queue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
+def queue(
+    connection: sa.Connection,
+    held: Claim,
+    filename: str,
+    options: dict[str, Any],
+    size_bytes: int,
+    sha256: str | None = None,
+) -> str:
     """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
 
+    `sha256` is the hex digest of the video, if it is known.
     Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
     quotas.lock(connection, _owner(connection, held.job_id))
-    return enqueue(connection, held, filename, options, size_bytes)
+    return enqueue(connection, held, filename, options, size_bytes, sha256)
 
 
-def enqueue(connection: sa.Connection, held: Claim, filename: str, options: dict[str, Any], size_bytes: int) -> str:
+def enqueue(
+    connection: sa.Connection,
+    held: Claim,
+    filename: str,
+    options: dict[str, Any],
+    size_bytes: int,
+    sha256: str | None = None,
+) -> str:
     """As `queue`, in the caller's transaction, which has taken quotas.lock for the owner."""
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
-    begins = {"attempts": 0, "progress": 0.0, "lease_until": None}
-    if not move(connection, held.job_id, held.held(), state=State.QUEUED, **begins, **arrived):
+    # What is to come is the progress of the conversion.
+    begins = {"attempts": 0, "lease_until": None, "progress": 0.0, "fetched": None}
+    known = {**arrived, "video_sha256": sha256, **begins}
+    if not move(connection, held.job_id, held.held(), state=State.QUEUED, **known):
         raise ClaimLost(held.job_id)
     quotas.check_bytes(connection, _owner(connection, held.job_id))
     return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
@@ -100,7 +117,7 @@ def postpone(connection: sa.Connection, held: Claim) -> str:
         raise ClaimLost(held.job_id)
     charge(connection, held)
     row = connection.execute(jobs.select().where(jobs.c.id == held.job_id)).one()
-    return outbox.add(connection, held.job_id, held.token, _asking_for(row))
+    return outbox.add(connection, held.job_id, held.token, asking_for(row))
 
 
 @database.transactional
@@ -234,7 +251,7 @@ def _expire(connection: sa.Connection, job_id: str, *over: sa.ColumnElement[bool
 
 def _retry(connection: sa.Connection, job_id: str, ended: sa.ColumnElement[bool], **values: Any) -> str | None:
     state = sa.case((jobs.c.video_bytes.is_(None), State.RECEIVING), else_=State.QUEUED)
-    told = dict.fromkeys(("error_code", "error_detail", "warnings"))
+    told = dict.fromkeys(("error_code", "error_detail", "warnings", "fetched", "reserved_bytes"))
     again = {"attempts": 0, "fencing_token": jobs.c.fencing_token + 1, "kept_video_bytes": None, **told, **values}
     # What came in a request, and was cancelled meanwhile, is nowhere to be had.
     to_be_had = sa.or_(jobs.c.video_bytes.is_not(None), jobs.c.source_url.is_not(None))
@@ -243,7 +260,7 @@ def _retry(connection: sa.Connection, job_id: str, ended: sa.ColumnElement[bool]
     # It may have been made with other options, by a release that left it when the job ended.
     drop_checkpoint(connection, job_id)
     row = connection.execute(jobs.select().where(jobs.c.id == job_id)).one()
-    return outbox.add(connection, job_id, row.fencing_token, _asking_for(row))
+    return outbox.add(connection, job_id, row.fencing_token, asking_for(row))
 
 
 def _owner(connection: sa.Connection, job_id: str) -> str:
@@ -252,10 +269,3 @@ def _owner(connection: sa.Connection, job_id: str) -> str:
     if owner is None:
         raise ClaimLost(job_id)
     return str(owner)
-
-
-def _asking_for(row: Any) -> EventType:
-    """The event that has somebody work on a job."""
-    if row.video_bytes is None:
-        return VideoSubmitted(row.source_url, row.filename, row.options)
-    return VideoUploaded(row.id, row.filename, row.video_bytes)

@@ -13,7 +13,7 @@ from alembic import op
 from functions.shared.tables import Instant
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # What is deleted by age is found by it.

@@ -1,0 +1,105 @@
+"""The same video with the same options again: its owner gets a copy of the MP3 that is there, at once.
+
+A copy, so that each job has a life of its own: deleting one, or its end, leaves the other's file. Only what the owner
+has counts: whether somebody else has a file is nobody's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import sqlalchemy as sa
+
+from events.catalogue import AudioCreated
+from functions.shared import blobs, database, outbox, quotas, unwanted
+from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
+from functions.shared.jobs import leases, transitions
+from functions.shared.jobs.changes import expiry, move
+from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.states import State
+from functions.shared.options import DEDUPLICATE
+from functions.shared.problems import Unavailable
+from functions.shared.quotas import OverQuota
+from functions.shared.tables import jobs, now
+
+__all__ = ["take_in"]
+
+# What makes no other MP3.
+_NO_MATTER = {DEDUPLICATE, "keep_days", "keep_video"}
+# Of so many jobs with the same video, the newest are looked at.
+MOST = 100
+_SAME = ("audio_type", "audio_bytes", "audio_sha256", "duration_seconds", "warnings", "audio_tracks")
+
+
+def take_in(held: Claim, filename: str, options: dict[str, Any], size_bytes: int, sha256: str) -> str:
+    """As transitions.queue, now that the claim's video is stored; or receiving → done, if an MP3 of it is there.
+
+    `sha256` is the hex digest of the video. Returns: the event's id. Raises: ClaimLost, OverQuota, Unavailable.
+    """
+    arrived = {"filename": filename, "options": options, "video_bytes": size_bytes, "video_sha256": sha256}
+    twin = _twin(held.job_id, arrived) if options.get(DEDUPLICATE) else None
+    if twin is None or not _copied(held, twin):
+        return transitions.queue(held, filename, options, size_bytes, sha256)
+    try:
+        event_id = _finish(held, arrived, twin)
+    except (ClaimLost, OverQuota):
+        # Not after any other error: what became of the commit may be unknown.
+        _delete(held.audio)
+        raise
+    unwanted.delete_of(held.job_id)
+    return event_id
+
+
+def _twin(job_id: str, arrived: Mapping[str, Any]) -> Any:
+    """The row of a job whose MP3 will do, or None."""
+    owner = sa.select(jobs.c.user_id).where(jobs.c.id == job_id).scalar_subquery()
+    done = (jobs.c.user_id == owner, jobs.c.video_sha256 == arrived["video_sha256"], jobs.c.state == State.DONE)
+    newest = jobs.select().where(*done, jobs.c.expires_at > now()).order_by(jobs.c.created_at.desc()).limit(MOST)
+    with database.reading() as connection:
+        found = connection.execute(newest).all()
+    return next((row for row in found if _asked(row._asdict()) == _asked(arrived)), None)
+
+
+def _asked(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What the bytes of the MP3 depend on, but for the video. The names in a zip begin with that of the video."""
+    named = {"filename": job["filename"]} if job["options"].get("chapters") == "split" else {}
+    return {name: value for name, value in job["options"].items() if name not in _NO_MATTER} | named
+
+
+def _copied(held: Claim, twin: Any) -> bool:
+    """Whether the MP3 was there, whole, until it was copied."""
+    store = blobs.store()
+    # A long one takes a while.
+    with suppress(NoSuchBlob, DamagedBlob), leases.heartbeat(held) as check, store.writing(held.audio) as writer:
+        for data in store.read(twin.audio, 0, twin.audio_bytes):
+            check()
+            writer.write(data)
+        if writer.sha256() != twin.audio_sha256:
+            raise DamagedBlob(twin.audio)
+        return True
+    return False
+
+
+@database.transactional
+def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twin: Any) -> str:
+    owner = connection.execute(sa.select(jobs.c.user_id).where(jobs.c.id == held.job_id)).scalar()
+    quotas.lock(connection, str(owner))
+    same = {name: twin._mapping[name] for name in _SAME}
+    keeps_video = bool(arrived["options"].get("keep_video"))
+    ends = {"progress": 1.0, "lease_until": None, "expires_at": expiry(arrived["options"]), "fetched": None}
+    ends["kept_video_bytes"] = arrived["video_bytes"] if keeps_video else None
+    values = {**arrived, **same, **ends, "video": held.video, "audio": held.audio}
+    if not move(connection, held.job_id, held.held(), state=State.DONE, **values):
+        raise ClaimLost(held.job_id)
+    quotas.check_bytes(connection, str(owner))
+    unwanted.note(connection, [None if keeps_video else held.video])
+    event = AudioCreated(held.job_id, arrived["filename"], twin.audio_bytes, twin.duration_seconds)
+    return outbox.add(connection, held.job_id, held.token, event)
+
+
+def _delete(name: str) -> None:
+    # What is left when a store is away, sweep deletes.
+    with suppress(Unavailable):
+        blobs.store().delete(name)
