@@ -23,7 +23,8 @@ import pytest
 from events.catalogue import ConversionFailed, VideoSubmitted, VideoUploaded
 from functions.shared import audit, database, quotas
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import deletion, names, transitions
+from functions.shared.jobs import deletion, transitions
+from functions.shared.jobs import names as blob_names
 from functions.shared.jobs.states import State
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as outbox_table
@@ -245,7 +246,7 @@ def test_a_kill_costs_no_more_than_the_piece_that_was_begun(
     small = "from functions.upload import video_pieces; video_pieces.PIECE_BYTES = 100_000; " + FETCH
 
     def has(wanted: int) -> bool:
-        return len(names.fetched_of(rows.read(job_id))) >= wanted
+        return len(blob_names.fetched_of(rows.read(job_id))) >= wanted
 
     for wanted in (1, 2):
         origin.stall(150_000, over)
@@ -253,7 +254,7 @@ def test_a_kill_costs_no_more_than_the_piece_that_was_begun(
         eventually(partial(has, wanted), "a piece more")
         victim.send_signal(signal.SIGKILL)
         victim.wait(PATIENCE)
-    there = names.fetched_of(rows.read(job_id))
+    there = blob_names.fetched_of(rows.read(job_id))
     over.set()
     fetch_for(job_id)
     job = rows.read(job_id)
