@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,6 +25,9 @@ GRACE_SECONDS = 3.0
 # loop, while nobody else has one; a client that sends more is answered these, and asks again for the rest by another
 # connection, as any client that sends ahead must be able to (RFC 9112, section 9.3.2).
 MAX_WAITING = 16
+# What all connections hold of bodies that nobody has read yet, beside what is waiting in the kernel and comes at once.
+# A few connections have more than they ever need; of a thousand, each has little.
+HELD_BYTES, MIN_HELD_BYTES, MAX_READ_BYTES = 16 * 1024 * 1024, 16 * 1024, 256 * 1024
 
 
 class _Malformed(Exception):
@@ -54,6 +58,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
+        if self._share() < MAX_READ_BYTES:
+            # The kernel doubles it (socket(7)), and no more than that comes at once.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._share() // 2)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self._crowd.waits(self)
 
@@ -106,6 +113,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._pending_bytes = 0
         self.body_bytes += len(body)
         super().on_body(body)
+        if len(self.cycle.body) > self._share():
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """All of the request is there."""
@@ -150,6 +159,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_later(GRACE_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+    def _share(self) -> int:
+        """How many bytes of a body this connection may hold, of what all may."""
+        return max(MIN_HELD_BYTES, HELD_BYTES // max(1, len(self.connections)))
 
     def _refuse(self, problem: Problem) -> None:
         """Take nothing more. Requests that were whole before are answered; nothing else is after that."""

@@ -13,9 +13,11 @@ from functions.upload.threads import blocking
 
 __all__ = ["Disconnected", "Sink", "pause_seconds", "pieces"]
 
-# What all uploads hold on the event loop, at most twice: one batch is written while the next one comes.
-BUFFER_BYTES = 32 * 1024 * 1024
+# What all uploads hold on the event loop; a few of them twice: one batch is written while the next one comes.
+BUFFER_BYTES = 16 * 1024 * 1024
 MAX_BATCH_BYTES, MIN_BATCH_BYTES = 1024 * 1024, 16 * 1024
+# Where a batch is smaller than that, there are so many uploads that the next one is not read before it is written.
+AHEAD_BYTES = 128 * 1024
 # Of a slow client, a batch is written after so long.
 BATCH_SECONDS = 1.0
 
@@ -82,6 +84,8 @@ class Sink:
             self._size += len(data)
         if self._size >= _share() or time.monotonic() - self._began >= BATCH_SECONDS:
             await self._begin()
+        if _share() < AHEAD_BYTES:
+            await self._settled()
 
     async def end(self) -> None:
         """Return when all that was taken is written."""

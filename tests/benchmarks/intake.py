@@ -140,7 +140,7 @@ async def slow(function: Function, clients: int, seconds: int) -> tuple[int, int
 
 async def _trickle(function: Function, seconds: int, number: int) -> tuple[int, bool]:
     # Not all in one moment.
-    await asyncio.sleep(number / 200)
+    await asyncio.sleep(number / 100)
     reader, writer = await asyncio.open_connection("127.0.0.1", function.port)
     step, size = BYTES_A_SECOND // STEPS_A_SECOND, BYTES_A_SECOND * seconds
     writer.write(function.head("POST", "/v1/jobs", size, Content_Type="video/mp4"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks import conversion, flood, report, through, throughput, turns
+from functions.shared import database
+from tests.benchmarks import conversion, flood, intake, report, through, throughput, turns
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
 from tests.benchmarks.ours import Ours
@@ -155,3 +157,16 @@ def test_ones_clip_is_timed_behind_anothers(tmp_path: Path) -> None:
     assert turn.seconds > 0
     assert turn.alone > 0
     assert turns.rows(turn).count("\n") == 3
+
+
+def test_fast_and_slow_uploads_are_taken_in_by_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    video = tmp_path / "video"
+    video.write_bytes(bytes(20_000_000))
+    with intake.serving(tmp_path) as function:
+        assert intake.straight(function.blobs, video) > 0
+        assert min(intake.fast(function, video, resumable=way) for way in (True, False)) > 0
+        assert asyncio.run(intake.slow(function, 100, 2)) == (100 * 2 * intake.BYTES_A_SECOND, 100)
+        assert max(function.rss()) < 150_000_000
+    database.engine().dispose()
+    database.engine.cache_clear()

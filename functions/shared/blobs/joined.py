@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from functions.shared.blobs.interface import Piece, Reader
 
@@ -50,7 +51,12 @@ class JoinedReader:
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
         """As Reader.fetch."""
         spans = [span for start, length in ranges for span in self._pieces.spans(start, start + length)]
-        return b"".join([self._reader(name).fetch([(start, stop - start)]) for name, start, stop in spans])
+        return b"".join(
+            [
+                self._reader(name).fetch([(start, stop - start) for _, start, stop in here])
+                for name, here in groupby(spans, itemgetter(0))
+            ]
+        )
 
     def close(self) -> None:
         """Close the pieces that are open."""
