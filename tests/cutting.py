@@ -1,77 +1,100 @@
-"""A TCP proxy that cuts connections off after some bytes, as a bad network does."""
+"""A proxy that cuts connections at random: what is sent through it seldom gets through at once."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-__all__ = ["Cutting", "cutting"]
+__all__ = ["CuttingProxy"]
 
-_PIECE = 16 * 1024
+PIECE = 16 * 1024
 
 
-class Cutting:
-    """`cuts` connections are cut off, each after up to `longest` bytes from the client; `sent` counts all of these."""
+class CuttingProxy:
+    """Passes TCP connections on to `url`, and cuts each once it has carried so many bytes towards it: some of `bounds`.
 
-    def __init__(self, target: str, seed: int, cuts: int, longest: int) -> None:
-        parts = urlsplit(target)
-        self._to, self._random = (parts.hostname or "", parts.port or 80), random.Random(seed)
-        self.cuts, self._longest, self.sent = cuts, longest, 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+    It cuts `cuts` of them, then it lets everything through. It waits for `pause` seconds after every 16 KiB.
+    `url` is the proxy's own, `cut` how many it has cut so far, `sent` how many bytes went towards `url`. Use it as a
+    context.
+    """
 
-    def close(self) -> None:
-        """Take no further connection."""
-        self._socket.close()
+    def __init__(self, url: str, cuts: int, bounds: tuple[int, int], seed: int, pause: float = 0) -> None:
+        place = urlsplit(url)
+        self._upstream = (place.hostname or "", place.port or 80)
+        self._random = random.Random(seed)
+        self._bounds, self._left, self.cut, self.sent = bounds, cuts, 0, 0
+        self._pause = pause
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def _serve(self) -> None:
-        while True:
+    def __enter__(self) -> CuttingProxy:
+        self._thread.start()
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # The transports' last callbacks.
+        await asyncio.sleep(0.1)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # What is left at the end of a test ends.
+        with suppress(OSError, asyncio.CancelledError):
+            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
             try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+                await self._both(reader, up_writer, up_reader, writer)
+            finally:
+                # Aborted, a connection is reset, and what is on its way is lost.
+                up_writer.transport.abort()
+        writer.transport.abort()
 
-    def _relay(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._to) as server:
-            threading.Thread(target=_pump, args=(server, client), daemon=True).start()
-            left = self._random.randrange(1, self._longest) if self.cuts > 0 else None
-            for piece in _pieces(client):
-                self.sent += len(piece)
-                if left is not None and (left := left - len(piece)) < 0:
-                    self.cuts -= 1
-                    return
-                server.sendall(piece)
+    async def _both(
+        self,
+        reader: asyncio.StreamReader,
+        up_writer: asyncio.StreamWriter,
+        up_reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        limit = self._random.randint(*self._bounds) if self._left else None
+        there = asyncio.create_task(self._pass_on(reader, up_writer, limit, counts=True))
+        back = asyncio.create_task(self._pass_on(up_reader, writer, None))
+        done, _ = await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        if not (there in done and there.result()):
+            await asyncio.wait((there, back), timeout=5)
+        there.cancel()
+        back.cancel()
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        for piece in _pieces(source):
-            sink.sendall(piece)
-    except OSError:
-        pass
-    finally:
-        sink.close()
-
-
-def _pieces(source: socket.socket) -> Iterator[bytes]:
-    try:
-        while piece := source.recv(_PIECE):
-            yield piece
-    except OSError:
-        return
-
-
-@contextmanager
-def cutting(target: str, seed: int = 1, cuts: int = 5, longest: int = 400_000) -> Iterator[Cutting]:
-    """A proxy before `target`, closed afterwards."""
-    proxy = Cutting(target, seed, cuts, longest)
-    try:
-        yield proxy
-    finally:
-        proxy.close()
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, *, counts: bool = False
+    ) -> bool:
+        """Returns: whether it was cut."""
+        carried = 0
+        with suppress(OSError):
+            while data := await reader.read(PIECE):
+                carried += len(data)
+                self.sent += len(data) * counts
+                if limit is not None and carried > limit and self._left:
+                    self._left -= 1
+                    self.cut += 1
+                    return True
+                writer.write(data)
+                await writer.drain()
+                await asyncio.sleep(self._pause)
+            if writer.can_write_eof():
+                writer.write_eof()
+        return False

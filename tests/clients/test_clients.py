@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from functions.shared.blobs.directory import DirectoryBlobs
-from tests.clients.cutting import CuttingProxy
+from tests.cutting import CuttingProxy
 from tests.e2e.inside import function_processes, job_row, rows
 from tests.patience import PATIENCE, eventually
 from tests.provision import need

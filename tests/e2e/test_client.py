@@ -15,7 +15,7 @@ import av
 import pytest
 
 from tests import media
-from tests.cutting import cutting
+from tests.cutting import CuttingProxy
 from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, Audiolift, User
 
@@ -80,7 +80,7 @@ def test_only_the_sound_is_sent_and_the_mp3_is_the_same(
     audiolift: Audiolift, user: User, terminal: Terminal, talk: Path, tmp_path: Path
 ) -> None:
     sizes = {}
-    with cutting(audiolift.url, cuts=0) as network:
+    with CuttingProxy(audiolift.url, 0, (1, 1), seed=1) as network:
         terminal.login(network.url, user)
         for name, words in (("sound", ()), ("whole", ("--whole",))):
             before = network.sent
@@ -102,11 +102,11 @@ def sound_bytes(video: Path) -> int:
 def test_a_network_that_is_cut_costs_no_byte_that_arrived(
     audiolift: Audiolift, user: User, terminal: Terminal, talk: Path, tmp_path: Path
 ) -> None:
-    with cutting(audiolift.url, cuts=0) as network:
+    # Larger than any request but those that bring the video.
+    with CuttingProxy(audiolift.url, 6, (30_000, 400_000), seed=1) as network:
         terminal.login(network.url, user)
-        network.cuts = 6
         done = terminal.run("convert", talk, "--out", tmp_path, "--whole", "--json")
-        assert network.cuts <= 0
+        assert network.cut == 6
         assert network.sent < 2 * talk.stat().st_size
 
     assert done.returncode == 0, done.stderr
