@@ -55,6 +55,8 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
+    # Services that are configured, of which there are none here.
+    "PUT /v1/me/notifications": [positive_data_acceptance],
     "GET /v1/me/notices": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/webhooks/{webhook_id}/deliveries": [positive_data_acceptance, negative_data_rejection],
     # A public address, and no more than twenty of them.
