@@ -64,12 +64,14 @@ def change_notifications(_request: Request, user_id: str, body: Preferences) -> 
     access=Access.LINK,
     takes=(UNSUBSCRIPTION,),
     answers={200: Success("A page with a button.", {}, ("text/html",))},
+    problems=("not-found",),
 )
 def ask_to_unsubscribe(_request: Request, unsubscription: str) -> Response:
     """A page that asks whether you want no more mails of this kind.
 
     It changes nothing.
     """
+    preferences.check_unsubscription(unsubscription)
     return Response(PAGE, media_type="text/html")
 
 

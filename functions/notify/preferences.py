@@ -15,7 +15,16 @@ from functions.shared.tables import notice_preferences as table
 from functions.shared.tables import users
 from functions.shared.visible import one_line
 
-__all__ = ["change", "language_of", "read", "services_of", "unsubscribe", "unsubscribe_token", "wants_mail"]
+__all__ = [
+    "change",
+    "check_unsubscription",
+    "language_of",
+    "read",
+    "services_of",
+    "unsubscribe",
+    "unsubscribe_token",
+    "wants_mail",
+]
 
 ALGORITHM = "HS256"
 # Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
@@ -61,6 +70,11 @@ def unsubscribe_token(user_id: str, kind: str) -> str:
     """What lets whoever has the mail end mails of its kind, and nothing else, while LINK_SECRET is the same."""
     secret = settings.required("LINK_SECRET")
     return jwt.encode({"sub": user_id, "kind": kind}, secret, ALGORITHM, headers={"typ": TOKEN_TYPE})
+
+
+def check_unsubscription(token: str) -> None:
+    """Raises: Problem (404) when a token is not one of ours."""
+    _subject(token)
 
 
 def unsubscribe(token: str) -> None:

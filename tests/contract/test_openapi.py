@@ -60,6 +60,8 @@ LOOSE: dict[str, list[CheckFunction]] = {
     # Which headers go together, and that the version is one of them, is said by the protocol.
     "POST /v1/uploads": [*_LOOSEST],
     **{f"{each} /v1/uploads/{{upload_id}}": [*_LOOSEST] for each in ("HEAD", "PATCH", "DELETE")},
+    # Services that are configured, of which there are none here.
+    "PUT /v1/me/notifications": [positive_data_acceptance],
     "GET /v1/me/notices": [positive_data_acceptance, negative_data_rejection],
     "GET /v1/webhooks/{webhook_id}/deliveries": [positive_data_acceptance, negative_data_rejection],
     # A public address, and no more than twenty of them.

@@ -17,7 +17,7 @@ from functions.notify.channels import Notice, Refused, mail
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
-from functions.shared.routing import Routes
+from functions.shared.routing import Routes, loggable
 from functions.shared.watch import UNWATCHED
 from functions.shared.web import answer
 from tests.unit import rows
@@ -80,6 +80,11 @@ def test_a_function_that_fails_does_not_log_the_link(error: Exception, caplog: p
 def check(caplog: pytest.LogCaptureFixture) -> None:
     assert "/v1/files/" in caplog.text
     assert LINK not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/v1/files/", "//v1/files/", "/v1/unsubscribe/"])
+def test_no_log_has_what_a_link_in_a_mail_ends_with(path: str) -> None:
+    assert loggable(path + LINK) == f"{path}…"
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_a_server_that_says_when_is_not_asked_before(origin: Origin) -> None:
     [
         ("0", 0, 0),
         ("120", 120, 120),
-        (formatdate(time.time() + 10_000, usegmt=True), 9000, 10_000),
+        pytest.param(formatdate(time.time() + 10_000, usegmt=True), 9000, 10_000, id="in some hours"),
         (formatdate(1000, usegmt=True), 0, 0),
         ("9" * 5000, 10**8, 10**9),
         ("soon", 0, 0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import preferences, texts
@@ -36,7 +35,8 @@ class Service(Channel):
     def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Send the text of the mail. Whether one that went wrong has arrived all the same, apprise does not say."""
         # It takes as long to import as the rest of a cold start, and few have it configured.
-        apprise = import_module("apprise")
+        import apprise
+
         service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
         if not service.add(endpoint.address):
             raise NeedsOperator(f"apprise does not take the URL of {endpoint.key} in NOTICE_SERVICES")
