@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.openapi import document
+from functions.shared.jobs.states import ENDED, State
 
 __all__ = ["PATH", "written"]
 
@@ -22,6 +23,7 @@ What an answer may lack is None; a field that this release does not know is left
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -35,8 +37,15 @@ def written() -> str:
     """The module, as it ought to be."""
     schemas = document()["components"]["schemas"]
     names = sorted(_with_referred(schemas))
-    listed = "".join(f"    {json.dumps(name)},\n" for name in names)
-    return HEAD + f"__all__ = [\n{listed}]\n" + "".join(_class(name, schemas) for name in names)
+    listed = "".join(f"    {json.dumps(name)},\n" for name in ("ENDED", *sorted([*names, "State"])))
+    return HEAD + f"__all__ = [\n{listed}]\n" + _states() + "".join(_class(name, schemas) for name in names)
+
+
+def _states() -> str:
+    members = "".join(f'    {state.name} = "{state}"\n' for state in State)
+    ended = ", ".join(f"State.{state.name}" for state in State if state in ENDED)
+    about = '    """The states of a job that this release knows."""\n\n'
+    return f"\n\nclass State(StrEnum):\n{about}{members}\n\n# In these nothing more happens by itself.\nENDED = ({ended})\n"
 
 
 def _with_referred(schemas: dict[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from functions.shared.table_types import ID as _ID
 from functions.shared.table_types import SERIAL as _SERIAL
 from functions.shared.table_types import Instant, metadata, now
 from functions.shared.table_types import table as _table
+from functions.shared.upload_tables import batches, upload_pieces, uploads
 
 __all__ = [
     "Instant",
@@ -172,27 +173,6 @@ jobs = _table(
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
 )
 
-# The job's id is the upload's. It is complete when offset_bytes is size_bytes, which may be stated late.
-uploads = _table(
-    "uploads",
-    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("size_bytes", sa.BigInteger),
-    sa.Column("offset_bytes", sa.BigInteger, nullable=False),
-    sa.Column("metadata", sa.Text, nullable=False),
-    sa.Column("concat", sa.Text, nullable=False),
-    # Null once it is complete.
-    sa.Column("expires_at", Instant, index=True),
-)
-
-# What has arrived of an upload: blobs, each with the bytes from start_bytes on.
-upload_pieces = _table(
-    "upload_pieces",
-    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("start_bytes", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("name", sa.String(128), nullable=False, index=True),
-)
-
 # Signed links that owners have made; what opens the file is signed, and not here.
 links = _table(
     "links",
@@ -200,18 +180,6 @@ links = _table(
     sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False, index=True),
-)
-
-batches = _table(
-    "batches",
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("idempotency_key", sa.String(255)),
-    sa.Column("fingerprint", _ID, nullable=False),
-    # For each item its job's id, or its problem details.
-    sa.Column("results", sa.JSON, nullable=False),
-    sa.Column("created_at", Instant, nullable=False, index=True),
-    sa.UniqueConstraint("user_id", "idempotency_key"),
 )
 
 quotas = _table(

@@ -15,6 +15,7 @@ from functions.shared import blobs, database, quotas, settings
 from functions.shared.blobs import Piece
 from functions.shared.jobs import rollouts, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.shared.tables import jobs, upload_pieces
@@ -91,7 +92,7 @@ def _complete(connection: sa.Connection, user_id: str, parts: Sequence[str]) -> 
         if upload.concat != PARTIAL:
             raise Problem("bad-request", f"{part} was not begun as a part: send Upload-Concat: partial.")
         if not upload.has_all:
-            raise Problem("wrong-state", f"{part} is not complete.", state="receiving")
+            raise Problem("wrong-state", f"{part} is not complete.", state=State.RECEIVING)
         query = sa.select(upload_pieces).where(upload_pieces.c.job_id == part).order_by(upload_pieces.c.start_bytes)
         found += [Piece(row.name, row.size_bytes) for row in connection.execute(query)]
     if sum(piece.size_bytes for piece in found) > settings.number("MAX_UPLOAD_BYTES"):

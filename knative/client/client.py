@@ -15,7 +15,7 @@ from . import calls
 from .calls import Call
 from .credentials import Session
 from .errors import AudioliftError, Refused, SignInNeeded, Unreachable
-from .models import Job, Problem, Token
+from .models import ENDED, Job, Problem, Token
 
 __all__ = ["AsyncAudiolift", "Audiolift"]
 
@@ -24,7 +24,6 @@ T = TypeVar("T")
 TIMEOUT = httpx.Timeout(30, read=90)
 # Refused for now, without any effect.
 PASSING = (429, 502, 503, 504)
-ENDED = ("done", "failed", "cancelled", "expired")
 NEWS_SECONDS = 20
 # As many jobs as the API gives at once.
 PAGE = 100

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from . import calls, sound, transfers
 from .client import Audiolift
 from .errors import Refused
-from .models import Job
+from .models import Job, State
 from .records import Record, Records
 
 __all__ = ["Outcome", "Seen", "Wish", "convert"]
 
 # Told all the time: the step, how much of it is done (0 to 1), and what else is worth knowing.
 Seen = Callable[[str, float, str], object]
-_STEPS = {"queued": "waiting for its turn"}
+_STEPS = {State.QUEUED.value: "waiting for its turn"}
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def convert(client: Audiolift, wish: Wish, records: Records, seen: Seen) -> Outc
     place = records.place(client.session.url, wish.video, {**wish.options, "": str(wish.whole)})
     record = _prepared(wish, place, seen)
     job = _job(client, wish, record, place)
-    if job.state == "receiving":
+    if job.state == State.RECEIVING:
         _send(client, job.id, record, seen)
     job = client.wait(job.id, lambda now: seen(_STEPS.get(now.state, now.state), now.progress, ""))
-    if job.state == "done":
+    if job.state == State.DONE:
         seen("fetching", 0.0, "")
         size = job.size_bytes or 1
         transfers.download(client, job.id, wish.mp3, lambda came: seen("fetching", came / size, ""))
@@ -107,7 +107,7 @@ def _send(client: Audiolift, job_id: str, record: Record, seen: Seen) -> None:
 
 
 def _outcome(wish: Wish, job: Job) -> Outcome:
-    if job.state == "done":
+    if job.state == State.DONE:
         return Outcome(str(wish.video), str(wish.mp3), job.id, " ".join(each.text for each in job.warnings))
     error = job.error
     return Outcome(

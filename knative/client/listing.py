@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from . import calls
-from .client import ENDED, Audiolift
-from .models import Job
+from .client import Audiolift
+from .models import ENDED, Job, State
 from .showing import job_line, table
 
 __all__ = ["jobs", "keys", "watch"]
@@ -42,7 +42,7 @@ def watch(connect: Connect, job_ids: tuple[str, ...], as_json: bool) -> None:
     with connect() as client:
         ids = job_ids or [job.id for job in client.jobs(None, 1000) if job.state not in ENDED]
         ends = [client.wait(job_id, lambda job: _show(job, as_json)).state for job_id in ids]
-    sys.exit(0 if all(state == "done" for state in ends) else 1)
+    sys.exit(0 if all(state == State.DONE for state in ends) else 1)
 
 
 @click.group()

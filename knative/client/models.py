@@ -5,11 +5,13 @@ What an answer may lack is None; a field that this release does not know is left
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 
 __all__ = [
+    "ENDED",
     "Account",
     "ApiKey",
     "ApiKeyList",
@@ -22,9 +24,26 @@ __all__ = [
     "Problem",
     "Quotas",
     "Remark",
+    "State",
     "Token",
     "Usage",
 ]
+
+
+class State(StrEnum):
+    """The states of a job that this release knows."""
+
+    RECEIVING = "receiving"
+    QUEUED = "queued"
+    CONVERTING = "converting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+# In these nothing more happens by itself.
+ENDED = (State.DONE, State.FAILED, State.CANCELLED, State.EXPIRED)
 
 
 class Account(Struct, kw_only=True):

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from .converting import Outcome, Seen
-from .models import Job
+from .models import Job, State
 
 __all__ = ["Bars", "job_line", "line", "table"]
 
@@ -58,7 +58,7 @@ def line(outcome: Outcome) -> str:
 
 def job_line(job: Job) -> str:
     """A job in a line."""
-    state = f"{job.state} {job.progress:.0%}" if job.state in ("receiving", "converting") else job.state
+    state = f"{job.state} {job.progress:.0%}" if job.state in (State.RECEIVING, State.CONVERTING) else job.state
     return f"{job.id}  {state:15}  {_printable(job.filename)}" + (f"  ({job.error.title})" if job.error else "")
 
 
