@@ -45,7 +45,8 @@ def _states() -> str:
     members = "".join(f'    {state.name} = "{state}"\n' for state in State)
     ended = ", ".join(f"State.{state.name}" for state in State if state in ENDED)
     about = '    """The states of a job that this release knows."""\n\n'
-    return f"\n\nclass State(StrEnum):\n{about}{members}\n\n# In these nothing more happens by itself.\nENDED = ({ended})\n"
+    enum = f"\n\nclass State(StrEnum):\n{about}{members}"
+    return f"{enum}\n\n# In these nothing more happens by itself.\nENDED = ({ended})\n"
 
 
 def _with_referred(schemas: dict[str, Any]) -> set[str]:
