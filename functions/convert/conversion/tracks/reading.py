@@ -21,6 +21,7 @@ from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
 from functions.convert.conversion.tracks.doubled import once
 from functions.convert.conversion.tracks.following import followed
+from functions.convert.conversion.tracks.stitched import frames_alone
 from functions.convert.conversion.tracks.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
@@ -76,7 +77,8 @@ class TrackReader(TrackFile):
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
-        return once(followed(self.file, self._container, self.stream, self._packets_of))
+        found = once(followed(self.file, self._container, self.stream, self._packets_of))
+        return frames_alone(found) if self.format == "mp3" and self._track.codec == "mp3" else found
 
     def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         self.is_cut = False
