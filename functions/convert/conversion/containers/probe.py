@@ -149,21 +149,27 @@ def _may_be_more(stream: AudioStream) -> bool:
 
 
 def probe(container: InputContainer) -> Media:
-    """What is in a container. Raises: Failure (no-audio, encrypted)."""
+    """What is in a container. Raises: Failure (no-audio, encrypted, truncated)."""
     tags = {name.lower(): value for name, value in container.metadata.items()}
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
     streams = container.streams.audio
     protected = protected_tracks(file, len(streams))
     tracks = tuple(_track(position, stream, file, protected[position]) for position, stream in enumerate(streams))
+    if tracks and all(track.encrypted for track in tracks):
+        raise Failure("encrypted")
+    if "mp4" in container.format.name and not any(map(_is_usable, tracks)) and ending(file).broken_off:
+        raise Failure("truncated", "no-index")
     if not tracks:
         raise Failure("encrypted" if is_scrambled(file) else "no-audio")
-    if all(track.encrypted for track in tracks):
-        raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     listed = chapters.complete(file, tuple(_chapters(container)), seconds)
     cut_off = _is_much_cut_off(container, file)
     return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), cut_off)
+
+
+def _is_usable(track: Track) -> bool:
+    return bool(track.codec) and not track.empty
 
 
 def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
-from functions.convert.conversion.containers.tails import is_chained
+from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
 from functions.convert.conversion.marks import Decoded, Mark, with_next
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
@@ -91,7 +91,8 @@ class TrackReader(TrackFile):
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            self.is_cut = True
+            # FFmpeg's demuxer knows no end of a GXF, and fails there.
+            self.is_cut = self.format != "gxf" or not has_gxf_end(self.file)
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.

@@ -7,6 +7,7 @@ have all bytes of the file in order, so that they can be cut anew from there on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -42,7 +43,7 @@ def _is_trimmed_at_its_end(packet: Packet[AudioStream]) -> bool:
 
 def _like(packet: Packet[AudioStream], data: bytes, pts: int | None, duration: int) -> Packet[AudioStream]:
     """A packet of the same stream with other data, at another time."""
-    made: Packet[AudioStream] = Packet(data)
+    made = cast("Packet[AudioStream]", Packet(data))
     made.stream, made.time_base = packet.stream, packet.time_base
     made.pts = made.dts = pts
     made.duration = duration
