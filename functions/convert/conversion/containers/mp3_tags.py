@@ -6,7 +6,7 @@ import re
 
 from functions.convert.conversion.mpeg.frames import Header
 
-__all__ = ["ID3_HEAD", "MARKS", "first_tag", "id3_size", "is_info_frame"]
+__all__ = ["ID3_HEAD", "first_tag", "id3_size", "is_info_frame", "may_be_more_than_a_frame"]
 
 ID3_HEAD = 10
 _ID3V1, _ID3V1_SIZE = b"TAG", 128
@@ -18,8 +18,8 @@ _TAG = re.compile(rb"ID3[\x02-\x04][\x00-\x0f].[\x00-\x7f]{4}|APETAGEX", re.DOTA
 # Names of header frames: Xing's, LAME's for a constant bitrate, Fraunhofer's.
 _INFO = (b"Xing", b"Info")
 _VBRI, _VBRI_AT = b"VBRI", 4 + 32
-# What a piece of data has in it, if there is a tag or a header frame in it; or only looks so.
-MARKS = re.compile(rb"\ATAG|ID3[\x02-\x04]|APETAGEX|Xing|Info|VBRI")
+# Where the name in a header frame is, in whatever version and mode, with a checksum or without one.
+_INFO_PLACES, _INFO_NAMES = slice(13, 42), re.compile(rb"Xing|Info|VBRI")
 
 
 def id3_size(head: bytes) -> int:
@@ -52,6 +52,12 @@ def _ape(data: bytes, at: int) -> tuple[int, int]:
     flags = int.from_bytes(data[at + 20 : at + 24], "little")
     stop = at + _APE_HEAD
     return (at, stop + size) if flags & _APE_IS_HEADER else (max(stop - size, 0), stop)
+
+
+def may_be_more_than_a_frame(data: bytes) -> bool:
+    """Whether what FFmpeg took for a frame may have a tag in it, or be a header frame. It is asked of each."""
+    looks_tagged = b"ID3" in data or b"APETAGEX" in data or data.startswith(_ID3V1)
+    return looks_tagged or _INFO_NAMES.search(data[_INFO_PLACES]) is not None
 
 
 def is_info_frame(frame: bytes, head: Header) -> bool:

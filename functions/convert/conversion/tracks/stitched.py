@@ -12,7 +12,11 @@ from typing import cast
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.containers.mp3_tags import MARKS, first_tag, is_info_frame
+from functions.convert.conversion.containers.mp3_tags import (
+    first_tag,
+    is_info_frame,
+    may_be_more_than_a_frame,
+)
 from functions.convert.conversion.marks import with_next
 from functions.convert.conversion.mpeg.frames import Header, header
 from functions.convert.errors import FrameError
@@ -64,7 +68,7 @@ class _Cutter:
         packet = None
         for packet in packets:
             data = bytes(packet)
-            if self._rest or self._tag or MARKS.search(data):
+            if self._rest or self._tag or may_be_more_than_a_frame(data):
                 self._pts = packet.pts if self._pts is None else self._pts
                 self._rest += data
                 yield from self._pieces(packet)
