@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from functions import gateway
+from functions.convert.conversion.containers import probe as probe_module
 from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.media import Chapter
 from functions.shared.reasons import Failure
@@ -212,3 +215,26 @@ def test_little_is_read_of_an_mp4(directory: Path) -> None:
     file = file_of(path)
     probe(opened(file))
     assert file.bytes_read < 600_000
+
+
+PAGE = Path(gateway.__path__[0]) / "page" / "sound"
+
+
+def numbers(script: str, names: str) -> list[float]:
+    """The numbers of a declaration of several names in a script of the page."""
+    found = re.search(rf"const \[{names}\] = \[([\d_., ]+)\];", (PAGE / script).read_text())
+    assert found, "the names are others now: this test has to know them"
+    return [float(number.replace("_", "")) for number in found[1].split(",")]
+
+
+def test_the_page_counts_on_less_probing_than_convert_does() -> None:
+    """Of a video of which only the sound is sent, convert has to find in it what it would find in the whole.
+
+    FFmpeg's own limits are 5 MB and 5 seconds (its options probesize and analyzeduration).
+    """
+    of_mp4, further = numbers("mp4.js", "PROBED, PROBED_FURTHER")
+    seconds, of_matroska = numbers("matroska.js", "PROBED_SECONDS, PROBED")
+    # An MP4 is probed with what lies around its samples.
+    assert of_mp4 + 16 * 1024 < probe_module._PROBED_OF_MP4
+    assert max(further, of_matroska) < 5_000_000
+    assert seconds < 5

@@ -60,6 +60,8 @@ OPEN_ENDED = {
 SINGLE = {
     "a.mxf": (*PICTURE, *TONE, "-c:v", "mpeg2video", "-ar", "48000", "-c:a", "pcm_s16le"),
     "a.sox": TONE,
+    "a.rm": (*TONE, "-c:a", "ac3"),
+    "a.adx": TONE,
     "a.swf": (*PICTURE, *TONE, "-c:v", "flv", "-c:a", "libmp3lame"),
 }
 

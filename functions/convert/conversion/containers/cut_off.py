@@ -159,7 +159,32 @@ def _sox(file: RangeFile, head: bytes) -> Ending:
 
 def _swf(file: RangeFile, head: bytes) -> Ending:
     """A Flash film that is not compressed states its length in bytes after its name and version."""
-    return Ending(max(int.from_bytes(head[4:8], "little") - file.size, 0))
+    stated = int.from_bytes(head[4:8], "little")
+    if stated == tails.SWF_UNKNOWN:
+        return Ending(unmarked=not tails.ends_as_swf(file))
+    return Ending(max(stated - file.size, 0))
+
+
+def _gxf(file: RangeFile, head: bytes) -> Ending:
+    return Ending(broken_off=not tails.has_gxf_end(file))
+
+
+def _voc(file: RangeFile, head: bytes) -> Ending:
+    missing, marked = tails.voc_end(file, int.from_bytes(head[20:22], "little"))
+    return Ending(missing, unmarked=not marked)
+
+
+def _mmf(file: RangeFile, head: bytes) -> Ending:
+    """A ringtone of Yamaha's: one chunk with all others in it, whose length comes after its name."""
+    return Ending(max(8 + int.from_bytes(head[4:8], "big") - file.size, 0))
+
+
+def _rm(file: RangeFile, head: bytes) -> Ending:
+    return Ending(max(tails.rm_stop(file) - file.size, 0))
+
+
+def _adx(file: RangeFile, head: bytes) -> Ending:
+    return Ending(max(tails.adx_stop(head) - file.size, 0))
 
 
 def _wtv(file: RangeFile, head: bytes) -> Ending:
@@ -179,5 +204,10 @@ _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {
     tails.NUT: _nut,
     b".SoX": _sox,
     b"FWS": _swf,
+    tails.GXF: _gxf,
+    b"Creative Voice File\x1a": _voc,
+    b"MMMD": _mmf,
+    b".RMF": _rm,
+    b"\x80\0": _adx,
     _WTV: _wtv,
 }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from functions.convert.conversion.containers.mp3_tags import ID3_HEAD, id3_size
 from functions.convert.conversion.mpeg.frames import Header, header
 from functions.convert.conversion.source import RangeFile
 from functions.convert.errors import FrameError
@@ -21,7 +22,6 @@ _ANY = re.compile(
     rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x00-\x0b\x10-\x1b\x20-\x2b\x30-\x3b\x40-\x4b\x50-\x5b\x60-\x6b\x70-\x7b"
     rb"\x80-\x8b\x90-\x9b\xa0-\xab\xb0-\xbb\xc0-\xcb\xd0-\xdb\xe0-\xeb]"
 )
-_ID3_HEAD = 10
 _FRAMES, _BYTES = 1, 2
 
 
@@ -101,11 +101,6 @@ def stated_by_header(file: RangeFile) -> Stated | None:
 
 
 def after_id3(file: RangeFile) -> int:
-    """Where an ID3v2 tag ends (ID3v2.4 structure, 3.1: a size of four times seven bits); 0 where there is none."""
-    head = file.peek(0, _ID3_HEAD)
-    if head[:3] != b"ID3" or len(head) < _ID3_HEAD:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return _ID3_HEAD + size + (_ID3_HEAD if head[5] & 0x10 else 0)
+    """Where an ID3v2 tag at the beginning ends; 0 where there is none."""
+    head = file.peek(0, ID3_HEAD)
+    return id3_size(head) if head[:3] == b"ID3" and len(head) == ID3_HEAD else 0

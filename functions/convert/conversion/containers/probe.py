@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 from functions.convert.conversion.containers import chapters, ebml
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS
+from functions.convert.conversion.containers.beginnings import begins_at, lost_its_beginning
 from functions.convert.conversion.containers.boxes import next_file
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
@@ -45,8 +46,23 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
     """The container in `file`, from its first byte on, if it is of a kind that is accepted.
 
     Sound that begins late is `searched` for, if need be through the whole file.
-    Raises: Failure (empty, not-media, refused-format, truncated, encrypted).
+    Raises: Failure (empty, not-media, refused-format, truncated, damaged, encrypted).
     """
+    try:
+        return _opened(file, searched)
+    except av.error.FFmpegError as error:
+        if is_cut_off(file):
+            raise Failure("truncated", "no-index") from error
+        if (start := begins_at(file)) is None:
+            return _opened_otherwise(file, error)
+        file.become([(start, file.size)])
+    try:
+        return _opened(file, searched)
+    except av.error.FFmpegError as error:
+        raise Failure("truncated" if is_cut_off(file) else "damaged") from error
+
+
+def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
     file.seek(0)
@@ -56,23 +72,23 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
         file.end_once(next_file)
     if understates(file):
         options["ignore_length"] = "1"
-    try:
-        container = _open(file, options)
-        if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
-            file.seek(0)
-            container = _open(file, _GUARDS)
-        if container.format.name == "mp3" and sound_between_titles(file):
-            return _opened_mp3(file)
-        return _searched(file, container) if searched else container
-    except MemoryError:
-        raise
-    except av.error.ArgumentError as error:
+    container = _open(file, options)
+    if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
+        file.seek(0)
+        container = _open(file, _GUARDS)
+    if container.format.name == "mp3" and sound_between_titles(file):
+        return _opened_mp3(file)
+    return _searched(file, container) if searched else container
+
+
+def _opened_otherwise(file: RangeFile, error: av.error.FFmpegError) -> InputContainer:
+    """What FFmpeg does not know as it is. Raises: Failure."""
+    if isinstance(error, av.error.ArgumentError):
         # What FFmpeg knows, and the white list does not.
         raise Failure("not-media" if is_text(file) else "refused-format") from error
-    except av.error.FFmpegError as error:
-        if is_cut_off(file):
-            raise Failure("truncated", "no-index") from error
-        return _opened_mp3(file)
+    if lost_its_beginning(file):
+        raise Failure("damaged") from error
+    return _opened_mp3(file)
 
 
 def _leave_tag(file: RangeFile) -> bytes:
@@ -133,21 +149,27 @@ def _may_be_more(stream: AudioStream) -> bool:
 
 
 def probe(container: InputContainer) -> Media:
-    """What is in a container. Raises: Failure (no-audio, encrypted)."""
+    """What is in a container. Raises: Failure (no-audio, encrypted, truncated)."""
     tags = {name.lower(): value for name, value in container.metadata.items()}
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
     streams = container.streams.audio
     protected = protected_tracks(file, len(streams))
     tracks = tuple(_track(position, stream, file, protected[position]) for position, stream in enumerate(streams))
+    if tracks and all(track.encrypted for track in tracks):
+        raise Failure("encrypted")
+    if "mp4" in container.format.name and not any(map(_is_usable, tracks)) and ending(file).broken_off:
+        raise Failure("truncated", "no-index")
     if not tracks:
         raise Failure("encrypted" if is_scrambled(file) else "no-audio")
-    if all(track.encrypted for track in tracks):
-        raise Failure("encrypted")
     seconds = container.duration / av.time_base if container.duration else None
     listed = chapters.complete(file, tuple(_chapters(container)), seconds)
     cut_off = _is_much_cut_off(container, file)
     return Media(container.format.name, seconds, tracks, tags, listed, _cover(container), cut_off)
+
+
+def _is_usable(track: Track) -> bool:
+    return bool(track.codec) and not track.empty
 
 
 def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:

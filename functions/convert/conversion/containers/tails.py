@@ -9,15 +9,20 @@ from functions.convert.conversion.source import RangeFile
 
 __all__ = [
     "ASF",
+    "GXF",
     "MXF",
     "NUT",
     "RIFF_UNKNOWN_FROM",
+    "SWF_UNKNOWN",
     "W64",
+    "adx_stop",
     "asf_size",
     "caf_stop",
+    "ends_as_swf",
     "ends_in_a_packet",
     "ends_with_a_tag",
     "has_avi_index",
+    "has_gxf_end",
     "has_nut_index",
     "is_chained",
     "is_ts",
@@ -25,9 +30,11 @@ __all__ = [
     "ogg_end",
     "riff_chunks",
     "riff_stop",
+    "rm_stop",
     "sox_stop",
     "ts_packet",
     "understates",
+    "voc_end",
     "wav_stated",
 ]
 
@@ -48,6 +55,12 @@ MXF, _MXF_KEY, _MXF_FOOTER = bytes.fromhex("060e2b34020501010d0102010102"), 16, 
 # How a NUT begins, and how the index does that is written last.
 NUT, _NUT_INDEX, _NUT_LOOK = b"nut/multimedia container\0", bytes.fromhex("4e58dd672f23e64e"), 1024 * 1024
 _FLV_TAGS = {8, 9, 18}
+# How a packet of a GXF begins, here the first one, a map (SMPTE ST 360, 5.1), and the last one, "end of stream".
+GXF, _GXF_END, _GXF_LOOK = b"\0\0\0\0\1\xbc", b"\0\0\0\0\1\xfb", 64 * 1024
+# What FFmpeg leaves for the length of a Flash film without pictures; and the last two tags of a film.
+SWF_UNKNOWN, _SWF_END = 100 * 1024 * 1024, b"\x40\0\0\0"
+# So many blocks of a VOC are looked at. A sample of ADX has half a byte, and 32 of them two bytes more.
+_MAX_BLOCKS, _ADX_SAMPLES = 64, 32
 _MAX_CHUNKS = 1024
 # A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
 RIFF_UNKNOWN_FROM = 0x7FFF_0000
@@ -132,6 +145,54 @@ def sox_stop(head: bytes) -> int:
     """Where the samples of a SoX file end by its own account, in bytes; 0 where it does not say (soxformat(7))."""
     samples = int.from_bytes(head[8:16], "little")
     return 4 + int.from_bytes(head[4:8], "little") + 4 * samples if samples else 0
+
+
+def has_gxf_end(file: RangeFile) -> bool:
+    """Whether a GXF has the packet that comes last."""
+    return _GXF_END in file.peek(max(file.size - _GXF_LOOK, 0), _GXF_LOOK)
+
+
+def ends_as_swf(file: RangeFile) -> bool:
+    """Whether a Flash film ends with its last frame's tag and its end tag (SWF File Format Specification, 19)."""
+    return file.peek(max(file.size - 4, 0), 4) == _SWF_END
+
+
+def voc_end(file: RangeFile, start: int) -> tuple[int, bool]:
+    """How many bytes a Creative Voice file lacks of one of its first blocks, and whether it has the mark of its end.
+
+    `start` is where the blocks begin: a byte that says of which kind it is, and three for its length. The mark is a
+    block of kind 0 without a length, in which nothing else ends but samples that are 0.
+    """
+    for _ in range(_MAX_BLOCKS):
+        head = file.glance(start, 4)
+        if len(head) < 4 or head[0] == 0:
+            return 0, head[:1] == b"\0"
+        start += 4 + int.from_bytes(head[1:], "little")
+        if start > file.size:
+            return start - file.size, False
+    return 0, file.glance(file.size - 1, 1) == b"\0"
+
+
+def rm_stop(file: RangeFile) -> int:
+    """Where the packets of a RealMedia end by its own account, in bytes; 0 where it does not say."""
+    start = 0
+    for _ in range(_MAX_CHUNKS):
+        head = file.peek(start, 8)
+        size = int.from_bytes(head[4:8], "big")
+        if size < 8 or head[:4] == b"DATA":
+            return start + size if head[:4] == b"DATA" and size > 18 else 0
+        start += size
+    return 0
+
+
+def adx_stop(head: bytes) -> int:
+    """Where the samples of a CRI ADX end by its own account, in bytes; 0 where it is none, or does not say."""
+    start = int.from_bytes(head[2:4], "big")
+    if start < 16 or head[start - 2 : start + 4] != b"(c)CRI":
+        return 0
+    size, channels = head[5], head[7]
+    samples = int.from_bytes(head[12:16], "big")
+    return start + 4 + -(-samples // _ADX_SAMPLES) * size * channels if samples else 0
 
 
 def has_nut_index(file: RangeFile) -> bool:

@@ -27,7 +27,7 @@ _BY_BYTES = {"wav", "w64", "caf", "avi"}
 # What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
 _STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
 # Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
-_STRUCTURED = {_MOV, "ogg"}
+_STRUCTURED = {_MOV, "ogg", "gxf"}
 
 
 def check_outcome(reader: TrackReader, plan: Plan) -> None:

@@ -14,13 +14,14 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
-from functions.convert.conversion.containers.tails import is_chained
+from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
 from functions.convert.conversion.marks import Decoded, Mark, with_next
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
 from functions.convert.conversion.tracks.doubled import once
 from functions.convert.conversion.tracks.following import followed
+from functions.convert.conversion.tracks.stitched import frames_alone
 from functions.convert.conversion.tracks.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
@@ -76,7 +77,8 @@ class TrackReader(TrackFile):
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
-        return once(followed(self.file, self._container, self.stream, self._packets_of))
+        found = once(followed(self.file, self._container, self.stream, self._packets_of))
+        return frames_alone(found) if self.format == "mp3" and self._track.codec == "mp3" else found
 
     def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         self.is_cut = False
@@ -89,7 +91,8 @@ class TrackReader(TrackFile):
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            self.is_cut = True
+            # FFmpeg's demuxer knows no end of a GXF, and fails there.
+            self.is_cut = self.format != "gxf" or not has_gxf_end(self.file)
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         except IndexError:
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
