@@ -23,6 +23,7 @@ from functions.shared.jobs import deletion, names, rollouts, transitions
 from functions.shared.jobs.changes import move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
+from functions.shared.options import DEDUPLICATE
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.shared.tables import jobs, now, upload_pieces, uploads
@@ -147,10 +148,12 @@ def record(connection: sa.Connection, taken: Taken, piece: Piece, offset: int) -
 
 
 @database.transactional
-def finish(connection: sa.Connection, user_id: str, taken: Taken, last: Piece | None, offset: int) -> str:
-    """Count the last piece, if there is one, and queue the job. The video is joined already. Returns: the event's id.
+def finish(
+    connection: sa.Connection, user_id: str, taken: Taken, last: Piece | None, offset: int, sha256: str | None = None
+) -> str:
+    """Count the last piece, if there is one, and queue the job. The video is joined already.
 
-    Raises: ClaimLost, OverQuota.
+    `sha256` is the hex digest of the whole, if it is known. Returns: the event's id. Raises: ClaimLost, OverQuota.
     """
     quotas.lock(connection, user_id)
     if last:
@@ -158,7 +161,10 @@ def finish(connection: sa.Connection, user_id: str, taken: Taken, last: Piece | 
     size = offset + (last.size_bytes if last else 0)
     values = {"offset_bytes": size, "expires_at": None}
     connection.execute(uploads.update().where(uploads.c.job_id == taken.claim.job_id).values(**values))
-    return transitions.enqueue(connection, taken.claim, taken.claim.filename, taken.claim.options, size)
+    claim = taken.claim
+    # Whoever converts looks for the MP3 that is there, unless the digest is known: then somebody has looked.
+    known = None if claim.options.get(DEDUPLICATE) else sha256
+    return transitions.enqueue(connection, claim, claim.filename, claim.options, size, known)
 
 
 def part(connection: sa.Connection, user_id: str, upload_id: str) -> Upload:
