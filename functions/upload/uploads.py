@@ -7,11 +7,10 @@ while it has the newest one. So a client that comes back need not wait for the e
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,7 +39,6 @@ __all__ = [
     "discard",
     "find",
     "finish",
-    "list_pieces",
     "new_id",
     "part",
     "pieces_of",
@@ -170,17 +168,6 @@ def finish(
 def part(connection: sa.Connection, user_id: str, upload_id: str) -> Upload:
     """An upload, locked in a transaction. Raises: Problem (404, 410)."""
     return _upload(_row(connection, user_id, upload_id, locked=True))
-
-
-def list_pieces(connection: sa.Connection, job_id: str, pieces: Sequence[Piece]) -> None:
-    """Note what an upload is made of, from its first byte on."""
-    starts = accumulate((piece.size_bytes for piece in pieces), initial=0)
-    rows = [
-        {"job_id": job_id, "start_bytes": start, "size_bytes": piece.size_bytes, "name": piece.name}
-        for start, piece in zip(starts, pieces, strict=False)
-    ]
-    if rows:
-        connection.execute(upload_pieces.insert(), rows)
 
 
 def delete(by: Actor, upload_id: str) -> None:

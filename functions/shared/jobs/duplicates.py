@@ -9,7 +9,7 @@ owner asks for that, by the first conversion: that has a lease, is delivered aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from events.catalogue import AudioCreated
 from functions.shared import blobs, database, outbox, quotas, unwanted
+from functions.shared.blobs import Piece
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
-from functions.shared.jobs import leases, transitions
+from functions.shared.jobs import joined, leases, transitions
 from functions.shared.jobs.changes import drop_checkpoint, expiry, move
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import State
@@ -36,13 +37,21 @@ MOST = 100
 _SAME = ("audio_type", "audio_bytes", "audio_sha256", "duration_seconds", "warnings", "audio_tracks")
 
 
-def take_in(held: Claim, filename: str, options: dict[str, Any], size_bytes: int, sha256: str) -> str:
+def take_in(
+    held: Claim,
+    filename: str,
+    options: dict[str, Any],
+    size_bytes: int,
+    sha256: str | None,
+    pieces: Sequence[Piece] = (),
+) -> str:
     """As transitions.queue, now that the claim's video is stored; or receiving → done, if an MP3 of it is there.
 
-    `sha256` is the hex digest of the video. Returns: the event's id. Raises: ClaimLost, OverQuota, Unavailable.
+    `sha256` is the hex digest of the video, if it is known. Returns: the event's id.
+    Raises: ClaimLost, OverQuota, Unavailable.
     """
     arrived = {"filename": filename, "options": options, "video_bytes": size_bytes, "video_sha256": sha256}
-    return _ended(held, arrived) or transitions.queue(held, filename, options, size_bytes, sha256)
+    return _ended(held, arrived, pieces) or transitions.queue(held, filename, options, size_bytes, sha256, pieces)
 
 
 def is_unknown(held: Claim) -> bool:
@@ -73,13 +82,14 @@ def finish_known(held: Claim, sha256: str) -> str | None:
     return _ended(held, arrived)
 
 
-def _ended(held: Claim, arrived: dict[str, Any]) -> str | None:
+def _ended(held: Claim, arrived: dict[str, Any], pieces: Sequence[Piece] = ()) -> str | None:
     """The event of a job that is done by the MP3 that there is, or None."""
-    twin = _twin(held.job_id, arrived) if arrived["options"].get(DEDUPLICATE) else None
+    asked = arrived["options"].get(DEDUPLICATE) and arrived["video_sha256"]
+    twin = _twin(held.job_id, arrived) if asked else None
     if twin is None or not _copied(held, twin):
         return None
     try:
-        event_id = _finish(held, arrived, twin)
+        event_id = _finish(held, arrived, twin, pieces)
     except (ClaimLost, OverQuota):
         # Not after any other error: what became of the commit may be unknown.
         _delete(held.audio)
@@ -119,7 +129,7 @@ def _copied(held: Claim, twin: Any) -> bool:
 
 
 @database.transactional
-def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twin: Any) -> str:
+def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twin: Any, pieces: Sequence[Piece]) -> str:
     before = connection.execute(sa.select(jobs.c.user_id, jobs.c.audio).where(jobs.c.id == held.job_id)).one_or_none()
     if before is None:
         raise ClaimLost(held.job_id)
@@ -132,6 +142,7 @@ def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twi
     if not move(connection, held.job_id, held.held(), state=State.DONE, **values):
         raise ClaimLost(held.job_id)
     quotas.check_bytes(connection, before.user_id)
+    joined.list_pieces(connection, held.job_id, pieces)
     _let_go(connection, held, before.audio, keeps_video=keeps_video)
     charge(connection, held)
     event = AudioCreated(held.job_id, arrived["filename"], twin.audio_bytes, twin.duration_seconds)
