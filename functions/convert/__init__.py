@@ -5,4 +5,4 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "checkpoints", "crashes", "engine", "plain")
+    __getattr__ = late(__name__, "checkpoints", "crashes", "engine", "known", "plain")

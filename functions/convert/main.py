@@ -13,7 +13,7 @@ from starlette.responses import Response
 from events.catalogue import VideoUploaded
 from events.codec import decode
 from events.wire import Envelope
-from functions.convert import crashes, engine
+from functions.convert import crashes, engine, known
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
 from functions.shared import blobs, database, outbox, trace, unwanted
@@ -97,6 +97,8 @@ def _convert(claim: claims.Claim) -> None:
 
 def _finish(claim: claims.Claim) -> str:
     try:
+        if event_id := known.finish_known(claim):
+            return event_id
         converted = engine.convert(claim)
     except Unfinished:
         log.info("job %s is resumed by the next delivery", claim.job_id)

@@ -27,15 +27,13 @@ BATCH = 500
 
 def note(connection: sa.Connection, names: Iterable[str | None]) -> None:
     """Note, in the caller's transaction, that the blobs of these names are to be deleted, there or not."""
-    rows = [{"job_id": owner_of(name), "name": name, "since": now()} for name in names if name]
-    if rows:
-        connection.execute(unwanted_blobs.insert(), rows)
+    _insert(connection, [(owner_of(name), name) for name in names if name])
 
 
 def note_pieces(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    """The same of what the videos of jobs were joined of."""
-    mine = sa.select(upload_pieces.c.name).where(upload_pieces.c.job_id.in_(job_ids))
-    note(connection, connection.execute(mine).scalars().all())
+    """The same of what the videos of jobs were joined of: blobs that may have come as those of others."""
+    mine = sa.select(upload_pieces.c.job_id, upload_pieces.c.name).where(upload_pieces.c.job_id.in_(job_ids))
+    _insert(connection, [(row.job_id, row.name) for row in connection.execute(mine)])
 
 
 def forget(connection: sa.Connection, job_id: str) -> None:
@@ -56,6 +54,13 @@ def delete_some() -> int:
     rows = _noted(sa.true())
     _delete(rows)
     return len(rows)
+
+
+def _insert(connection: sa.Connection, noted: Iterable[tuple[str, str]]) -> None:
+    """Note blobs, each with the job that needed it last."""
+    rows = [{"job_id": job_id, "name": name, "since": now()} for job_id, name in noted]
+    if rows:
+        connection.execute(unwanted_blobs.insert(), rows)
 
 
 def _noted(which: sa.ColumnElement[bool]) -> Sequence[Any]:

@@ -111,18 +111,20 @@ class Arrival:
         piece = Piece(self._name(), writer.size_bytes)
         with _deleting(piece.name):
             if self._is_last(piece.size_bytes):
-                self._finish(piece)
+                self._finish(piece, writer.sha256())
             else:
                 self.expires_at = uploads.record(self._taken, piece, self.offset)
         self._pieces += 1
         self.offset += piece.size_bytes
 
-    def _finish(self, last: Piece | None) -> None:
+    def _finish(self, last: Piece | None, sha256: str | None = None) -> None:
+        """Queue the job. `sha256` is that of the last piece."""
         claim = self._taken.claim
         arrived = uploads.pieces_of(claim.job_id)
         blobs.store().join(claim.video, [*arrived, *([last] if last else [])])
         with _deleting(claim.video):
-            self.event_id = uploads.finish(self._user_id, self._taken, last, self.offset)
+            known = sha256 if not arrived else None
+            self.event_id = uploads.finish(self._user_id, self._taken, last, self.offset, known)
         self.expires_at = None
 
     def _name(self) -> str:

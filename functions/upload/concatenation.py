@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from functions.shared import blobs, database, quotas, settings
 from functions.shared.blobs import Piece
-from functions.shared.jobs import rollouts, transitions
+from functions.shared.jobs import joined, rollouts, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
@@ -66,7 +66,7 @@ def _queue(
     kept = {"metadata": upload.metadata, "concat": upload.concat}
     sizes = {"size_bytes": upload.size, "offset_bytes": upload.offset}
     connection.execute(table.insert().values(job_id=upload.job_id, **kept, **sizes))
-    uploads.list_pieces(connection, upload.job_id, pieces)
+    joined.list_pieces(connection, upload.job_id, pieces)
     quotas.admit(connection, user_id)
     return transitions.enqueue(connection, claim, claim.filename, claim.options, upload.offset)
 

@@ -82,7 +82,7 @@ def _fetch(claim: Claim, pieces: VideoPieces) -> str | None:
     before, deadline = pieces.remote.received, time.monotonic() + settings.number("FETCH_TIMEOUT_SECONDS")
     try:
         fetch(claim.source_url, pieces.remote, pieces, deadline)
-        return _queue(claim, pieces, deadline)
+        return _queue(claim, pieces)
     except TimeUp:
         return _resume_later(claim, pieces)
     except HostUnreachable as error:
@@ -92,13 +92,12 @@ def _fetch(claim: Claim, pieces: VideoPieces) -> str | None:
         return None
 
 
-def _queue(claim: Claim, pieces: VideoPieces, deadline: float) -> str:
-    video = pieces.video(deadline)
+def _queue(claim: Claim, pieces: VideoPieces) -> str:
+    video = pieces.video()
     stored = replace(claim, video=video.blob)
     with intake.whole(stored):
-        event_id = duplicates.take_in(stored, claim.filename, claim.options, video.size_bytes, video.sha256)
-    pieces.clear_up(but=video.blob)
-    return event_id
+        what = (claim.filename, claim.options, video.size_bytes, video.sha256)
+        return duplicates.take_in(stored, *what, video.pieces)
 
 
 def _resume_later(claim: Claim, pieces: VideoPieces) -> str:

@@ -77,7 +77,8 @@ def whole(claim: Claim) -> Iterator[None]:
         yield
     except ClaimLost:
         with suppress(Unavailable):
-            blobs.store().delete(claim.video)
+            # What it was joined of may be what another claim goes on with.
+            blobs.store().delete(claim.video, with_pieces=False)
         raise
 
 

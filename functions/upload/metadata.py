@@ -35,11 +35,6 @@ def read(header: str) -> tuple[str, dict[str, Any]]:
     """The video's name, cleaned, and the options. Raises: Problem, by name for what is neither."""
     pairs = parse(header)
     name = next((pairs[key] for key in NAMES if pairs.get(key)), "")
-    if options.DEDUPLICATE in pairs:
-        raise Problem(
-            "bad-option",
-            f"`{options.DEDUPLICATE}`: not of a resumable upload, whose SHA-256 is not known when it ends.",
-        )
     return clean_name(name), options.parse({key: value for key, value in pairs.items() if key not in KNOWN})
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.shared import settings
-from functions.shared.audit import Actor
+from functions.shared import audit, settings
 from functions.shared.middleware.resumable import PATH, VERSION
 from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.operations import Access, Success
@@ -172,8 +171,8 @@ async def terminate_upload(request: Request, user_id: str, upload_id: str) -> Re
     return Response(status_code=204)
 
 
-def _actor(request: Request, user_id: str) -> Actor:
-    return Actor(user_id, request.headers[REQUEST_ID])
+def _actor(request: Request, user_id: str) -> audit.Actor:
+    return audit.Actor(user_id, request.headers[REQUEST_ID])
 
 
 async def _concatenate(user_id: str, named: tuple[str, dict[str, Any]], header: str, concat: str) -> Response:

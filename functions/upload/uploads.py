@@ -7,11 +7,10 @@ while it has the newest one. So a client that comes back need not wait for the e
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +22,7 @@ from functions.shared.jobs import deletion, names, rollouts, transitions
 from functions.shared.jobs.changes import move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
+from functions.shared.options import DEDUPLICATE
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.shared.tables import jobs, now, upload_pieces, uploads
@@ -39,7 +39,6 @@ __all__ = [
     "discard",
     "find",
     "finish",
-    "list_pieces",
     "new_id",
     "part",
     "pieces_of",
@@ -147,10 +146,12 @@ def record(connection: sa.Connection, taken: Taken, piece: Piece, offset: int) -
 
 
 @database.transactional
-def finish(connection: sa.Connection, user_id: str, taken: Taken, last: Piece | None, offset: int) -> str:
-    """Count the last piece, if there is one, and queue the job. The video is joined already. Returns: the event's id.
+def finish(
+    connection: sa.Connection, user_id: str, taken: Taken, last: Piece | None, offset: int, sha256: str | None = None
+) -> str:
+    """Count the last piece, if there is one, and queue the job. The video is joined already.
 
-    Raises: ClaimLost, OverQuota.
+    `sha256` is the hex digest of the whole, if it is known. Returns: the event's id. Raises: ClaimLost, OverQuota.
     """
     quotas.lock(connection, user_id)
     if last:
@@ -158,23 +159,15 @@ def finish(connection: sa.Connection, user_id: str, taken: Taken, last: Piece | 
     size = offset + (last.size_bytes if last else 0)
     values = {"offset_bytes": size, "expires_at": None}
     connection.execute(uploads.update().where(uploads.c.job_id == taken.claim.job_id).values(**values))
-    return transitions.enqueue(connection, taken.claim, taken.claim.filename, taken.claim.options, size)
+    claim = taken.claim
+    # Whoever converts looks for the MP3 that is there, unless the digest is known: then somebody has looked.
+    known = None if claim.options.get(DEDUPLICATE) else sha256
+    return transitions.enqueue(connection, claim, claim.filename, claim.options, size, known)
 
 
 def part(connection: sa.Connection, user_id: str, upload_id: str) -> Upload:
     """An upload, locked in a transaction. Raises: Problem (404, 410)."""
     return _upload(_row(connection, user_id, upload_id, locked=True))
-
-
-def list_pieces(connection: sa.Connection, job_id: str, pieces: Sequence[Piece]) -> None:
-    """Note what an upload is made of, from its first byte on."""
-    starts = accumulate((piece.size_bytes for piece in pieces), initial=0)
-    rows = [
-        {"job_id": job_id, "start_bytes": start, "size_bytes": piece.size_bytes, "name": piece.name}
-        for start, piece in zip(starts, pieces, strict=False)
-    ]
-    if rows:
-        connection.execute(upload_pieces.insert(), rows)
 
 
 def delete(by: Actor, upload_id: str) -> None:

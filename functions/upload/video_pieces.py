@@ -1,24 +1,24 @@
 """Keeps what is fetched of a video, in pieces that outlast a delivery and a kill, and makes one video of them.
 
 A video that comes in one go is written once, under the name that it keeps. Only what is longer than a piece, or broke
-off, has more than one, and these are copied together at the end.
+off, has more than one, and these are joined at the end: nothing is copied.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from functions.shared import blobs, settings
+from functions.shared import blobs, database
 from functions.shared.addresses import HostUnreachable
 from functions.shared.blobs import NoSuchBlob, Writer
-from functions.shared.jobs import fetches, names
+from functions.shared.jobs import fetches, names, rollouts
 from functions.shared.jobs.claims import Claim
 from functions.shared.jobs.fetches import Fetched, Piece
 from functions.shared.problems import Unavailable
-from functions.upload.fetch import Remote, TimeUp
+from functions.upload.fetch import Remote
 
 __all__ = ["Video", "VideoPieces"]
 
@@ -28,11 +28,15 @@ PIECE_BYTES = 128 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Video:
-    """A video as it is stored: the name of its blob, its size in bytes, its hex SHA-256."""
+    """A video as it is stored: the name of its blob, its size in bytes, its hex SHA-256 if that is known.
+
+    `pieces` are what it was joined of, if it was.
+    """
 
     blob: str
     size_bytes: int
-    sha256: str
+    sha256: str | None
+    pieces: tuple[blobs.Piece, ...] = ()
 
 
 class VideoPieces:
@@ -48,6 +52,8 @@ class VideoPieces:
         known = self.fetched
         self.remote = Remote(known.size_bytes, known.length, known.validator, known.restarts, known.whole)
         self._begun: _Unfinished | None = None
+        # Of all that came, if all of it came in this delivery.
+        self._digest = None if known.pieces else hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         """Store the next bytes. Raises: ClaimLost, OverQuota, Unavailable."""
@@ -55,6 +61,8 @@ class VideoPieces:
         if self._begun is None:
             self._begun = _Unfinished(self._next_name())
         self._begun.writer.write(data)
+        if self._digest:
+            self._digest.update(data)
         if self._begun.writer.size_bytes >= PIECE_BYTES and self.remote.resumable:
             fetches.save(self._claim, self.keep(), self.remote.share)
 
@@ -62,7 +70,8 @@ class VideoPieces:
         """Delete all that came."""
         self.discard()
         gone, self.fetched.pieces = self.fetched.pieces, []
-        _delete(gone)
+        self._digest = hashlib.sha256()
+        _delete(piece.blob for piece in gone)
 
     def keep(self) -> Fetched:
         """Make what came since the last piece one of its own, if it can be of use. Returns: what is there."""
@@ -74,20 +83,14 @@ class VideoPieces:
         fetched.restarts, fetched.whole = remote.restarts, remote.whole
         return fetched
 
-    def video(self, deadline: float) -> Video:
-        """The whole video, once all of it came, to be made by `deadline` (time.monotonic).
-
-        Raises: TimeUp when that takes another delivery; HostUnreachable when some of it is lost.
-        """
+    def video(self) -> Video:
+        """The whole video, once all of it came. Raises: HostUnreachable when some of it is lost, Unavailable."""
         if self._begun is None and not self.fetched.pieces:
             self._begun = _Unfinished(self._claim.video)
         self._end_piece()
         first, *others = self.fetched.pieces
         if not others and not first.blob.startswith("part/"):
             return Video(first.blob, first.size_bytes, first.sha256)
-        # It reads and writes all of it.
-        if deadline - time.monotonic() < settings.number("FETCH_TIMEOUT_SECONDS") / 2:
-            raise TimeUp
         return self._joined()
 
     def discard(self) -> None:
@@ -96,10 +99,10 @@ class VideoPieces:
             begun, self._begun = self._begun, None
             begun.discard()
 
-    def clear_up(self, but: str = "") -> None:
-        """Delete the pieces, now that nobody needs them. Never raises: what is left, sweep finds."""
+    def clear_up(self) -> None:
+        """Delete what came, now that nobody needs it. Never raises: what is left, sweep finds."""
         self.discard()
-        _delete(piece for piece in self.fetched.pieces if piece.blob != but)
+        _delete([self._claim.video, *(piece.blob for piece in self.fetched.pieces)])
 
     def _next_name(self) -> str:
         number, length = len(self.fetched.pieces), self.remote.length
@@ -115,20 +118,22 @@ class VideoPieces:
             self.fetched.pieces.append(Piece(begun.name, begun.writer.size_bytes, begun.writer.sha256()))
 
     def _joined(self) -> Video:
-        pieces, name = self.fetched.pieces, self._claim.video
+        pieces = tuple(blobs.Piece(piece.blob, piece.size_bytes) for piece in self.fetched.pieces if piece.size_bytes)
+        name = self._claim.video
+        with database.reading() as connection:
+            rollouts.check_joining(connection)
         try:
             # Before revision 0004, all claims of a job have one name.
-            if name in (piece.blob for piece in pieces):
+            if name in (piece.name for piece in pieces):
                 raise NoSuchBlob(name)
-            with blobs.store().writing(name) as writer:
-                for data in (data for piece in pieces for data in _read(piece)):
-                    self.check()
-                    writer.write(data)
+            _check(pieces)
         except NoSuchBlob as error:
             self.restart()
             self.remote.whole = False
             raise HostUnreachable("a piece of what was fetched is gone; it is fetched anew") from error
-        return Video(name, writer.size_bytes, writer.sha256())
+        blobs.store().join(name, pieces)
+        size = sum(piece.size_bytes for piece in pieces)
+        return Video(name, size, self._digest.hexdigest() if self._digest else None, pieces)
 
 
 class _Discarded(Exception):
@@ -153,11 +158,14 @@ class _Unfinished:
             raise _Discarded
 
 
-def _read(piece: Piece) -> Iterator[bytes]:
-    return blobs.store().read(piece.blob, 0, piece.size_bytes)
-
-
-def _delete(pieces: Iterable[Piece]) -> None:
+def _check(pieces: Iterable[blobs.Piece]) -> None:
+    """Raises: NoSuchBlob unless all of them are there. The sweep of an old release may not have known them."""
     for piece in pieces:
+        if blobs.store().size(piece.name) != piece.size_bytes:
+            raise NoSuchBlob(piece.name)
+
+
+def _delete(gone: Iterable[str]) -> None:
+    for name in gone:
         with suppress(Unavailable):
-            blobs.store().delete(piece.blob)
+            blobs.store().delete(name, with_pieces=False)

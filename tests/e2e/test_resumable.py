@@ -35,6 +35,33 @@ def test_a_video_that_comes_in_two_requests_is_converted_once(audiolift: Audioli
     check_problem(patch(user, upload, len(content), b""), 409, "wrong-state")
 
 
+def test_the_same_video_again_gets_the_mp3_that_is_there(audiolift: Audiolift, user: User, video: Path) -> None:
+    content = video.read_bytes()
+    plain = user.http.post(
+        "/v1/jobs", params={"quality": "6"}, content=content, headers={"Content-Type": "video/mp4"}
+    ).json()["id"]
+    first = user.wait(plain)
+    minutes = used_minutes(user)
+    for at in (len(content) // 3, len(content)):
+        upload = create(user, len(content), content[:at], filename="again.mp4", quality="6", deduplicate="true")
+        if at < len(content):
+            patch(user, upload, at, content[at:])
+        again = user.wait(upload.rpartition("/")[2])
+        assert (again["state"], again["duration_seconds"]) == ("done", first["duration_seconds"])
+        assert user.audio(again) == user.audio(first)
+    # A conversion would have cost some.
+    assert used_minutes(user) == minutes
+    other = create(user, len(content), content, filename="again.mp4", quality="7", deduplicate="true")
+    assert user.audio(user.wait(other.rpartition("/")[2])) != user.audio(first)
+    assert used_minutes(user) > minutes
+
+
+def used_minutes(user: User) -> float:
+    """What conversions of today have cost the user."""
+    used: float = user.http.get("/v1/me").json()["usage"]["minutes_a_day"]
+    return used
+
+
 def create(user: User, size: int | None, body: bytes = b"", headers: dict[str, str] | None = None, **pairs: str) -> str:
     """Begin an upload. Returns: its address."""
     response = post(user, size, body, headers, **pairs)

@@ -21,17 +21,21 @@ from typing import Any
 import pytest
 
 from events.catalogue import ConversionFailed, VideoSubmitted, VideoUploaded
+from functions.convert import known
 from functions.shared import audit, database, quotas
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import deletion, transitions
+from functions.shared.jobs import claims, deletion, rollouts, transitions
 from functions.shared.jobs import names as blob_names
 from functions.shared.jobs.states import State
+from functions.shared.problems import Unavailable
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as outbox_table
+from functions.shared.tables import rollouts as rollouts_table
 from functions.sweep import events, files
 from functions.upload import fetch, video_pieces
 from functions.upload.fetching import fetch_for
 from functions.upload.submitted import open_submitted
+from functions.upload.uploads import pieces_of
 from tests.patience import PATIENCE, eventually
 from tests.unit import rows
 from tests.unit.origin import Origin
@@ -73,6 +77,11 @@ def video_of(store: Blobs, job: Any) -> bytes:
 
 def names(store: Blobs) -> list[str]:
     return [blob.name for blob in store.all()]
+
+
+def listed(job_id: str) -> list[str]:
+    """What the job's video is joined of."""
+    return [piece.name for piece in pieces_of(job_id)]
 
 
 def the_event(job_id: str) -> Any:
@@ -178,7 +187,7 @@ def test_the_next_delivery_goes_on_where_the_one_before_broke_off(sink: Sink, or
     assert origin.asked[-1] == "bytes=150000-"
     assert (job.state, job.video_bytes, job.fetched, job.progress) == (State.QUEUED, len(CONTENT), None, 0.0)
     assert video_of(store, job) == CONTENT
-    assert names(store) == [job.video]
+    assert set(names(store)) == {job.video, *listed(job_id)}
     assert sink.types() == ["video.uploaded"]
 
 
@@ -209,7 +218,7 @@ def test_a_video_that_takes_longer_than_a_delivery_takes_several(
     assert origin.asked[-1] == "bytes=250000-"
     job = rows.read(job_id)
     assert (job.state, video_of(store, job)) == (State.QUEUED, CONTENT)
-    assert names(store) == [job.video]
+    assert set(names(store)) == {job.video, *listed(job_id)}
 
 
 def test_time_that_is_up_for_what_cannot_be_resumed_ends_the_job(
@@ -230,7 +239,97 @@ def test_many_pieces_become_one_video_with_its_own_digest(
     job = rows.read(job_id)
     assert video_of(store, job) == CONTENT
     assert job.video_sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert names(store) == [job.video]
+    assert set(names(store)) == {job.video, *listed(job_id)}
+    assert len(listed(job_id)) > 3
+
+
+def end_by_conversion(job_id: str) -> None:
+    claim = claims.claim(job_id)
+    assert claim
+    transitions.finish(claim, transitions.Audio(1, "0" * 64, 1.0))
+
+
+def end_by_cancelling_and_expiry(job_id: str) -> None:
+    assert transitions.cancel(job_id)
+    rows.change(jobs, jobs.c.id == job_id, expires_at=rows.ago(1))
+    files.expire()
+
+
+def end_by_deletion(job_id: str) -> None:
+    deletion.delete(rows.read(job_id), audit.SWEEP)
+
+
+@pytest.mark.parametrize("end", [end_by_conversion, end_by_cancelling_and_expiry, end_by_deletion])
+def test_what_a_video_is_joined_of_is_kept_and_goes_with_it(
+    sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch, end: Callable[[str], None]
+) -> None:
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", 64 * 1024)
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -60)
+    job_id = job_of(origin.url)
+    fetch_for(job_id)
+    files.delete_orphans()
+    assert video_of(store, rows.read(job_id)) == CONTENT
+    end(job_id)
+    files.delete_unwanted()
+    assert names(store) == []
+
+
+def test_one_that_loses_its_claim_at_the_end_leaves_the_other_its_pieces(
+    sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", 64 * 1024)
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -60)
+    job_id = job_of(origin.url)
+    origin.cut(200_000)
+    away(origin)
+    fetch_for(job_id)
+    join = type(store).join
+
+    def robbed(self: Any, name: str, pieces: Any) -> None:
+        join(self, name, pieces)
+        rows.change(jobs, jobs.c.id == job_id, fencing_token=7)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "join", robbed)
+        fetch_for(job_id)
+    assert rows.read(job_id).state == State.RECEIVING
+    files.delete_orphans()
+    rows.change(jobs, jobs.c.id == job_id, lease_until=rows.ago(1))
+    fetch_for(job_id)
+    assert video_of(store, rows.read(job_id)) == CONTENT
+    files.delete_orphans()
+    assert set(names(store)) == {rows.read(job_id).video, *listed(job_id)}
+
+
+def test_a_convert_that_knows_no_pieces_is_waited_for(
+    sink: Sink, origin: Origin, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_pieces, "PIECE_BYTES", 64 * 1024)
+    job_id = job_of(origin.url)
+    with database.transaction() as connection:
+        connection.execute(rollouts_table.insert().values(name="convert-before-0012", since=now()))
+    with pytest.raises(Unavailable):
+        fetch_for(job_id)
+    assert (rows.read(job_id).state, rows.read(job_id).attempts) == (State.RECEIVING, 0)
+    rollouts.end(rollouts.OLD_CONVERT)
+    fetch_for(job_id)
+    assert video_of(store, rows.read(job_id)) == CONTENT
+
+
+def test_the_digest_of_one_that_took_two_deliveries_is_for_the_conversion_to_find(
+    sink: Sink, origin: Origin, store: Blobs
+) -> None:
+    job_id = job_of(origin.url)
+    origin.cut(100_000)
+    away(origin)
+    fetch_for(job_id)
+    fetch_for(job_id)
+    assert rows.read(job_id).video_sha256 is None
+    rows.change(jobs, jobs.c.id == job_id, options={"deduplicate": True})
+    claim = claims.claim(job_id)
+    assert claim
+    assert known.finish_known(claim) is None
+    assert rows.read(job_id).video_sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
 FETCH = "import sys; from functions.upload.fetching import fetch_for; fetch_for(sys.argv[1])"
@@ -261,7 +360,7 @@ def test_a_kill_costs_no_more_than_the_piece_that_was_begun(
     starts = [int(asked.removeprefix("bytes=").removesuffix("-") or 0) for asked in origin.asked]
     assert starts[0] == 0 < 100_000 <= starts[1] <= 150_000 < starts[1] + 100_000 <= starts[2]
     assert (job.state, job.fencing_token, video_of(store, job)) == (State.QUEUED, 3, CONTENT)
-    assert not set(there) & set(names(store))
+    assert set(there) <= set(listed(job_id)) == set(names(store)) - {job.video}
 
 
 def test_progress_is_shown_while_it_comes_and_that_of_the_conversion_begins_at_nothing(

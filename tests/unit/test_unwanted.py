@@ -44,7 +44,7 @@ def test_what_is_away_for_a_moment_is_asked_once_and_later_again(store: Blobs, m
     job = converting(store)
     asked = []
 
-    def away(_: object, name: str) -> None:
+    def away(_: object, name: str, **_how: bool) -> None:
         asked.append(name)
         raise Unavailable("the store is away")
 
@@ -66,11 +66,11 @@ def test_a_store_that_dies_in_the_middle_loses_nothing_of_the_rest(
     deleted: list[str] = []
     real = type(store).delete
 
-    def dies(self: Any, name: str) -> None:
+    def dies(self: Any, name: str, **how: bool) -> None:
         if deleted:
             raise Unavailable("the store is away")
         deleted.append(name)
-        real(self, name)
+        real(self, name, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(type(store), "delete", dies)
@@ -84,10 +84,10 @@ def test_a_file_that_cannot_be_deleted_holds_no_others_up(store: Blobs, monkeypa
     first, second = converting(store), converting(store)
     real = type(store).delete
 
-    def refuses(self: Any, name: str) -> None:
+    def refuses(self: Any, name: str, **how: bool) -> None:
         if first in name:
             raise ValueError("not this one")
-        real(self, name)
+        real(self, name, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(type(store), "delete", refuses)

@@ -5,4 +5,6 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "claims", "deletion", "duplicates", "fetches", "leases", "rollouts", "transitions")
+    __getattr__ = late(
+        __name__, "claims", "deletion", "duplicates", "fetches", "joined", "leases", "rollouts", "transitions"
+    )

@@ -2,11 +2,14 @@
 
 A copy, so that each job has a life of its own: deleting one, or its end, leaves the other's file. Only what the owner
 has counts: whether somebody else has a file is nobody's business.
+
+The SHA-256 of a video that came in one go is known when it is whole. One that came in pieces is read for it, if its
+owner asks for that, by the first conversion: that has a lease, is delivered again if it dies, and no client waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,17 +17,18 @@ import sqlalchemy as sa
 
 from events.catalogue import AudioCreated
 from functions.shared import blobs, database, outbox, quotas, unwanted
+from functions.shared.blobs import Piece
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
-from functions.shared.jobs import leases, transitions
-from functions.shared.jobs.changes import expiry, move
-from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs import joined, leases, transitions
+from functions.shared.jobs.changes import drop_checkpoint, expiry, move
+from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import State
 from functions.shared.options import DEDUPLICATE
 from functions.shared.problems import Unavailable
 from functions.shared.quotas import OverQuota
 from functions.shared.tables import jobs, now
 
-__all__ = ["take_in"]
+__all__ = ["finish_known", "is_unknown", "record", "take_in"]
 
 # What makes no other MP3.
 _NO_MATTER = {DEDUPLICATE, "keep_days", "keep_video"}
@@ -33,17 +37,59 @@ MOST = 100
 _SAME = ("audio_type", "audio_bytes", "audio_sha256", "duration_seconds", "warnings", "audio_tracks")
 
 
-def take_in(held: Claim, filename: str, options: dict[str, Any], size_bytes: int, sha256: str) -> str:
+def take_in(
+    held: Claim,
+    filename: str,
+    options: dict[str, Any],
+    size_bytes: int,
+    sha256: str | None,
+    pieces: Sequence[Piece] = (),
+) -> str:
     """As transitions.queue, now that the claim's video is stored; or receiving → done, if an MP3 of it is there.
 
-    `sha256` is the hex digest of the video. Returns: the event's id. Raises: ClaimLost, OverQuota, Unavailable.
+    `sha256` is the hex digest of the video, if it is known. Returns: the event's id.
+    Raises: ClaimLost, OverQuota, Unavailable.
     """
     arrived = {"filename": filename, "options": options, "video_bytes": size_bytes, "video_sha256": sha256}
-    twin = _twin(held.job_id, arrived) if options.get(DEDUPLICATE) else None
+    return _ended(held, arrived, pieces) or transitions.queue(held, filename, options, size_bytes, sha256, pieces)
+
+
+def is_unknown(held: Claim) -> bool:
+    """Whether the owner of a job that is converted asks for the MP3 that is there, and nobody has looked for it yet."""
+    if not held.options.get(DEDUPLICATE):
+        return False
+    with database.reading() as connection:
+        query = sa.select(jobs.c.id).where(held.held(), jobs.c.video_sha256.is_(None))
+        return connection.execute(query).one_or_none() is not None
+
+
+@database.transactional
+def record(connection: sa.Connection, held: Claim, sha256: str) -> None:
+    """Note the hex digest of a video; with "", that it is not to be had. Nobody looks again. Raises: ClaimLost."""
+    leases.extend(connection, held, 0.0, video_sha256=sha256)
+
+
+def finish_known(held: Claim, sha256: str) -> str | None:
+    """converting → done, if an MP3 of the video with this hex digest is there.
+
+    Returns: the event's id, or None. Raises: ClaimLost, OverQuota, Unavailable.
+    """
+    with database.reading() as connection:
+        size = connection.execute(sa.select(jobs.c.video_bytes).where(held.held())).scalar()
+    if size is None:
+        raise ClaimLost(held.job_id)
+    arrived = {"filename": held.filename, "options": held.options, "video_bytes": size, "video_sha256": sha256}
+    return _ended(held, arrived)
+
+
+def _ended(held: Claim, arrived: dict[str, Any], pieces: Sequence[Piece] = ()) -> str | None:
+    """The event of a job that is done by the MP3 that there is, or None."""
+    asked = arrived["options"].get(DEDUPLICATE) and arrived["video_sha256"]
+    twin = _twin(held.job_id, arrived) if asked else None
     if twin is None or not _copied(held, twin):
-        return transitions.queue(held, filename, options, size_bytes, sha256)
+        return None
     try:
-        event_id = _finish(held, arrived, twin)
+        event_id = _finish(held, arrived, twin, pieces)
     except (ClaimLost, OverQuota):
         # Not after any other error: what became of the commit may be unknown.
         _delete(held.audio)
@@ -83,9 +129,11 @@ def _copied(held: Claim, twin: Any) -> bool:
 
 
 @database.transactional
-def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twin: Any) -> str:
-    owner = connection.execute(sa.select(jobs.c.user_id).where(jobs.c.id == held.job_id)).scalar()
-    quotas.lock(connection, str(owner))
+def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twin: Any, pieces: Sequence[Piece]) -> str:
+    before = connection.execute(sa.select(jobs.c.user_id, jobs.c.audio).where(jobs.c.id == held.job_id)).one_or_none()
+    if before is None:
+        raise ClaimLost(held.job_id)
+    quotas.lock(connection, before.user_id)
     same = {name: twin._mapping[name] for name in _SAME}
     keeps_video = bool(arrived["options"].get("keep_video"))
     ends = {"progress": 1.0, "lease_until": None, "expires_at": expiry(arrived["options"]), "fetched": None}
@@ -93,10 +141,20 @@ def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twi
     values = {**arrived, **same, **ends, "video": held.video, "audio": held.audio}
     if not move(connection, held.job_id, held.held(), state=State.DONE, **values):
         raise ClaimLost(held.job_id)
-    quotas.check_bytes(connection, str(owner))
-    unwanted.note(connection, [None if keeps_video else held.video])
+    quotas.check_bytes(connection, before.user_id)
+    joined.list_pieces(connection, held.job_id, pieces)
+    _let_go(connection, held, before.audio, keeps_video=keeps_video)
+    charge(connection, held)
     event = AudioCreated(held.job_id, arrived["filename"], twin.audio_bytes, twin.duration_seconds)
     return outbox.add(connection, held.job_id, held.token, event)
+
+
+def _let_go(connection: sa.Connection, held: Claim, audio: str | None, *, keeps_video: bool) -> None:
+    """Nobody needs what there was of an MP3 any more, nor, unless it is kept, the video."""
+    drop_checkpoint(connection, held.job_id)
+    unwanted.note(connection, [audio, None if keeps_video else held.video])
+    if not keeps_video:
+        unwanted.note_pieces(connection, [held.job_id])
 
 
 def _delete(name: str) -> None:

@@ -6,7 +6,7 @@ the event that others act on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from events.catalogue import AudioCreated, VideoUploaded
 from events.errors import SpeakingError
 from functions.shared import audit, database, job_warnings, outbox, quotas, unwanted
 from functions.shared.audit import SWEEP
+from functions.shared.blobs import Piece
 from functions.shared.job_warnings import JobWarning
-from functions.shared.jobs import changes, deletion, names
+from functions.shared.jobs import changes, deletion, joined, names
 from functions.shared.jobs.changes import asking_for, drop_checkpoint, end, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import KEPT, LIVE, RETRYABLE, State
@@ -67,13 +68,15 @@ def queue(
     options: dict[str, Any],
     size_bytes: int,
     sha256: str | None = None,
+    pieces: Sequence[Piece] = (),
 ) -> str:
     """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
 
-    `sha256` is the hex digest of the video, if it is known.
+    `sha256` is the hex digest of the video, if it is known; `pieces` are what it was joined of.
     Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
     quotas.lock(connection, _owner(connection, held.job_id))
+    joined.list_pieces(connection, held.job_id, pieces)
     return enqueue(connection, held, filename, options, size_bytes, sha256)
 
 
