@@ -16,6 +16,7 @@ __all__ = [
     "FROM_OTHERS",
     "FROM_RABBITMQ",
     "AudioCreated",
+    "BatchEnded",
     "ConversionFailed",
     "EventType",
     "JobEvent",
@@ -113,11 +114,28 @@ class ConversionFailed(JobEvent):
     title: str = _described("The reason in a few words, for a person.")
 
 
+@dataclass(frozen=True)
+class BatchEnded(JobEvent):
+    """The jobs of a batch are over; or some are, and for a day no other came to an end."""
+
+    TYPE = "dev.audiolift.batch.ended.v1"
+    SOURCE = "/audiolift/sweep"
+    EXAMPLE = {"job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01", "batch_id": "7d3e1f0a9b8c4d5e8f6a2b1c0d9e8f7a"}
+
+    batch_id: str = _described("The batch; `job_id` is one of its jobs, and any of them may be.")
+
+
 # What Knative's RabbitmqSource makes of a message that is no event. Its data is the message, its source the queue.
 FROM_RABBITMQ = "dev.knative.rabbitmq.event"
 # What other systems may emit too.
 FROM_OTHERS = (VideoSubmitted,)
-CATALOGUE: tuple[type[EventType], ...] = (VideoSubmitted, VideoUploaded, AudioCreated, ConversionFailed)
+CATALOGUE: tuple[type[EventType], ...] = (
+    VideoSubmitted,
+    VideoUploaded,
+    AudioCreated,
+    ConversionFailed,
+    BatchEnded,
+)
 
 
 def dataschema(event_type: type[EventType]) -> str:

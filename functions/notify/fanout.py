@@ -23,14 +23,15 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 3
 
 
-def tell(job_id: str, event_type: type[JobEvent]) -> None:
-    """Tell the owner of a job; the event is settled once every endpoint has been told, or has refused.
+def tell(about: str, event_type: type[JobEvent]) -> None:
+    """Tell the owner of a job, or of a batch, by its id.
 
-    Sweep sends the event again for endpoints that are left, when the ledger says that they are due.
+    The event is settled once every endpoint has been told, or has refused. Sweep sends the event again for endpoints
+    that are left, when the ledger says that they are due.
     Raises: Unavailable when the ledger does not know of one that is left: the event comes again. Whom this told is not
     told again then.
     """
-    notice = news.notice_of(job_id, event_type)
+    notice = news.notice_of(about, event_type)
     if notice is None:
         return
     asked = [(channel, _endpoints(channel, notice)) for channel in channels.every() if notice.kind in channel.kinds]
@@ -39,7 +40,7 @@ def tell(job_id: str, event_type: type[JobEvent]) -> None:
     _, slow = wait(told, WAIT_SECONDS)
     silent = [channel.name for channel, endpoints in asked if endpoints is None]
     if silent:
-        raise Unavailable(f"the owner of job {job_id} is not told yet by {', '.join(silent)}")
+        raise Unavailable(f"the owner of job {about} is not told yet by {', '.join(silent)}")
     for each in slow:
         each.add_done_callback(lambda _: _settle_late(notice, told))
     if not slow:

@@ -105,6 +105,20 @@ REASONS: dict[str, str] = {
         "Laden Sie sie ganz hoch, oder lassen Sie sie von dem Gerät reparieren, das sie "
         "aufgenommen hat."
     ),
+    "There is no host of that name. Check the address of the video.": (
+        "Einen Rechner dieses Namens gibt es nicht. Prüfen Sie die Adresse des Videos."
+    ),
+    ("The certificate of its server is not valid. Have that mended, or give an address with a valid one, and retry."): (
+        "Das Zertifikat seines Servers ist nicht gültig. Lassen Sie es erneuern, oder geben Sie "
+        "eine Adresse mit einem gültigen an, und versuchen Sie es noch einmal."
+    ),
+    (
+        "Its server compresses the file on the way (Content-Encoding), though it was asked not "
+        "to. Give an address that leads to the file as it is."
+    ): (
+        "Sein Server komprimiert die Datei unterwegs (Content-Encoding), obwohl er gebeten wurde,"
+        " es nicht zu tun. Geben Sie eine Adresse an, unter der die Datei so liegt, wie sie ist."
+    ),
 }
 # A code of WARNINGS → its text, with the same values in braces.
 WARNINGS: dict[str, str] = {

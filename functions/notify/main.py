@@ -1,4 +1,4 @@
-"""audio.created | conversion.failed → the job's owner is told, once by each channel."""
+"""audio.created | conversion.failed | batch.ended → the job's owner is told, once by each channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.catalogue import AudioCreated, ConversionFailed, JobEvent
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, JobEvent
 from functions.notify import fanout, ledger, notice_routes, preference_routes, webhook_routes
 from functions.notify.channels import identity
 from functions.notify.channels import mail as channel
@@ -38,10 +38,10 @@ async def notify(request: Request) -> Response:
 
 
 @routes.add("POST", "/", takes_events=True)
-@on_event(AudioCreated, ConversionFailed)
+@on_event(AudioCreated, ConversionFailed, BatchEnded)
 def tell_owner(event: JobEvent) -> None:
     """Tell by every channel; the event comes again while one of them is left."""
-    fanout.tell(event.job_id, type(event))
+    fanout.tell(event.batch_id if isinstance(event, BatchEnded) else event.job_id, type(event))
 
 
 @routes.operation(

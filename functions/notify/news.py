@@ -1,4 +1,7 @@
-"""What there is to tell of a job, by what the rows say of it; and when its event has had its effect."""
+"""What there is to tell of a job, by what the rows say of it; and when its event has had its effect.
+
+Of a batch, batch_news.py knows that.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import AudioCreated, ConversionFailed, JobEvent
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, JobEvent
+from functions.notify import batch_news
 from functions.notify.channels import Notice
 from functions.shared import database, outbox, reasons
 from functions.shared.jobs.states import State
@@ -19,12 +23,16 @@ _UNWANTED = "it is not wanted any more"
 _STATES = {AudioCreated.TYPE: State.DONE, ConversionFailed.TYPE: State.FAILED}
 
 
-@database.transactional
-def notice_of(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
-    """What there is to tell, by what the rows say of the job, not the event.
+def notice_of(about: str, event_type: type[JobEvent]) -> Notice | None:
+    """What there is to tell of a job or a batch, by its id and what the rows say, not the event.
 
     Returns: None for old news, whose event is settled.
     """
+    return batch_news.notice_of(about) if event_type is BatchEnded else _notice_of_job(about, event_type)
+
+
+@database.transactional
+def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
     job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
     wanted = _STATES[event_type.TYPE]
     if job is not None and job.state == wanted:
@@ -38,10 +46,14 @@ def notice_of(connection: sa.Connection, job_id: str, event_type: type[JobEvent]
 @database.transactional
 def settle(connection: sa.Connection, notice: Notice) -> None:
     """Settle the event of a notice that all endpoints are done with; not if the job has newer news by now."""
+    if notice.kind == BatchEnded.TYPE:
+        batch_news.settle(connection, notice.job.id)
+        return _end_unwanted(connection, notice)
     job = _held(connection, notice.job.id)
     if job is not None and (job.state, job.fencing_token) == (notice.job.state, notice.generation):
         outbox.settle(connection, outbox.of(job.id, notice.kind))
         _end_unwanted(connection, notice)
+    return None
 
 
 def event_of(notice: Notice) -> JobEvent:
@@ -55,8 +67,10 @@ def event_of(notice: Notice) -> JobEvent:
 def reopen(connection: sa.Connection, job_id: str, kind: str, generation: int) -> bool:
     """Have the event of a notice come again, in the caller's transaction, if it still is what is new of the job.
 
-    Returns: whether it is.
+    `job_id` is that of the batch, for a notice of one. Returns: whether it is.
     """
+    if kind == BatchEnded.TYPE:
+        return batch_news.reopen(connection, job_id)
     job = _held(connection, job_id)
     if job is None or (job.state, job.fencing_token) != (_STATES.get(kind), generation):
         return False

@@ -57,7 +57,7 @@ class NoticeDelivery(Struct, kw_only=True):
     """A notice to one endpoint of a channel."""
 
     id: Annotated[str, Meta(description="The same at every try.", examples=[_EXAMPLE])]
-    job_id: Annotated[str, Meta(description="The job that it is about.")]
+    job_id: Annotated[str, Meta(description="The job, or the batch, that it is about.")]
     type: Annotated[str, Meta(description="Of the event.", examples=["dev.audiolift.audio.created.v1"])]
     channel: Annotated[str, Meta(description="How it is told.", examples=["mail", "webhook"])]
     state: Annotated[State, Meta(description="`refused`: it is not tried any more; `reason` says why.")]

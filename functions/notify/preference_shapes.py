@@ -6,13 +6,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from events.catalogue import AudioCreated, ConversionFailed
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
 from functions.shared.operations import part
 
 __all__ = ["KINDS", "UNSUBSCRIPTION", "Channels", "Events", "Language", "Preferences"]
 
 # The members of Events, and the types of events that they stand for.
-KINDS = {"audio_created": AudioCreated.TYPE, "conversion_failed": ConversionFailed.TYPE}
+KINDS = {
+    "audio_created": AudioCreated.TYPE,
+    "conversion_failed": ConversionFailed.TYPE,
+    "batch_ended": BatchEnded.TYPE,
+}
 Language = Literal["en", "de"]
 UNSUBSCRIPTION = part("unsubscription", "What the mail has.", minLength=1, maxLength=2048)
 
@@ -36,6 +40,13 @@ class Events(Struct, forbid_unknown_fields=True, rename=KINDS):
 
     audio_created: Annotated[Channels, Meta(description="An MP3 is ready.")] = field(default_factory=Channels)
     conversion_failed: Annotated[Channels, Meta(description="There is no MP3.")] = field(default_factory=Channels)
+    batch_ended: Annotated[
+        Channels,
+        Meta(
+            description="A batch is over: one mail, instead of one for each of its jobs. There is none either for who "
+            "wants no mails about jobs at all."
+        ),
+    ] = field(default_factory=Channels)
 
 
 class Preferences(Struct, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import jwt
 import sqlalchemy as sa
 
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
 from functions.notify.preference_shapes import KINDS, Channels, Events, Language, Preferences
 from functions.shared import database, settings
 from functions.shared.problems import Problem
@@ -27,9 +28,10 @@ __all__ = [
 ]
 
 ALGORITHM = "HS256"
-# Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
 Changed: TypeAlias = "Callable[[set[str]], set[str]]"
+# Unlike a signed link to a file: neither can stand in for the other (RFC 8725, section 3.11).
 TOKEN_TYPE = "audiolift-unsubscribe+jwt"
+_OF_JOBS = {AudioCreated.TYPE, ConversionFailed.TYPE}
 
 
 def read(user_id: str) -> Preferences:
@@ -42,7 +44,8 @@ def read(user_id: str) -> Preferences:
 def wants_mail(user_id: str, kind: str) -> bool:
     """Whether somebody wants mails about events of this type."""
     with database.reading() as connection:
-        return kind not in _unwanted(_row(connection, user_id))
+        unwanted = _unwanted(_row(connection, user_id))
+    return kind not in unwanted and not (kind == BatchEnded.TYPE and unwanted >= _OF_JOBS)
 
 
 def language_of(user_id: str) -> Language:

@@ -9,12 +9,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from events.catalogue import BatchEnded
 from functions.notify import german
 from functions.shared import job_warnings, reasons, settings, tokens
 from functions.shared.job_warnings import JobWarning
-from functions.shared.jobs.states import State
+from functions.shared.jobs.states import ENDED, State
 
-__all__ = ["webhook_disabled", "write", "write_html"]
+__all__ = ["MAX_LISTED", "webhook_disabled", "write", "write_html"]
+
+# Of the jobs of a batch, so many that are done and so many that failed: mail programs cut longer mails off.
+MAX_LISTED = 100
 
 _MONTHS = [
     "Januar",
@@ -33,7 +37,7 @@ _MONTHS = [
 
 
 def write(job: Any, kind: str, language: str = "en") -> str:
-    """The text of a notice about a row of jobs: its first line is the subject. `kind` is an event type."""
+    """The text of a notice about a row of jobs, or a batch: its first line is the subject. `kind` is an event type."""
     return _rendered(job, kind, language, "txt")
 
 
@@ -51,7 +55,8 @@ def webhook_disabled(url: str, reason: str) -> str:
 def _rendered(job: Any, kind: str, language: str, ending: str) -> str:
     name = kind.removeprefix("dev.audiolift.").removesuffix(".v1")
     template = _templates().get_template(f"{language}/{name}.{ending}")
-    return template.render(job=job, language=language, home=settings.text("PUBLIC_URL"), **_about(job, language))
+    about = _about_batch(job, language) if kind == BatchEnded.TYPE else _about(job, language)
+    return template.render(job=job, language=language, home=settings.text("PUBLIC_URL"), **about)
 
 
 @functools.cache
@@ -78,6 +83,16 @@ def _about(job: Any, language: str) -> dict[str, Any]:
         "until": _german_date(job.expires_at) if in_german else f"{job.expires_at:%d %B %Y, %H:%M} UTC",
         "link": f"{settings.text('PUBLIC_URL')}/v1/files/{_link(job)}",
     }
+
+
+def _about_batch(batch: Any, language: str) -> dict[str, Any]:
+    found = {state.value: batch.having(state) for state in State if state in ENDED}
+    counts = {f"{state}_count": len(rows) for state, rows in found.items()}
+    listed = {
+        state.value: [{"filename": row.filename, **_about(row, language)} for row in found[state][:MAX_LISTED]]
+        for state in (State.DONE, State.FAILED)
+    }
+    return {**counts, **listed, "total": len(batch.jobs), "open_count": batch.open_count}
 
 
 def _link(job: Any) -> str:

@@ -23,7 +23,19 @@ from functions.shared.problems import Unavailable
 from functions.shared.publisher import Outcome, Receipt, publish
 from functions.shared.tables import now, outbox
 
-__all__ = ["add", "add_first", "of", "read", "ready", "send", "send_all", "send_unsent", "settle", "trace_of"]
+__all__ = [
+    "add",
+    "add_beside",
+    "add_first",
+    "of",
+    "read",
+    "ready",
+    "send",
+    "send_all",
+    "send_unsent",
+    "settle",
+    "trace_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +56,19 @@ def add(
     values = _row(job_id, generation, event, trace.current() or _trace_before(connection, job_id))
     settle(connection, outbox.c.job_id == job_id)
     connection.execute(outbox.insert().values(not_before=not_before, **values))
+    return str(values["event_id"])
+
+
+def add_beside(connection: sa.Connection, job_id: str, event: EventType) -> str:
+    """As `add`, but what the job has waiting stays; one of the same type that is there already comes again.
+
+    Such an event is not about a run of its job. Returns: the event's id.
+    """
+    values = _row(job_id, 0, event, _trace_before(connection, job_id))
+    again = outbox.update().where(outbox.c.event_id == values["event_id"])
+    anew = {name: values[name] for name in ("data", "created_at", "attempts")}
+    if connection.execute(again.values(settled_at=None, sent_at=None, refusal=None, **anew)).rowcount == 0:
+        connection.execute(outbox.insert().values(**values))
     return str(values["event_id"])
 
 

@@ -19,6 +19,9 @@ batches = _table(
     # For each item its job's id, or its problem details.
     sa.Column("results", sa.JSON, nullable=False),
     sa.Column("created_at", Instant, nullable=False, index=True),
+    # Its jobs were over, or all that could be told was, by then; and its owner knows.
+    sa.Column("ended_at", Instant),
+    sa.Column("told_at", Instant, index=True),
     sa.UniqueConstraint("user_id", "idempotency_key"),
 )
 

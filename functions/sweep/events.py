@@ -81,7 +81,8 @@ def _due() -> sa.Select[Any]:
 
 def _owed(moment: datetime) -> sa.ColumnElement[bool]:
     """Once for each due time: an event that waits in the broker is not sent a second time for the same."""
-    its_notice = sa.and_(notices.c.job_id == rows.c.job_id, notices.c.kind == rows.c.type)
+    about = notices.c.job_id.in_((rows.c.job_id, jobs.c.batch_id))
+    its_notice = sa.and_(about, notices.c.kind == rows.c.type)
     left = sa.and_(notices.c.sent_at.is_(None), notices.c.refusal.is_(None))
     return sa.exists().where(its_notice, left, notices.c.due_at < moment, notices.c.due_at > rows.c.sent_at)
 

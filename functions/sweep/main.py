@@ -27,6 +27,7 @@ from functions.shared.web import answer
 from functions.sweep import (
     accounts,
     administration,
+    batches,
     dead_letters,
     events,
     files,
@@ -266,6 +267,7 @@ def tick() -> None:
 def _steps() -> Iterator[Callable[[], None]]:
     yield replays.replay_wanted
     yield events.send_again
+    yield batches.announce
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished

@@ -83,7 +83,8 @@ def _notice_attempts() -> Conditions:
 
 def _batches() -> Conditions:
     # A request that repeats an Idempotency-Key after that is a new one.
-    return (tables.batches.c.created_at < _ago(settings.number("RETENTION_SECONDS")),)
+    told = tables.batches.c.told_at.is_not(None)
+    return (sa.and_(told, tables.batches.c.created_at < _ago(settings.number("RETENTION_SECONDS"))),)
 
 
 def _pieces() -> Conditions:
@@ -114,7 +115,11 @@ RETENTIONS = (
     Retention(tables.audit, "`AUDIT_SECONDS`", _audit),
     Retention(tables.identities, _WITH_ACCOUNT),
     Retention(tables.jobs, "until deleted, or `HISTORY_SECONDS` after it has expired; an upload that broke off: a day"),
-    Retention(tables.batches, "`RETENTION_SECONDS`: who sends the key again gets the same answer", _batches),
+    Retention(
+        tables.batches,
+        "`RETENTION_SECONDS`, and until its owner is told: who sends the key again gets the same answer",
+        _batches,
+    ),
     Retention(tables.quotas, _WITH_ACCOUNT),
     Retention(tables.converted, "two days", _converted),
     Retention(tables.turns, "until it makes no difference: some hours", _turns),
@@ -124,7 +129,7 @@ RETENTIONS = (
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),
-    Retention(tables.notifications, _WITH_JOB),
+    Retention(tables.notifications, "as long as the job, or the batch"),
     Retention(tables.notice_attempts, "`RETENTION_SECONDS`", _notice_attempts),
     Retention(tables.notice_preferences, _WITH_ACCOUNT),
     Retention(tables.webhooks, "until its owner deletes it"),
@@ -148,8 +153,9 @@ def forget() -> None:
 
 def clear_strays() -> None:
     """What was noted about jobs in the moment when they were deleted: once an hour."""
-    of_no_job = ~sa.exists().where(jobs.c.id == notifications.c.job_id)
-    chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, of_no_job))
+    about = notifications.c.job_id
+    of_nothing = ~(sa.exists().where(jobs.c.id == about) | sa.exists().where(tables.batches.c.id == about))
+    chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, of_nothing))
 
 
 def clear(table: sa.Table[Any], over: sa.ColumnElement[bool]) -> int:

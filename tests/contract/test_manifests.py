@@ -105,6 +105,7 @@ def test_the_events_that_a_function_wants_reach_it(overlay: Path) -> None:
         "dev.audiolift.video.uploaded.v1": "convert",
         "dev.audiolift.audio.created.v1": "notify",
         "dev.audiolift.conversion.failed.v1": "notify",
+        "dev.audiolift.batch.ended.v1": "notify",
     }
 
 

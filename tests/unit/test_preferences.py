@@ -16,7 +16,7 @@ import pytest
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import deliveries, fanout, preference_routes, preferences
 from functions.notify.notice_shapes import DeliveryQuery
-from functions.notify.preference_shapes import Preferences
+from functions.notify.preference_shapes import KINDS, Preferences
 from functions.shared import settings, takes, tokens
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
@@ -67,7 +67,7 @@ def test_whoever_has_said_nothing_is_told_of_completion_and_failure(anna: str, m
     tell_of_both(anna)
     assert len(kept(mails)) == 2
     assert json.loads(bytes(preference_routes.read_notifications(ANY, anna).body)) == {
-        "events": {kind: {"mail": True, "services": {}} for kind in (AudioCreated.TYPE, ConversionFailed.TYPE)},
+        "events": {kind: {"mail": True, "services": {}} for kind in KINDS.values()},
         "language": "en",
     }
 

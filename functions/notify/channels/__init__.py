@@ -48,7 +48,10 @@ class Unclear(SpeakingError):
 
 @dataclass(frozen=True)
 class Notice:
-    """One piece of news for the owner of `job` (a row of jobs, with `email`); `kind` is an event type."""
+    """One piece of news for the owner of `job` (a row of jobs, with `email`); `kind` is an event type.
+
+    News of a batch has a `batch_news.EndedBatch` as its `job`.
+    """
 
     job: Any
     kind: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from email.message import EmailMessage
 
-from events.catalogue import AudioCreated, ConversionFailed
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
 from functions.notify import preferences, texts
 from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
 from functions.shared import mail, settings, smtp
+from functions.shared.jobs import batches
 from functions.shared.watch import Watch
 
 __all__ = ["CHANNEL", "Mail"]
@@ -20,11 +21,14 @@ class Mail(Channel):
     """Tells owners at the address of their account."""
 
     name = "mail"
-    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
+    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE, BatchEnded.TYPE})
 
     def endpoints_of(self, notice: Notice) -> list[Endpoint]:
-        """The owner's one address, if mails are wanted; its key is "", as in rows that are older than endpoints."""
-        if not preferences.wants_mail(notice.job.user_id, notice.kind):
+        """The owner's one address, if mails are wanted; its key is "", as in rows that are older than endpoints.
+
+        Of the jobs of a batch there is one mail for all.
+        """
+        if not preferences.wants_mail(notice.job.user_id, notice.kind) or batches.is_told_with(notice.job):
             return []
         return [Endpoint("", notice.job.email)]
 

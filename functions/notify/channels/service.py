@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from events.catalogue import AudioCreated, ConversionFailed
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
 from functions.notify import preferences, texts
 from functions.notify.channels import Channel, Endpoint, Notice
 from functions.shared import settings
@@ -20,7 +20,7 @@ class Service(Channel):
     """Tells owners by services of NOTICE_SERVICES. Their URLs, which hold secrets, are the operator's alone."""
 
     name = "service"
-    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE})
+    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE, BatchEnded.TYPE})
 
     def endpoints_of(self, notice: Notice) -> list[Endpoint]:
         """What the owner has chosen, of what is configured; a key is the service's name."""
