@@ -34,7 +34,7 @@ def user() -> str:
 @pytest.fixture
 def job(user: str) -> str:
     """A job that is done, whose file is there for an hour."""
-    return rows.job(State.DONE, owner=user, audio_bytes=10, audio_sha256="ab" * 32)
+    return rows.job(State.DONE, owner=user, audio="audio/x.1", audio_bytes=10, audio_sha256="ab" * 32)
 
 
 def make(user: str, job: str, seconds: float | None = None) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def refused(signed: str) -> tuple[int, str]:
 
 
 def test_a_link_opens_its_job_and_no_other(user: str, job: str) -> None:
-    rows.job(State.DONE, owner=user)
+    rows.job(State.DONE, owner=user, audio="audio/x.1")
     assert links.job_behind(make(user, job)[1]).id == job
 
 
@@ -94,14 +94,14 @@ def test_all_are_revoked_at_once_those_in_mails_too(user: str, job: str) -> None
 def test_a_link_is_revoked_by_its_own_job_alone(user: str, job: str) -> None:
     link_id, signed = make(user, job)
     with pytest.raises(Problem):
-        links.revoke(rows.job(State.DONE, owner=user), link_id)
+        links.revoke(rows.job(State.DONE, owner=user, audio="audio/x.1"), link_id)
     assert links.job_behind(signed).id == job
 
 
 def test_a_row_of_another_job_makes_no_link_good(user: str, job: str) -> None:
     """As if what signs had been made to sign it."""
     link_id, _ = make(user, job)
-    other = rows.job(State.DONE)
+    other = rows.job(State.DONE, audio="audio/x.1")
     assert refused(tokens.link(tokens.Link(other, link_id), rows.ago(-60).timestamp())) == (410, "link-over")
 
 
@@ -177,7 +177,7 @@ def test_links_that_are_over_make_room_and_are_swept(user: str, job: str, monkey
     make(user, job)
     rows.change(made_links, made_links.c.job_id == job, expires_at=rows.ago(1))
     _, kept = make(user, job)
-    other = rows.job(State.DONE, owner=user)
+    other = rows.job(State.DONE, owner=user, audio="audio/x.1")
     make(user, other)
     rows.change(made_links, made_links.c.job_id == other, expires_at=rows.ago(1))
     retention.forget()

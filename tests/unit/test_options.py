@@ -70,7 +70,8 @@ def test_seconds_are_taken_to_the_millisecond(name: str, value: Any, seconds: fl
 def test_what_is_no_number_of_seconds_is_refused(name: str, value: Any) -> None:
     with pytest.raises(Problem) as caught:
         parse({name: value})
-    assert f"`{name}` must be a number of seconds" in caught.value.detail
+    unit = "days" if name == "keep_days" else "seconds"
+    assert f"`{name}` must be a number of {unit}" in caught.value.detail
 
 
 @pytest.mark.parametrize("name", TEXTS)
