@@ -87,11 +87,12 @@ secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f
 rotate: ## Change the key of the tokens (SECRET=- for a Secret from stdin to stdout, DROP=1 to drop old keys)
 	@$(piped) knative.rotate $(if $(DROP),--drop) $${SECRET:+"$$SECRET"}
 
-benchmark: ## Measure starts, conversions, clips a minute and live streams, for docs/performance.md
+benchmark: ## Measure starts, conversions, clips a minute, live streams and uploads, for docs/performance.md
 	@$(dev) tests.benchmarks.cold_start
 	@$(dev) tests.benchmarks.conversion
 	@$(dev) tests.benchmarks.throughput
 	@$(dev) tests.benchmarks.live
+	@$(dev) tests.benchmarks.intake
 
 sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
 	@$(dev) knative.images.sbom
