@@ -9,6 +9,7 @@ if not TYPE_CHECKING:
         __name__,
         "accounts",
         "administration",
+        "batches",
         "dead_letters",
         "events",
         "files",

@@ -207,7 +207,7 @@ def test_the_running_system_keeps_to_it(
     case.call_and_validate(base_url=audiolift.url, session=session, excluded_checks=loose)
 
 
-@API.include(path_regex="job_id|signed").parametrize()
+@API.include(path_regex="job_id|signed").exclude(path_regex="link_id").parametrize()
 @BOUNDED
 def test_it_also_holds_for_a_job_that_exists(
     case: schemathesis.Case[Any],

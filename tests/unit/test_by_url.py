@@ -27,7 +27,7 @@ from functions.shared.tables import outbox as outbox_table
 from functions.shared.views import Job
 from functions.sweep import events, files
 from functions.sweep import retention as sweep_rows
-from functions.upload import batches, by_url, crowd, intake
+from functions.upload import batches, by_url, intake
 from functions.upload.url_shapes import BatchItem, NewBatch
 from tests import asgi
 from tests.unit import rows
@@ -42,7 +42,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(autouse=True)
 def recount(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has counted the jobs that wait."""
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
 
 
 def posted(owner: str, body: Any, key: str | None = None) -> tuple[int, Any]:
@@ -170,7 +170,7 @@ def test_quotas_and_the_crowd_are_those_of_uploads(monkeypatch: pytest.MonkeyPat
     accepted(owner, {"source_url": URL})
     assert refused(owner, {"source_url": URL})[:2] == (403, "quota-exceeded")
     monkeypatch.setenv("MAX_QUEUED_JOBS", "1")
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
     assert refused(rows.user(), {"source_url": URL})[:2] == (503, "too-busy")
 
 
@@ -295,7 +295,7 @@ def test_a_sink_that_is_away_is_not_asked_a_thousand_times(sink: Sink) -> None:
 def test_batches_are_forgotten_and_their_jobs_are_not() -> None:
     owner = rows.user()
     batch_id, _ = batches.create(owner, NewBatch([{"source_url": URL}]), "once")
-    rows.change(batch_table, batch_table.c.id == batch_id, created_at=rows.ago(10**8))
+    rows.change(batch_table, batch_table.c.id == batch_id, created_at=rows.ago(10**8), told_at=rows.ago(10**7))
     sweep_rows.forget()
     assert [job.batch_id for job in listing.page(owner, PageQuery(batch=batch_id)).items] == [batch_id]
     assert batches.create(owner, NewBatch([{"source_url": URL}]), "once")[0] != batch_id

@@ -102,7 +102,7 @@ def test_who_dies_in_the_middle_has_deleted_whole_jobs_and_the_next_goes_on(
     assert (rows.user_row(anna), list(store.all())) == (None, [])
 
 
-def dies(*_: object) -> None:
+def dies(*_: object, **_named: object) -> None:
     raise Unavailable("the store is away")
 
 

@@ -36,10 +36,10 @@ def test_what_a_target_runs_is_there(target: str) -> None:
         assert importlib.util.find_spec(module), f"make {target} runs {module}"
 
 
-def test_the_lock_file_to_run_with_is_made_from_every_extra_but_that_of_the_tests() -> None:
+def test_the_lock_file_to_run_with_is_made_from_every_extra_but_those_of_tests_and_of_the_client() -> None:
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
     command = make("--dry-run", "lock").splitlines()[0]
-    assert set(re.findall(r"--extra (\S+)", command)) == extras - {"dev"}
+    assert set(re.findall(r"--extra (\S+)", command)) == extras - {"client", "dev"}
 
 
 def test_a_video_with_an_awkward_name_reaches_the_demo_whole(tmp_path: Path) -> None:

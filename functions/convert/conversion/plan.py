@@ -25,6 +25,7 @@ _MAX_BITRATES = ((12000, 64), (24000, 160), (48000, 320))
 _HARMLESS = {
     *("track", "tracks", "language", "timeline", "partial", "cover", "chapters", "tags", "id3v1", "deduplicate"),
     *("title", "artist", "album", "genre", "date", "comment"),
+    *("deduplicate", "keep_days", "keep_video"),
 }
 _TAGS = (
     *("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc"),
