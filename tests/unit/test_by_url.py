@@ -42,7 +42,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(autouse=True)
 def recount(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has counted the jobs that wait."""
-    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
+    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
 
 
 def posted(owner: str, body: Any, key: str | None = None) -> tuple[int, Any]:
@@ -170,7 +170,7 @@ def test_quotas_and_the_crowd_are_those_of_uploads(monkeypatch: pytest.MonkeyPat
     accepted(owner, {"source_url": URL})
     assert refused(owner, {"source_url": URL})[:2] == (403, "quota-exceeded")
     monkeypatch.setenv("MAX_QUEUED_JOBS", "1")
-    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
+    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
     assert refused(rows.user(), {"source_url": URL})[:2] == (503, "too-busy")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+import functions.convert.known as known
 from events.catalogue import AudioCreated, VideoUploaded
-from functions.convert import known
 from functions.convert.errors import Unfinished
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, duplicates, transitions

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def recount(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has counted the jobs that wait."""
-    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
+    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
 
 
 def opened(owner: str, size: int = 0, key: str | None = None) -> str:
@@ -246,7 +246,7 @@ def test_an_account_that_is_gone_is_no_matter_of_quotas() -> None:
 def test_uploads_are_refused_while_too_many_jobs_wait_and_taken_again_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_QUEUED_JOBS", "2")
     waiting = [stored(rows.user(), 10) for _ in range(2)]
-    monkeypatch.setattr("functions.upload.crowd._counted", (-10.0, 0))
+    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
     late = rows.user()
     with pytest.raises(Problem) as refused:
         opened(late)
