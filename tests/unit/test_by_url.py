@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
+import functions.upload.crowd as crowd
 from events.catalogue import VideoSubmitted
 from functions.download import listing
 from functions.download.shapes import PageQuery

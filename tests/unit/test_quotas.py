@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+import functions.upload.crowd as crowd
 from events.catalogue import ConversionFailed, VideoSubmitted
 from functions.login import accounts
 from functions.shared import database, quotas
