@@ -47,7 +47,8 @@ class Cors(Middleware):
 
     async def before(self, call: Call, route: Route) -> None:
         """A preflight request is for nobody else, also where a route takes OPTIONS. Raises: Problem (405)."""
-        if _asks(call):
+        # What leads nowhere is refused by a route without a path.
+        if route.path and _asks(call):
             raise Problem("method-not-allowed", "This is a preflight request.", {"Allow": ", ".join(METHODS)})
 
     def failed(self, call: Call, error: Exception) -> Response | None:
