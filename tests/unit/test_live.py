@@ -459,5 +459,6 @@ def test_a_stream_ends_when_its_key_is_revoked(user: str, job: str, monkeypatch:
             return seen, await read_until(others, is_over)
 
     ended, others = asyncio.run(follow())
-    assert states(ended) == ["queued"]
-    assert states(others) == ["cancelled"]
+    # It may be told of its place in the queue, too.
+    assert set(states(ended)) == {"queued"}
+    assert states(others)[-1] == "cancelled"
