@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.patience import eventually
 from tests.system import Audiolift
 
 FOLLOW = """() => {
@@ -16,6 +17,7 @@ FOLLOW = """() => {
   source.onopen = () => { window.opened += 1; };
   source.addEventListener("job", (event) => window.seen.push({ id: event.lastEventId, ...JSON.parse(event.data) }));
 }"""
+SEEN = "(state) => window.seen.some((job) => job.state === state)"
 
 
 def test_it_follows_all_jobs_of_who_is_signed_in(
@@ -25,11 +27,12 @@ def test_it_follows_all_jobs_of_who_is_signed_in(
     user = audiolift.user()
     page = open_page(extra_http_headers={"Authorization": user.http.headers["Authorization"]})
     page.evaluate(FOLLOW)
-    page.wait_for_function("window.opened === 1")
+    # Polled from here: the page's policy lets no text become code in it.
+    eventually(lambda: page.evaluate("window.opened === 1"), "the stream")
     job = user.upload(long_audio)["id"]
-    page.wait_for_function("window.seen.some((job) => job.state === 'converting')")
+    eventually(lambda: page.evaluate(SEEN, "converting"), "the conversion")
     user.http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
-    page.wait_for_function("window.seen.some((job) => job.state === 'cancelled')")
+    eventually(lambda: page.evaluate(SEEN, "cancelled"), "the end")
     states = page.evaluate("window.seen.map((job) => job.state)")
     order = ["receiving", "queued", "converting", "cancelled"]
     assert sorted(states, key=order.index) == states
