@@ -70,7 +70,13 @@ def operations() -> tuple[tuple[str, Operation], ...]:
     names = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - {"gateway"})
     found = ((name, getattr(import_module(f"functions.{name}.main"), "routes", None)) for name in names)
     all_of_them = ((name, each) for name, routes in found if isinstance(routes, Api) for each in routes.operations)
-    return tuple(sorted(all_of_them, key=lambda pair: TAGS.index(pair[1].tag)))
+    return tuple(sorted(all_of_them, key=lambda pair: _place(*pair)))
+
+
+def _place(function: str, operation: Operation) -> tuple[int, str, str, int]:
+    """Where an operation stands: as its module has it, whichever of a function's modules was imported first."""
+    code = inspect.unwrap(operation.handler).__code__
+    return TAGS.index(operation.tag), function, operation.handler.__module__, code.co_firstlineno
 
 
 @cache
