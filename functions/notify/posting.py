@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from functions.shared.addresses import check_url
-from functions.shared.connections import Guarded
+from functions.shared.connections import Guarded, trust
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
@@ -18,12 +17,13 @@ __all__ = ["POST_SECONDS", "post"]
 
 # For all of it; receivers are told to answer at once and work afterwards.
 POST_SECONDS, CONNECT_SECONDS = 20.0, 10.0
+NOT_PUBLIC, NO_HOST = "its host does not lead to a public address", "there is no host of its name"
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
     """POST a body. Returns: the status of the answer, of which nothing else is read.
 
-    Raises: Unavailable when there is none, or when the host leads to an address that is not public.
+    Raises: Unavailable when there is none, no such host, or one that leads to an address that is not public.
     """
     timeouts = {"connect": CONNECT_SECONDS, "read": POST_SECONDS, "write": POST_SECONDS, "pool": CONNECT_SECONDS}
     sent = [("Host", urlsplit(url).netloc), ("Content-Length", str(len(body))), *headers.items()]
@@ -31,12 +31,12 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
     try:
         check_url(url)
         with (
-            httpcore.ConnectionPool(network_backend=backend, ssl_context=ssl.create_default_context()) as pool,
+            httpcore.ConnectionPool(network_backend=backend, ssl_context=trust()) as pool,
             pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": timeouts}) as response,
         ):
             return int(response.status)
-    except Failure:
-        raise Unavailable("its host does not lead to a public address") from None
+    except Failure as failure:
+        raise Unavailable(NOT_PUBLIC if failure.code == "refused-url" else NO_HOST) from None
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         # What the libraries say may hold more than its owner has to know of our network.
         raise Unavailable(f"it did not answer: {type(error).__name__}") from error

@@ -11,13 +11,20 @@ import httpcore
 from httpcore import NetworkBackend, NetworkStream
 
 from functions.shared.addresses import Address, resolved
+from functions.shared.once import once
 
-__all__ = ["Guarded"]
+__all__ = ["Guarded", "trust"]
 
 # A host that has more addresses is not tried at all of them.
 MAX_ADDRESSES = 4
 # As slow as our own clients may be (functions/shared/pace.py): 512 bytes a second, over a minute.
 SLOW_SECONDS, SLOW_BYTES = 60.0, 512
+
+
+@once
+def trust() -> ssl.SSLContext:
+    """Whom a server's certificate must be from: read from the disk once, which takes longer than most requests."""
+    return ssl.create_default_context()
 
 
 class Guarded(NetworkBackend):

@@ -20,8 +20,7 @@ import httpcore
 
 from functions.shared import settings
 from functions.shared.addresses import HostUnreachable, check_url
-from functions.shared.connections import Guarded
-from functions.shared.once import once
+from functions.shared.connections import Guarded, trust
 from functions.shared.reasons import Failure
 
 __all__ = ["Remote", "Sink", "TimeUp", "fetch"]
@@ -102,7 +101,7 @@ def _follow(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
     """One try, from the first URL on: what it redirects to may be good for a while only."""
     if remote.received and not remote.resumable:
         _restart(remote, sink)
-    with httpcore.ConnectionPool(network_backend=Guarded(deadline), ssl_context=_trust()) as pool, _told(deadline):
+    with httpcore.ConnectionPool(network_backend=Guarded(deadline), ssl_context=trust()) as pool, _told(deadline):
         for _ in range(MAX_REDIRECTS + 1):
             check_url(url)
             location = _get(pool, url, remote, sink)
@@ -235,8 +234,3 @@ def _is_distrusted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-@once
-def _trust() -> ssl.SSLContext:
-    return ssl.create_default_context()
