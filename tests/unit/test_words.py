@@ -63,7 +63,7 @@ def test_there_are_words_for_each_reason_and_state_and_none_for_what_does_not_ex
     for code in REASONS:
         assert {f"reason.{code}", f"reason.{code}.advice"} <= words.keys()
     assert {f"state.{state}" for state in State} == {key for key in words if key.startswith("state.")}
-    codes = {key.removesuffix(".advice").partition(".")[2] for key in words if key.startswith("problem.")}
+    codes = {key.split(".")[1] for key in words if key.startswith("problem.")}
     raised = {code for text in OWN.values() for code in re.findall(r'new Problem\([^,]+, "([a-z-]+)"', text)}
     assert codes <= PROBLEMS.keys() | raised | {"page"}
 

@@ -3,13 +3,13 @@
 import { has, say } from "./words.js";
 
 /**
- * An answer that was an error (RFC 9457), or no answer at all (status 0). `code` is the problem's, which words/ may have a
- * text for; `title` and `detail` are what the server says, in English.
+ * An answer that was an error (RFC 9457), or no answer at all (status 0). `code` is the problem's, and `reason` says more of some:
+ * words/ may have a text for them; `title` and `detail` are what the server says, in English.
  */
 export class Problem extends Error {
-  constructor(status, code, title = "", detail = "") {
+  constructor(status, code, { title = "", detail = "", reason = "" } = {}) {
     super(title || code);
-    Object.assign(this, { status, code, title, detail });
+    Object.assign(this, { status, code, title, detail, reason });
   }
 }
 
@@ -23,8 +23,8 @@ export const isAway = (problem) => [0, 502, 503, 504].includes(problem?.status);
 /** The Problem that the body of an error answer describes; a body that describes none gets plain words. */
 export function problemOf(status, text) {
   try {
-    const { title, detail, code } = JSON.parse(text);
-    if (title) return new Problem(status, code ?? "", title, detail ?? "");
+    const { code = "", ...told } = JSON.parse(text);
+    if (told.title) return new Problem(status, code, told);
   } catch {
     // Not JSON: an answer of something between us and the gateway.
   }
@@ -40,10 +40,11 @@ export function said(error) {
 /** The same for why a job failed: an {code, title, detail} of the API. */
 export const saidOfJob = (error) => saidOf("reason", error);
 
-function saidOf(area, { code, title, detail, status }) {
+function saidOf(area, { code, title, detail, reason, status }) {
   const key = `${area}.${code}`;
   if (!has(key)) return { title: sentence(title), detail };
-  return { title: sentence(say(key)), detail: has(`${key}.advice`) ? say(`${key}.advice`, { status }) : detail };
+  const advice = [`${key}.${reason}`, `${key}.advice`].find(has);
+  return { title: sentence(say(key)), detail: advice ? say(advice, { status }) : detail };
 }
 
 /** A title, ready for the detail to follow it. */
