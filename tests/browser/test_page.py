@@ -50,14 +50,6 @@ def test_the_first_view_is_light(open_page: OpenPage, spoken: str) -> None:
     """As sent, with the heads of all answers."""
     page = open_page(locale=spoken)
     assert received(page) < LIMIT_BYTES
-    words = shell.words(spoken)
-    expect(page.get_by_role("heading", name=words["welcome.title"])).to_be_visible()
-    page.get_by_role("button", name=words["signin.enter.switch"]).click()
-    page.get_by_label(words["signin.email"]).fill(f"light-{spoken}@example.org")
-    page.get_by_label(words["signin.password"], exact=True).fill("correct horse battery staple")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=words["upload.title"])).to_be_visible(timeout=SLOW_MS)
-    assert received(page) < LIMIT_BYTES
 
 
 def received(page: Page) -> int:
