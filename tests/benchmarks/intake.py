@@ -25,13 +25,13 @@ from pathlib import Path
 from statistics import median
 
 import jwt
-import yaml
 
 from functions.login import keys
 from functions.shared import database, migrate
 from functions.shared.blobs.directory import DirectoryBlobs
 from functions.shared.tables import now, users
 from tests.benchmarks.report import say
+from tests.e2e.alone import allocator
 
 __all__ = ["Function", "fast", "main", "serving", "slow", "straight"]
 
@@ -94,7 +94,7 @@ def serving(directory: Path, blobs: str = "") -> Iterator[Function]:
         port = free.getsockname()[1]
     stores = {"DATABASE_URL": url, "BLOBS_URL": blobs or f"file:{directory}/blobs"}
     settings = {"JWKS": made["jwks"], "PORT": str(port), "HOST": "127.0.0.1", "K_SINK": "http://127.0.0.1:9"}
-    environment = {**os.environ, **_of_the_manifest(), **stores, **settings, "LOG_LEVEL": "ERROR"}
+    environment = {**os.environ, **allocator(), **stores, **settings, "CONCURRENCY": "1000", "LOG_LEVEL": "ERROR"}
     command = [sys.executable, "-m", "functions.shared.server", "upload"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
@@ -164,12 +164,6 @@ def _print_rates(function: Function, video: Path, rounds: int) -> None:
             say(f"straight into the store {plain / 1e6:.0f} MB/s, {name} {found[-1] * plain / 1e6:.0f} MB/s")
     for name, found in ratios.items():
         print(f"{name}: {median(found):.2f} of writing straight into the store")
-
-
-def _of_the_manifest() -> dict[str, str]:
-    manifest = yaml.safe_load((ROOT / "knative" / "base" / "services" / "upload.yaml").read_text())
-    container = manifest["spec"]["template"]["spec"]["containers"][0]
-    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
 
 def _user(url: str) -> str:
