@@ -18,7 +18,7 @@ HTML, SCRIPTS = (
     {path.relative_to(assets.FILES).as_posix(): path.read_text(encoding="utf-8") for path in assets.FILES.rglob(kind)}
     for kind in ("*.html", "*.js")
 )
-OWN = {name: text for name, text in SCRIPTS.items() if not name.startswith(("words/", "sound/"))}
+OWN = {name: text for name, text in SCRIPTS.items() if not name.startswith(("words/", "sound/", "vendor/"))}
 NAMED = re.compile(r'"([a-z]+(?:[.:-][a-z0-9-]+)+)"')
 BUILT = re.compile(r"`([a-z.]+\.)\$\{|\$\{\w+\}(\.[a-z.]+)`")
 KEYS_OF_CODES = ("problem.", "reason.", "state.", "warning.")
