@@ -8,7 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import contract, cors, waking
+from functions.gateway import contract, cors, own_page, waking
 from functions.gateway.cors import Cors
 from functions.gateway.hop import Loops
 from functions.gateway.limits.middleware import RateLimits
@@ -97,6 +97,7 @@ async def problem(_request: Request, code: str) -> Response:
 
 async def forward(request: Request, operation: contract.Target) -> Response:
     """Pass a request on to its function, and wake those that are needed after it."""
+    own_page.see_to_cookies(request, operation)
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
 

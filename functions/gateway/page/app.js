@@ -7,7 +7,7 @@ import { openKeys, setUpKeys } from "./keys.js";
 import { expectMail, openMail, setUpMail } from "./mail.js";
 import { comeBack, offerProvider } from "./oidc.js";
 import { sessionOver } from "./problem.js";
-import { onSessionOver, remembered, signOut } from "./session.js";
+import { begin, onState, signOut } from "./session.js";
 import { setUpSettings } from "./settings.js";
 import { openLink, setUpSignIn } from "./signin.js";
 import { setUpUploads } from "./uploads.js";
@@ -35,16 +35,9 @@ async function start() {
   }
   if (openLink()) return showWorkspace(false);
   await comeBack().catch(showProblem);
-  if (!remembered()) {
-    showWorkspace(false);
-    return offerProvider();
-  }
-  try {
-    await enter();
-  } catch (problem) {
-    if (byId("workspace").hidden) showWorkspace(false);
-    showProblem(problem);
-  }
+  if (await begin()) return enter();
+  showWorkspace(false);
+  return offerProvider();
 }
 
 // A fresh page, so that nothing of one account is left for the next, not even in answers that are still to come.
@@ -53,11 +46,13 @@ const leave = (search = "") => location.replace(`/${search}`);
 setUpJobs(expectMail);
 setUpKeys();
 setUpMail();
-setUpSettings(() => signOut().then(() => leave()));
+setUpSettings(signOut);
 setUpSignIn(enter);
 setUpUploads(addJob);
-onSessionOver(() => leave(SESSION_OVER));
+onState((state, why) => {
+  if (state === "out" && why !== "none") leave(why === "over" ? SESSION_OVER : "");
+});
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
-byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, () => signOut().then(() => leave())));
+byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, signOut));
 addEventListener("hashchange", () => { if (openLink()) showWorkspace(false); });
-start();
+start().catch(showProblem);

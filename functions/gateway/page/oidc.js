@@ -6,8 +6,8 @@
  */
 
 import { byId, guarded } from "./dom.js";
-import { Problem, problemOf } from "./problem.js";
-import { post, signInByCode } from "./session.js";
+import { Problem } from "./problem.js";
+import { beginElsewhere, signInByCode } from "./session.js";
 
 const KEY = "audiolift.sign_in";
 
@@ -40,9 +40,7 @@ export async function comeBack() {
 }
 
 async function leave() {
-  const answer = await post("/v1/oidc/start");
-  if (!answer.ok) throw problemOf(answer.status, await answer.text());
-  const { authorization_url, ...kept } = await answer.json();
+  const { authorization_url, ...kept } = await beginElsewhere();
   sessionStorage.setItem(KEY, JSON.stringify(kept));
   location.assign(authorization_url);
 }

@@ -3,7 +3,7 @@
 import { ask, askJson } from "./api.js";
 import { announce, button, byId, confirmed, guarded, showNotice } from "./dom.js";
 import { moment } from "./format.js";
-import { adopt, session } from "./session.js";
+import { changePassword as change, session } from "./session.js";
 
 /** Wires it; `leave` is called when one is signed out by what was done. */
 export function setUpSettings(leave) {
@@ -33,8 +33,7 @@ async function toggle() {
 }
 
 async function changePassword() {
-  const body = { password: byId("current-password").value, new_password: byId("new-password").value };
-  adopt(await askJson("/v1/me/password", json("POST", body)));
+  await change(byId("current-password").value, byId("new-password").value);
   byId("change-password").reset();
   await showSessions();
   showNotice("Your password was changed. Everybody else was signed out.");

@@ -4,7 +4,7 @@ import { Card } from "./card.js";
 import { announce, byId } from "./dom.js";
 import { bytes } from "./format.js";
 import { reduced } from "./reduced.js";
-import { remembered } from "./session.js";
+import { current } from "./session.js";
 import { State } from "./states.js";
 import { upload } from "./upload.js";
 
@@ -19,7 +19,7 @@ export function setUpUploads(onUploaded) {
     event.target.value = ""; // or choosing the same file again would change nothing
   });
   acceptDrops();
-  window.addEventListener("beforeunload", (event) => underway.size && remembered() && event.preventDefault());
+  window.addEventListener("beforeunload", (event) => underway.size && current() === "in" && event.preventDefault());
 }
 
 /** Whether a job is one of the uploads that have a card here already. */
