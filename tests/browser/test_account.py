@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.screen import SLOW_MS, card, choose, not_a_video, problem, sign_in, sign_up, workspace
+from tests.browser.screen import (
+    SLOW_MS,
+    card,
+    choose,
+    module,
+    not_a_video,
+    problem,
+    sign_in,
+    sign_out,
+    sign_up,
+    workspace,
+)
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -41,7 +52,7 @@ def test_a_reload_keeps_one_signed_in(page: Page) -> None:
 def test_signing_out_leaves_nothing_to_the_next_person(page: Page) -> None:
     choose(page, not_a_video("private.mp4"))
     expect(card(page, "private.mp4")).to_contain_text("Failed", timeout=SLOW_MS)
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
     sign_up(page)
@@ -69,11 +80,12 @@ def test_a_refused_token_is_renewed_once_and_silently(page: Page) -> None:
 
 
 def test_a_session_that_is_over_says_so(page: Page) -> None:
-    page.evaluate("localStorage.clear()")
     token = page.context.request.post("/v1/session/renew", headers={"Sec-Fetch-Site": "same-origin"}).json()
     everywhere = {"Authorization": f"Bearer {token['access_token']}"}
     assert page.context.request.delete("/v1/me/sessions", headers=everywhere).ok
-    page.evaluate("import('/assets/session.js').then(({ renew }) => renew()).catch(() => {})")
+    page.evaluate(
+        "(address) => import(address).then(({ renew }) => renew()).catch(() => {})", module(page, "core/session.js")
+    )
     expect(problem(page)).to_contain_text("Your session has ended. Please sign in again.", timeout=SLOW_MS)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -81,7 +93,9 @@ def test_a_session_that_is_over_says_so(page: Page) -> None:
 def test_a_server_that_is_gone_does_not_end_the_session(page: Page) -> None:
     page.route("**/v1/**", lambda route: route.abort())
     page.reload()
-    expect(problem(page)).to_contain_text("The server does not answer.")
+    expect(page.get_by_text("The server does not answer. We keep trying.", exact=True).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_hidden()
     page.unroute_all()
-    page.reload()
+    page.get_by_role("button", name="Try now").click()
     expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("button", name="Try now")).to_be_hidden()

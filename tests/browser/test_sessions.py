@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.screen import SLOW_MS, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, module, sign_in, sign_out, sign_up, workspace
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -25,6 +25,11 @@ def form(page: Page) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW_MS)
 
 
+def whose(page: Page) -> Locator:
+    """The address of the account that is signed in."""
+    return page.locator("#account-email")
+
+
 def test_every_tab_is_signed_in_and_out_with_the_others(open_page: OpenPage) -> None:
     page = open_page()
     waiting = tab(page.context)
@@ -33,8 +38,8 @@ def test_every_tab_is_signed_in_and_out_with_the_others(open_page: OpenPage) -> 
     expect(workspace(waiting)).to_be_visible(timeout=SLOW_MS)
     third = tab(page.context)
     for each in (page, waiting, third):
-        expect(each.get_by_role("banner")).to_contain_text(email, timeout=SLOW_MS)
-    third.get_by_role("button", name="Sign out").click()
+        expect(whose(each)).to_have_text(email, timeout=SLOW_MS)
+    sign_out(third)
     for each in (page, waiting, third):
         form(each)
     page.reload()
@@ -48,10 +53,10 @@ def test_another_account_in_one_tab_is_the_account_of_all(open_page: OpenPage) -
     second = tab(page.context)
     expect(workspace(second)).to_be_visible(timeout=SLOW_MS)
     second.evaluate(
-        "([email, password]) => import('/assets/session.js').then((it) => it.signIn(email, password))",
-        [other, PASSWORD],
+        "([address, ...given]) => import(address).then((it) => it.signIn(...given))",
+        [module(second, "core/session.js"), other, PASSWORD],
     )
-    expect(page.get_by_role("banner")).to_contain_text(other, timeout=SLOW_MS)
+    expect(whose(page)).to_have_text(other, timeout=SLOW_MS)
 
 
 def test_many_tabs_that_begin_at_once_all_stay_signed_in_also_without_locks(open_page: OpenPage) -> None:
@@ -84,14 +89,14 @@ def test_an_answer_that_is_lost_signs_nobody_out(page: Page) -> None:
 
 def test_a_server_that_is_away_shows_no_form_and_signing_out_says_that_it_cannot(page: Page) -> None:
     page.route("**/v1/session", lambda route: route.abort())
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
     expect(workspace(page)).to_be_visible()
     page.route(RENEWAL, lambda route: route.fulfill(status=503))
     page.reload()
+    expect(page.get_by_text("The server does not answer. We keep trying.").first).to_be_visible(timeout=SLOW_MS)
     expect(page.get_by_role("heading", name="Sign in")).to_be_hidden()
     page.unroute_all()
-    page.reload()
     expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
 
 
@@ -100,7 +105,7 @@ def test_two_browsers_of_one_account_do_not_end_each_other(open_page: OpenPage) 
     email = sign_up(page)
     sign_in(other, email)
     expect(workspace(other)).to_be_visible(timeout=SLOW_MS)
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     form(page)
     other.reload()
     expect(workspace(other)).to_be_visible(timeout=SLOW_MS)
