@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import UNSET
 
 from functions.download import figures
-from functions.download.shapes import JobPage, PageQuery
+from functions.download.shapes import JobPage, NewName, PageQuery
 from functions.shared import database, tokens
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
@@ -48,10 +49,10 @@ def page(user_id: str, query: PageQuery) -> JobPage:
     return JobPage(views, following)
 
 
-def rename(user_id: str, job_id: str, name: str) -> Job:
-    """Call a user's job something else. Raises: Problem (404, 409)."""
+def rename(user_id: str, job_id: str, new: NewName) -> Job:
+    """Call a user's job something else, if that is asked for. Raises: Problem (404, 409)."""
     job_of(user_id, job_id)
-    if not _rename(job_id, clean_name(name)):
+    if new.filename is not UNSET and not _rename(job_id, clean_name(new.filename)):
         raise wrong_state(user_id, job_id, "renamed")
     return whole(job_of(user_id, job_id))
 

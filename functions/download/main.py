@@ -76,7 +76,7 @@ async def read_job(request: Request, user_id: str, job_id: str) -> Response:
     tag="Jobs",
     access=Access.TOKEN,
     scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID, json_body(NewName)),
+    takes=(JOB_ID, json_body(NewName, optional=True)),
     answers={200: Success("The job.", Job)},
     problems=("not-found", "wrong-state"),
     settings=("LINK_SECRET",),
@@ -86,7 +86,7 @@ def rename_job(_request: Request, user_id: str, job_id: str, body: NewName) -> R
 
     Not while its video comes in, which brings its name, nor when its files are gone.
     """
-    return json_response(listing.rename(user_id, job_id, body.filename))
+    return json_response(listing.rename(user_id, job_id, body))
 
 
 @routes.operation(

@@ -80,17 +80,15 @@ class NewName(Struct, forbid_unknown_fields=True):
     """What a job is to be called."""
 
     filename: Annotated[
-        str,
+        Annotated[str, Meta(min_length=1, max_length=1000)] | UnsetType,
         Meta(
             description="Made a name as that of a video is: what is not seen goes, and what comes before a slash.",
-            min_length=1,
-            max_length=1000,
             examples=["Lecture 3.mp4"],
         ),
-    ]
+    ] = UNSET
 
     def __post_init__(self) -> None:
-        if not clean_name(self.filename, ""):
+        if self.filename is not UNSET and not clean_name(self.filename, ""):
             raise Problem("bad-request", "`filename` has nothing in it that can be seen.")
 
 

@@ -36,8 +36,8 @@ DRAWN = Peaks(0.25, bytes([0, 17, 255]))
 
 
 def test_it_is_that_of_the_samples_of_the_mp3(tmp_path: Path) -> None:
-    """Half a second each of silence, a quiet tone and a loud one; its phase is the same every 7 samples."""
-    sound = f"aevalsrc='gt(t,0.5)*(0.1+0.7*gt(t,1))*sin(2*PI*{44100 / 7}*t)':s=44100:d=1.5"
+    """Half a second each of silence, a quiet tone and a loud one; its phase is the same every 17 samples."""
+    sound = f"aevalsrc='gt(t,0.5)*(0.1+0.7*gt(t,1))*sin(2*PI*{44100 / 17}*t)':s=44100:d=1.5"
     path = made(tmp_path, sound)
     seconds, found = conversion(path, {}).peaks or (0.0, b"")
     assert seconds == pytest.approx(1152 / 44100)
