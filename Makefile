@@ -16,7 +16,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay operator account events docs images deploy undeploy kn secrets rotate sbom imagetest knativetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay operator account events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -49,6 +49,9 @@ format: ## Put the code into its uniform layout
 lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays unless it has to move
 	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) --annotation-style line -o requirements.lock
 	@$(dev) $(compile) --all-extras --no-annotate --constraint requirements.lock -o tests/requirements.lock
+
+vendor: ## Bring what the page has of other projects, at the versions of functions/gateway/vendored.toml
+	@$(run) knative.vendor
 
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate
@@ -86,6 +89,9 @@ secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f
 
 rotate: ## Change the key of the tokens (SECRET=- for a Secret from stdin to stdout, DROP=1 to drop old keys)
 	@$(piped) knative.rotate $(if $(DROP),--drop) $${SECRET:+"$$SECRET"}
+
+screenshots: ## Take a picture of every state of the page, for docs/screenshots
+	@$(dev) tests.browser.screenshots
 
 benchmark: ## Measure starts, conversions, clips a minute, live streams and uploads, for docs/performance.md
 	@$(dev) tests.benchmarks.cold_start
