@@ -27,7 +27,6 @@ __all__ = ["ENTRY", "LANGUAGES", "modules", "page", "words"]
 
 LANGUAGES = ("en", "de")
 ENTRY = "core/app.js"
-_INCLUDE = re.compile(r"<!-- include (\S+) -->\n?")
 _SAY = re.compile(r'(data-say="([\w.-]+)"[^>]*>)(?=</)')
 _LABEL = re.compile(r'data-say-label="([\w.-]+)"')
 _MODULES = re.compile(r"<!-- (modules|later) (\S+) -->")
@@ -77,7 +76,7 @@ def modules(entry: str = ENTRY) -> tuple[str, ...]:
 
 @cache
 def _made(name: str, spoken: str, visitor: bool) -> tuple[bytes, bytes]:
-    text = _whole(name)
+    text = assets.content()[name].decode()
     text = _SAY.sub(lambda found: found[1] + html.escape(words(spoken)[found[2]], quote=False), text)
     text = _LABEL.sub(lambda found: f'{found[0]} aria-label="{html.escape(words(spoken)[found[1]])}"', text)
     if visitor:
@@ -86,10 +85,6 @@ def _made(name: str, spoken: str, visitor: bool) -> tuple[bytes, bytes]:
     text = _MODULES.sub(lambda found: _links(found[1], found[2], spoken), text)
     whole = text.replace("/assets/current/", f"/assets/{assets.version()}/").encode()
     return whole, gzip.compress(whole, mtime=0)
-
-
-def _whole(name: str) -> str:
-    return _INCLUDE.sub(lambda found: _whole(found[1]), assets.content()[name].decode())
 
 
 def _links(when: str, module: str, spoken: str) -> str:

@@ -87,7 +87,9 @@ def test_a_file_of_another_release_is_not_kept() -> None:
     assert (again.status, again.body) == (304, b"")
 
 
-@pytest.mark.parametrize("name", ["index.html", "account/view.html", "", "core", "../main.py", "core/../../main.py"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "missing.html", "account", "", "core", "../main.py", "core/../../main.py"]
+)
 def test_only_files_that_are_for_the_browser_are_served(name: str) -> None:
     answer = get(f"/assets/{assets.version()}/{name}")
     assert (answer.status, json.loads(answer.body)["code"]) == (404, "not-found")

@@ -23,7 +23,6 @@ async function enter() {
   const account = await askJson("/v1/me");
   showAccount(account, may("admin"));
   byId("welcome").hidden = true;
-  byId("loading").hidden = true;
   await show();
 }
 
