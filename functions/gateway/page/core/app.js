@@ -21,6 +21,7 @@ function showWelcome() {
 // Nothing of the page is shown before it is known who one is: a server that is away is not an account that is gone.
 async function enter() {
   const account = await askJson("/v1/me");
+  if (may("admin")) view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
   showAccount(account, may("admin"));
   byId("welcome").hidden = true;
   byId("loading").hidden = true;
@@ -62,7 +63,6 @@ setUpSignIn(enterOnce);
 setUpViews();
 view("/", { id: "view-home", module: "jobs/home.js" });
 view("/jobs/{id}", { id: "view-job", module: "jobs/one.js", title: "jobs.single" });
-view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
 view("/account", { id: "view-account", module: "account/view.js", title: "nav.account" });
 onState(onChange);
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
