@@ -50,6 +50,9 @@ lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays un
 	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) --annotation-style line -o requirements.lock
 	@$(dev) $(compile) --all-extras --no-annotate --constraint requirements.lock -o tests/requirements.lock
 
+vendor: ## Bring what the page has of other projects, at the versions of functions/gateway/vendored.toml
+	@$(run) knative.vendor
+
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate
 
@@ -68,9 +71,6 @@ events: ## Write schemas, examples and AsyncAPI document of the events anew
 
 docs: ## Write the tables of the docs, and the page's states, anew
 	@$(run) docs.generate
-
-vendor: ## Bring the page's fonts and icons anew, as vendor/package-lock.json pins them
-	@$(run) vendor
 
 images: ## Build the image of every function (REGISTRY=…/audiolift TAG=1.0, NAMES="gateway convert" for some)
 	@$(PYTHON) -m knative.images.build

@@ -40,7 +40,7 @@ def test_no_state_has_barriers_in_either_theme(open_page: OpenPage, name: str) -
         sign_up(page)
     state.reach(page)
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme)
         assert barriers(page) == [], theme
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

@@ -12,7 +12,6 @@ import pytest
 from functions.gateway import assets, shell
 from functions.shared.accepts import language, takes
 from tests.asgi import Answered, app_of, call
-from vendor.__main__ import SUMS, sums
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Encoding": "gzip, deflate, br"}
 
@@ -111,7 +110,3 @@ def test_what_is_refused_is_not_taken() -> None:
     assert not takes("gzip;q=0, br", "gzip")
     assert not takes("*", "gzip")
     assert not takes("", "gzip")
-
-
-def test_what_is_of_others_is_what_was_brought() -> None:
-    assert SUMS.read_text(encoding="utf-8") == sums()

@@ -20,7 +20,7 @@ HTML, SCRIPTS = (
 )
 # Pages that the gateway writes, for browsers without JavaScript.
 PLAIN = [path.read_text(encoding="utf-8") for path in (Path(shell.__file__).parent / "plain").rglob("*.html")]
-OWN = {name: text for name, text in SCRIPTS.items() if not name.startswith(("words/", "sound/"))}
+OWN = {name: text for name, text in SCRIPTS.items() if not name.startswith(("words/", "sound/", "vendor/"))}
 NAMED = re.compile(r'"([a-z]+(?:[.:-][a-z0-9-]+)+)"')
 BUILT = re.compile(r"`([a-z.]+\.)\$\{|\$\{\w+\}(\.[a-z.]+)`")
 KEYS_OF_CODES = ("problem.", "reason.", "state.", "warning.")

@@ -6,6 +6,11 @@ import { menu } from "./menu.js";
 import { chooseTheme, theme } from "./theme.js";
 import { choose, language, LANGUAGES } from "./words.js";
 
+let shown = null;
+
+/** Whose account it is, as of the API; null when nobody is signed in. */
+export const account = () => shown;
+
 /** Wires it. */
 export function setUpHeader() {
   languages();
@@ -16,6 +21,7 @@ export function setUpHeader() {
 
 /** Shows whose account it is; null when nobody is signed in. What is for operators is shown to those alone. */
 export function showAccount(account, operates) {
+  shown = account;
   byId("account").hidden = !account;
   byId("nav").hidden = !account;
   for (const each of document.querySelectorAll("[data-operator]")) each.hidden = !operates;

@@ -4,7 +4,7 @@ import { joined, letters, lettersBytes, uint, uintBytes } from "./bytes.js";
 import { sure } from "./source.js";
 
 // No real file has more beside each other.
-const MAX_BOXES = 1_000_000;
+const MAX_BOXES = 250_000;
 
 /** A box's {kind, start, content, stop}, in bytes, from its first 16; the last one may last until `stop`. */
 export function boxAt(head, start, stop) {

@@ -13,7 +13,7 @@ const [STUB, STUBS] = [32, 8];
 const LACING = 0x06;
 
 /**
- * Goes through one cluster. Calls and awaits `keep(start, stop)` for what stays as it is, in order, `put(bytes)` for stubs,
+ * Goes through one cluster. Calls `keep(start, stop)` for what stays as it is, in order, `put(bytes)` for stubs,
  * and `onBlock(track, time, element)` for each block, if it is there. Resolves to where the cluster ends.
  *
  * `content` and `stop` (null if not known) are the cluster's; `sounds` are the numbers of the tracks that stay, `others`
@@ -30,14 +30,14 @@ export async function throughCluster(source, { content, stop }, { sounds, others
     at = element.stop;
     if (id === TIMESTAMP) {
       time = await number(source, element);
-      await keep(element.start, element.stop);
+      keep(element.start, element.stop);
     } else if (id === SIMPLE || id === GROUP) {
       await block(element);
     } else {
       sure([POSITION, PREVIOUS, VOID, CRC].includes(id), "a cluster has an unknown part");
     }
   }
-  for (const each of latest.values()) put(await stub(source, each));
+  for (const each of latest.values()) put(each);
   return at;
 
   async function block(element) {
@@ -48,7 +48,7 @@ export async function throughCluster(source, { content, stop }, { sounds, others
     const count = stubs.get(found.track) ?? 0;
     stubs.set(found.track, count + 1);
     if (count < STUBS) put(await stub(source, found));
-    else latest.set(found.track, found);
+    else latest.set(found.track, await stub(source, found));
   }
 }
 

@@ -9,8 +9,8 @@
  * begins with the first of all its tracks.
  */
 
-import { mp4 } from "./mp4.js";
 import { matroska } from "./matroska.js";
+import { mp4 } from "./mp4.js";
 import { Parts } from "./parts.js";
 import { Source } from "./source.js";
 
@@ -18,13 +18,12 @@ const KINDS = [mp4, matroska];
 const HEAD = 1024;
 
 /**
- * What to send instead of a Blob or File, as a Blob: it refers to the file or to what the browser stores outside of the page's
- * memory. Null where the file had better be sent as it is: what it is is not known, or it looks damaged, or little would be
- * saved. `onProgress` gets 0–1; once `signal` is aborted, its reason is thrown.
+ * What to send instead of a Blob or File, as an Excerpt: it refers to the file. Null where the file had better be sent as it is: what it
+ * is is not known, or it looks damaged, or little would be saved. `onProgress` gets 0–1; once `signal` is aborted, its reason is thrown.
  */
 export async function soundOf(file, { signal, onProgress } = {}) {
   try {
-    return await taken(new Source(file, { signal, onProgress }), file.type);
+    return await taken(new Source(file, { signal, onProgress }));
   } catch {
     // Unsure, or numbers so wild that something broke over them. What cannot be read is for the upload to tell.
     signal?.throwIfAborted();
@@ -32,14 +31,11 @@ export async function soundOf(file, { signal, onProgress } = {}) {
   }
 }
 
-async function taken(source, type) {
+async function taken(source) {
   const head = await source.upTo(0, HEAD);
   const kind = KINDS.find(({ begins }) => begins(head));
   if (!kind) return null;
   const parts = new Parts(source);
   await kind.take(source, parts);
-  const blob = parts.blob(type);
-  // A browser that has no room for a blob says so when it is read.
-  await blob.slice(-1).arrayBuffer();
-  return blob;
+  return parts.done();
 }

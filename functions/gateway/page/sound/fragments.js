@@ -5,7 +5,7 @@ import { putUint, uint, viewOf } from "./bytes.js";
 import { readsItself } from "./descriptions.js";
 import { dataHeader, sorted, tracksOf } from "./mp4.js";
 import { runOf } from "./runs.js";
-import { putAccessPoints, putSegments } from "./segments.js";
+import { putAccessPoints, putSegments } from "./access_points.js";
 import { sure } from "./source.js";
 import { sizesOf } from "./tables.js";
 
@@ -26,7 +26,7 @@ export async function takeFragments(source, top, bytes, moov, parts) {
   sure(readsItself(bytes, kept[0]), "what the sound is like is not told at the beginning");
   const writer = new Writer(source, kept[0].number, new Clocks(tracks), defaults(bytes, moov));
   for (let number = 0; number < top.length; number++) await writer.take(top[number], top[number + 1]);
-  await writer.putInto(parts);
+  writer.putInto(parts);
 }
 
 /** The {duration, size} that samples have where nothing else is said, by track (8.8.3). */
@@ -68,12 +68,12 @@ class Writer {
     this.#moved.set(box.stop, this.#at);
   }
 
-  async putInto(parts) {
+  putInto(parts) {
     for (const { box, bytes } of this.#indexes) this.#put(box, bytes);
     for (const { bytes, box, ranges } of this.#made) {
       if (bytes) parts.put(bytes);
-      else if (box) await parts.keep(box.start, box.stop);
-      else await parts.keepAll(ranges);
+      else if (box) parts.keep(box.start, box.stop);
+      else for (let at = 0; at < ranges.length; at += 2) parts.keep(ranges[at], ranges[at] + ranges[at + 1]);
     }
   }
 
@@ -86,7 +86,7 @@ class Writer {
     sure(box.stop - box.start <= MAX_HEADER, "a header is too large");
     this.#headers += box.stop - box.start;
     sure(this.#headers <= MAX_HEADERS, "the headers are too large");
-    return (await this.#source.bytes(box.start, box.stop - box.start)).slice();
+    return this.#source.own(box.start, box.stop - box.start);
   }
 
   async #index(box) {

@@ -15,7 +15,7 @@ const [COMPRESSION, METHOD, STRIPPED] = [0x5034, 0x4254, 3];
 const [PICTURES, SOUND] = [1, 2];
 const VERBATIM = [INFO, ATTACHMENTS, CHAPTERS, TAGS, TRACKS];
 // What of one element is in memory.
-const [MAX_ELEMENT, MAX_CLUSTER] = [32 * 1024 * 1024, 64 * 1024 * 1024];
+const MAX_ELEMENT = 32 * 1024 * 1024;
 // FFmpeg looks for the tracks in five seconds and 5 MB: where it found sound there, it finds it, too, with pictures left out.
 const [PROBED_SECONDS, PROBED] = [4.5, 4_500_000];
 
@@ -32,12 +32,11 @@ async function takeMatroska(source, parts) {
   sure(segment.id === SEGMENT, "it has no segment");
   const content = at + segment.header;
   sure(segment.size === null || content + segment.size === source.size, "it is cut off, or more follows");
-  await parts.keep(0, at);
-  const head = segment.size === null ? (await source.bytes(at, content - at)).slice() : header(SEGMENT, 0);
-  parts.hold(head);
+  parts.keep(0, at);
+  const head = parts.put(segment.size === null ? await source.own(at, content - at) : header(SEGMENT, 0));
   const begin = parts.size;
   await new Writer(source, content, parts).read();
-  if (segment.size !== null) head.set(header(SEGMENT, parts.size - begin));
+  if (segment.size !== null) parts.rewrite(head, header(SEGMENT, parts.size - begin));
 }
 
 /** Takes the elements of a segment in order. */
@@ -74,28 +73,27 @@ class Writer {
     sure(this.#tracks && this.#heard.size === this.#tracks.sounds.size, "a track has no sound");
     // Where each of several tracks has sound is looked for by seeking, which goes by the pictures where there is no index.
     sure(this.#hasCues || this.#heard.size === 1, "it has several tracks and no index");
-    for (const { id, bytes } of this.#indexes) this.#put(id, bytes);
+    for (const each of this.#indexes) this.#put(each);
   }
 
   async #other(element) {
     if (element.id === SEEK_HEAD || element.id === CUES) {
       const bytes = await this.#bytes(element);
       this.#hasCues ||= element.id === CUES;
-      this.#indexes.push({ id: element.id, bytes });
-      this.#parts.hold(bytes);
+      this.#indexes.push({ id: element.id, bytes, address: this.#parts.put(bytes) });
     } else if (VERBATIM.includes(element.id)) {
       if (element.id === INFO) this.#readInfo(await this.#bytes(element));
       if (element.id === TRACKS) this.#readTracks(await this.#bytes(element));
-      await this.#parts.keep(element.start, element.stop);
+      this.#parts.keep(element.start, element.stop);
     } else {
       sure(element.id === VOID || element.id === CRC, "it has an unknown part");
     }
     return element.stop;
   }
 
-  async #bytes({ start, stop }) {
+  #bytes({ start, stop }) {
     sure(stop - start <= MAX_ELEMENT, "an element is too large");
-    return (await this.#source.bytes(start, stop - start)).slice();
+    return this.#source.own(start, stop - start);
   }
 
   #readInfo(bytes) {
@@ -118,19 +116,14 @@ class Writer {
 
   async #cluster(element) {
     sure(this.#tracks, "its tracks are not told first");
-    const made = [];
-    let size = 0;
-    const put = (bytes) => {
-      made.push(bytes);
-      size += bytes.length;
-      sure(size <= MAX_CLUSTER, "a cluster is too large");
-    };
-    const keep = async (start, stop) => put((await this.#source.bytes(start, stop - start)).slice());
+    const parts = this.#parts;
+    const head = element.stop === null ? parts.keep(element.start, element.content) : parts.put(header(CLUSTER, 0));
+    const begin = parts.size;
+    const keep = (start, stop) => parts.keep(start, stop);
+    const put = (bytes) => parts.put(bytes);
     const onBlock = (track, time, block) => this.#noteBlock(track, time * this.#tick, block);
     const stop = await throughCluster(this.#source, element, { ...this.#tracks, stubs: this.#stubs }, { keep, put, onBlock });
-    if (element.stop === null) await this.#parts.keep(element.start, element.content);
-    else this.#parts.put(header(CLUSTER, size));
-    for (const bytes of made) this.#parts.put(bytes);
+    if (element.stop !== null) parts.rewrite(head, header(CLUSTER, parts.size - begin));
     return stop;
   }
 
@@ -142,12 +135,13 @@ class Writer {
     sure(!isLate, "the sound begins late");
   }
 
-  #put(id, bytes) {
+  #put({ id, bytes, address }) {
     const path = id === SEEK_HEAD ? [SEEK, SEEK_POSITION] : [CUE, CUE_PLACES, CUE_POSITION];
     putPositions(bytes, headerOf(bytes).header, bytes.length, path, (place) => {
       sure(this.#moved.has(place), "an index leads nowhere");
       return this.#moved.get(place);
     });
+    this.#parts.rewrite(address, bytes);
   }
 }
 

@@ -1,40 +1,65 @@
-/** The indexes of an MP4 in fragments, which say where these lie; `moved` gives the new place of one. */
+/** Which bytes are sent, in order, as numbers: some bytes for each range, however large the file is. */
 
-import { inside } from "./boxes.js";
-import { putUint, uint } from "./bytes.js";
 import { sure } from "./source.js";
 
-/** An index of segments (8.16.3): each entry says how many bytes it stands for. */
-export function putSegments(bytes, box, moved) {
-  const content = box.content - box.start;
-  const wide = bytes[content] ? 8 : 4;
-  const offset = uint(bytes, content + 12 + wide, wide);
-  const count = uint(bytes, content + 12 + 2 * wide + 2, 2);
-  let old = box.stop + offset;
-  sure(content + 16 + 2 * wide + count * 12 <= bytes.length, "an index is cut off");
-  putUint(bytes, content + 12 + wide, wide, moved(old) - moved(box.stop));
-  for (let number = 0; number < count; number++) {
-    const at = content + 16 + 2 * wide + number * 12;
-    const [value, next] = [uint(bytes, at, 4), old + (uint(bytes, at, 4) & 0x7fffffff)];
-    const size = moved(next) - moved(old);
-    sure(size < 2 ** 31, "a segment is too large");
-    putUint(bytes, at, 4, value >= 2 ** 31 ? size + 2 ** 31 : size);
-    old = next;
+const BLOCK = 64 * 1024;
+// 48 MB of numbers: more than a day of sound that alternates with pictures.
+const MOST = 4_000_000;
+const LONGEST = 2 ** 31;
+
+/** Ranges of a file, and of what replaces a part of it (Literals), which are told apart by the sign of where they begin. */
+export class Segments {
+  #blocks = []; // {place, froms, lengths, count}
+  #count = 0;
+  size = 0;
+
+  addRange(start, length) {
+    for (let at = 0; at < length; at += LONGEST) this.#add(start + at, Math.min(length - at, LONGEST));
+  }
+
+  addLiteral(address, length) {
+    if (length) this.#add(-1 - address, length);
+  }
+
+  #add(from, length) {
+    const last = this.#blocks.at(-1);
+    if (last && this.#joins(last, from, length)) last.lengths[last.count - 1] += length;
+    else this.#begin(from, length);
+    this.size += length;
+  }
+
+  #joins({ froms, lengths, count }, from, length) {
+    const [before, size] = [froms[count - 1], lengths[count - 1]];
+    const follows = before >= 0 ? before + size === from : from < 0 && before - size === from;
+    return follows && size + length <= LONGEST;
+  }
+
+  #begin(from, length) {
+    sure(++this.#count <= MOST, "the sound is in too many pieces");
+    if (!this.#blocks.length || this.#blocks.at(-1).count === BLOCK) {
+      this.#blocks.push({ place: this.size, froms: new Float64Array(BLOCK), lengths: new Uint32Array(BLOCK), count: 0 });
+    }
+    const block = this.#blocks.at(-1);
+    block.froms[block.count] = from;
+    block.lengths[block.count++] = length;
+  }
+
+  /** Those between two places of what is sent, as {from, length} or {address, length}. */
+  between(start, stop) {
+    const found = [];
+    let number = this.#blocks.findLastIndex(({ place }) => place <= start);
+    for (; number >= 0 && number < this.#blocks.length && this.#blocks[number].place < stop; number++) {
+      collect(this.#blocks[number], start, stop, found);
+    }
+    return found;
   }
 }
 
-/** The index of random access points (8.8.9): where the fragment of each lies. */
-export function putAccessPoints(bytes, moved) {
-  for (const box of inside(bytes, { content: 8, stop: bytes.length })) {
-    if (box.kind !== "tfra") continue;
-    const wide = bytes[box.content] === 1 ? 8 : 4;
-    const lengths = bytes[box.content + 11];
-    const numbers = ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3) + 3;
-    const count = uint(bytes, box.content + 12, 4);
-    sure(box.content + 16 + count * (2 * wide + numbers) <= box.stop, "an index is cut off");
-    for (let number = 0; number < count; number++) {
-      const at = box.content + 16 + number * (2 * wide + numbers) + wide;
-      putUint(bytes, at, wide, moved(uint(bytes, at, wide)));
-    }
+function collect({ place, froms, lengths, count }, start, stop, found) {
+  for (let number = 0, at = place; number < count && at < stop; at += lengths[number++]) {
+    const skipped = Math.max(start - at, 0);
+    const length = Math.min(lengths[number], stop - at) - skipped;
+    if (length <= 0) continue;
+    found.push(froms[number] >= 0 ? { from: froms[number] + skipped, length } : { address: -1 - froms[number] + skipped, length });
   }
 }

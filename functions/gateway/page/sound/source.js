@@ -12,7 +12,10 @@ export function sure(fact, reason) {
   if (!fact) throw new Unsure(reason);
 }
 
-/** Reads a Blob or File. `signal` ends it; `onProgress` gets how far it has been read, 0–1. */
+/**
+ * Reads a Blob or File. `signal` ends it; `onProgress` gets how far it has been read, 0–1. What `bytes`, `exactly` and `upTo` give is only
+ * to be read, and only until the next of them is called: its memory is used no longer then.
+ */
 export class Source {
   #blob;
   #signal;
@@ -27,7 +30,12 @@ export class Source {
     this.size = blob.size;
   }
 
-  /** The bytes from `start` on, exactly `length`; they are only to be read. Throws Unsure past the end of the file. */
+  /** Another reader of the same file, with a window of its own. */
+  another() {
+    return new Source(this.#blob);
+  }
+
+  /** The bytes from `start` on, exactly `length`. Throws Unsure past the end of the file. */
   bytes(start, length) {
     return this.#bytes(start, length, Math.max(length, WINDOW));
   }
@@ -40,6 +48,12 @@ export class Source {
   /** Up to `length` bytes: fewer at the end of the file. */
   upTo(start, length) {
     return this.bytes(start, Math.max(Math.min(length, this.size - start), 0));
+  }
+
+  /** Those bytes for whoever asks, to keep and to change. */
+  own(start, length) {
+    this.#check(start, length);
+    return this.#read(start, length);
   }
 
   /** A part of the file, unread. Throws Unsure past its end. */
@@ -61,10 +75,24 @@ export class Source {
   }
 
   async #move(start, length) {
-    this.#signal?.throwIfAborted();
     this.#onProgress?.(start / this.size);
-    this.#window = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+    freed(this.#window);
+    this.#window = NOTHING;
+    this.#window = await this.#read(start, length);
     this.#start = start;
-    sure(this.#window.length === length, "the file has become shorter");
   }
+
+  async #read(start, length) {
+    this.#signal?.throwIfAborted();
+    const bytes = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+    sure(bytes.length === length, "the file has become shorter");
+    return bytes;
+  }
+}
+
+// A browser collects what is no longer used when it pleases: gigabytes later, if it is busy.
+function freed({ buffer }) {
+  if (!buffer.byteLength) return;
+  if (buffer.transfer) buffer.transfer(0);
+  else structuredClone(buffer, { transfer: [buffer] });
 }

@@ -15,19 +15,20 @@ const LONGEST = 2 ** 31 - 1; // FFmpeg takes longer steps of time for negative o
 
 /** The stubs of a track: {count, rows, rest}, `rows` its [count, ticks] of time, the last of which lasts to its end. */
 function timing(bytes, track, samples) {
-  const table = rows(bytes, track.parts.get("stts"), 8).map((row) => [uint(bytes, row, 4), uint(bytes, row + 4, 4)]);
-  sure(table.reduce((sum, [number]) => sum + number, 0) === samples, "not all pictures have a time");
   const kept = [];
-  let [count, time] = [0, 0];
-  for (const [number, ticks] of table) {
+  let [count, time, counted, all, isEnough] = [0, 0, 0, 0, false];
+  for (const row of rows(bytes, track.parts.get("stts"), 8)) {
+    const [number, ticks] = [uint(bytes, row, 4), uint(bytes, row + 4, 4)];
+    [counted, all] = [counted + number, all + number * ticks];
+    if (isEnough) continue;
     const needed = Math.max(track.firstTime - time, 0) / (ticks || 1) + REORDERED;
     const taken = Math.min(number, Math.ceil(needed));
     kept.push([taken, ticks]);
     [count, time] = [count + taken, time + taken * ticks];
-    if (taken < number || count >= samples) break;
+    isEnough = taken < number || count >= samples;
+    sure(count <= MAX_STUBS, "the pictures begin too late");
   }
-  sure(count <= MAX_STUBS && count <= samples, "the pictures begin too late");
-  const all = table.reduce((sum, [number, ticks]) => sum + number * ticks, 0);
+  sure(counted === samples, "not all pictures have a time");
   return { count, table: count ? lengthened(kept, all - time) : kept };
 }
 
@@ -44,11 +45,11 @@ export function stubsOf(bytes, track) {
   const sizes = sizesOf(bytes, track);
   const found = timing(bytes, track, sizes.count);
   const places = offsetsOf(bytes, track);
-  const counts = chunkCounts(bytes, track, places.at.length, sizes.count);
+  const counts = chunkCounts(bytes, track, places.count, sizes.count);
   const ranges = [];
   let number = 0;
   for (let chunk = 0; number < found.count; chunk++) {
-    let start = uint(bytes, places.at[chunk], places.width);
+    let start = places.of(chunk);
     for (let left = counts[chunk]; left && number < found.count; left--, number++) {
       ranges.push([start, Math.min(sizes.of(number), STUB)]);
       start += sizes.of(number);
@@ -98,6 +99,6 @@ function shortened(bytes, box, count) {
 }
 
 function firstOf(bytes, box, count) {
-  const kept = rows(bytes, box, 4).filter((row) => uint(bytes, row, 4) <= count);
+  const kept = [...rows(bytes, box, 4)].filter((row) => uint(bytes, row, 4) <= count);
   return boxOf(box.kind, new Uint8Array(4), uintBytes(kept.length, 4), ...kept.map((row) => bytes.slice(row, row + 4)));
 }

@@ -1,7 +1,7 @@
 /** The tables of a track in an MP4 or MOV (ISO/IEC 14496-12, 8.6 and 8.7): which samples it has, how large, where and when. */
 
 import { child, inside } from "./boxes.js";
-import { letters, uint, viewOf } from "./bytes.js";
+import { letters, putUint, uint, viewOf } from "./bytes.js";
 import { sure } from "./source.js";
 
 const HEADERS = { 0: 12, 1: 20 }; // where tkhd has the number of its track, and mdhd the ticks of a second, by version
@@ -48,18 +48,22 @@ function referredTo(bytes, box) {
 function edited(bytes, box) {
   if (!box) return { edits: 0, firstTime: 0 };
   const [view, version] = [viewOf(bytes), bytes[box.content]];
-  const entries = rows(bytes, box, version === 1 ? 20 : 12);
+  const entries = [...rows(bytes, box, version === 1 ? 20 : 12)];
   const times = entries.map((entry) => (version === 1 ? Number(view.getBigInt64(entry + 8)) : view.getInt32(entry + 4)));
   const played = times.filter((time) => time >= 0);
   return { edits: played.length, firstTime: played[0] ?? 0 };
 }
 
-/** Where each row of a table begins: after a version and a count, all are of one width. */
-export function rows(bytes, box, width) {
-  if (!box) return [];
+/** Where each row of a table begins, one after the other: after a version and a count, all are of one width. */
+export function* rows(bytes, box, width) {
+  const count = box ? countOf(bytes, box, width) : 0;
+  for (let number = 0; number < count; number++) yield box.content + 8 + number * width;
+}
+
+function countOf(bytes, box, width) {
   const count = uint(bytes, box.content + 4, 4);
   sure(box.content + 8 + count * width <= box.stop, `a ${box.kind} is cut off`);
-  return Array.from({ length: count }, (_, number) => box.content + 8 + number * width);
+  return count;
 }
 
 /** The sizes of samples: {count, constant, of(number)}; a constant one may be a unit of its own in QuickTime. */
@@ -80,18 +84,24 @@ function compactSizes(bytes, box, count) {
   return { count, constant: 0, of: (number) => uint(bytes, box.content + 12 + (number * width) / 8, width / 8) };
 }
 
-/** Where the chunks of a track are told: {box, width, at: positions in `bytes` of the numbers}. */
+/** Where the chunks of a track lie: {count, of(number), put(number, place)}. */
 export function offsetsOf(bytes, { parts }) {
   const box = parts.get("stco") ?? parts.get("co64");
   sure(box && !(parts.has("stco") && parts.has("co64")), "a track has no places, or two");
   const width = box.kind === "stco" ? 4 : 8;
-  return { box, width, at: rows(bytes, box, width) };
+  const count = countOf(bytes, box, width);
+  const at = (number) => box.content + 8 + number * width;
+  return {
+    count,
+    of: (number) => uint(bytes, at(number), width),
+    put: (number, place) => putUint(bytes, at(number), width, place),
+  };
 }
 
 /** How many samples each chunk has. Throws Unsure where these are not all. */
 export function chunkCounts(bytes, track, chunks, samples) {
   const counts = new Uint32Array(chunks);
-  const entries = rows(bytes, track.parts.get("stsc"), 12);
+  const entries = [...rows(bytes, track.parts.get("stsc"), 12)];
   let counted = 0;
   entries.forEach((entry, number) => {
     const [first, count] = [uint(bytes, entry, 4) - 1, uint(bytes, entry + 4, 4)];

@@ -7,7 +7,8 @@
 export async function reduced(file, { signal, onProgress }) {
   try {
     const { soundOf } = await import("../sound/extract.js");
-    return await soundOf(file, { signal, onProgress });
+    const sound = await soundOf(file, { signal, onProgress });
+    return sound && (await sound.read(0, sound.size));
   } catch {
     // Either it was cancelled, or this part of the page could not be loaded.
     signal.throwIfAborted();
