@@ -29,9 +29,13 @@ async function enter() {
 }
 
 let entering = null;
-const enterOnce = () => (entering ??= whenBack(enter));
 
-// One may be signed in, and out, in another tab.
+// By the form, or because one was signed in before, or in another tab.
+function enterOnce() {
+  entering ??= whenBack(enter).catch((error) => { entering = null; throw error; });
+  return entering;
+}
+
 function onChange(state, why) {
   if (state === "in") enterOnce().catch(fail);
   else if (state === "away") away();
