@@ -90,6 +90,8 @@ refresh_tokens = _table(
     sa.Column("issued_at", Instant),
     sa.Column("signed_in_at", Instant),
     sa.Column("user_agent", sa.String(200)),
+    # Of a token that a browser keeps as a cookie: how many renewals of its session came before. Null for programs'.
+    sa.Column("generation", sa.Integer),
 )
 
 api_keys = _table(

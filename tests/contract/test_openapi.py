@@ -146,6 +146,10 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
         "/v1/password/reset",
         "/v1/token",
         "/v1/token/revoke",
+        # Of a browser's session, by its cookie or to set it.
+        "/v1/session",
+        "/v1/session/oidc",
+        "/v1/session/renew",
         "/v1/oidc",
         "/v1/oidc/start",
         "/v1/oidc/callback",

@@ -19,11 +19,12 @@ export function setUpHeader() {
   byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, signOutAndLeave));
 }
 
-/** Shows whose account it is; null when nobody is signed in. */
-export function showAccount(account) {
+/** Shows whose account it is; null when nobody is signed in. What is for operators is shown to those alone. */
+export function showAccount(account, operates) {
   shown = account;
   byId("account").hidden = !account;
   byId("nav").hidden = !account;
+  for (const each of document.querySelectorAll("[data-operator]")) each.hidden = !operates;
   byId("account-email").textContent = account?.email ?? "";
   byId("account-letter").textContent = account?.email.slice(0, 1).toUpperCase() ?? "";
 }

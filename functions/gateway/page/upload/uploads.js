@@ -3,7 +3,7 @@
 import { announce, byId } from "../core/dom.js";
 import { bytes } from "../core/format.js";
 import { said } from "../core/problem.js";
-import { remembered } from "../core/session.js";
+import { current } from "../core/session.js";
 import { State } from "../core/states.js";
 import { say } from "../core/words.js";
 import { Card } from "../jobs/card.js";
@@ -21,7 +21,7 @@ export function setUpUploads(onUploaded) {
     event.target.value = ""; // or choosing the same file again would change nothing
   });
   acceptDrops();
-  window.addEventListener("beforeunload", (event) => underway.size && remembered() && event.preventDefault());
+  window.addEventListener("beforeunload", (event) => underway.size && current() === "in" && event.preventDefault());
 }
 
 /** Whether a job is one of the uploads that have a card here already. */

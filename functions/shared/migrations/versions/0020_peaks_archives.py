@@ -12,7 +12,7 @@ from alembic import op
 from functions.shared.tables import Instant
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0019"
 
 MYSQL = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 
