@@ -3,11 +3,11 @@
 import { announce, byId, guarded } from "../core/dom.js";
 import { say } from "../core/words.js";
 
-/** Wires the panel `name`-made, with `name`-value, -copy and -done. Returns what shows a secret in it; then `back` gets the focus. */
+/** Wires the panel `name`-made, with `name`-value, -copy and -hide. Returns what shows a secret in it; then `back` gets the focus. */
 export function secretPanel(name, back) {
-  const [panel, field, copy, done] = ["made", "value", "copy", "done"].map((part) => byId(`${name}-${part}`));
+  const [panel, field, copy, hide] = ["made", "value", "copy", "hide"].map((part) => byId(`${name}-${part}`));
   copy.addEventListener("click", () => guarded(copy, () => copyFrom(field)));
-  done.addEventListener("click", () => {
+  hide.addEventListener("click", () => {
     field.value = "";
     panel.hidden = true;
     back.focus();
