@@ -85,6 +85,12 @@ SETTINGS = (
         is_mapping=True,
     ),
     Setting(
+        "SMS_SERVICE",
+        "",
+        "URL of apprise of an SMS service, with {number} where the recipient's goes, by which owners are told who have "
+        "confirmed a number; without it there are no SMS.",
+    ),
+    Setting(
         "SIGNING_KEY",
         "",
         "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",

@@ -18,6 +18,7 @@ if not TYPE_CHECKING:
         "healing",
         "history",
         "letters",
+        "reminding",
         "replays",
         "retention",
     )

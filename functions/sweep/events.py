@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from events.catalogue import SubmissionConfirmed
 from functions.shared import database, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
@@ -66,9 +67,11 @@ def _due() -> sa.Select[Any]:
     One that was refused waits as long before it is tried again.
     """
     moment = now()
-    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
+    # What asks nobody to work on the job need not wait for who does.
+    beside = rows.c.type == SubmissionConfirmed.TYPE
+    idle = sa.or_(beside, jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
-    died = rows.c.sent_at < jobs.c.lease_until
+    died = sa.and_(~beside, rows.c.sent_at < jobs.c.lease_until)
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
     joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
     lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))

@@ -36,6 +36,7 @@ from functions.sweep import (
     healing,
     history,
     letters,
+    reminding,
     replays,
     retention,
 )
@@ -289,6 +290,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield replays.replay_wanted
     yield events.send_again
     yield batches.announce
+    yield reminding.announce
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished
