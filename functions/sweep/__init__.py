@@ -13,10 +13,12 @@ if not TYPE_CHECKING:
         "dead_letters",
         "events",
         "files",
+        "gauges",
         "giving_up",
         "healing",
         "history",
         "letters",
         "replays",
         "retention",
+        "timeline",
     )
