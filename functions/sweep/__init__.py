@@ -14,6 +14,7 @@ if not TYPE_CHECKING:
         "dead_letters",
         "events",
         "files",
+        "gauges",
         "giving_up",
         "healing",
         "history",
@@ -21,4 +22,5 @@ if not TYPE_CHECKING:
         "reminding",
         "replays",
         "retention",
+        "timeline",
     )

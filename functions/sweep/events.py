@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import SubmissionConfirmed
-from functions.shared import database, outbox, settings
+from functions.shared import database, logs, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
 from functions.shared.tables import notifications as notices
@@ -34,8 +34,9 @@ def send_again() -> None:
     with database.reading() as connection:
         due = connection.execute(_due()).all()
     for row in due:
-        log.info("sending event %s again", row.event_id)
-        answer = outbox.send(row.event_id)
+        with logs.about(event_id=row.event_id, job_id=row.job_id):
+            log.info("sending event %s again", row.event_id)
+            answer = outbox.send(row.event_id)
         if answer.outcome is Outcome.AWAY:
             return _note(row.event_id)
         if answer.outcome is Outcome.REFUSED:
