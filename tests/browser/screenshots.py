@@ -55,7 +55,12 @@ def _take(browser: Browser, name: str, folder: Path) -> None:
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
                 page.wait_for_timeout(SETTLED_MS)
-                page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True, caret="initial")
+                if state.touch:
+                    # Taking all of a page at once, Chromium forgets for a moment that there is no mouse.
+                    whole = page.evaluate("document.documentElement.scrollHeight")
+                    page.set_viewport_size({"width": width, "height": whole})
+                picture = folder / f"{name}-{width}-{theme}.png"
+                page.screenshot(path=picture, full_page=not state.touch, caret="initial")
     print(name, flush=True)
 
 
