@@ -15,7 +15,7 @@ from tests.browser.states import STATES
 from tests.provision import modules
 
 OpenPage = Callable[..., Page]
-AXE = Path(__file__).with_name("axe")
+TOOLS = Path(__file__).with_name("tools")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LIMIT_BYTES = 100_000
 # WCAG 2.2, success criterion 1.4.12.
@@ -25,7 +25,7 @@ p { margin-bottom: 2em !important }"""
 
 def barriers(page: Page) -> list[str]:
     """What axe finds."""
-    page.evaluate((modules(AXE) / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    page.evaluate((modules(TOOLS) / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     code = "(rules) => axe.run({ runOnly: rules }).then(({ violations }) => violations)"
     found = page.evaluate(code, RULES)
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
