@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.operating import operate
 from tests.browser.screen import SLOW_MS, choose, not_a_video, open_account, workspace
 
 __all__ = ["STATES", "Reached"]
@@ -194,6 +195,7 @@ STATES = {
     "job": Reached(_job, member=True),
     "menu": Reached(_menu, member=True),
     "account": Reached(_account, member=True),
+    "operator": Reached(operate, member=True),
     "question": Reached(_question, member=True),
     "failed": Reached(_failed, member=True),
     "missing": Reached(_missing),
