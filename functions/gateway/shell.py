@@ -66,13 +66,18 @@ def modules(entry: str = ENTRY) -> tuple[str, ...]:
 
 @cache
 def _made(name: str, spoken: str) -> tuple[bytes, bytes]:
-    text = _INCLUDE.sub(lambda found: assets.content()[found[1]].decode(), assets.content()[name].decode())
+    text = _with_parts(name)
     text = _SAY.sub(lambda found: found[1] + html.escape(words(spoken)[found[2]], quote=False), text)
     text = _LABEL.sub(lambda found: f'{found[0]} aria-label="{html.escape(words(spoken)[found[1]])}"', text)
     text = text.replace('<html lang="en"', f'<html lang="{spoken}"')
     text = _MODULES.sub(lambda found: _links(found[1], found[2], spoken), text)
     whole = text.replace("/assets/current/", f"/assets/{assets.version()}/").encode()
     return whole, gzip.compress(whole, mtime=0)
+
+
+def _with_parts(name: str) -> str:
+    """A file of page/ with those that it includes, and what these include."""
+    return _INCLUDE.sub(lambda found: _with_parts(found[1]), assets.content()[name].decode())
 
 
 def _links(when: str, module: str, spoken: str) -> str:
