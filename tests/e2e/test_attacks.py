@@ -16,6 +16,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +168,12 @@ def test_a_stolen_refresh_token_ends_the_sign_in_of_thief_and_owner(user: User) 
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 
 
-def browser(audiolift: Audiolift, user: User) -> httpx.Client:
+@contextmanager
+def browser(audiolift: Audiolift, user: User) -> Iterator[httpx.Client]:
     """A browser that the user has just signed in with."""
-    client = httpx.Client(base_url=audiolift.url, timeout=PATIENCE, headers=OWN_PAGE)
-    client.post("/v1/session", json={"email": user.email, "password": PASSWORD}).raise_for_status()
-    return client
+    with httpx.Client(base_url=audiolift.url, timeout=PATIENCE, headers=OWN_PAGE) as client:
+        client.post("/v1/session", json={"email": user.email, "password": PASSWORD}).raise_for_status()
+        yield client
 
 
 @pytest.mark.parametrize("path", ["renew", "", "oidc", "password"])
