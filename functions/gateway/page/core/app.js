@@ -8,7 +8,7 @@ import { setUpHeader, showAccount } from "./header.js";
 import { leave, SESSION_OVER } from "./leaving.js";
 import { away, setUpNetwork, whenBack } from "./network.js";
 import { sessionOver } from "./problem.js";
-import { begin, may, onState } from "./session.js";
+import { begin, current, may, nobody, onState } from "./session.js";
 import { announceView, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
@@ -24,7 +24,6 @@ async function enter() {
   if (may("admin")) view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
   showAccount(account, may("admin"));
   byId("welcome").hidden = true;
-  byId("loading").hidden = true;
   await show();
 }
 
@@ -50,6 +49,8 @@ async function start() {
   }
   if (openLink()) return showWelcome();
   await comeBack().catch(showProblem);
+  // The server has shown the welcome to who has no cookie: there is nobody to ask for.
+  if (byId("loading").hidden && current() === "unknown") return nobody();
   announceView();
   return whenBack(begin);
 }
