@@ -2,6 +2,7 @@ export default {
   "core.skip": "Zum Inhalt springen",
   "core.title": "{title} · audiolift",
   "core.of": "{what}: {name}",
+  "core.loading": "Wird geladen …",
   "core.delete": "Löschen",
   "core.keep": "Behalten",
   "core.cancel": "Abbrechen",

@@ -2,6 +2,7 @@ export default {
   "core.skip": "Skip to the content",
   "core.title": "{title} · audiolift",
   "core.of": "{what} {name}",
+  "core.loading": "Loading …",
   "core.delete": "Delete",
   "core.keep": "Keep it",
   "core.cancel": "Cancel",
