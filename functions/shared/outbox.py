@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from events.catalogue import CATALOGUE, EventType
 from events.codec import encode
 from events.wire import Envelope
-from functions.shared import database, trace
+from functions.shared import database, logs, trace
 from functions.shared.problems import Unavailable
 from functions.shared.publisher import Outcome, Receipt, publish
 from functions.shared.tables import now, outbox
@@ -98,7 +98,8 @@ def send(event_id: str) -> Receipt:
             return Receipt(Outcome.REFUSED, "there is no such event")
         if row.type not in _TYPES:
             return Receipt(Outcome.REFUSED, f"this release knows no events of type {row.type}")
-        answer = publish(_envelope(row))
+        with logs.about(event_id=event_id, job_id=row.job_id):
+            answer = publish(_envelope(row))
         if answer.outcome is Outcome.SENT:
             _mark_sent(event_id)
     except Unavailable as error:

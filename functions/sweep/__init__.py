@@ -14,10 +14,13 @@ if not TYPE_CHECKING:
         "dead_letters",
         "events",
         "files",
+        "gauges",
         "giving_up",
         "healing",
         "history",
         "letters",
+        "reminding",
         "replays",
         "retention",
+        "timeline",
     )

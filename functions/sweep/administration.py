@@ -43,6 +43,7 @@ __all__ = [
     "job_page",
     "letter",
     "letter_page",
+    "managed",
     "replay",
     "resume",
     "settle",
@@ -93,7 +94,7 @@ def job_page(query: JobQuery) -> ManagedJobPage:
     which = _equal(jobs, {"state": query.state, "error_code": query.reason, "user_id": query.user_id})
     wanted = jobs.select().where(*which)
     rows, following = newest_first(wanted, jobs.c.created_at, jobs.c.id, query.cursor, query.limit)
-    return ManagedJobPage([_job(row) for row in rows], following)
+    return ManagedJobPage([managed(row) for row in rows], following)
 
 
 def job_counts() -> JobCounts:
@@ -153,7 +154,8 @@ def _about(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in same} | {name: _shown(time) for name, time in times.items()}
 
 
-def _job(row: Any) -> ManagedJob:
+def managed(row: Any) -> ManagedJob:
+    """A job (its row), as operators see it."""
     return ManagedJob(
         id=row.id,
         user_id=row.user_id,

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import database, outbox, settings
+from events.catalogue import SubmissionConfirmed
+from functions.shared import database, logs, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
 from functions.shared.tables import notifications as notices
@@ -33,8 +34,9 @@ def send_again() -> None:
     with database.reading() as connection:
         due = connection.execute(_due()).all()
     for row in due:
-        log.info("sending event %s again", row.event_id)
-        answer = outbox.send(row.event_id)
+        with logs.about(event_id=row.event_id, job_id=row.job_id):
+            log.info("sending event %s again", row.event_id)
+            answer = outbox.send(row.event_id)
         if answer.outcome is Outcome.AWAY:
             return _note(row.event_id)
         if answer.outcome is Outcome.REFUSED:
@@ -66,9 +68,11 @@ def _due() -> sa.Select[Any]:
     One that was refused waits as long before it is tried again.
     """
     moment = now()
-    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
+    # What asks nobody to work on the job need not wait for who does.
+    beside = rows.c.type == SubmissionConfirmed.TYPE
+    idle = sa.or_(beside, jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
-    died = rows.c.sent_at < jobs.c.lease_until
+    died = sa.and_(~beside, rows.c.sent_at < jobs.c.lease_until)
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
     joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
     lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))

@@ -13,11 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import audit, blobs, database, trace
-from functions.shared.api import Api, json_response
-from functions.shared.jobs import rollouts
+from functions.shared import audit, trace
+from functions.shared.api import json_response
 from functions.shared.middleware.telemetry import REQUEST_ID
-from functions.shared.once import once
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Unavailable
 from functions.shared.scopes import Scope
@@ -32,13 +30,17 @@ from functions.sweep import (
     dead_letters,
     events,
     files,
+    gauges,
     giving_up,
     healing,
     history,
     letters,
+    reminding,
     replays,
     retention,
+    timeline_routes,
 )
+from functions.sweep.routes import routes
 from functions.sweep.shapes import (
     ACCOUNT_ID,
     LETTER_ID,
@@ -62,14 +64,8 @@ from functions.sweep.shapes import (
 log = logging.getLogger(__name__)
 
 
-@once
-def _take_over() -> None:
-    """From the sweep of the release before, which gets no events once this one is ready."""
-    rollouts.end(rollouts.OLD_SWEEP)
-
-
-routes = Api(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
-
+# To import it is to serve what it declares.
+OTHERS = (timeline_routes,)
 TICK = "dev.knative.sources.ping"
 
 
@@ -289,6 +285,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield replays.replay_wanted
     yield events.send_again
     yield batches.announce
+    yield reminding.announce
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished
@@ -299,3 +296,4 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield retention.clear_strays
     yield files.delete_unwanted
     yield files.clear_orphans
+    yield gauges.show

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
@@ -107,7 +108,7 @@ class Audiolift:
     def _patiently(self, attempt: Callable[[], T]) -> T:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(passes),
-            wait=waiting,
+            wait=_waiting,
             stop=tenacity.stop_after_delay(self.patience),
             reraise=True,
         )(attempt)
@@ -168,11 +169,14 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.status in PASSING)
 
 
-def waiting(state: tenacity.RetryCallState) -> float:
-    """The seconds before the next try: what the server asks for, else 0.5 … 30."""
-    error = state.outcome.exception() if state.outcome else None
+def pause(error: BaseException | None, tries: int) -> float:
+    """The seconds before the next try, after so many: what the server asks for, else by chance up to 0.5, 1, 2 … 30."""
     asked = error.retry_after if isinstance(error, Refused) else None
-    return tenacity.wait_random_exponential(multiplier=0.5, max=30)(state) if asked is None else asked
+    return random.uniform(0, min(0.5 * 2.0 ** (tries - 1), 30)) if asked is None else asked
+
+
+def _waiting(state: tenacity.RetryCallState) -> float:
+    return pause(state.outcome.exception() if state.outcome else None, state.attempt_number)
 
 
 def refusal(answer: httpx.Response) -> AudioliftError:

@@ -762,6 +762,14 @@ def test_a_webhook_s_secret_of_the_attackers_choice(user: User) -> None:
     check_problem(user.http.post("/v1/webhooks", json=chosen), 400, "bad-request")
 
 
+@pytest.mark.parametrize(
+    "number", ["json://evil.example/{number}", "+49151/12345678?x=", "+4915112345678@evil", "{number}", "+\r\n1234567"]
+)
+def test_a_number_for_sms_that_is_more_than_a_number(user: User, number: str) -> None:
+    """It becomes a part of the operator's URL."""
+    check_problem(user.http.put("/v1/me/phone", json={"number": number}), 400, "bad-request")
+
+
 # Request smuggling (RFC 9112, section 11.2): shapes that two programs may take for different requests
 
 POST = b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"

@@ -30,6 +30,9 @@ export async function begin() {
   return state === "in";
 }
 
+/** Takes it from the server, which has seen no cookie with the request for the page, that nobody is signed in. */
+export const nobody = () => end("none");
+
 /** `listener` gets each new state; with "out" also why: there was "none", it is "over", or was ended, as "asked" or "elsewhere". */
 export const onState = (listener) => listeners.add(listener);
 
