@@ -52,6 +52,8 @@ RawMessage = tuple[dict[str, Any], bytes]
 # What the first of two passes finds, and how often it reports progress, in seconds of sound.
 FOUND = ("gain", "start", "end", "seconds")
 PROGRESS_SECONDS = 10.0
+# No codec has less for a second of anything, silence and containers counted in.
+LEAST_BYTES = 16
 
 
 def warm() -> None:
@@ -133,7 +135,7 @@ class _Work:
         if self._state:
             # Only what is encoded saves a state.
             self.plan = replace(self.plan, copy=False)
-        self._check_length(self.plan.seconds or 0.0)
+        self._check_stated(self.plan.seconds or 0.0)
         stream = self._media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
 
@@ -256,6 +258,11 @@ class _Work:
         self._check_length(seconds)
         share = seconds / self.plan.seconds if self.plan.seconds else self._file.tell() / self._file.size
         return max(0.0, min(share, 1.0))
+
+    def _check_stated(self, seconds: float) -> None:
+        # What is wrong about itself is judged by what is there.
+        if seconds * LEAST_BYTES <= self._file.size:
+            self._check_length(seconds)
 
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
