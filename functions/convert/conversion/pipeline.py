@@ -167,11 +167,12 @@ class _Work:
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
         point = resume_point(self._state)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
-        for part in self._parts(blocks, first, point.sample if point else 0):
+        about = encode.units((self.plan.seconds or 0.0) * self.plan.shape.sample_rate, self.plan.shape)
+        for part in self._parts(blocks, first, point.sample if point else 0, about):
             yield _audio(mp3.add(part))
             yield self._reached(part.end)
             if not part.last:
-                reached = {"segment": part.index + 1, "mp3": mp3.state(), "track": self._choice()}
+                reached = {"segment": part.after, "mp3": mp3.state(), "track": self._choice()}
                 yield checkpoint(self._state | reached, part.resume)
         yield from self._warnings()
         yield self._file_message(mp3, None)
@@ -245,8 +246,8 @@ class _Work:
         heard = self._heard
         return [self.plan.track.position, [[w.code, w.values] for w in heard.warnings] if heard else []]
 
-    def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
-        segments = encode.segments(blocks, self.plan.shape, first, sample)
+    def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0, about: int = 0) -> Iterator[Encoded]:
+        segments = encode.segments(blocks, self.plan.shape, first, sample, about)
         return encode.encoded(segments, self.plan.shape, self._job["threads"])
 
     def _reached(self, samples: int) -> RawMessage:

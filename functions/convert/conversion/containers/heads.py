@@ -79,7 +79,7 @@ def _rifx(file: RangeFile) -> list[Part] | None:
         if name == b"fmt " and stop - content >= _FORMAT.size:
             about = _FORMAT.unpack(file.peek(content, _FORMAT.size))
         if name == b"data" and about and about[0] == _SAMPLES and about[3] in _BITS:
-            return [_as_aiff(*about[1:], stop - content), (content, min(stop, file.size))]
+            return [_as_aiff(about[1], about[2], about[3], stop - content), (content, min(stop, file.size))]
     return None
 
 
