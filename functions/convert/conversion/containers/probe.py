@@ -12,7 +12,7 @@ from av.stream import Disposition
 
 from functions.convert.conversion.containers import chapters, ebml
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS
-from functions.convert.conversion.containers.beginnings import begins_at, lost_its_beginning
+from functions.convert.conversion.containers.beginnings import begins_as_media, begins_at, lost_its_beginning
 from functions.convert.conversion.containers.behind import next_recording
 from functions.convert.conversion.containers.bitstream import after_silence
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending, is_cut_off, lacks_much
@@ -117,7 +117,7 @@ def _opened_mp3(file: RangeFile) -> InputContainer:
         file.become(sound)
     start = sound_start(file)
     if start is None:
-        raise Failure("not-media")
+        raise Failure("damaged" if begins_as_media(file) else "not-media")
     file.become([(start, file.size)])
     try:
         return _open(file, _GUARDS, "mp3")
