@@ -37,7 +37,7 @@ from functions.convert.conversion.mpeg.mp3 import Mp3
 from functions.convert.conversion.mpeg.tag import MAX_TEXT_LENGTH
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.saved import checkpoint, resume_point
-from functions.convert.conversion.sound import decode, loudness
+from functions.convert.conversion.sound import decode, loudness, peaks
 from functions.convert.conversion.sound.cutting import Cutter, cuts
 from functions.convert.conversion.sound.decode import Block
 from functions.convert.conversion.sound.peaks import Waveform
@@ -169,7 +169,7 @@ class _Work:
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
         point = resume_point(self._state)
-        waveform = self._waveform(first)
+        waveform = peaks.resumed(self._state.get("peaks"), first)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
         about = encode.units((self.plan.seconds or 0.0) * self.plan.shape.sample_rate, self.plan.shape)
         for part in self._parts(blocks, first, point.sample if point else 0, about):
@@ -277,13 +277,6 @@ class _Work:
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
-
-    def _waveform(self, first: int) -> Waveform | None:
-        """That of the segments before this one. A release that knows none may have encoded some of them."""
-        if not first:
-            return Waveform()
-        until, state = self._state.get("peaks") or (None, None)
-        return Waveform(state) if until == first else None
 
     def _peaks_message(self, waveform: Waveform) -> RawMessage:
         shape = self.plan.shape
