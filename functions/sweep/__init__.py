@@ -17,6 +17,7 @@ if not TYPE_CHECKING:
         "healing",
         "history",
         "letters",
+        "refusals",
         "replays",
         "retention",
     )
