@@ -7,9 +7,11 @@ What the page does with a real audiolift, the other tests say.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import re
+import wave
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -132,6 +134,15 @@ ANSWERS: dict[str, Any] = {
 }
 
 
+def _silence() -> bytes:
+    """A minute of it, as a WAV."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 1, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\x80" * 8000 * 60)
+    return file.getvalue()
+
+
 # What was sent already, to visitors and to members: making it anew for each state takes most of the time.
 _SENT: tuple[dict[str, Answered], dict[str, Answered]] = ({}, {})
 _NAMES = ("content-type", "content-encoding", "content-security-policy", "x-problem")
@@ -183,6 +194,8 @@ class Stage:
         elif path.endswith("/events"):
             # A stream on which nothing is said.
             route.fulfill(status=200, content_type="text/event-stream", body=": quiet\n\n")
+        elif path.endswith("/download"):
+            route.fulfill(status=200, content_type="audio/wav", body=_silence())
         elif path in self.answers:
             route.fulfill(status=200, content_type="application/json", body=json.dumps(self.answers[path]))
         else:

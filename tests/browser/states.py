@@ -93,6 +93,41 @@ def _question(page: Page, _stage: Stage) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def _playing(page: Page, _stage: Stage) -> None:
+    page.get_by_role("button", name="Play Jazz at the Bimhuis.mkv").first.click()
+    page.get_by_role("button", name="Pause Jazz at the Bimhuis.mkv").first.wait_for()
+    page.get_by_role("slider").press("PageUp")
+    page.get_by_role("region", name="Player").get_by_role("button", name="Pause").click()
+
+
+def _chosen(page: Page, _stage: Stage) -> None:
+    _job_menu(page, _stage)
+    page.get_by_role("button", name="Select", exact=True).locator("visible=true").click()
+    page.get_by_role("group", name="Chosen conversions").get_by_role("checkbox").check()
+
+
+def _shared(page: Page, stage: Stage) -> None:
+    made = {
+        "url": f"{ORIGIN}/v1/files/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2ln",
+        "expires_at": JOBS[2]["expires_at"],
+    }
+    stage.answers[f"/v1/jobs/{JOBS[2]['id']}/links"] = {"items": [{"id": "1" * 32, **made}]}
+    _job_menu(page, stage)
+    page.get_by_role("button", name="Share a link", exact=True).locator("visible=true").click()
+    expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_visible()
+
+
+def _unfound(page: Page, stage: Stage) -> None:
+    page.get_by_label("Search by name").fill("opera")
+    stage.answers["/v1/jobs"] = {"items": [], "next_cursor": None}
+    expect(page.get_by_text("Nothing here fits what you look for.")).to_be_visible()
+
+
+def _renaming(page: Page, stage: Stage) -> None:
+    _job_menu(page, stage)
+    page.get_by_role("button", name="Rename", exact=True).locator("visible=true").click()
+
+
 def _failed(page: Page, stage: Stage) -> None:
     stage.refused["/v1/me/mail"] = (500, "internal")
     page.get_by_role("button", name="Check for mail").click()
@@ -116,7 +151,13 @@ STATES = {
     "jobs-touch": State(member=True, jobs=True, touch=True),
     "jobs-german": State(reach=_german, member=True, jobs=True),
     "job-menu": State(reach=_job_menu, member=True, jobs=True),
+    "playing": State(reach=_playing, member=True, jobs=True),
+    "chosen": State(reach=_chosen, member=True, jobs=True),
+    "shared": State(reach=_shared, member=True, jobs=True),
+    "unfound": State(reach=_unfound, member=True, jobs=True),
+    "renaming": State(reach=_renaming, member=True, jobs=True),
     "job": State(f"/jobs/{JOBS[2]['id']}", member=True, jobs=True),
+    "job-expired": State(f"/jobs/{JOBS[7]['id']}", member=True, jobs=True),
     "job-gone": State(f"/jobs/{'f' * 32}", member=True),
     "menu": State(reach=_menu, member=True),
     "question": State(reach=_question, member=True, jobs=True),

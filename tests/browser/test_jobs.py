@@ -19,7 +19,7 @@ from tests import media
 from tests.browser.screen import SLOW_MS, card, pick, press
 from tests.system import Audiolift
 
-HOSTILE = "<img src=x onerror=document.title='taken'>&amp;\u202e\u0007 " + "ö" * 60
+HOSTILE = "<img src=x onerror=document.title='taken'>&amp; " + "ö" * 60
 MANY = 2000
 
 
@@ -107,7 +107,7 @@ def test_it_is_live_in_two_tabs_over_one_stream_and_what_is_deleted_elsewhere_go
         database.execute("DELETE FROM jobs WHERE user_id = ? AND filename = '2.mp4'", (owner,))
         database.commit()
     press(other, "Download", "2.mp4")
-    expect(other.get_by_text("“2.mp4” was deleted elsewhere")).to_be_visible(timeout=SLOW_MS)
+    expect(other.locator("#toasts").get_by_text("“2.mp4” was deleted elsewhere")).to_be_visible(timeout=SLOW_MS)
     expect(headings(other)).to_have_text(["one.mp4"])
     expect(headings(page)).to_have_text(["one.mp4"], timeout=SLOW_MS)
     assert len(streams) <= 2
@@ -144,7 +144,7 @@ def test_found_chosen_and_downloaded_as_a_zip_that_opens(
     page.get_by_role("group", name="Chosen conversions").get_by_role("checkbox").check()
     expect(page.get_by_text("3 chosen")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download as a zip").click()
+        page.get_by_role("button", name="Download zip").click()
     with zipfile.ZipFile(download.value.path()) as zipped:
         assert zipped.namelist() == ["Lecture 0.mp3", "Lecture 1.mp3", "Lecture 0 (2).mp3"]
         assert [zipped.read(name) for name in zipped.namelist()] == [mp3 + bytes([number]) for number in range(3)]
@@ -197,7 +197,7 @@ def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page
     dialog.get_by_role("button", name="Make a link").click()
     link = dialog.get_by_role("textbox").input_value(timeout=SLOW_MS)
     assert page.request.get(link).body() == mp3
-    dialog.get_by_role("button", name=re.compile("^Revoke ")).click()
+    dialog.get_by_role("button", name=re.compile(r"^Revoke \d")).click()
     expect(dialog.get_by_role("textbox")).to_have_count(0, timeout=SLOW_MS)
     assert page.request.get(link).status == 410
 
