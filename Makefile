@@ -16,7 +16,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock vendor migrate replay operator account events docs images deploy undeploy kn secrets rotate sbom imagetest knativetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock migrate replay operator account events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -89,6 +89,9 @@ secrets: ## Print new Secrets for OVERLAY=kind; pipe them into kubectl create -f
 
 rotate: ## Change the key of the tokens (SECRET=- for a Secret from stdin to stdout, DROP=1 to drop old keys)
 	@$(piped) knative.rotate $(if $(DROP),--drop) $${SECRET:+"$$SECRET"}
+
+screenshots: ## Take a picture of every state of the page, for docs/screenshots
+	@$(dev) tests.browser.screenshots
 
 benchmark: ## Measure starts, conversions, clips a minute, live streams and uploads, for docs/performance.md
 	@$(dev) tests.benchmarks.cold_start

@@ -34,7 +34,7 @@ __all__ = ["STATES", "documents", "main", "states"]
 HERE = Path(__file__).parent
 BASE = HERE.parent / "knative" / "base"
 OVERLAYS = HERE.parent / "knative" / "overlays"
-STATES = HERE.parent / "functions" / "gateway" / "page" / "states.js"
+STATES = HERE.parent / "functions" / "gateway" / "page" / "core" / "states.js"
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 

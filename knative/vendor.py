@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ __all__ = ["LIST", "PAGE", "Refused", "main", "packages", "wrong"]
 GATEWAY = Path(__file__).parents[1] / "functions" / "gateway"
 LIST, PAGE = GATEWAY / "vendored.toml", GATEWAY / "page"
 SECONDS = 120
+_SHAPE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 
 
 class Refused(Exception):
@@ -50,8 +52,12 @@ def packages() -> list[dict[str, Any]]:
 
 def wrong() -> list[str]:
     """The files of the page that are not, or not in the state, that the list says."""
-    files = [file for package in packages() for file in package["file"]]
+    files = [file for package in packages() for file in _files(package)]
     return [file["to"] for file in files if not _is_there(PAGE / file["to"], file["sha256"])]
+
+
+def _files(package: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*package["file"], *([package["sprite"]] if "sprite" in package else [])]
 
 
 def _is_there(path: Path, sha256: str) -> bool:
@@ -66,7 +72,9 @@ def _bring(npm: str, package: dict[str, Any]) -> None:
         )
         with tarfile.open(archive) as opened:
             for file in package["file"]:
-                _write(opened, file)
+                _write(file, _content(opened, file["from"]))
+            if sprite := package.get("sprite"):
+                _write(sprite, _sprite(opened, sprite))
 
 
 def _fetched(npm: str, wanted: str, folder: Path) -> Path:
@@ -78,9 +86,28 @@ def _fetched(npm: str, wanted: str, folder: Path) -> Path:
     return archive
 
 
-def _write(archive: tarfile.TarFile, file: dict[str, str]) -> None:
-    member = archive.extractfile(file["from"])
-    data = member.read() if member else b""
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    member = archive.extractfile(name)
+    return member.read() if member else b""
+
+
+def _sprite(archive: tarfile.TarFile, sprite: dict[str, Any]) -> bytes:
+    """The shapes of the icons, each a symbol of one SVG."""
+    shapes = {name: _shape(_content(archive, f"{sprite['from']}/{name}.svg").decode()) for name in sprite["icons"]}
+    symbols = "\n".join(
+        f'<symbol id="icon-{name}" viewBox="0 0 24 24">{shape}</symbol>' for name, shape in shapes.items()
+    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" hidden>\n{symbols}\n</svg>\n'.encode()
+
+
+def _shape(icon: str) -> str:
+    found = _SHAPE.search(icon)
+    if not found:
+        raise Refused("an icon is no SVG")
+    return re.sub(r"\s+", " ", found[1]).replace("> <", "><").replace(" />", "/>").strip()
+
+
+def _write(file: dict[str, Any], data: bytes) -> None:
     _check(hashlib.sha256(data).hexdigest(), file["sha256"])
     path = PAGE / file["to"]
     path.parent.mkdir(parents=True, exist_ok=True)

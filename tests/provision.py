@@ -17,7 +17,7 @@ from pathlib import Path
 
 from knative.local import bootstrap
 
-__all__ = ["find", "need"]
+__all__ = ["find", "modules", "need"]
 
 PACKAGES = {
     "mariadbd": "mariadb-server",
@@ -37,6 +37,7 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", 
 NODE_PROJECTS = {
     Path(__file__).with_name("servers") / "provider": "the OpenID provider that tests sign in by",
     Path(__file__).with_name("clients"): "the clients of tus that tests upload by",
+    Path(__file__).with_name("browser") / "axe": "what looks for barriers on the page",
     Path(__file__).with_name("verifiers"): "the verifier of webhooks that tests receive them by",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -56,6 +57,19 @@ def need(program: str) -> str:
     if path:
         return path
     reason = f"{program} is missing: apt-get install {PACKAGES.get(program, program)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def modules(place: Path) -> Path:
+    """The npm packages of one of NODE_PROJECTS; without them the test skips, or fails where CI=true."""
+    import pytest
+
+    folder = place / "node_modules"
+    if folder.is_dir():
+        return folder
+    reason = f"{NODE_PROJECTS[place]} is missing: npm ci in {place.name}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

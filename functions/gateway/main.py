@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import contract, cors, waking
+from functions.gateway import assets, contract, cors, shell, waking
 from functions.gateway.cors import Cors
 from functions.gateway.hop import Loops
 from functions.gateway.limits.middleware import RateLimits
 from functions.gateway.limits.policies import By
+from functions.gateway.missing import Missing
 from functions.gateway.protection import Protection
 from functions.shared import settings
 from functions.shared.middleware.identity import Identity
 from functions.shared.middleware.resumable import Resumable
-from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 from functions.shared.starting import before_serving, needs
 from functions.shared.web import answer
@@ -28,11 +26,9 @@ before_serving(cors.check)
 routes = Routes(
     middleware=(
         *(Resumable(), Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER)),
-        Cors(),
+        *(Missing(), Cors()),
     )
 )
-
-PAGE = Path(__file__).with_name("page")
 
 
 @functions_framework.aio.http
@@ -42,27 +38,18 @@ async def gateway(request: Request) -> Response:
 
 
 @routes.add("GET", "/")
-async def page(_request: Request) -> Response:
-    """The web page."""
-    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+@routes.add("GET", "/account")
+@routes.add("GET", "/operator")
+@routes.add("GET", "/jobs/<_job_id>")
+async def page(request: Request, **_arguments: str) -> Response:
+    """The web page: what it shows at which of these addresses, its script knows."""
+    return shell.page(request)
 
 
-@routes.add("GET", "/assets/<name>")
-async def asset(_request: Request, name: str) -> Response:
+@routes.add("GET", "/assets/<version>/<path:name>")
+async def asset(request: Request, version: str, name: str) -> Response:
     """A file of the web page."""
-    return _file_in(PAGE, name)
-
-
-@routes.add("GET", "/assets/sound/<name>")
-async def sound_asset(_request: Request, name: str) -> Response:
-    """A file of what takes the sound out of videos, which the page asks for when a video is chosen."""
-    return _file_in(PAGE / "sound", name)
-
-
-def _file_in(folder: Path, name: str) -> Response:
-    if name not in {path.name for path in folder.iterdir() if path.is_file()}:
-        raise Problem("not-found", "The page has no such file.")
-    return FileResponse(folder / name, headers={"Cache-Control": "no-cache"})
+    return assets.file(request, version, name)
 
 
 @routes.add("GET", "/v1/openapi.json")

@@ -23,19 +23,19 @@ LIST = Path(__file__).parent / "common" / "passwords.txt"
 def check(password: str, email: str, member: str = "password") -> None:
     """Raises: Problem (422) when this cannot be the password of the account with this address.
 
-    `member` is the name by which the request has it.
+    `member` is the name by which the request has it. The problem's `reason` is a code: the page says it in its words.
     """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise _refused(member, f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        raise _refused(member, "length", f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     plain = password.strip().lower()
     if plain in _common():
-        raise _refused(member, "must not be one that many people have: those are guessed first.")
+        raise _refused(member, "common", "must not be one that many people have: those are guessed first.")
     if plain in (email, email.partition("@")[0], SERVICE):
-        raise _refused(member, "must not be your address or the name of this service: those are guessed first.")
+        raise _refused(member, "name", "must not be your address or the name of this service: those are guessed first.")
 
 
-def _refused(member: str, why: str) -> Problem:
-    return Problem("invalid-account", f"`{member}` {why}")
+def _refused(member: str, reason: str, why: str) -> Problem:
+    return Problem("invalid-account", f"`{member}` {why}", reason=f"password-{reason}")
 
 
 @once

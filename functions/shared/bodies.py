@@ -13,7 +13,7 @@ from functions.shared.threads import on_loop
 
 __all__ = ["PIECE", "content_length", "content_type", "has_body", "pieces", "query", "read"]
 
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 
 
 def content_type(request: Request) -> tuple[str, dict[str, str]]:
@@ -40,7 +40,7 @@ def query(request: Request) -> dict[str, str]:
 
 
 def pieces(request: Request) -> Iterator[bytes]:
-    """The body in pieces of at most 256 KiB. The client is held back while none is asked for.
+    """The body in pieces of at most a mebibyte. The client is held back while none is asked for.
 
     Raises: Problem when the client is gone before the body's end.
     """

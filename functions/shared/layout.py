@@ -15,14 +15,13 @@ _PAGE = """<!doctype html>
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta name="color-scheme" content="light dark">
   <title>audiolift: {title}</title>
-  <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/assets/style.css">
-  <link rel="stylesheet" href="/assets/reference.css">
+  <link rel="icon" href="/assets/current/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/assets/current/style/all.css">
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="bar">
-<a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="36" height="36">audiolift</a>
+<a class="brand" href="/"><img src="/assets/current/icon.svg" alt="" width="36" height="36">audiolift</a>
 </header>
 <main id="main" class="reference" tabindex="-1">
 {content}

@@ -9,6 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from functions.shared.crowd import Crowd
+from functions.shared.incoming import Incoming
 from functions.shared.joined import Joined
 from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.pace import Pace
@@ -26,15 +27,18 @@ GRACE_SECONDS = 3.0
 # connection, as any client that sends ahead must be able to (RFC 9112, section 9.3.2).
 MAX_WAITING = 16
 # What all connections hold of bodies that nobody has read yet, beside what is waiting in the kernel and comes at once.
-# A few connections have more than they ever need; of a thousand, each has little.
-HELD_BYTES, MIN_HELD_BYTES, MAX_READ_BYTES = 16 * 1024 * 1024, 16 * 1024, 256 * 1024
+# Of a thousand, each has little; one has no more than stays in the processor's cache until it is read.
+HELD_BYTES, MIN_HELD_BYTES, MAX_HELD_BYTES = 16 * 1024 * 1024, 16 * 1024, 1024 * 1024
+MAX_READ_BYTES = 1024 * 1024
+
+_BUFFER = memoryview(bytearray(MAX_READ_BYTES))
 
 
 class _Malformed(Exception):
     """Raised in a callback of the parser, which hands it on as an error of the request."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     """Refuses heads (and trailers) of more than MAX_HEAD_BYTES, and what is no HTTP/1.1; ends what makes no progress.
 
     At SIGTERM it takes what is on its way.
@@ -51,6 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = self._last = False
         self._watch = self.pace.watch(self)
         self._crowd = type(self).crowd = type(self).crowd or Crowd()
+        self._incoming: Incoming
         # Between requests and in a head; not in a body.
         self.expects_head = True
         self.body_bytes = 0
@@ -70,12 +75,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._crowd.left(self)
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the event loop is to put what comes. All connections share it: what is there is read at once."""
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        self.data_received(_BUFFER[:nbytes])
+
+    def data_received(self, data: memoryview) -> None:  # type: ignore[override]
         """Count what leads nowhere yet."""
         if self._refused:
             return
         self._pending_bytes += len(data)
-        super().data_received(data)
+        super().data_received(data)  # type: ignore[arg-type]
         if self._pending_bytes > MAX_HEAD_BYTES:
             self._refuse(_too_large())
         if not self._refused:
@@ -103,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._crowd.goes_on(self)
         super().on_headers_complete()
         # Before its task has run for the first time.
+        self._incoming = Incoming(self.cycle)
         self.cycle.transport = Joined(self.transport, self.loop)  # type: ignore[assignment]
         # What comes after a request that asks for another protocol would not be read as requests.
         if self._last or self.parser.should_upgrade():
@@ -112,8 +126,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """A piece of the body is there."""
         self._pending_bytes = 0
         self.body_bytes += len(body)
-        super().on_body(body)
-        if len(self.cycle.body) > self._share():
+        if self.cycle.response_complete:
+            return
+        self._incoming.add(body)
+        if self._incoming.size_bytes > self._share():
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -162,7 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _share(self) -> int:
         """How many bytes of a body this connection may hold, of what all may."""
-        return max(MIN_HELD_BYTES, HELD_BYTES // max(1, len(self.connections)))
+        return min(MAX_HELD_BYTES, max(MIN_HELD_BYTES, HELD_BYTES // max(1, len(self.connections))))
 
     def _refuse(self, problem: Problem) -> None:
         """Take nothing more. Requests that were whole before are answered; nothing else is after that."""

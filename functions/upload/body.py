@@ -58,7 +58,7 @@ def name_in_head(request: Request) -> str:
 
 
 async def receive(request: Request, head: Received, write: Callable[[bytes], None]) -> Received:
-    """Hand every piece of the video to `write`, in threads, at most 256 KiB at a time.
+    """Hand every piece of the video to `write`, in threads, at most a mebibyte at a time.
 
     Returns: `head`, with what a form says over it.
     Raises: Problem when the body is cut short, is no sound form, or is larger than MAX_UPLOAD_BYTES.

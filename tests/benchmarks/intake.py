@@ -31,12 +31,13 @@ from functions.shared import database, migrate
 from functions.shared.blobs.directory import DirectoryBlobs
 from functions.shared.tables import now, users
 from tests.benchmarks.report import say
+from tests.e2e.alone import allocator
 
 __all__ = ["Function", "fast", "main", "serving", "slow", "straight"]
 
 ROOT = Path(__file__).parents[2]
 BYTES_A_SECOND, STEPS_A_SECOND = 50_000, 2
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 BYTES = "application/offset+octet-stream"
 
 
@@ -93,7 +94,7 @@ def serving(directory: Path, blobs: str = "") -> Iterator[Function]:
         port = free.getsockname()[1]
     stores = {"DATABASE_URL": url, "BLOBS_URL": blobs or f"file:{directory}/blobs"}
     settings = {"JWKS": made["jwks"], "PORT": str(port), "HOST": "127.0.0.1", "K_SINK": "http://127.0.0.1:9"}
-    environment = {**os.environ, **stores, **settings, "CONCURRENCY": "1000", "LOG_LEVEL": "ERROR"}
+    environment = {**os.environ, **allocator(), **stores, **settings, "CONCURRENCY": "1000", "LOG_LEVEL": "ERROR"}
     command = [sys.executable, "-m", "functions.shared.server", "upload"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:

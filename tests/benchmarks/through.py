@@ -150,12 +150,15 @@ def _take(served: Edge, via: str, job: str, size: int) -> None:
 
 
 def _job_with_audio(served: Edge, size: int) -> str:
-    """A job with an MP3 of zeros, which takes no room on the disk."""
+    """A job with an MP3 of zeros, which takes no room on the disk, and comes from memory as early as the first time."""
     job = _send(served, FUNCTIONS["up"], PIECE)
     made = served.blobs / names.audio(job, 1)
     made.parent.mkdir(exist_ok=True)
     with made.open("wb") as file:
         file.truncate(size)
+    with made.open("rb") as file:
+        while file.read(PIECE):
+            pass
     said = "state = 'done', audio = ?, audio_bytes = ?, audio_sha256 = ?, expires_at = '2999-01-01 00:00:00.000000'"
     served.change(f"UPDATE jobs SET {said} WHERE id = ?", names.audio(job, 1), size, "ab" * 32, job)
     return job

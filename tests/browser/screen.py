@@ -28,6 +28,24 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     _fill_in(page, email, password, "Sign in")
 
 
+def sign_out(page: Page) -> None:
+    """Signs out by the account's menu."""
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("banner").get_by_role("button", name="Sign out").click()
+
+
+def open_account(page: Page) -> None:
+    """Goes to the account by the link on top of the page."""
+    page.get_by_role("navigation").get_by_role("link", name="Account").click()
+    expect(page.get_by_role("heading", name="Your account", exact=True)).to_be_focused(timeout=SLOW_MS)
+
+
+def module(page: Page, name: str) -> str:
+    """The address of one of the page's modules, for import()."""
+    address: str = page.locator("script[type=module]").get_attribute("src") or ""
+    return address.replace("core/app.js", name)
+
+
 def workspace(page: Page) -> Locator:
     """The heading of the part that only who is signed in sees."""
     return page.get_by_role("heading", name="Your audio")

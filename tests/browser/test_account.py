@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.screen import SLOW_MS, card, choose, not_a_video, problem, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, card, choose, not_a_video, problem, sign_in, sign_out, sign_up, workspace
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -41,7 +41,7 @@ def test_a_reload_keeps_one_signed_in(page: Page) -> None:
 def test_signing_out_leaves_nothing_to_the_next_person(page: Page) -> None:
     choose(page, not_a_video("private.mp4"))
     expect(card(page, "private.mp4")).to_contain_text("Failed", timeout=SLOW_MS)
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
     sign_up(page)
@@ -78,7 +78,9 @@ def test_a_session_that_is_over_says_so(page: Page) -> None:
 def test_a_server_that_is_gone_does_not_end_the_session(page: Page) -> None:
     page.route("**/v1/**", lambda route: route.abort())
     page.reload()
-    expect(problem(page)).to_contain_text("The server does not answer.")
+    expect(page.get_by_text("The server does not answer. We keep trying.", exact=True).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_hidden()
     page.unroute_all()
-    page.reload()
+    page.get_by_role("button", name="Try now").click()
     expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("button", name="Try now")).to_be_hidden()

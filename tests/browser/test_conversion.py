@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from functions.shared.job_warnings import JobWarning
 from tests import media
-from tests.browser.screen import SLOW_MS, card, choose, not_a_video, press
+from tests.browser.screen import SLOW_MS, card, choose, module, not_a_video, press
 from tests.unit.test_wild import tones, written
 
 DROPPED = """([name, content]) => {
@@ -46,8 +46,8 @@ def test_a_chosen_video_can_be_played_and_downloaded(page: Page, video: Path) ->
 
 
 def test_a_state_that_the_page_does_not_know_is_shown_by_its_own_name_and_as_not_over(page: Page) -> None:
-    code = "import('/assets/format.js').then((m) => [m.stateLabel('paused'), m.isActive({ state: 'paused' })])"
-    assert page.evaluate(code) == ["paused", True]
+    code = "(path) => import(path).then((m) => [m.stateLabel('paused'), m.isActive({ state: 'paused' })])"
+    assert page.evaluate(code, module(page, "core/format.js")) == ["paused", True]
 
 
 def test_the_mail_about_it_is_shown(page: Page, video: Path) -> None:
@@ -121,11 +121,11 @@ def test_what_to_know_about_an_mp3_is_shown_and_spoken(page: Page, tmp_path: Pat
 
 
 def test_a_remark_is_only_ever_text(page: Page) -> None:
-    code = "import('/assets/card.js').then(({ Card }) => { const card = new Card('x'); card.showRemarks([REMARK]); "
+    code = "(path) => import(path).then(({ Card }) => { const card = new Card('x'); card.showRemarks([REMARK]); "
     code += (
         "return [card.element.querySelector('.remarks').textContent, card.element.querySelectorAll('img').length]; })"
     )
-    assert page.evaluate(code.replace("REMARK", "'<img src=x>'")) == ["<img src=x>", 0]
+    assert page.evaluate(code.replace("REMARK", "'<img src=x>'"), module(page, "jobs/card.js")) == ["<img src=x>", 0]
 
 
 def test_a_file_name_is_only_ever_text(page: Page) -> None:

@@ -7,12 +7,13 @@ import re
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.screen import SLOW_MS, card
+from tests.browser.screen import SLOW_MS, card, open_account
 from tests.system import Audiolift
 
 
 def test_a_key_is_made_copied_once_used_and_revoked(page: Page, audiolift: Audiolift) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_account(page)
     expect(page.get_by_text("No keys yet.")).to_be_visible(timeout=SLOW_MS)
     make(page, "nightly import")
     shown = new_key(page)
@@ -36,12 +37,13 @@ def test_a_key_is_made_copied_once_used_and_revoked(page: Page, audiolift: Audio
     assert key not in page.content()
 
     listed.get_by_role("button", name="Revoke nightly import").click()
-    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(listed).to_have_count(0, timeout=SLOW_MS)
     assert status(audiolift, key) == 401
 
 
 def test_a_key_is_made_by_keyboard_alone_for_what_is_ticked(page: Page, audiolift: Audiolift) -> None:
+    open_account(page)
     page.get_by_text("Make a key").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

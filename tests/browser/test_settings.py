@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.screen import SLOW_MS, problem, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_out, sign_up, workspace
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -15,8 +15,7 @@ NEW = "another passphrase"
 
 def settings(page: Page) -> Locator:
     """The part about the account, opened."""
-    page.get_by_role("button", name="Account", exact=True).click()
-    expect(page.get_by_role("heading", name="Your account", exact=True)).to_be_focused(timeout=SLOW_MS)
+    open_account(page)
     return page.get_by_role("region", name="Your account", exact=True)
 
 
@@ -32,7 +31,7 @@ def test_a_changed_password_is_the_one_that_counts_and_one_stays_signed_in(open_
     form.get_by_role("button").click()
     expect(page.get_by_text("Your password was changed.")).to_be_focused(timeout=SLOW_MS)
     page.reload()
-    expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("heading", name="Your account", exact=True)).to_be_focused(timeout=SLOW_MS)
     other = open_page()
     sign_in(other, email, NEW)
     expect(workspace(other)).to_be_visible(timeout=SLOW_MS)
@@ -65,7 +64,7 @@ def test_signing_out_ends_the_session_on_the_server_too(open_page: OpenPage) -> 
     page = open_page()
     sign_up(page)
     token = page.evaluate("sessionStorage.getItem('audiolift.refresh_token')")
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     answer = page.request.post("/v1/token", form={"grant_type": "refresh_token", "refresh_token": token})
     assert answer.status == 400
@@ -78,7 +77,7 @@ def test_an_account_is_deleted_after_a_question_and_with_its_password(open_page:
     form.get_by_label("Your password").fill(PASSWORD)
     form.get_by_role("button", name="Delete the account").click()
     page.get_by_role("button", name="Keep it").click()
-    expect(workspace(page)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     form.get_by_role("button", name="Delete the account").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW_MS)
@@ -89,5 +88,7 @@ def test_an_account_is_deleted_after_a_question_and_with_its_password(open_page:
 def test_the_account_fits_a_narrow_screen(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 320, "height": 640})
     sign_up(page)
-    settings(page)
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("banner").get_by_role("link", name="Account").click()
+    expect(page.get_by_role("heading", name="Your account", exact=True)).to_be_focused(timeout=SLOW_MS)
     assert page.evaluate("document.documentElement.scrollWidth") == 320

@@ -106,16 +106,16 @@ def test_what_takes_the_sound_out_is_loaded_when_a_file_is_chosen(open_page: Cal
     page.on("request", lambda request: loaded.append(request.url))
     page.reload()
     sign_up(page)
-    assert any(url.endswith("/assets/uploads.js") for url in loaded)
-    assert not any("/assets/sound/" in url for url in loaded)
+    assert any(url.endswith("/upload/uploads.js") for url in loaded)
+    assert not any("/sound/" in url for url in loaded)
     choose(page, film)
     expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
-    assert any(url.endswith("/assets/sound/extract.js") for url in loaded)
+    assert any(url.endswith("/sound/extract.js") for url in loaded)
 
 
 def test_where_that_cannot_be_loaded_the_video_is_sent_whole(page: Page, film: Path) -> None:
     wire = Wire(page)
-    page.route("**/assets/sound/**", lambda route: route.abort())
+    page.route("**/assets/*/sound/**", lambda route: route.abort())
     choose(page, film)
     expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
     assert wire.lengths == [film.stat().st_size]

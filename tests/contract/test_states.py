@@ -56,7 +56,7 @@ def test_no_module_spells_a_state() -> None:
     assert spelled == OTHERS
 
 
-@pytest.mark.parametrize("script", sorted(PAGE.glob("*.js")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", sorted(PAGE.rglob("*.js")), ids=lambda path: path.name)
 def test_no_script_of_the_page_spells_a_state(script: Path) -> None:
     words = "|".join(State)
     spelled = re.findall(rf"""["'`](?:{words})["'`]|\b(?:{words}):""", script.read_text(encoding="utf-8"))

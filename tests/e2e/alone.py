@@ -13,11 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import yaml
 
 from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT
 
-__all__ = ["command", "run", "serving", "sign_up", "told"]
+__all__ = ["allocator", "command", "run", "serving", "sign_up", "told"]
+
+
+def allocator() -> dict[str, str]:
+    """What the manifests tell the C library of every function's process."""
+    config = yaml.safe_load((ROOT / "knative" / "base" / "config.yaml").read_text())
+    return {name: value for name, value in config["data"].items() if name.startswith("MALLOC_")}
 
 
 def told(database_url: str, data: Path) -> dict[str, str]:
@@ -25,7 +32,7 @@ def told(database_url: str, data: Path) -> dict[str, str]:
     keys = run("functions.login.keys", os.environ).stdout
     tokens = {name.upper().replace("-", "_"): value for name, value in json.loads(keys).items()}
     stores = {"DATABASE_URL": database_url, "BLOBS_URL": f"file://{data}/blobs", "SMTP_URL": f"file://{data}/mail"}
-    everything = {**os.environ, **tokens, **stores, "HOST": "127.0.0.1"}
+    everything = {**os.environ, **allocator(), **tokens, **stores, "HOST": "127.0.0.1"}
     run("functions.shared.migrate", everything)
     return everything
 

@@ -595,6 +595,12 @@ def test_a_redirect_that_leads_away(edge: dict[str, httpx.Client], path: str) ->
         "/assets/.",
         "/assets/",
         "/assets/%c0%ae%c0%ae/main.py",
+        "/assets/current/../main.py",
+        "/assets/current/..%2f..%2fmain.py",
+        "/assets/current/core/..%2f..%2f..%2fmain.py",
+        "/assets/current/%2fetc%2fpasswd",
+        "/assets/current/index.html",
+        "/assets/current/icon.svg%00",
     ],
 )
 def test_a_file_that_is_not_of_the_page(edge: dict[str, httpx.Client], path: str) -> None:

@@ -1,0 +1,82 @@
+"""The files of the page, under an address with a hash of all of them: a browser keeps them for good."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.shared.accepts import takes
+from functions.shared.problems import Problem
+
+__all__ = ["FILES", "SHEET", "answered", "content", "file", "version"]
+
+FILES = Path(__file__).with_name("page")
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+# One request instead of nine. What the rest builds on comes first.
+SHEET = "style/all.css"
+_FIRST = ("style/tokens.css", "style/base.css", "style/parts.css", "style/shell.css")
+_YEAR = "public, max-age=31536000, immutable"
+# What is compressed already.
+_AS_IT_IS = (".woff2",)
+
+
+@cache
+def content() -> dict[str, bytes]:
+    """Every file of the page by its path below FILES, and SHEET, which is all of style/ as one."""
+    paths = sorted(path for path in FILES.rglob("*") if path.is_file())
+    found = {path.relative_to(FILES).as_posix(): path.read_bytes() for path in paths}
+    later = sorted(name for name in found if name.startswith("style/") and name not in _FIRST)
+    return {**found, SHEET: b"".join(found[name] for name in (*_FIRST, *later))}
+
+
+@cache
+def version() -> str:
+    """The hash of them all, in the address of each: modules refer to one another by relative addresses."""
+    digest = hashlib.sha256()
+    for name, data in content().items():
+        digest.update(b"%s\0%d\0%s" % (name.encode(), len(data), data))
+    return digest.hexdigest()[:16]
+
+
+def file(request: Request, of_version: str, name: str) -> Response:
+    """A file of the page. Raises: Problem (404).
+
+    Under another version than ours, which is one of a release beside this one, or "current", it is what we have, and
+    not to be kept.
+    """
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None or name not in content():
+        raise Problem("not-found", "The page has no such file.")
+    headers = {"Content-Type": kind, "Cache-Control": _YEAR if of_version == version() else "no-cache"}
+    packed = None if name.endswith(_AS_IT_IS) else _packed(name)
+    return answered(request, content()[name], packed, headers)
+
+
+def answered(
+    request: Request, data: bytes, packed: bytes | None, headers: dict[str, str], status: int = 200
+) -> Response:
+    """The response with `data`, or `packed` (the same by gzip) for who takes that; 304 for who has it already."""
+    tag = f'W/"{hashlib.sha256(data).hexdigest()[:16]}"'
+    varies = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding" if packed else ""]))
+    headers = {**headers, "ETag": tag, **({"Vary": varies} if varies else {})}
+    if status == 200 and tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    if packed and takes(request.headers.get("Accept-Encoding", ""), "gzip"):
+        return Response(packed, status, {**headers, "Content-Encoding": "gzip"})
+    return Response(data, status, headers)
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return gzip.compress(content()[name], mtime=0)

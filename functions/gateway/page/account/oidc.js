@@ -1,0 +1,49 @@
+/**
+ * Sign-in by an identity provider: this tab goes there, and comes back with a code in its address.
+ *
+ * What the tab keeps meanwhile proves that it was this tab that began: a code that somebody else made it come back with
+ * is not looked at.
+ */
+
+import { byId, guarded } from "../core/dom.js";
+import { Problem, problemOf } from "../core/problem.js";
+import { post, signInByCode } from "../core/session.js";
+import { tell } from "../core/words.js";
+
+const KEY = "audiolift.sign_in";
+
+/** Offers the sign-in, if there is a provider. */
+export async function offerProvider() {
+  const answer = await fetch("/v1/oidc").catch(() => null);
+  const issuer = answer?.ok ? (await answer.json()).issuer : null;
+  if (!issuer) return;
+  const button = byId("sign-in-elsewhere");
+  tell(button, "signin.elsewhere", { host: new URL(issuer).hostname });
+  button.addEventListener("click", () => guarded(button, leave));
+  button.hidden = false;
+}
+
+/** Ends the sign-in that the tab comes back from; false when it comes from none. Throws Problem. */
+export async function comeBack() {
+  const answer = new URLSearchParams(location.search);
+  if (!answer.has("state")) return false;
+  // A code has no place in the history.
+  history.replaceState(null, "", "/");
+  const begun = JSON.parse(sessionStorage.getItem(KEY));
+  sessionStorage.removeItem(KEY);
+  if (begun?.state !== answer.get("state")) {
+    throw new Problem(400, "not-begun-here");
+  }
+  if (!answer.has("code")) throw new Problem(400, "not-agreed");
+  const { nonce, code_verifier } = begun;
+  await signInByCode({ code: answer.get("code"), iss: answer.get("iss") ?? undefined, nonce, code_verifier });
+  return true;
+}
+
+async function leave() {
+  const answer = await post("/v1/oidc/start");
+  if (!answer.ok) throw problemOf(answer.status, await answer.text());
+  const { authorization_url, ...kept } = await answer.json();
+  sessionStorage.setItem(KEY, JSON.stringify(kept));
+  location.assign(authorization_url);
+}

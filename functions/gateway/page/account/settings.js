@@ -1,0 +1,75 @@
+/** The part of the page about the account itself: password, address, sessions, and its end. */
+
+import { ask, askJson } from "../core/api.js";
+import { confirmed } from "../core/dialog.js";
+import { announce, button, byId, guarded, make, showNotice } from "../core/dom.js";
+import { moment } from "../core/format.js";
+import { onSubmit } from "../core/forms.js";
+import { signOutAndLeave } from "../core/leaving.js";
+import { adopt, session } from "../core/session.js";
+import { say, tellWith } from "../core/words.js";
+
+/** Wires it. */
+export function setUpSettings() {
+  onSubmit(byId("change-password"), changePassword, { "wrong-password": "current-password", "invalid-account": "new-password" });
+  onSubmit(byId("change-address"), changeAddress, { "wrong-password": "address-password", "email-taken": "new-address" });
+  onSubmit(byId("delete-account"), deleteAccount, { "wrong-password": "delete-password" });
+  byId("sign-out-everywhere").addEventListener("click", (event) => guarded(event.currentTarget, async () => {
+    await ask("/v1/me/sessions", { method: "DELETE" });
+    await signOutAndLeave();
+  }));
+}
+
+async function changePassword() {
+  const body = { password: byId("current-password").value, new_password: byId("new-password").value };
+  adopt(await askJson("/v1/me/password", json("POST", body)));
+  byId("change-password").reset();
+  await showSessions();
+  showNotice("account.password.changed");
+}
+
+async function changeAddress() {
+  const body = { email: byId("new-address").value, password: byId("address-password").value };
+  const changed = await askJson("/v1/me", json("PATCH", body));
+  byId("change-address").reset();
+  if (changed) byId("account-email").textContent = changed.email;
+  showNotice(changed ? "account.address.changed" : "account.address.mailed");
+}
+
+async function deleteAccount() {
+  if (!(await confirmed("account.delete.question"))) return;
+  await ask("/v1/me", json("DELETE", { password: byId("delete-password").value }));
+  await signOutAndLeave();
+}
+
+const json = (method, body) => ({
+  method,
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+/** Lists where one is signed in. */
+export async function showSessions() {
+  const { items } = await askJson("/v1/me/sessions");
+  byId("sessions").replaceChildren(...items.map(lineOf));
+}
+
+function lineOf({ id, used_at, user_agent }) {
+  const own = id === session();
+  const parts = () => [
+    user_agent || say("account.sessions.unknown"),
+    ...(used_at ? [say("account.sessions.used", { when: moment(used_at) })] : []),
+    ...(own ? [say("account.sessions.own")] : []),
+  ];
+  const text = tellWith(make("span"), () => parts().join(", "));
+  const line = make("li", "", text);
+  if (!own) line.append(button("account.sign-out", user_agent, () => endSession(id)));
+  return line;
+}
+
+async function endSession(id) {
+  await ask(`/v1/me/sessions/${id}`, { method: "DELETE" });
+  await showSessions();
+  byId("sessions-title").focus();
+  announce(say("account.sessions.ended"));
+}

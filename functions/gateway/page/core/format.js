@@ -1,0 +1,34 @@
+/** How states, times and amounts read, in the language of the page. */
+
+import { ENDED } from "./states.js";
+import { has, locale, say } from "./words.js";
+
+// A state that only a newer release knows may lead on, and is shown by its own name.
+export const isActive = (job) => !ENDED.has(job.state);
+export const stateLabel = (state) => (has(`state.${state}`) ? say(`state.${state}`) : state);
+
+/** 0.429 → "42%"; never 100% before it is all. */
+export function percent(fraction) {
+  return new Intl.NumberFormat(locale(), { style: "percent" }).format(Math.floor(fraction * 100) / 100);
+}
+
+/** 3725.4 seconds → "1:02:05". */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+/** 4200000 → "4.2 MB". */
+export function bytes(count) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const power = count < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(count) / 3));
+  const style = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(locale(), style).format(count / 1000 ** power);
+}
+
+/** An RFC 3339 time, as people write it. */
+export function moment(time) {
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+}

@@ -1,0 +1,94 @@
+/** Which part of the page is shown at which address, without loading it anew. */
+
+import { byId, hideNotice, hideProblem } from "./dom.js";
+import { say } from "./words.js";
+
+const views = []; // {pattern, id, title, module}
+const MISSING = { id: "view-missing", title: "missing.title" };
+let current = null;
+let leaving = () => {}; // what the view that is shown does when one leaves it
+let allowed = false; // before somebody is signed in, no view is shown
+
+/**
+ * Shows the section `id` at paths such as /jobs/{id}. `title` is a key of words/, for the tab. `module`, by its path in page/, is
+ * loaded when the view is first shown; its `open` gets the parts of the path, its `close`, if it has one, is called when one leaves.
+ */
+export function view(path, { id, module, title }) {
+  const pattern = new RegExp(`^${path.replace(/{(\w+)}/g, "(?<$1>[^/]+)")}$`);
+  views.push({ pattern, id, module, title });
+}
+
+/** Has the browser fetch what the view of this address needs, before it is known whether it may be shown. */
+export function announceView() {
+  const match = found(location.pathname);
+  if (match) preload(match.found.module);
+}
+
+/** Wires links and the browser's own way back. */
+export function setUpViews() {
+  addEventListener("popstate", () => allowed && show());
+  document.addEventListener("words", () => current && entitle());
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='/']");
+    if (!link || !allowed || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
+    if (link.hasAttribute("download") || !found(link.pathname)) return;
+    event.preventDefault();
+    go(link.pathname);
+  });
+}
+
+/** Goes to an address of the page. */
+export function go(path) {
+  if (path !== location.pathname) history.pushState(null, "", path);
+  return show();
+}
+
+/** Shows what belongs to the address of now; resolves once that has loaded what it needs. */
+export async function show() {
+  allowed = true;
+  const match = found(location.pathname);
+  turnTo(match?.found ?? MISSING);
+  hideProblem();
+  hideNotice();
+  if (!match) return;
+  preload(match.found.module);
+  const { open, close } = await import(`../${match.found.module}`);
+  if (current !== match.found) return;
+  leaving = close ?? leaving;
+  await open(match.parts);
+}
+
+/** Shows that there is nothing at this address after all, such as a job that is gone. */
+export const showMissing = () => turnTo(MISSING);
+
+function turnTo(next) {
+  leaving();
+  leaving = () => {};
+  current = next;
+  for (const section of document.querySelectorAll("[data-view]")) section.hidden = section.id !== next.id;
+  for (const link of document.querySelectorAll("[data-nav]")) mark(link);
+  entitle();
+  byId(next.id).querySelector("h1")?.focus();
+}
+
+// The server has listed what each view needs beside what is here already (functions/gateway/shell.py).
+function preload(module) {
+  for (const link of document.querySelectorAll(`link[data-later="${module}"]`)) link.rel = "modulepreload";
+}
+
+function found(path) {
+  for (const each of views) {
+    const match = each.pattern.exec(path);
+    if (match) return { found: each, parts: match.groups ?? {} };
+  }
+  return null;
+}
+
+function mark(link) {
+  if (link.pathname === location.pathname) link.ariaCurrent = "page";
+  else link.removeAttribute("aria-current");
+}
+
+function entitle() {
+  document.title = current.title ? say("core.title", { title: say(current.title) }) : "audiolift";
+}
