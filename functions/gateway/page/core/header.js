@@ -6,6 +6,11 @@ import { menu } from "./menu.js";
 import { chooseTheme, theme } from "./theme.js";
 import { choose, language, LANGUAGES } from "./words.js";
 
+let shown = null;
+
+/** Who is signed in, as GET /v1/me says; null when nobody is. */
+export const account = () => shown;
+
 /** Wires it. */
 export function setUpHeader() {
   languages();
@@ -16,6 +21,7 @@ export function setUpHeader() {
 
 /** Shows whose account it is; null when nobody is signed in. */
 export function showAccount(account) {
+  shown = account;
   byId("account").hidden = !account;
   byId("nav").hidden = !account;
   byId("account-email").textContent = account?.email ?? "";
