@@ -88,7 +88,8 @@ def test_a_connection_that_breaks_or_stands_still_is_tried_again(
         sign_up(page)
         send_whole(page)
         choose(page, film)
-        expect(card(page, film.name)).to_contain_text("Waiting for the connection", timeout=SLOW_MS)
+        if stalls:  # of a connection that is cut, the next one is there in a second
+            expect(card(page, film.name)).to_contain_text("Waiting for the connection", timeout=SLOW_MS)
         is_ready(page, film.name)
         assert proxy.cut == 2
 
