@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.sound_only [--whole] [--large]
 
-With `--whole`, instead of that, how long the upload of the whole file takes alone: a quarter of an hour. With `--large`,
-how much memory the page has while it sends the sound of files of 1, 4 and 12 GB, as fast as it can. It prints what it
-finds; docs/performance.md says what was found when. Chromium throttles the network, as its tools for developers do.
+With `--whole`, instead of that, how long the upload of the whole file takes alone: a quarter of an hour. With
+`--large`, how much memory the page has while it sends the sound of files of 1, 4 and 12 GB, as fast as it can. It
+prints what it finds; docs/performance.md says what was found when. Chromium throttles the network, as its tools for
+developers do.
 """
 
 from __future__ import annotations
@@ -118,9 +119,8 @@ def measure(page: Page, video: Path) -> None:
         started = time.monotonic()
         choose(page, video)
         expect(card(page, video.name)).to_contain_text(re.compile(r"to\ssend"), timeout=PATIENCE_MS)
-        say(
-            f"after {time.monotonic() - started:.1f} s: {card(page, video.name).locator('.upload-facts').text_content()}"
-        )
+        facts = card(page, video.name).locator(".upload-facts").text_content()
+        say(f"after {time.monotonic() - started:.1f} s: {facts}")
         expect(card(page, video.name)).to_contain_text(SENT, timeout=PATIENCE_MS)
         say(f"after {time.monotonic() - started:.1f} s: sent")
         expect(card(page, video.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=PATIENCE_MS)

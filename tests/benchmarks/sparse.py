@@ -1,4 +1,4 @@
-"""MP4 files of any size that take no room on the disk: all samples are zeros, only what says where they lie is written."""
+"""MP4 files of any size that take no room on the disk: all samples are zeros; only where they lie is written."""
 
 from __future__ import annotations
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import media
 from tests.browser.screen import (
     SLOW_MS,
     card,
@@ -147,6 +149,22 @@ def test_what_is_asked_for_reaches_the_job_and_is_remembered(page: Page, film: P
     page.reload()
     job = job_of(page, lambda: choose(page, film))
     assert job["options"] == {"artist": "Anna", "bitrate": 48, "channels": 1, "loudness": -16}, job
+
+
+def test_of_a_file_that_ends_too_early_one_can_have_what_there_is(page: Page, film: Path) -> None:
+    choose(page, {"name": "cut.mkv", "mimeType": "video/x-matroska", "buffer": cut_matroska(film)})
+    expect(card(page, "cut.mkv")).to_contain_text("The file ends too early", timeout=SLOW_MS)
+    press(page, "Convert what there is", "cut.mkv")
+    is_ready(page, "cut.mkv")
+
+
+def cut_matroska(film: Path) -> bytes:
+    """The first half of it as a Matroska."""
+    whole = film.with_suffix(".mkv")
+    command = [media.ffmpeg(), "-v", "error", "-nostdin", "-y", "-i", str(film), "-c", "copy", str(whole)]
+    subprocess.run(command, check=True, capture_output=True)
+    data = whole.read_bytes()
+    return data[: len(data) // 2]
 
 
 def job_of(page: Page, begin: Callable[[], None]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import { saidOfJob } from "../core/problem.js";
 import { State } from "../core/states.js";
 import { go, showMissing } from "../core/views.js";
 import { say } from "../core/words.js";
+import { helpsPartial, retryPartial } from "../upload/partial.js";
 import { isArriving } from "../upload/uploads.js";
 import { Card } from "./card.js";
 import { Watch } from "./watch.js";
@@ -134,6 +135,7 @@ function actionsOf(job, card) {
   if (links.audio) actions.push({ key: "jobs.download", run: () => download(job), kind: "main", symbol: "download" });
   if (links.audio && !isZip(job)) actions.push({ key: "jobs.play", run: () => play(job, card), symbol: "play" });
   if (links.cancel) actions.push({ key: "jobs.cancel", run: () => change(links.cancel) });
+  if (helpsPartial(job)) actions.push({ key: "upload.partial", run: async () => follow(await retryPartial(job)), kind: "main" });
   if (links.retry) actions.push({ key: job.state === State.DONE ? "jobs.again" : "jobs.retry", run: () => change(links.retry) });
   if (!isActive(job)) actions.push({ key: "core.delete", run: () => discard(job), kind: "quiet" });
   return actions;
@@ -144,8 +146,9 @@ function isZip(job) {
   return job.options.chapters === "split";
 }
 
-async function change(link) {
-  const job = await askJson(local(link), { method: "POST" });
+const change = async (link) => follow(await askJson(local(link), { method: "POST" }));
+
+function follow(job) {
   update(job);
   watch.start();
 }
