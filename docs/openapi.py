@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document of the HTTP API, made from what the functions' routes declare (https://spec.openapis.org/oas/v3.1.1).
 
 `make docs` writes it to functions/gateway/openapi.json. The gateway routes by it: `x-function` names the function that
-answers an operation, `x-wakes` those that are needed after it, `x-seconds` how long its answer may take to begin.
+answers an operation, `x-wakes` those that are needed after it, `x-seconds` how long its answer may take to begin, and
+`x-own-page` that our own page alone may ask for it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from docs.examples import example, of_content
 from functions.shared.api import Api
+from functions.shared.cookies import SESSION
 from functions.shared.operations import Access, Operation, Parameter, Schema, Shape, Success, text
 from functions.shared.problems import PROBLEMS, Problem
 
@@ -38,6 +40,7 @@ SECURITY: dict[Access, list[Schema]] = {
     Access.PUBLIC: [],
     Access.LINK: [],
     Access.BASIC: [{}, {"basic": []}],
+    Access.COOKIE: [{"session": []}],
 }
 SCHEMES = {
     "token": {
@@ -46,6 +49,12 @@ SCHEMES = {
         "description": "An access token, which POST /v1/token gives, or an API key (`al_…`) of POST /v1/api-keys.",
     },
     "basic": {"type": "http", "scheme": "basic", "description": "Email address and password; for POST /v1/token."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION,
+        "description": "The cookie of a browser's session, for our own page; by TLS, `__Host-` goes before its name.",
+    },
 }
 # It is made by functions/shared/problems.py, also in functions that have no part of the API.
 PROBLEM: Schema = {
@@ -128,6 +137,8 @@ def _operation(function: str, operation: Operation) -> Schema:
         made["requestBody"] = {"required": not optional, "content": content}
     if operation.wakes:
         made["x-wakes"] = list(operation.wakes)
+    if operation.own_page:
+        made["x-own-page"] = True
     return made
 
 
@@ -137,7 +148,9 @@ def _codes(operation: Operation) -> list[str]:
     by_token = (
         ("unauthenticated", "insufficient-scope", "account-suspended") if operation.access is Access.TOKEN else ()
     )
-    named = {*taken, *by_token, *operation.problems, *ALWAYS}
+    by_page = ("wrong-origin",) if operation.own_page else ()
+    by_page += ("no-session",) if operation.access is Access.COOKIE else ()
+    named = {*taken, *by_token, *by_page, *operation.problems, *ALWAYS}
     assert named <= PROBLEMS.keys(), f"{operation.path}: {named - PROBLEMS.keys()}"
     return [code for code in PROBLEMS if code in named]
 

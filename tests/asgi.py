@@ -19,11 +19,12 @@ __all__ = ["Answered", "answered", "app_of", "call", "received", "scope_of"]
 
 @dataclass(frozen=True)
 class Answered:
-    """A response: its status, its headers by their names in lower case, and its body."""
+    """A response: its status, its headers by their names in lower case, its body, and the cookies that it sets."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
 
 def app_of(name: str) -> ASGIApp:
@@ -41,8 +42,9 @@ def call(app: ASGIApp, method: str, path: str, headers: Mapping[str, str], body:
 
     asyncio.run(app(scope_of(method, path, headers), received([body]), send))  # type: ignore[arg-type]
     start, *rest = sent
-    named = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
-    return Answered(start["status"], named, b"".join(message.get("body", b"") for message in rest))
+    pairs = [(name.decode().lower(), value.decode("latin-1")) for name, value in start["headers"]]
+    cookies = tuple(value for name, value in pairs if name == "set-cookie")
+    return Answered(start["status"], dict(pairs), b"".join(message.get("body", b"") for message in rest), cookies)
 
 
 def answered(

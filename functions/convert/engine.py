@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,18 @@ from typing import Any
 from functions.convert import checkpoints, plain
 from functions.convert.checkpoints import Checkpoint
 from functions.convert.errors import Crash, NoWorker, Unfinished
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot, Tracks, Warned
+from functions.convert.messages import (
+    Dialogue,
+    Drawn,
+    Failed,
+    File,
+    Frames,
+    Progress,
+    Restarted,
+    Snapshot,
+    Tracks,
+    Warned,
+)
 from functions.convert.result import Converted, Result, pieces
 from functions.convert.sandbox import cores, nursery, policy
 from functions.convert.sandbox.worker import Ended
@@ -25,6 +36,7 @@ from functions.shared import blobs, settings
 from functions.shared.job_warnings import MAX_WARNINGS, JobWarning
 from functions.shared.jobs import leases
 from functions.shared.jobs.claims import Claim, ClaimLost
+from functions.shared.jobs.peaks import Peaks
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
@@ -60,7 +72,8 @@ def _by_engine(claim: Claim) -> Converted:
             except NoWorker as error:
                 raise Crash("no engine", converter="engine", words=str(error)) from error
         conversion.check_outcome(ended)
-        return Converted(result.store(), tuple(conversion.warnings))
+        audio = replace(result.store(), peaks=conversion.peaks)
+        return Converted(audio, tuple(conversion.warnings))
 
 
 def _by_ffmpeg(claim: Claim) -> Converted:
@@ -106,6 +119,7 @@ class _Conversion:
         self._save_every = min(SAVE_SECONDS, SAVE_SHARE * allowed)
         self._next_save = time.monotonic() + self._save_every
         self.warnings: list[JobWarning] = []
+        self.peaks: Peaks | None = None
         self._claim, self._result = claim, result
         self._keep = leases.LeaseHeartbeat(claim)
         self._progress = 0.0
@@ -126,6 +140,8 @@ class _Conversion:
                 self._result.restart()
             case Snapshot() as snapshot:
                 self._save_when_due(snapshot)
+            case Drawn(seconds, heights):
+                self.peaks = Peaks(seconds, heights)
             case File() as file:
                 self._result.end(file.head, file.tail, file.seconds)
                 if file.title is not None:

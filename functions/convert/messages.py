@@ -12,10 +12,23 @@ from functions.convert.conversion.tracks.choosing import MAX_NAME, MAX_TITLE, MA
 from functions.convert.errors import ProtocolViolation
 from functions.shared import job_warnings
 from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, WARNINGS, JobWarning
+from functions.shared.jobs.names import MAX_PEAKS
 from functions.shared.reasons import HINTS, REASONS
 from functions.shared.visible import one_line
 
-__all__ = ["Dialogue", "Failed", "File", "Frames", "Message", "Progress", "Restarted", "Snapshot", "Tracks", "Warned"]
+__all__ = [
+    "Dialogue",
+    "Drawn",
+    "Failed",
+    "File",
+    "Frames",
+    "Message",
+    "Progress",
+    "Restarted",
+    "Snapshot",
+    "Tracks",
+    "Warned",
+]
 
 # Of a number in a warning, either way.
 MAX_NUMBER = 10**15
@@ -86,6 +99,14 @@ class File:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The waveform of the MP3: how many seconds there are to a height, and the heights."""
+
+    seconds: float
+    heights: bytes
+
+
+@dataclass(frozen=True)
 class Warned:
     """What the owner has to know about the MP3."""
 
@@ -100,7 +121,7 @@ class Failed:
     hint: str = ""
 
 
-Message = Tracks | Frames | Progress | Restarted | Snapshot | File | Warned | Failed
+Message = Tracks | Frames | Progress | Restarted | Snapshot | Drawn | File | Warned | Failed
 
 
 class Dialogue:
@@ -115,6 +136,7 @@ class Dialogue:
         self._files = self._warnings = 0
         self._files_stated: int | None = None
         self._is_begun = self._is_over = False
+        self._has_peaks = False
         # A file's first frames may turn out to be wrong; what is kept of them, never.
         self._may_restart = True
 
@@ -136,6 +158,8 @@ class Dialogue:
             case {"kind": "checkpoint", **rest} if not rest and not self._split:
                 self._may_restart = False
                 return Snapshot(payload)
+            case {"kind": "peaks", "seconds": seconds, **rest} if not rest and not self._split and not self._has_peaks:
+                return self._drawn(Drawn(_number(seconds, _MAX_SECONDS), payload))
             case {"kind": "file", "title": title, "files": files, "head": head, "seconds": seconds, **rest} if not rest:
                 return self._file(File(*_ends(payload, head), self._length(seconds), _title(title), _count(files)))
             case {"kind": "warning", "code": str(code), "values": dict(values), **rest} if not rest and not payload:
@@ -144,6 +168,12 @@ class Dialogue:
                 self._is_over = True
                 return _failed(code, hint)
         raise ProtocolViolation("a message that is not known, or not here")
+
+    def _drawn(self, peaks: Drawn) -> Drawn:
+        self._may_restart, self._has_peaks = False, True
+        if not peaks.seconds or not 0 < len(peaks.heights) <= MAX_PEAKS:
+            raise ProtocolViolation("a waveform that cannot be")
+        return peaks
 
     def _file(self, file: File) -> File:
         self._files += 1

@@ -5,4 +5,6 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "export", "files", "link_pages", "links", "listing", "live", "waiting")
+    __getattr__ = late(
+        __name__, "archives", "export", "files", "link_pages", "links", "listing", "live", "waiting", "waveforms"
+    )

@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import IO, Any, cast
-from zipfile import ZipFile, ZipInfo
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,6 +39,7 @@ from functions.shared.tables import (
     webhooks,
 )
 from functions.shared.views import rfc3339
+from functions.shared.zips import ZipStream
 
 __all__ = ["FILENAME", "LEFT_OUT", "check", "exported", "pieces"]
 
@@ -49,8 +49,10 @@ BATCH = 200
 SECRETS = frozenset({"digest", "password_hash", "secret", "former_secret"})
 # What is about accounts, and not exported: for each table, why.
 LEFT_OUT = {
+    "archives": "which MP3s a zip was asked for, for an hour",
     "checkpoints": "half an MP3, of use to the conversion alone",
     "mailed_tokens": "good for a day at most, and then deleted",
+    "peaks": "drawn from the MP3s, which are exported themselves",
     "outbox": "the events of jobs, which say what job_events says",
     "unwanted_blobs": "the names of files that are about to be deleted",
     "upload_pieces": "which blobs a video is in, which is exported itself",
@@ -91,34 +93,10 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
 
 def pieces(user_id: str) -> Iterator[bytes]:
     """The zip, piece by piece. Whoever reads it sees by its end whether it is whole."""
-    sink = _Sink()
-    with ZipFile(cast(IO[bytes], sink), "w") as zipped:
-        for name, content in _entries(user_id):
-            with zipped.open(ZipInfo(name, now().timetuple()[:6]), "w", force_zip64=True) as entry:
-                for piece in content:
-                    entry.write(piece)
-                    yield from sink.taken()
-    yield from sink.taken()
-
-
-class _Sink:
-    """What ZipFile writes to, which takes it for a pipe."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def write(self, data: bytes, /) -> int:
-        self._written.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """There is nothing beneath."""
-
-    def taken(self) -> Iterator[bytes]:
-        """What was written since, if anything was."""
-        if found := b"".join(self._written):
-            self._written.clear()
-            yield found
+    zipped = ZipStream()
+    for name, content in _entries(user_id):
+        yield from zipped.add(name, now(), content)
+    yield from zipped.end()
 
 
 def _entries(user_id: str) -> Iterator[tuple[str, Iterator[bytes]]]:

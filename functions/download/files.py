@@ -18,7 +18,7 @@ from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.threads import each_in_thread
 
-__all__ = ["PUBLIC", "check_there", "respond"]
+__all__ = ["PUBLIC", "attached", "check_there", "is_there", "read", "respond", "unmodified"]
 
 
 # Of an answer to whoever has a link: the address lets anybody in, so nothing keeps it or passes it on.
@@ -29,7 +29,7 @@ def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -
     """The MP3 of a job, or as much of it as was asked for; with `more` headers. Raises: Problem (409, 410 or 416)."""
     check_there(job)
     headers = {**_headers(job), **(more or {})}
-    if _unmodified(request, headers["ETag"]):
+    if unmodified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     span = _span(request, headers["ETag"], job.audio_bytes)
     start, stop = span or (0, job.audio_bytes)
@@ -38,7 +38,7 @@ def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.audio_bytes}"
     if request.method == "HEAD":
         return Response(headers=headers)
-    return StreamingResponse(each_in_thread(_read(job, start, stop)), 206 if span else 200, headers)
+    return StreamingResponse(each_in_thread(read(job, start, stop)), 206 if span else 200, headers)
 
 
 def check_there(job: Any) -> None:
@@ -49,7 +49,13 @@ def check_there(job: Any) -> None:
         raise Problem("wrong-state", f"There is no MP3: the job is {job.state}.", state=job.state)
 
 
-def _read(job: Any, start: int, stop: int) -> Iterator[bytes]:
+def is_there(job: Any) -> bool:
+    """Whether the job has an MP3."""
+    return names.audio_of(job) is not None
+
+
+def read(job: Any, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of the MP3 of a job from `start` up to, not including, `stop`. Raises: Problem (410)."""
     try:
         return blobs.store().read(job.audio, start, stop)
     except NoSuchBlob:
@@ -62,18 +68,18 @@ def _headers(job: Any) -> dict[str, str]:
         "ETag": f'"{job.audio_sha256}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": _disposition(job.filename, ending_of(job)),
+        "Content-Disposition": attached(renamed(job.filename, ending_of(job))),
     }
 
 
-def _disposition(filename: str, ending: str) -> str:
+def attached(name: str) -> str:
     """attachment, named in ASCII for old clients and in UTF-8 for all others (RFC 6266, appendix D; RFC 8187)."""
-    name = renamed(filename, ending)
     plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _unmodified(request: Request, etag: str) -> bool:
+def unmodified(request: Request, etag: str) -> bool:
+    """Whether the client has what this entity tag is of (RFC 9110, section 13.1.2)."""
     asked = parse_etags(request.headers.get("If-None-Match"))
     return bool(asked) and asked.contains_weak(unquote_etag(etag)[0] or "")
 

@@ -160,6 +160,8 @@ class Follower:
     async def _look(self, news: News) -> None:
         """What job_events does not tell: keys that were revoked, jobs that are gone, and places in the queue."""
         await self._end_of_revoked(news)
+        if owners := {each.user_id for each in self._all() if not each.job_id}:
+            self._hand_on_gone(await self._apart(news.deleted, owners))
         shown = {change.job_id: change for each in self._all() for change in each.unfinished}
         named = {each.job_id: each.user_id for each in self._all() if each.job_id}
         watched = {**{change.job_id: change.user_id for change in shown.values()}, **named}

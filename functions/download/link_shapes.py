@@ -11,11 +11,13 @@ from functions.shared.operations import part
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
 
-__all__ = ["LINK_ID", "MAX_LINKS", "FileLink", "FileLinkList", "NewLink"]
+__all__ = ["LINK_ID", "MAX_LINKS", "SIGNED", "FileLink", "FileLinkList", "NewLink"]
 
 MAX_LINKS = 100
 _EXAMPLE = "5e8f8f0f4c8a4d5f9a6b7c8d9e0f1a2b"
 LINK_ID = part("link_id", "From the list.", pattern="^[0-9a-f]{32}$", examples=[_EXAMPLE])
+_SIGNED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2lnbmF0dXJl"
+SIGNED = part("signed", "The end of the link.", minLength=1, examples=[_SIGNED])
 # Beyond it, a time zone may lead to a year that neither Python nor the databases know.
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 

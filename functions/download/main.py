@@ -6,22 +6,22 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from functions.download import export, files, link_pages, links, listing, live, waiting
-from functions.download.link_shapes import LINK_ID, FileLink, FileLinkList, NewLink
-from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, LAST_EVENT_ID, WAIT, Event, JobPage, PageQuery
-from functions.shared import audit, blobs, database, owners, unwanted
-from functions.shared.api import Api, json_response
+from functions.download import archive_routes, export, file_routes, listing, live, waiting
+from functions.download.routes import routes
+from functions.download.shapes import LAST_EVENT_ID, WAIT, ChosenJobs, DeletedJobs, Event, JobPage, NewName, PageQuery
+from functions.shared import audit, owners, unwanted
+from functions.shared.api import json_response
 from functions.shared.jobs import transitions
 from functions.shared.middleware.telemetry import REQUEST_ID
-from functions.shared.operations import ANSWER_SECONDS, Access, Success, part
-from functions.shared.problems import Problem
+from functions.shared.operations import ANSWER_SECONDS, Access, Success
 from functions.shared.scopes import Scope
 from functions.shared.takes import json_body, query
 from functions.shared.threads import each_in_thread
 from functions.shared.views import JOB_ID, Job
 from functions.shared.web import afterwards, answer
 
-routes = Api(lambda: database.ping(), lambda: blobs.store().ping())
+# To import them is to serve what they declare.
+OTHERS = (file_routes, archive_routes)
 
 
 @functions_framework.aio.http
@@ -42,7 +42,7 @@ async def download(request: Request) -> Response:
     wakes=("upload",),
 )
 def list_jobs(_request: Request, user_id: str, query: PageQuery) -> Response:
-    """Your jobs, newest first."""
+    """Your jobs, newest first; all, or those that you look for."""
     return json_response(listing.page(user_id, query))
 
 
@@ -71,6 +71,25 @@ async def read_job(request: Request, user_id: str, job_id: str) -> Response:
 
 
 @routes.operation(
+    "PATCH",
+    "/v1/jobs/<job_id>",
+    tag="Jobs",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(JOB_ID, json_body(NewName, optional=True)),
+    answers={200: Success("The job.", Job)},
+    problems=("not-found", "wrong-state"),
+    settings=("LINK_SECRET",),
+)
+def rename_job(_request: Request, user_id: str, job_id: str, body: NewName) -> Response:
+    """Rename a job; its MP3 is called so, too, when it is downloaded.
+
+    Not while its video comes in, which brings its name, nor when its files are gone.
+    """
+    return json_response(listing.rename(user_id, job_id, body))
+
+
+@routes.operation(
     "DELETE",
     "/v1/jobs/<job_id>",
     tag="Jobs",
@@ -87,6 +106,27 @@ def delete_job(request: Request, user_id: str, job_id: str) -> Response:
     """
     listing.delete(job_id, audit.Actor(user_id, request.headers[REQUEST_ID]))
     return Response(status_code=204)
+
+
+@routes.operation(
+    "POST",
+    "/v1/jobs/delete",
+    tag="Jobs",
+    access=Access.TOKEN,
+    scope=Scope.JOBS_WRITE,
+    takes=(json_body(ChosenJobs),),
+    answers={200: Success("They are gone.", DeletedJobs)},
+)
+def delete_jobs(request: Request, user_id: str, body: ChosenJobs) -> Response:
+    """Delete several jobs with their files, whatever they are doing.
+
+    Those that are not there any more are passed over.
+    """
+    deleted = listing.delete_all(body.ids, audit.Actor(user_id, request.headers[REQUEST_ID]))
+    response = json_response(DeletedJobs(deleted))
+    # After the answer: sweep deletes what is left of them.
+    response.background = afterwards(unwanted.delete_of_all, deleted)
+    return response
 
 
 @routes.operation(
@@ -150,124 +190,6 @@ async def follow_job(request: Request, user_id: str, job_id: str) -> Response:
     The stream ends with the job, and before ten minutes are over in any case: connect again with Last-Event-ID.
     """
     return await live.follow_one(request.state.caller, job_id, request.headers.get("Last-Event-ID", ""))
-
-
-@routes.operation(
-    "GET",
-    "/v1/jobs/<job_id>/audio",
-    tag="Files",
-    access=Access.TOKEN,
-    scope=Scope.JOBS_READ,
-    takes=(JOB_ID, *CONDITIONS),
-    answers=FILE,
-    problems=FILE_PROBLEMS,
-)
-def read_audio(request: Request, user_id: str, job_id: str) -> Response:
-    """The MP3 of your job.
-
-    HEAD gives the headers alone.
-    """
-    return files.respond(request, owners.job_of(user_id, job_id))
-
-
-@routes.operation(
-    "GET",
-    "/v1/files/<signed>",
-    tag="Files",
-    access=Access.LINK,
-    takes=(
-        part(
-            "signed",
-            "The end of the link.",
-            minLength=1,
-            examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2lnbmF0dXJl"],
-        ),
-        *CONDITIONS,
-    ),
-    answers=FILE,
-    problems=(*FILE_PROBLEMS, "link-over"),
-    settings=("LINK_SECRET",),
-)
-def read_signed(request: Request, signed: str) -> Response:
-    """The MP3 of a job, by a signed link and without a token.
-
-    The link is in the job (`links.download`) and in the mail, and is good as long as the file; or its owner has made
-    it. A browser is told by a page when it leads to no file.
-    """
-    try:
-        return files.respond(request, links.job_behind(signed), files.PUBLIC)
-    except Problem as problem:
-        return link_pages.told(request, problem)
-
-
-@routes.operation(
-    "POST",
-    "/v1/jobs/<job_id>/links",
-    tag="Files",
-    access=Access.TOKEN,
-    scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID, json_body(NewLink, optional=True)),
-    answers={201: Success("The link.", FileLink)},
-    problems=("not-found", "wrong-state", "expired", "too-many-links"),
-    settings=("LINK_SECRET",),
-)
-def make_link(_request: Request, user_id: str, job_id: str, body: NewLink) -> Response:
-    """Make a signed link to the MP3, which can be revoked.
-
-    Whoever has it can download the MP3 without signing in, until the link ends, or the file.
-    """
-    return json_response(links.create(user_id, job_id, body), 201)
-
-
-@routes.operation(
-    "GET",
-    "/v1/jobs/<job_id>/links",
-    tag="Files",
-    access=Access.TOKEN,
-    scope=Scope.JOBS_READ,
-    takes=(JOB_ID,),
-    answers={200: Success("The links.", FileLinkList)},
-    problems=("not-found",),
-    settings=("LINK_SECRET",),
-)
-def list_links(_request: Request, user_id: str, job_id: str) -> Response:
-    """The links that you have made and that are good, newest first."""
-    return json_response(links.every(user_id, job_id))
-
-
-@routes.operation(
-    "DELETE",
-    "/v1/jobs/<job_id>/links",
-    tag="Files",
-    access=Access.TOKEN,
-    scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID,),
-    answers={204: Success("None of them opens the file any more.")},
-    problems=("not-found",),
-)
-def revoke_links(_request: Request, user_id: str, job_id: str) -> Response:
-    """Revoke every signed link to the MP3 that anybody has.
-
-    Those in mails and in what was read of the job (`links.download`), too. The job has a new one from then on.
-    """
-    links.revoke_all(owners.job_of(user_id, job_id).id)
-    return Response(status_code=204)
-
-
-@routes.operation(
-    "DELETE",
-    "/v1/jobs/<job_id>/links/<link_id>",
-    tag="Files",
-    access=Access.TOKEN,
-    scope=Scope.JOBS_WRITE,
-    takes=(JOB_ID, LINK_ID),
-    answers={204: Success("It does not open the file any more.")},
-    problems=("not-found",),
-)
-def revoke_link(_request: Request, user_id: str, job_id: str, link_id: str) -> Response:
-    """Revoke a link."""
-    links.revoke(owners.job_of(user_id, job_id).id, link_id)
-    return Response(status_code=204)
 
 
 @routes.operation(

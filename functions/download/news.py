@@ -16,12 +16,14 @@ from functions.download.history import PAGE, Change
 from functions.download.horizon import GIVEN_UP_SECONDS, MAX_MISSING, Horizon
 from functions.shared import database
 from functions.shared.jobs.states import State
-from functions.shared.tables import job_events, jobs, now
+from functions.shared.tables import audit, job_events, jobs, now
 
 __all__ = ["News"]
 
 # Of so many conversions the last reports are kept, to tell their speed.
 MAX_MEASURED = 2000
+# Deletions are looked for so far back: longer than from one look to the next, and than clocks differ.
+LOOKED_BACK_SECONDS = 60.0
 
 
 class News:
@@ -31,6 +33,7 @@ class News:
         self._horizon = _tail()
         self._pulse = database.Pulse()
         self._points: dict[str, deque[Point]] = {}
+        self._deleted: dict[str, str] = {}
 
     @property
     def costs_queries(self) -> bool:
@@ -65,6 +68,21 @@ class News:
                 some = sa.select(table.c.id).where(table.c.id.in_(wanted[start : start + PAGE]))
                 found.update(connection.execute(some).scalars())
         return found
+
+    def deleted(self, user_ids: Collection[str]) -> dict[str, str]:
+        """The jobs that these users have deleted since the last call, or in the minute before: whose they were."""
+        found: dict[str, str] = {}
+        recent = (audit.c.at > now() - timedelta(seconds=LOOKED_BACK_SECONDS), audit.c.action == "job.deleted")
+        wanted = list(user_ids)
+        for start in range(0, len(wanted), PAGE):
+            some = sa.select(audit.c.target, audit.c.actor).where(
+                *recent, audit.c.actor.in_(wanted[start : start + PAGE])
+            )
+            with database.reading() as connection:
+                found |= {row.target["job_id"]: row.actor for row in connection.execute(some)}
+        new = {job_id: user_id for job_id, user_id in found.items() if job_id not in self._deleted}
+        self._deleted = found
+        return new
 
     def close(self) -> None:
         """Nobody follows any more."""

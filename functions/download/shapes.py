@@ -6,13 +6,32 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from functions.shared.file_names import clean_name
+from functions.shared.jobs.names import MAX_PEAKS
 from functions.shared.jobs.states import State
 from functions.shared.operations import JSON, Success, header
+from functions.shared.problems import Problem
 from functions.shared.views import Job
 
-__all__ = ["CONDITIONS", "FILE", "FILE_PROBLEMS", "LAST_EVENT_ID", "WAIT", "Event", "JobPage", "PageQuery"]
+__all__ = [
+    "CONDITIONS",
+    "FILE",
+    "FILE_PROBLEMS",
+    "LAST_EVENT_ID",
+    "WAIT",
+    "ChosenJobs",
+    "DeletedJobs",
+    "Event",
+    "JobPage",
+    "NewName",
+    "PageQuery",
+    "Waveform",
+]
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+_EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
+JobId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+_STATE = f"(?:{'|'.join(State)})"
 # The zip is for chapters=split.
 _TYPES = ("audio/mpeg", "application/zip")
 _HEADERS = ("ETag", "Accept-Ranges", "Content-Disposition")
@@ -39,7 +58,14 @@ FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
 class PageQuery(Struct):
     """Which page of which jobs."""
 
-    state: Annotated[State | None, Meta(description="Only jobs in this state.")] = None
+    state: Annotated[
+        Annotated[str, Meta(pattern=f"^{_STATE}(?:,{_STATE})*$")] | None,
+        Meta(description="Only jobs in this state, or in one of these, comma between.", examples=["queued,converting"]),
+    ] = None
+    q: Annotated[
+        Annotated[str, Meta(max_length=255)] | None,
+        Meta(description="Only jobs with this in their name, in capitals or not.", examples=["talk"]),
+    ] = None
     batch: Annotated[
         str | None, Meta(description="Only jobs of this batch.", examples=["6f1f6a113b6a4a398f0e6b7f5e4c7a52"])
     ] = None
@@ -48,6 +74,48 @@ class PageQuery(Struct):
         Meta(description="The next_cursor of the page before.", examples=["MjAyNi0xMS0yNlQxMjowMDowMCswMDowMCAwYjlj"]),
     ] = None
     limit: Annotated[int, Meta(description="Jobs per page.", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+
+
+class NewName(Struct, forbid_unknown_fields=True):
+    """What a job is to be called."""
+
+    filename: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=1000)] | UnsetType,
+        Meta(
+            description="Made a name as that of a video is: what is not seen goes, and what comes before a slash.",
+            examples=["Lecture 3.mp4"],
+        ),
+    ] = UNSET
+
+    def __post_init__(self) -> None:
+        if self.filename is not UNSET and not clean_name(self.filename, ""):
+            raise Problem("bad-request", "`filename` has nothing in it that can be seen.")
+
+
+class ChosenJobs(Struct, forbid_unknown_fields=True):
+    """Several jobs."""
+
+    ids: Annotated[list[JobId], Meta(description="Theirs.", min_length=1, max_length=MAX_LIMIT, examples=[[_EXAMPLE]])]
+
+
+class DeletedJobs(Struct):
+    """What was deleted."""
+
+    ids: Annotated[list[str], Meta(description="Of those that were there.", examples=[[_EXAMPLE]])]
+
+
+class Waveform(Struct):
+    """What an MP3 looks like."""
+
+    seconds_per_peak: Annotated[float, Meta(description="The last one may stand for less.", examples=[0.417959])]
+    peaks: Annotated[
+        list[int],
+        Meta(
+            description="The greatest sample of each of these times, of any channel: 0 to 255, which is full scale. "
+            f"At most {MAX_PEAKS}.",
+            examples=[[0, 17, 203, 255, 96]],
+        ),
+    ]
 
 
 class JobPage(Struct):

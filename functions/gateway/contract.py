@@ -21,7 +21,7 @@ DOCUMENT = Path(__file__).with_name("openapi.json")
 class Target:
     """What the gateway has to know of one method of one path: who answers it, how soon, and who is needed next.
 
-    `scope` is what a token must have; None when it takes none.
+    `scope` is what a token must have; None when it takes none. `own_page` says that our own page alone may ask for it.
     """
 
     method: str
@@ -30,11 +30,14 @@ class Target:
     function: str
     wakes: tuple[str, ...]
     seconds: int
+    own_page: bool
+    by_cookie: bool
 
     @property
     def access(self) -> Access:
         """As far as the gateway is concerned."""
-        return Access.TOKEN if self.scope else Access.PUBLIC
+        by_nothing = Access.COOKIE if self.by_cookie else Access.PUBLIC
+        return Access.TOKEN if self.scope else by_nothing
 
 
 def document() -> dict[str, Any]:
@@ -48,8 +51,9 @@ def operations() -> Iterator[Target]:
     for template, methods in document()["paths"].items():
         path = re.sub(r"{(\w+)}", r"<\1>", template)
         for method, found in methods.items():
-            wakes = tuple(found.get("x-wakes", ()))
-            yield Target(method.upper(), path, scope_of(found), found["x-function"], wakes, found["x-seconds"])
+            by_page = (found.get("x-own-page", False), {"session": []} in found["security"])
+            about = (tuple(found.get("x-wakes", ())), found["x-seconds"], *by_page)
+            yield Target(method.upper(), path, scope_of(found), found["x-function"], *about)
 
 
 def scope_of(operation: Mapping[str, Any]) -> Scope | None:

@@ -1,6 +1,7 @@
 """Pages of other origins that may use the API from a browser: those in CORS_ORIGINS (Fetch standard, section 3.2).
 
-Never with credentials: nothing here is signed in by a cookie, and a page that has a token sends it by itself.
+Never with credentials: the cookie of a session is for our own page (own_page.py), and one that has a token sends it
+by itself.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
+from functions.shared import settings
 from functions.shared.headers import Headers, end_to_end
 from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.problems import Problem
 
-__all__ = ["PSEUDONYM", "Loops", "homeward", "onward"]
+__all__ = ["PSEUDONYM", "Loops", "homeward", "onward", "protocol_of"]
 
 # The name of every gateway in Via (RFC 9110, section 7.6.3): one that has turned round meets itself.
 PSEUDONYM = b"audiolift-gateway"
@@ -47,9 +48,19 @@ def onward(scope: Scope) -> Headers:
         (b"forwarded", _extended(came, b"forwarded", element)),
         (b"x-forwarded-for", _extended(came, b"x-forwarded-for", peer)),
         (b"x-forwarded-host", _extended(came, b"x-forwarded-host", host)),
-        # Not a list: only the first of all proxies knows by which protocol the client came.
-        (b"x-forwarded-proto", _all(came, b"x-forwarded-proto") or proto),
+        (b"x-forwarded-proto", protocol_of(scope)),
     ]
+
+
+def protocol_of(scope: Scope) -> bytes:
+    """By which protocol the client came: `https`, `http`, or what else a client makes up.
+
+    That is not a list: only the first of all proxies knows it. Where that says nothing, who ends TLS for us is not
+    seen from here, and PUBLIC_URL says whether somebody does.
+    """
+    said = _all(scope["headers"], b"x-forwarded-proto").partition(b",")[0].strip()
+    own = settings.text("PUBLIC_URL").partition(":")[0] if scope["scheme"] == "http" else scope["scheme"]
+    return said or own.encode()
 
 
 def homeward(headers: Headers) -> Headers:

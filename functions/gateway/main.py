@@ -6,12 +6,14 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from functions.gateway import assets, contract, cors, shell, waking
+from functions.gateway import assets, contract, cors, own_page, shell, waking
 from functions.gateway.cors import Cors
 from functions.gateway.hop import Loops
 from functions.gateway.limits.middleware import RateLimits
 from functions.gateway.limits.policies import By
 from functions.gateway.missing import Missing
+from functions.gateway.plain import routes as plain_routes
+from functions.gateway.plain.visits import Visits
 from functions.gateway.protection import Protection
 from functions.shared import settings
 from functions.shared.middleware.identity import Identity
@@ -25,7 +27,7 @@ before_serving(cors.check)
 # By address before a signature is checked, which costs more than anything else here.
 routes = Routes(
     middleware=(
-        *(Resumable(), Loops(), RateLimits(By.ADDRESS), Identity(), Protection(), RateLimits(By.CALLER)),
+        *(Resumable(), Loops(), RateLimits(By.ADDRESS), Identity(), Visits(), Protection(), RateLimits(By.CALLER)),
         *(Missing(), Cors()),
     )
 )
@@ -84,6 +86,7 @@ async def problem(_request: Request, code: str) -> Response:
 
 async def forward(request: Request, operation: contract.Target) -> Response:
     """Pass a request on to its function, and wake those that are needed after it."""
+    own_page.see_to_cookies(request, operation)
     # Late: aiohttp is most of a cold start, and the page and refusals do without it.
     from functions.gateway.relay import Relay
 
@@ -100,3 +103,5 @@ def _add(operation: contract.Target) -> None:
 
 for _operation in contract.operations():
     _add(_operation)
+
+plain_routes.add_to(routes)

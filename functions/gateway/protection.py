@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from functions.gateway.hop import protocol_of
 from functions.shared import settings
 from functions.shared.middleware import Call, Middleware, Route, put
 from functions.shared.sizes import FORM_OVERHEAD, too_large
@@ -44,7 +45,6 @@ class Protection(Middleware):
     def after(self, call: Call, response: Response) -> None:
         """Over what a function may have set."""
         put(response, _EVERYWHERE)
-        # Who ends TLS for us is not seen from here: PUBLIC_URL says whether somebody does. Never by HTTP (section 7.2).
-        by_http = call.header(b"x-forwarded-proto") == "http"
-        if settings.text("PUBLIC_URL").startswith("https://") and not by_http:
+        # Never by HTTP (section 7.2), nor for a host that is reached by TLS without being meant to be.
+        if settings.text("PUBLIC_URL").startswith("https://") and protocol_of(call.request.scope) == b"https":
             put(response, _BY_TLS)

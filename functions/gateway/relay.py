@@ -12,12 +12,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from functions.gateway.hop import homeward, onward
+from functions.shared.headers import Headers
 from functions.shared.middleware.problems import problem_response
 from functions.shared.problems import MARK, Problem
 from functions.shared.proxy import Answer, Forwarder, NoAnswer
 from functions.shared.routing import loggable
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "forwarder"]
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ _SET_BY_OUR_SERVER = (b"date", b"server")
 _shared: Forwarder | None = None
 
 
-async def _forwarder() -> Forwarder:
-    # For the life of the process, which has one event loop: the connections are kept.
+async def forwarder() -> Forwarder:
+    """The connections of this process, which has one event loop, for its life."""
     global _shared
     if _shared is None:
         _shared = await Forwarder().__aenter__()
@@ -65,14 +66,14 @@ class Relay(Response):
             raise ended
 
     @property
-    def _ours(self) -> dict[str, str]:
+    def _ours(self) -> Headers:
         # A Response without a body says so by itself.
-        return {name: value for name, value in self.headers.items() if name != "content-length"}
+        return [pair for pair in self.raw_headers if pair[0] != b"content-length"]
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        forwarder, begun = await _forwarder(), False
+        connections, begun = await forwarder(), False
         try:
-            async with asyncio.timeout(None) as self._limit, self._sending(forwarder, scope, receive) as answer:
+            async with asyncio.timeout(None) as self._limit, self._sending(connections, scope, receive) as answer:
                 self._limit.reschedule(None)
                 self._limit = None
                 if _no_function(answer):
@@ -86,20 +87,23 @@ class Relay(Response):
                 raise
             await self._refuse(error, scope, receive, send)
 
-    def _sending(self, forwarder: Forwarder, scope: Scope, receive: Receive) -> AbstractAsyncContextManager[Answer]:
-        return forwarder.send(self._method, self._url, onward(scope), self._body(scope, receive))
+    def _sending(self, connections: Forwarder, scope: Scope, receive: Receive) -> AbstractAsyncContextManager[Answer]:
+        return connections.send(self._method, self._url, onward(scope), self._body(scope, receive))
 
     async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         code = "timed-out" if isinstance(error, TimeoutError) else "bad-gateway"
-        refusal = problem_response(Problem(code, "Try again in a moment.", {"Retry-After": "5"}))
-        refusal.headers.update(self._ours)
+        refusal = self._told(Problem(code, "Try again in a moment.", {"Retry-After": "5"}))
+        refusal.raw_headers.extend(self._ours)
         await refusal(scope, receive, send)
 
+    def _told(self, problem: Problem) -> Response:
+        """How the client is told of a problem."""
+        return problem_response(problem)
+
     async def _pass_back(self, answer: Answer, send: Send) -> None:
-        ours = [(name.encode(), value.encode()) for name, value in self._ours.items()]
-        not_theirs = {*_SET_BY_OUR_SERVER, *(name for name, _ in ours)}
+        not_theirs = {*_SET_BY_OUR_SERVER, *(name for name, _ in self._ours)}
         theirs = [(name, value) for name, value in homeward(answer.headers) if name not in not_theirs]
-        await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *ours]})
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*theirs, *self._ours]})
         async for chunk in answer.body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

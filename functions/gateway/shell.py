@@ -64,9 +64,14 @@ def modules(entry: str = ENTRY) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _included(name: str) -> str:
+    """A file with what it includes, and what that does."""
+    return _INCLUDE.sub(lambda found: _included(found[1]), assets.content()[name].decode())
+
+
 @cache
 def _made(name: str, spoken: str) -> tuple[bytes, bytes]:
-    text = _INCLUDE.sub(lambda found: assets.content()[found[1]].decode(), assets.content()[name].decode())
+    text = _included(name)
     text = _SAY.sub(lambda found: found[1] + html.escape(words(spoken)[found[2]], quote=False), text)
     text = _LABEL.sub(lambda found: f'{found[0]} aria-label="{html.escape(words(spoken)[found[1]])}"', text)
     text = text.replace('<html lang="en"', f'<html lang="{spoken}"')

@@ -1,4 +1,10 @@
-"""Tokens for signed-in users: short access tokens, and refresh tokens that are used once (RFC 9700, section 4.14.2)."""
+"""Tokens for signed-in users: short access tokens, and refresh tokens that are used once (RFC 9700, section 4.14.2).
+
+A program keeps its refresh token itself, and a second use ends the session. A browser keeps it as a cookie, which all
+of its tabs share: two may send the same one at once, and the answer that brings the next one may be lost. So its
+tokens are of generations: the first use of one makes the next generation the newest, and for GRACE_SECONDS more, those
+of the generation before it get tokens of the newest one, too. Any older one was copied, and ends the session.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,7 @@ import json
 import secrets
 import time
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,31 +28,56 @@ from functions.shared.scopes import OF_A_PERSON, Scope, narrowed, parse, written
 from functions.shared.tables import now, refresh_tokens
 from functions.shared.tokens import ALGORITHM
 
-__all__ = ["issue", "refresh", "revoke"]
+__all__ = ["GRACE_SECONDS", "Granted", "begin", "issue", "refresh", "renew", "revoke", "signed"]
+
+# Why so many, and what a thief could make of them: docs/sign-in.md.
+GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a sign-in or its renewal gave. `scopes` are what an access token is to be for, `held` all it could be."""
+
+    user_id: str
+    session_id: str
+    refresh_token: str
+    scopes: frozenset[Scope]
+    held: frozenset[Scope]
 
 
 def issue(user: Any, user_agent: str = "", asked: str = "") -> Token:
-    """Tokens for the user of this row of users, with the first refresh token of a new family: a session.
+    """Tokens for a program of the user of this row of users: `begin` says the rest."""
+    return _response(begin(user, user_agent, asked, in_cookie=False))
 
-    They are for all that the user may, or for the scopes that are `asked`.
+
+def refresh(token: str, user_agent: str = "", asked: str = "") -> Token:
+    """Trade a program's refresh token in for new tokens of the same session: `renew` says the rest."""
+    return _response(renew(token, user_agent, asked, in_cookie=False))
+
+
+def begin(user: Any, user_agent: str, asked: str, *, in_cookie: bool) -> Granted:
+    """A session of the user of this row of users, with the first refresh token of a new family.
+
+    It is for all that the user may, or for the scopes that are `asked`.
     Raises: Problem (401) when the password is another one by now, or the account is gone; (400) for a scope that the
     user cannot have; (403) when the account is suspended.
     """
     token, family = secrets.token_urlsafe(32), uuid.uuid4().hex
-    return _response(user.id, token, family, _begin(user, token, family, user_agent, asked))
+    scopes = _begin(user, token, {"family": family, "generation": 0 if in_cookie else None}, user_agent, asked)
+    return Granted(user.id, family, token, scopes, scopes)
 
 
-def refresh(token: str, user_agent: str = "", asked: str = "") -> Token:
-    """Trade a refresh token in for new tokens of the same session; the access token may be for less, if `asked`.
+def renew(token: str, user_agent: str, asked: str, *, in_cookie: bool) -> Granted:
+    """Trade a refresh token in for the next one of its session; the access token may be for less, if `asked`.
 
+    A browser's token is good where it is a cookie, a program's elsewhere, and neither ends by being sent to the other.
     Raises: Problem (400). A token that was used before was copied by somebody: its whole family is revoked.
     """
     successor = secrets.token_urlsafe(32)
-    rotated = _rotate(_digest(token), successor, user_agent, asked)
-    if rotated is None:
+    granted = _rotate(_digest(token), successor, user_agent, asked, in_cookie)
+    if granted is None:
         raise Problem("invalid-grant", "Sign in again.", error="invalid_grant")
-    row, scopes = rotated
-    return _response(row.user_id, successor, row.family, scopes)
+    return granted
 
 
 @database.transactional
@@ -58,44 +90,70 @@ def revoke(connection: sa.Connection, token: str) -> None:
 
 @database.transactional
 def _begin(
-    connection: sa.Connection, user: Any, token: str, family: str, user_agent: str, asked: str
+    connection: sa.Connection, user: Any, token: str, about: dict[str, Any], user_agent: str, asked: str
 ) -> frozenset[Scope]:
     # Held: a new password ends all sessions, and this must not be one that it does not see.
     if sessions.held_hash(connection, user.id) != user.password_hash:
         raise Problem("invalid-credentials", "The password was changed a moment ago.", error="invalid_grant")
     suspension.check_in(connection, user.id)
     scopes = narrowed(asked, roles.scopes_of(connection, user.id))
-    whose = {"user_id": user.id, "family": family, "scope": written(scopes)}
+    whose = {"user_id": user.id, "scope": written(scopes), **about}
     connection.execute(refresh_tokens.insert().values(_row(token, user_agent, now(), whose)))
     return scopes
 
 
 @database.transactional
 def _rotate(
-    connection: sa.Connection, digest: str, successor: str, user_agent: str, asked: str
-) -> tuple[Any, frozenset[Scope]] | None:
+    connection: sa.Connection, digest: str, successor: str, user_agent: str, asked: str, in_cookie: bool
+) -> Granted | None:
     """Use a token up and write its successor down, in one transaction: a family revoked in between must stay so.
 
     The successor is for all that the sign-in was for, whatever is asked now (RFC 6749, section 6).
 
-    Returns: its row, and for what the access token may be; None when it is not good, and then its family is gone.
+    Returns: None when the token is not good, and then its family is gone.
     Raises: Problem (400) for a scope that the sign-in was not for, or that its user has lost; nothing is used up then.
     """
-    this, good = refresh_tokens.c.digest == digest, refresh_tokens.c.expires_at > now()
-    row = connection.execute(refresh_tokens.select().where(this)).one_or_none()
+    generation = refresh_tokens.c.generation
+    kind = generation.is_not(None) if in_cookie else generation.is_(None)
+    this = refresh_tokens.select().where(refresh_tokens.c.digest == digest, kind)
+    row = connection.execute(this).one_or_none()
     if row is None:
         return None
     sessions.held_hash(connection, row.user_id)
-    unused = refresh_tokens.update().where(this, refresh_tokens.c.used_at.is_(None), good)
-    if connection.execute(unused.values(used_at=now())).rowcount != 1:
+    if not _spent(connection, row) and not _in_grace(connection, row):
         sessions.end(connection, refresh_tokens.c.family == row.family)
         return None
     # The release before this one writes no scope, and means all.
     of_the_sign_in = OF_A_PERSON if row.scope is None else parse(row.scope)
-    scopes = narrowed(asked, of_the_sign_in & roles.scopes_of(connection, row.user_id))
-    whose = {"user_id": row.user_id, "family": row.family, "scope": row.scope}
+    held = of_the_sign_in & roles.scopes_of(connection, row.user_id)
+    following = None if row.generation is None else row.generation + 1
+    whose = {"user_id": row.user_id, "family": row.family, "scope": row.scope, "generation": following}
     connection.execute(refresh_tokens.insert().values(_row(successor, user_agent, row.signed_in_at, whose)))
-    return row, scopes
+    return Granted(row.user_id, row.family, successor, narrowed(asked, held), held)
+
+
+def _spent(connection: sa.Connection, row: Any) -> bool:
+    """Use a token up, and a browser's others of its generation with it. Returns: whether it was good."""
+    of_family, unused = refresh_tokens.c.family == row.family, refresh_tokens.c.used_at.is_(None)
+    good = (refresh_tokens.c.digest == row.digest, unused, refresh_tokens.c.expires_at > now())
+    used = refresh_tokens.update().values(used_at=now())
+    if connection.execute(used.where(*good)).rowcount != 1:
+        return False
+    if row.generation is not None:
+        connection.execute(used.where(of_family, unused, refresh_tokens.c.generation == row.generation))
+    return True
+
+
+def _in_grace(connection: sa.Connection, row: Any) -> bool:
+    """Whether a token is a browser's, of the generation before the newest, and not for long."""
+    if row.generation is None:
+        return False
+    moment = now()
+    lately = refresh_tokens.c.used_at > moment - timedelta(seconds=GRACE_SECONDS)
+    before = sa.and_(refresh_tokens.c.digest == row.digest, lately, refresh_tokens.c.expires_at > moment)
+    after = sa.and_(refresh_tokens.c.generation > row.generation, refresh_tokens.c.used_at.is_not(None))
+    telling = sa.select(refresh_tokens.c.digest).where(refresh_tokens.c.family == row.family, before | after)
+    return connection.execute(telling).scalars().all() == [row.digest]
 
 
 def _row(token: str, user_agent: str, signed_in_at: datetime | None, whose: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +163,14 @@ def _row(token: str, user_agent: str, signed_in_at: datetime | None, whose: dict
     return {"digest": _digest(token), "expires_at": expires_at, **whose, **seen}
 
 
-def _response(user_id: str, refresh_token: str, session_id: str, scopes: frozenset[Scope]) -> Token:
-    seconds = settings.number("ACCESS_TOKEN_SECONDS")
-    return Token(_access_token(user_id, scopes), "Bearer", seconds, refresh_token, written(scopes), session_id)
+def _response(granted: Granted) -> Token:
+    seconds, scope = settings.number("ACCESS_TOKEN_SECONDS"), written(granted.scopes)
+    access = signed(granted.user_id, granted.scopes)
+    return Token(access, "Bearer", seconds, granted.refresh_token, scope, granted.session_id)
 
 
-def _access_token(user_id: str, scopes: frozenset[Scope]) -> str:
+def signed(user_id: str, scopes: frozenset[Scope]) -> str:
+    """An access token (RFC 9068)."""
     key = json.loads(settings.required("SIGNING_KEY"))
     issuer, issued = settings.text("TOKEN_ISSUER"), int(time.time())
     expires = issued + settings.number("ACCESS_TOKEN_SECONDS")

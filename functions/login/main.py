@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, grants, letters, me, oidc_routes, registration
+from functions.login import accounts, api_keys, browser, grants, letters, me, oidc_routes, registration
 from functions.login.key_shapes import ApiKeyList, MadeApiKey, NewApiKey
 from functions.login.routes import NO_STORE, agent_of, answer_and_mail, routes
 from functions.login.shapes import Grant, KeySet, Revocation, Token
@@ -22,7 +22,7 @@ from functions.shared.takes import form, json_body
 from functions.shared.web import answer
 
 # To import them is to serve what they declare.
-OTHERS = (me, oidc_routes, registration)
+OTHERS = (browser, me, oidc_routes, registration)
 
 
 @functions_framework.aio.http

@@ -23,7 +23,9 @@ def list_of(user_id: str) -> SessionList:
     query = refresh_tokens.select().where(*alive, refresh_tokens.c.expires_at > now())
     with database.reading() as connection:
         found = connection.execute(query.order_by(refresh_tokens.c.expires_at.desc()).limit(MOST)).all()
-    return SessionList([_view(row) for row in found])
+    # Of a browser's, several tokens may be alive.
+    newest = {row.family: row for row in reversed(found)}
+    return SessionList([_view(row) for row in reversed(newest.values())])
 
 
 @database.transactional

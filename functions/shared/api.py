@@ -50,6 +50,7 @@ class Api(Routes):
         settings: tuple[str, ...] = (),
         wakes: tuple[str, ...] = (),
         seconds: int = ANSWER_SECONDS,
+        own_page: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Decorate the handler of an operation: handler(request, …), with an argument for each part of the path.
 
@@ -59,14 +60,15 @@ class Api(Routes):
         Args: `scope` is what the token must have, with access by token; `problems` are the codes of PROBLEMS beyond
         those that access and `takes` imply; `settings` the settings without which the function does not start; `wakes`
         the functions that will be needed next; `seconds` how long its answer may take to begin, once the request is
-        there.
+        there; `own_page` that the gateway takes it from our own page alone, and passes its cookies on.
         """
 
         def decorate(handler: Handler) -> Handler:
             needs(*settings, *(("JWKS",) if access is Access.TOKEN else ()))
             if (scope is not None) is not (access is Access.TOKEN):
                 raise TypeError(f"{method} {path}: a route has a scope if it takes a token, and only then")
-            found = Operation(method, path, tag, handler, access, scope, takes, answers, problems, wakes, seconds)
+            about = (takes, answers, problems, wakes, seconds, own_page)
+            found = Operation(method, path, tag, handler, access, scope, *about)
             self.operations.append(found)
             self.add(method, path, access, scope=scope)(_reading(handler, takes))
             return handler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.shared.problems import Problem
 
-__all__ = ["sent", "unauthenticated"]
+__all__ = ["no_session", "sent", "unauthenticated"]
 
 
 def sent(authorization: str | None) -> str:
@@ -13,6 +13,14 @@ def sent(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not credential:
         raise unauthenticated("Send the header `Authorization: Bearer <access token>`; POST /v1/token gives one.")
     return credential.strip()
+
+
+def no_session() -> Problem:
+    """The problem (401) of a browser without a session.
+
+    Its cookie is left as it is: another tab may have had a new one set while this one asked.
+    """
+    return Problem("no-session", "Sign in.", {"WWW-Authenticate": 'Bearer realm="audiolift"'})
 
 
 def unauthenticated(detail: str, error: str = "") -> Problem:

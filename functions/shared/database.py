@@ -203,6 +203,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's driver would begin transactions late and deferred: two writers could both hold a read lock, and fail.
     connection.isolation_level = None
+    # Its own knows ASCII alone.
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

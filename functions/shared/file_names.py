@@ -1,11 +1,15 @@
-"""What a file that is made of another one is called."""
+"""What files are called: what came, what is made of it, and what is in a zip."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-__all__ = ["ending_of", "renamed"]
+from functions.shared.visible import visible
+
+__all__ = ["UNNAMED", "clean_name", "ending_of", "renamed", "safe_name"]
+
+UNNAMED = "video"
 
 ZIP = "application/zip"
 
@@ -18,6 +22,18 @@ _ENDINGS = (
 )
 _ENDING = re.compile(rf"(?<=.)\.(?:{_ENDINGS})$", re.IGNORECASE | re.ASCII)
 
+# What Windows, macOS or a shell's user would stumble over in a name; and what Windows takes for a device.
+_UNSAFE = re.compile(r'[/\\:*?"<>|]')
+_DEVICE = re.compile(r"^(?=(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$))", re.IGNORECASE)
+
+
+def clean_name(name: str, unnamed: str = UNNAMED) -> str:
+    """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most.
+
+    `unnamed`, if nothing is left. A mail's subject must not have two lines.
+    """
+    return visible(name.replace("\\", "/").rpartition("/")[2]).strip()[-255:].lstrip() or unnamed
+
 
 def ending_of(job: Any) -> str:
     """The ending, without its dot, of the MP3 or zip that a row of jobs has: its options may be for the next one."""
@@ -29,3 +45,11 @@ def ending_of(job: Any) -> str:
 def renamed(filename: str, ending: str) -> str:
     """The name of what was made of a video or sound file, with another ending (without its dot)."""
     return f"{_ENDING.sub('', filename) or 'audio'}.{ending}"
+
+
+def safe_name(stem: str, ending: str, longest: int = 100) -> str:
+    """A name that every file system takes, in one line: at most `longest` characters, and 255 bytes."""
+    plain = " ".join(_UNSAFE.sub(" ", visible(stem)).split())
+    short = _DEVICE.sub("_", plain)[: longest - len(ending) - 1]
+    kept = short.encode()[: 255 - len(ending) - 1].decode(errors="ignore").rstrip(" .")
+    return f"{kept or 'audio'}.{ending}"

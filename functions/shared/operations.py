@@ -49,6 +49,8 @@ class Access(StrEnum):
     TOKEN = "token"
     # Whoever has the signed link, which is part of the path; the handler checks it.
     LINK = "link"
+    # Whoever's browser brings the cookie of a session along; the handler reads it.
+    COOKIE = "cookie"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Operation:
     """One method of one path. `problems` are codes of PROBLEMS; `wakes` the functions that are needed next.
 
     `scope` is None unless access is by token. `seconds` is how long the gateway waits for the answer to begin, once the
-    request is sent.
+    request is sent. `own_page` says that our own page alone may ask for it, which the gateway sees to: it takes the
+    cookie of a browser's session, or sets it.
     """
 
     method: str
@@ -105,6 +108,7 @@ class Operation:
     problems: tuple[str, ...]
     wakes: tuple[str, ...]
     seconds: int = ANSWER_SECONDS
+    own_page: bool = False
 
 
 def text(description: str, **more: Any) -> Schema:

@@ -80,11 +80,21 @@ PROBLEMS: dict[str, Kind] = {
         "A valid access token is needed",
         "Send `Authorization: Bearer …` with an access token of `POST /v1/token`, or an API key.",
     ),
+    "no-session": Kind(
+        401,
+        "This browser is not signed in, or no longer",
+        "Sign in at `POST /v1/session`, as the page does. Programs use `POST /v1/token`.",
+    ),
     "invalid-credentials": Kind(401, "The email address or the password is wrong", "Check email address and password."),
     "insufficient-scope": Kind(
         403,
         "The access token or API key is not for this",
         "Use a token or an API key with the scope that `WWW-Authenticate` names.",
+    ),
+    "wrong-origin": Kind(
+        403,
+        "Only audiolift's own page may ask for this",
+        "Programs use `POST /v1/token`. A browser says by `Sec-Fetch-Site` or `Origin` which page asks.",
     ),
     "account-suspended": Kind(403, "The account is suspended", "Ask the operator of audiolift."),
     "wrong-password": Kind(403, "The password is wrong", "Send the password of the account."),
@@ -176,7 +186,7 @@ PROBLEMS: dict[str, Kind] = {
     "headers-too-large": Kind(
         431,
         "The request has too many headers, or too large ones",
-        "Send fewer or shorter headers; cookies are not needed.",
+        "Send fewer or shorter headers.",
     ),
     "checksum-mismatch": Kind(
         460,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from functions.shared.file_tables import archives, links, peaks
 from functions.shared.notice_tables import notice_attempts, notice_preferences, notifications, webhooks
 from functions.shared.table_types import BYTES as _BYTES
 from functions.shared.table_types import ID as _ID
@@ -15,6 +16,7 @@ from functions.shared.upload_tables import batches, upload_pieces, uploads
 __all__ = [
     "Instant",
     "api_keys",
+    "archives",
     "attempts",
     "audit",
     "batches",
@@ -34,6 +36,7 @@ __all__ = [
     "now",
     "operators",
     "outbox",
+    "peaks",
     "quotas",
     "refresh_tokens",
     "rollouts",
@@ -87,6 +90,8 @@ refresh_tokens = _table(
     sa.Column("issued_at", Instant),
     sa.Column("signed_in_at", Instant),
     sa.Column("user_agent", sa.String(200)),
+    # Of a token that a browser keeps as a cookie: how many renewals of its session came before. Null for programs'.
+    sa.Column("generation", sa.Integer),
 )
 
 api_keys = _table(
@@ -165,21 +170,14 @@ jobs = _table(
     # The batch that it came in, if any.
     sa.Column("batch_id", _ID, index=True),
     sa.Column("video_sha256", _ID),
+    # The MP3 that its row in `peaks` is drawn from.
+    sa.Column("peaks_of", sa.String(128)),
     # What is there of a video that is fetched by URL, between deliveries (jobs/fetches.py).
     sa.Column("fetched", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_content", "user_id", "video_sha256"),
     sa.Index("ix_jobs_turns", "state", "user_id", "created_at", "attempts"),
-)
-
-# Signed links that owners have made; what opens the file is signed, and not here.
-links = _table(
-    "links",
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 quotas = _table(

@@ -1,8 +1,7 @@
 """Tokens: who a request is from, without asking another function.
 
 Access tokens are JWTs (RFC 9068: typ at+jwt) signed ES256; only the keys of JWKS count, and only that algorithm
-(RFC 8725, section 3.1). Signed links are JWTs of their own type and key: neither can stand in for the other
-(section 3.11).
+(RFC 8725, section 3.1). Signed links are JWTs of their own types and key: none can stand in for another (section 3.11).
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from functions.shared.credentials import unauthenticated
 from functions.shared.problems import Problem
 from functions.shared.scopes import OF_A_PERSON, Caller, Scope
 
-__all__ = ["ALGORITHM", "Link", "bearer", "link", "linked"]
+__all__ = ["ALGORITHM", "Link", "archive", "archived", "bearer", "link", "linked"]
 
 ALGORITHM = "ES256"
 CLOCK_SKEW_SECONDS = 5
 LINK_ALGORITHM = "HS256"
-LINK_TYPE = "audiolift-link+jwt"
+LINK_TYPE, ARCHIVE_TYPE = "audiolift-link+jwt", "audiolift-archive+jwt"
 # Ours have some 600 characters. Of so many the outcome is kept.
 MAX_CHARS, MAX_KNOWN = 4096, 1024
 
@@ -65,10 +64,9 @@ def bearer(authorization: str | None) -> Caller:
 
 def link(said: Link, expires_at: float) -> str:
     """The token that lets whoever holds it download the MP3 of one job until expires_at (Unix time)."""
-    claims: dict[str, Any] = {"sub": said.job_id, "exp": int(expires_at)}
-    claims |= {"jti": said.id} if said.id else {}
-    claims |= {"gen": said.generation} if said.generation else {}
-    return jwt.encode(claims, settings.required("LINK_SECRET"), LINK_ALGORITHM, headers={"typ": LINK_TYPE})
+    more: dict[str, Any] = {"jti": said.id} if said.id else {}
+    more |= {"gen": said.generation} if said.generation else {}
+    return _signed(LINK_TYPE, said.job_id, expires_at, more)
 
 
 def linked(token: str) -> Link:
@@ -76,14 +74,35 @@ def linked(token: str) -> Link:
 
     Raises: Problem (404) when it is forged or altered, (410) when its time is over.
     """
+    claims = _opened(LINK_TYPE, token)
+    return Link(str(claims["sub"]), claims.get("jti"), int(claims.get("gen", 0)))
+
+
+def archive(archive_id: str, expires_at: float) -> str:
+    """The token that lets whoever holds it download a zip until expires_at (Unix time)."""
+    return _signed(ARCHIVE_TYPE, archive_id, expires_at, {})
+
+
+def archived(token: str) -> str:
+    """The id of the zip that a signed link is about. Raises: Problem (404, 410), as `linked`."""
+    return str(_opened(ARCHIVE_TYPE, token)["sub"])
+
+
+def _signed(kind: str, subject: str, expires_at: float, more: Mapping[str, Any]) -> str:
+    claims = {"sub": subject, "exp": int(expires_at), **more}
+    return jwt.encode(claims, settings.required("LINK_SECRET"), LINK_ALGORITHM, headers={"typ": kind})
+
+
+def _opened(kind: str, token: str) -> Mapping[str, Any]:
+    """What a signed link of this type says."""
     try:
         decoded = jwt.decode_complete(
             token, settings.required("LINK_SECRET"), algorithms=[LINK_ALGORITHM], options={"require": ["exp", "sub"]}
         )
-        if decoded["header"].get("typ") != LINK_TYPE:
+        if decoded["header"].get("typ") != kind:
             raise jwt.InvalidTokenError
-        claims = decoded["payload"]
-        return Link(str(claims["sub"]), claims.get("jti"), int(claims.get("gen", 0)))
+        claims: Mapping[str, Any] = decoded["payload"]
+        return claims
     except jwt.ExpiredSignatureError:
         raise Problem("link-over", "It was good until a certain time, which has passed.") from None
     except jwt.InvalidTokenError:

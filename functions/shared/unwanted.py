@@ -17,7 +17,7 @@ from functions.shared.jobs.names import owner_of
 from functions.shared.problems import Unavailable
 from functions.shared.tables import now, unwanted_blobs, upload_pieces
 
-__all__ = ["delete_of", "delete_some", "forget", "note", "note_pieces"]
+__all__ = ["delete_of", "delete_of_all", "delete_some", "forget", "note", "note_pieces"]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,12 @@ def delete_of(job_id: str) -> None:
         _delete(_noted(unwanted_blobs.c.job_id == job_id))
     except Unavailable as error:
         log.warning("files of job %s are deleted later: %s", job_id, error)
+
+
+def delete_of_all(job_ids: Iterable[str]) -> None:
+    """As `delete_of`, of several jobs."""
+    for job_id in job_ids:
+        delete_of(job_id)
 
 
 def delete_some() -> int:

@@ -102,6 +102,13 @@ class Links(Struct):
             examples=["/v1/files/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwYjljIn0.c2lnbmF0dXJl"],
         ),
     ] = UNSET
+    peaks: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The waveform of the MP3, for its owner; when there is one.",
+            examples=["/v1/jobs/0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01/peaks"],
+        ),
+    ] = UNSET
     cancel: Annotated[str | UnsetType, Meta(description="POST here; until the job is over.")] = UNSET
     retry: Annotated[
         str | UnsetType, Meta(description="POST here; when failed or cancelled, and when done if the video is kept.")
@@ -220,6 +227,8 @@ def _links(job: Any) -> Links:
     links = Links(self=here, events=f"{here}/events")
     if names.audio_of(job):
         links.audio = f"{here}/audio"
+    if names.peaks_are_of(job):
+        links.peaks = f"{here}/peaks"
     if job.state in LIVE:
         links.cancel = f"{here}/cancel"
     if _has_video(job):

@@ -26,6 +26,7 @@ from functions.shared.takes import json_body, query
 from functions.shared.web import answer
 from functions.sweep import (
     accounts,
+    activity,
     administration,
     batches,
     dead_letters,
@@ -41,6 +42,8 @@ from functions.sweep import (
 from functions.sweep.shapes import (
     ACCOUNT_ID,
     LETTER_ID,
+    Activity,
+    ActivityQuery,
     AuditPage,
     AuditQuery,
     Chosen,
@@ -167,6 +170,24 @@ def list_all_jobs(_request: Request, user_id: str, query: JobQuery) -> Response:
 def count_jobs(_request: Request, user_id: str) -> Response:
     """How many jobs there are, by state and reason."""
     return json_response(administration.job_counts())
+
+
+@routes.operation(
+    "GET",
+    "/v1/admin/jobs/activity",
+    tag="Administration",
+    access=Access.TOKEN,
+    scope=Scope.ADMIN,
+    takes=(query(ActivityQuery),),
+    answers={200: Success("The numbers.", Activity)},
+)
+def read_activity(_request: Request, user_id: str, query: ActivityQuery) -> Response:
+    """How many jobs began and ended, hour by hour.
+
+    By the jobs that are listed: those that were deleted, or have expired, are in no number but that of their beginning,
+    and of one that was tried again only the last end counts.
+    """
+    return json_response(activity.of_hours(query.hours))
 
 
 @routes.operation(

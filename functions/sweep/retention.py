@@ -77,6 +77,16 @@ def _links() -> Conditions:
     return (tables.links.c.expires_at < now(),)
 
 
+def _peaks() -> Conditions:
+    # Those that the release before this one has expired.
+    expired = sa.select(jobs.c.id).where(jobs.c.state == State.EXPIRED)
+    return (tables.peaks.c.job_id.in_(expired),)
+
+
+def _archives() -> Conditions:
+    return (tables.archives.c.expires_at < now(),)
+
+
 def _notice_attempts() -> Conditions:
     return (tables.notice_attempts.c.at < _ago(settings.number("RETENTION_SECONDS")),)
 
@@ -126,6 +136,8 @@ RETENTIONS = (
     Retention(tables.uploads, _WITH_JOB),
     Retention(tables.upload_pieces, "until its job has expired", _pieces),
     Retention(tables.links, "until it is revoked, or is good no more", _links),
+    Retention(tables.peaks, "as long as the MP3", _peaks),
+    Retention(tables.archives, "an hour", _archives),
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),

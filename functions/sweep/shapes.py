@@ -13,6 +13,9 @@ from functions.shared.views import Instant
 __all__ = [
     "ACCOUNT_ID",
     "LETTER_ID",
+    "Activity",
+    "ActivityHour",
+    "ActivityQuery",
     "AuditEntry",
     "AuditPage",
     "AuditQuery",
@@ -172,6 +175,28 @@ class JobCounts(Struct):
     """How many jobs there are."""
 
     items: Annotated[list[JobCount], Meta(description="By state and reason; most first.")]
+
+
+class ActivityQuery(Struct):
+    """How far back."""
+
+    hours: Annotated[int, Meta(description="So many hours, the one that is not over included.", ge=1, le=168)] = 48
+
+
+class ActivityHour(Struct):
+    """What happened in an hour by the clock. Each job counts by its last change, if it is still listed."""
+
+    at: Annotated[Instant, Meta(description="When the hour began.")]
+    begun: Annotated[int, Meta(description="Uploads that began.")]
+    done: Annotated[int, Meta(description="Jobs that were done.")]
+    failed: Annotated[int, Meta(description="Jobs that failed.")]
+    cancelled: Annotated[int, Meta(description="Jobs that were cancelled.")]
+
+
+class Activity(Struct):
+    """What happened, hour by hour."""
+
+    items: Annotated[list[ActivityHour], Meta(description="Oldest first; the last hour is not over.")]
 
 
 class UserQuery(Struct):

@@ -13,15 +13,14 @@ from werkzeug.http import parse_options_header
 
 from functions.shared import options, settings
 from functions.shared.bodies import PIECE, content_length, content_type, query
+from functions.shared.file_names import UNNAMED, clean_name
 from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
-from functions.shared.visible import visible
 from functions.upload.stream import Disconnected, Sink, pieces
 
-__all__ = ["Received", "check_head", "clean_name", "name_in_head", "receive"]
+__all__ = ["Received", "check_head", "name_in_head", "receive"]
 
 FIELD_BYTES = 1024
-UNNAMED = "video"
 
 
 @dataclass(frozen=True)
@@ -173,11 +172,3 @@ def _limited(write: Callable[[bytes], None]) -> Callable[[bytes], None]:
         write(piece)
 
     return limited
-
-
-def clean_name(name: str) -> str:
-    """The last part of a path, in Unicode NFC and one line, without what is not seen, 255 characters at the most.
-
-    A mail's subject must not have two lines.
-    """
-    return visible(name.replace("\\", "/").rpartition("/")[2]).strip()[-255:].lstrip() or UNNAMED

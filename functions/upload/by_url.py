@@ -18,12 +18,12 @@ from events.catalogue import VideoSubmitted
 from functions.shared import database, options, outbox, quotas
 from functions.shared.addresses import check_literal
 from functions.shared.bodies import query
+from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.takes import checked, json_object
 from functions.upload import crowd, intake
-from functions.upload.body import clean_name
 from functions.upload.url_shapes import UrlJob
 
 __all__ = ["Wanted", "create", "fingerprint_of", "name_of", "row_of", "wanted"]

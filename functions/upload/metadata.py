@@ -7,8 +7,8 @@ from base64 import b64decode
 from typing import Any
 
 from functions.shared import options
+from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
-from functions.upload.body import clean_name
 
 __all__ = ["parse", "read"]
 

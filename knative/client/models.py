@@ -224,6 +224,9 @@ class Links(Struct, kw_only=True):
     download: str | None = None
     """The MP3, for whoever has this link; when done."""
 
+    peaks: str | None = None
+    """The waveform of the MP3, for its owner; when there is one."""
+
     cancel: str | None = None
     """POST here; until the job is over."""
 

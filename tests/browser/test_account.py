@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.screen import SLOW_MS, card, choose, not_a_video, problem, sign_in, sign_out, sign_up, workspace
+from tests.browser.screen import (
+    SLOW_MS,
+    card,
+    choose,
+    module,
+    not_a_video,
+    problem,
+    sign_in,
+    sign_out,
+    sign_up,
+    workspace,
+)
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -60,7 +71,7 @@ def test_a_refused_token_is_renewed_once_and_silently(page: Page) -> None:
     check = page.get_by_role("button", name="Check for mail")
     expect(check).to_be_visible(timeout=SLOW_MS)
     page.route("**/v1/me/mail", spoil_the_first)
-    with page.expect_response("**/v1/token") as renewal:
+    with page.expect_response("**/v1/session/renew") as renewal:
         check.click()
     assert renewal.value.ok
     expect(page.get_by_role("status")).to_have_text("No new mail")
@@ -69,8 +80,12 @@ def test_a_refused_token_is_renewed_once_and_silently(page: Page) -> None:
 
 
 def test_a_session_that_is_over_says_so(page: Page) -> None:
-    page.evaluate("sessionStorage.setItem('audiolift.refresh_token', 'no such token')")
-    page.reload()
+    token = page.context.request.post("/v1/session/renew", headers={"Sec-Fetch-Site": "same-origin"}).json()
+    everywhere = {"Authorization": f"Bearer {token['access_token']}"}
+    assert page.context.request.delete("/v1/me/sessions", headers=everywhere).ok
+    page.evaluate(
+        "(address) => import(address).then(({ renew }) => renew()).catch(() => {})", module(page, "core/session.js")
+    )
     expect(problem(page)).to_contain_text("Your session has ended. Please sign in again.", timeout=SLOW_MS)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

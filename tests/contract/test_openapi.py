@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
+    unsupported_method,
 )
 
 from docs.openapi import document, operations, written
@@ -56,6 +57,8 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/token": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "POST /v1/jobs/{job_id}/retry": [positive_data_acceptance],
+    # By another method, it is the job with the id `delete`, which nobody has.
+    "POST /v1/jobs/delete": [positive_data_acceptance, unsupported_method],
     "GET /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     # Which headers go together, and that the version is one of them, is said by the protocol.
     "POST /v1/uploads": [*_LOOSEST],
@@ -146,6 +149,10 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
         "/v1/password/reset",
         "/v1/token",
         "/v1/token/revoke",
+        # Of a browser's session, by its cookie or to set it.
+        "/v1/session",
+        "/v1/session/oidc",
+        "/v1/session/renew",
         "/v1/oidc",
         "/v1/oidc/start",
         "/v1/oidc/callback",

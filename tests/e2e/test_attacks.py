@@ -1,9 +1,9 @@
 """Attacks on the running system, to be read from top to bottom. Each must fail, and say nothing that helps.
 
-Tokens · sign-in · sign-in by a provider · other people's things · what a request may set · addresses and names ·
-webhooks · request smuggling. What is elsewhere: hostile videos in tests/unit/test_hostile.py and test_confinement.py,
-addresses to fetch from in test_fetch.py, slow clients in test_pace.py, revoked links in test_live.py, every single
-claim of an ID token in test_oidc_tokens.py.
+Tokens · sessions of browsers · sign-in · sign-in by a provider · other people's things · what a request may set ·
+addresses and names · webhooks · request smuggling. What is elsewhere: hostile videos in tests/unit/test_hostile.py
+and test_confinement.py, addresses to fetch from in test_fetch.py, slow clients in test_pace.py, revoked links in
+test_live.py, every single claim of an ID token in test_oidc_tokens.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import json
 import re
 import socket
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
@@ -159,6 +160,103 @@ def test_a_stolen_refresh_token_ends_the_sign_in_of_thief_and_owner(user: User) 
     of_the_thief = refresh(stolen).json()["refresh_token"]
     check_problem(refresh(stolen), 400, "invalid-grant")
     check_problem(refresh(of_the_thief), 400, "invalid-grant")
+
+
+# Sessions of browsers: a cookie that others may send along, set, or have
+
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
+
+
+def browser(audiolift: Audiolift, user: User) -> httpx.Client:
+    """A browser that the user has just signed in with."""
+    client = httpx.Client(base_url=audiolift.url, timeout=PATIENCE, headers=OWN_PAGE)
+    client.post("/v1/session", json={"email": user.email, "password": PASSWORD}).raise_for_status()
+    return client
+
+
+@pytest.mark.parametrize("path", ["renew", "", "oidc", "password"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "", "Origin": "null"},
+        {"Sec-Fetch-Site": "", "Origin": "https://evil.example.com", "X-Forwarded-Host": "evil.example.com"},
+        {"Sec-Fetch-Site": ""},
+    ],
+)
+def test_another_page_that_uses_the_cookie(
+    audiolift: Audiolift, user: User, path: str, headers: dict[str, str]
+) -> None:
+    """It can neither renew, nor end, nor begin a session: not even one of its author's."""
+    with browser(audiolift, user) as client:
+        before = dict(client.cookies)
+        sent = {"Authorization": user.http.headers["Authorization"], **headers}
+        for method in ("POST",) if path else ("POST", "DELETE"):
+            answer = client.request(method, f"/v1/session/{path}".rstrip("/"), json={}, headers=sent)
+            check_problem(answer, 403, "wrong-origin")
+            assert "set-cookie" not in answer.headers
+        assert dict(client.cookies) == before
+        assert client.post("/v1/session/renew", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["sign-in", "register", "sign-out", "upload"])
+def test_a_form_on_another_page(audiolift: Audiolift, user: User, name: str) -> None:
+    with browser(audiolift, user) as client:
+        before, cross = dict(client.cookies), {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"}
+        answer = client.post(f"/plain/{name}", data={"email": user.email, "password": PASSWORD}, headers=cross)
+        assert (answer.status_code, answer.headers["X-Problem"]) == (403, "wrong-origin")
+        assert dict(client.cookies) == before
+        assert client.post("/v1/session/renew").status_code == 200
+
+
+def test_the_cookie_at_any_other_address(audiolift: Audiolift, user: User) -> None:
+    with browser(audiolift, user) as client:
+        for each in contract.operations():
+            if each.access is Access.TOKEN:
+                path, tus = re.sub("<[^>]+>", "0" * 32, each.path), {"Tus-Resumable": "1.0.0"}
+                answer = client.request(each.method, path, headers=tus)
+                check_problem(answer, 401, "unauthenticated")
+
+
+def test_a_cookie_that_was_planted(audiolift: Audiolift, user: User) -> None:
+    """Session fixation: the attacker's own cookie is there first, or beside the victim's, for a path of its own."""
+    eve = audiolift.user()
+    with browser(audiolift, eve) as attacker, browser(audiolift, user) as victim:
+        planted, own = attacker.cookies["audiolift-session"], victim.cookies["audiolift-session"]
+        both = {"Cookie": f"audiolift-session={planted}; audiolift-session={own}"}
+        check_problem(
+            httpx.post(f"{victim.base_url}/v1/session/renew", headers={**OWN_PAGE, **both}), 401, "no-session"
+        )
+        body = {"email": user.email, "password": PASSWORD}
+        signed_in = httpx.post(
+            f"{victim.base_url}/v1/session",
+            json=body,
+            headers={**OWN_PAGE, "Cookie": f"audiolift-session={planted}"},
+            timeout=PATIENCE,
+        )
+        assert planted not in signed_in.headers["set-cookie"]
+        check_problem(attacker.post("/v1/session/renew"), 401, "no-session")
+
+
+def test_a_cookie_that_was_copied(audiolift: Audiolift, user: User) -> None:
+    """The thief renews at once, within the grace; the owner goes on, and the thief comes again, too late."""
+    with browser(audiolift, user) as owner, httpx.Client(base_url=audiolift.url, headers=OWN_PAGE) as thief:
+        thief.cookies.update(owner.cookies)
+        assert [each.post("/v1/session/renew").status_code for each in (thief, owner, owner)] == [200] * 3
+        with sqlite3.connect(audiolift.data / "audiolift.db") as database:
+            database.execute("UPDATE refresh_tokens SET used_at = '2026-01-01' WHERE used_at IS NOT NULL")
+        check_problem(thief.post("/v1/session/renew"), 401, "no-session")
+        check_problem(owner.post("/v1/session/renew"), 401, "no-session")
+
+
+def test_a_cookie_after_the_end_of_its_session(audiolift: Audiolift, user: User) -> None:
+    with browser(audiolift, user) as client:
+        kept = client.cookies["audiolift-session"]
+        assert client.delete("/v1/session").status_code == 204
+        client.cookies.set("audiolift-session", kept)
+        check_problem(client.post("/v1/session/renew"), 401, "no-session")
 
 
 # Sign-in

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import uuid
+import zipfile
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,36 @@ def test_a_token_is_no_link_and_a_link_no_token(owner: User, done: dict[str, Any
 
     assert owner.http.get("/v1/jobs", headers={"Authorization": f"Bearer {link}"}).status_code == 401
     assert owner.http.get(f"/v1/files/{owner.tokens['access_token']}").status_code == 404
+
+
+def test_many_are_one_zip_without_a_token(
+    audiolift: Audiolift, owner: User, done: dict[str, Any], audio: bytes, tmp_path: Path
+) -> None:
+    made = owner.http.post("/v1/archives", json={"ids": [done["id"], uuid.uuid4().hex]}).raise_for_status().json()
+    answer = httpx.get(made["url"], timeout=PATIENCE).raise_for_status()
+    assert int(answer.headers["Content-Length"]) == len(answer.content) == made["size_bytes"]
+    with zipfile.ZipFile(BytesIO(answer.content)) as zipped:
+        (name,) = zipped.namelist()
+        assert (name, zipped.read(name)) == ("Übung „eins“ 100%.mp3", audio)
+    head, body, signature = made["url"].rpartition("/")[2].split(".")
+    for tampered in (
+        f"{head}.{body}.",
+        f"{head}.{body}.{signature[::-1]}",
+        done["links"]["download"].rpartition("/")[2],
+    ):
+        check_problem(httpx.get(f"{audiolift.url}/v1/archives/{tampered}", timeout=PATIENCE), 404, "not-found")
+        check_problem(httpx.get(f"{audiolift.url}/v1/files/{made['url'].rpartition('/')[2]}"), 404, "not-found")
+    check_problem(owner.http.post("/v1/archives", json={"ids": [uuid.uuid4().hex]}), 404, "not-found")
+
+
+def test_an_mp3_that_was_encoded_has_a_waveform(owner: User, done: dict[str, Any]) -> None:
+    answer = owner.http.get(done["links"]["peaks"]).raise_for_status()
+    drawn = answer.json()
+    assert (len(drawn["peaks"]) - 1) * drawn["seconds_per_peak"] < done["duration_seconds"] + 0.1
+    assert len(drawn["peaks"]) * drawn["seconds_per_peak"] > done["duration_seconds"] - 0.1
+    assert max(drawn["peaks"]) > 10
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert owner.http.get(done["links"]["peaks"], headers=known).status_code == 304
 
 
 def test_a_job_that_is_not_done_has_no_mp3_yet(user: User, empty: Path) -> None:

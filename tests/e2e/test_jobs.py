@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,10 +68,23 @@ def test_jobs_are_filtered_by_state(user: User, failed: dict[str, Any]) -> None:
     assert user.http.get("/v1/jobs?state=done").json() == {"items": [], "next_cursor": None}
 
 
+def test_jobs_are_found_renamed_and_deleted_together(user: User, failed: dict[str, Any], empty: Path) -> None:
+    other = user.upload(empty)["id"]
+    renamed = user.http.patch(f"/v1/jobs/{failed['id']}", json={"filename": "a/Übung 7.mkv"})
+    assert renamed.json()["filename"] == "Übung 7.mkv"
+    found = user.http.get("/v1/jobs", params={"q": "übung", "state": "done,failed"}).json()["items"]
+    assert [job["id"] for job in found] == [failed["id"]]
+    chosen = {"ids": [failed["id"], other, uuid.uuid4().hex]}
+    assert sorted(user.http.post("/v1/jobs/delete", json=chosen).json()["ids"]) == sorted([failed["id"], other])
+    assert user.http.get("/v1/jobs").json()["items"] == []
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "state=lost",
+        "state=done,",
+        f"q={'x' * 256}",
         "limit=0",
         "limit=101",
         "limit=many",

@@ -61,6 +61,7 @@ class Conversion:
     frames: bytes = b""
     files: list[bytes] = field(default_factory=list)
     warnings: list[JobWarning] = field(default_factory=list)
+    peaks: tuple[float, bytes] | None = None
     checkpoints: list[tuple[bytes, dict[str, Any]]] = field(default_factory=list)
 
     @property
@@ -75,6 +76,8 @@ class Conversion:
                 self.frames += payload
             case "checkpoint":
                 self.checkpoints.append((self.frames, json.loads(payload)))
+            case "peaks":
+                self.peaks = header["seconds"], payload
             case "warning":
                 self.warnings.append(JobWarning(header["code"], header["values"]))
             case "file":

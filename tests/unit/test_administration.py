@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,8 +14,8 @@ from functions.shared import database, outbox
 from functions.shared.audit import Actor
 from functions.shared.jobs import claims, transitions
 from functions.shared.problems import Problem
-from functions.shared.tables import audit, dead_letters, users
-from functions.sweep import administration, letters, main, replays
+from functions.shared.tables import audit, dead_letters, now, users
+from functions.sweep import activity, administration, letters, main, replays
 from functions.sweep import dead_letters as recording
 from functions.sweep.shapes import AuditQuery, Chosen, JobQuery, LetterQuery, UserQuery
 from tests.unit import rows
@@ -213,3 +214,18 @@ def _row(number: int) -> dict[str, Any]:
     attributes = {**FOREIGN.attributes, "id": str(number)}
     kept = {"attributes": attributes, "data": b"{}", "reason": "500", "state": "recorded", "replays": 0}
     return {"id": f"letter-{number}", "recorded_at": rows.ago(number), **named, **kept}
+
+
+def test_activity_is_counted_by_the_hour_and_the_empty_hours_are_there_too() -> None:
+    moment = now().replace(minute=30)
+    before = moment - timedelta(hours=3)
+    for state in ("done", "done", "failed", "cancelled", "queued", "expired"):
+        rows.job(state, created_at=before, updated_at=moment)
+    rows.job("done", created_at=moment - timedelta(hours=30), updated_at=moment - timedelta(hours=29))
+    hours = activity.of_hours(24).items
+    assert len(hours) == 24
+    assert [(each.begun, each.done, each.failed, each.cancelled) for each in hours if each.begun or each.done] == [
+        (6, 0, 0, 0),
+        (0, 2, 1, 1),
+    ]
+    assert hours[-1].at.startswith(f"{moment:%Y-%m-%dT%H}:00:00")

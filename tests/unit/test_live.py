@@ -192,6 +192,26 @@ def test_more_than_can_be_read_at_a_time_is_read_in_parts(user: str, job: str, m
     assert all(one != other for one, other in pairwise(seen[20:]))
 
 
+def test_a_job_that_is_over_and_was_never_told_of_is_told_to_be_gone_once(
+    user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lists it has it from elsewhere."""
+    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
+    kept, old, hers = rows.job(State.QUEUED, owner=user), rows.job(State.DONE, owner=user), rows.job(State.DONE)
+
+    async def watched() -> list[Any]:
+        async with listen(user) as events:
+            before = await read_until(events, lambda seen: seen)
+            for each in (old, hers):
+                deletion.delete(rows.read(each), audit.Actor(rows.read(each).user_id))
+            gone = await read_until(events, lambda seen: seen)
+            rows.event(kept)
+            return before + gone + await read_until(events, lambda seen: seen)
+
+    seen = asyncio.run(watched())
+    assert [(each.event, each.data["id"]) for each in seen] == [("job", kept), ("gone", old), ("job", kept)]
+
+
 def test_a_job_that_is_deleted_is_told_to_be_gone(user: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
 

@@ -14,12 +14,24 @@ from hypothesis import strategies as st
 from functions.convert import engine
 from functions.convert.conversion.mpeg.tag import MAX_CHAPTERS, MAX_TEXT_LENGTH
 from functions.convert.errors import Crash, ProtocolViolation
-from functions.convert.messages import Dialogue, Failed, File, Frames, Progress, Restarted, Snapshot, Tracks, Warned
+from functions.convert.messages import (
+    Dialogue,
+    Drawn,
+    Failed,
+    File,
+    Frames,
+    Progress,
+    Restarted,
+    Snapshot,
+    Tracks,
+    Warned,
+)
 from functions.convert.sandbox import nursery
 from functions.shared import job_warnings
 from functions.shared.blobs import Blobs
 from functions.shared.job_warnings import MAX_VALUE_LENGTH, MAX_WARNINGS, JobWarning, short
 from functions.shared.jobs import claims
+from functions.shared.jobs.names import MAX_PEAKS
 from tests.unit import rows
 
 WHOLE: dict[str, Any] = {"kind": "file", "title": None, "files": 1, "head": 2, "seconds": 4.5}
@@ -58,6 +70,9 @@ VIOLATIONS: list[tuple[dict[str, Any], bytes]] = [
     *((WHOLE | {"files": files}, b"abc") for files in [*NO_NUMBERS, 0, MAX_CHAPTERS + 1, 1.0]),
     (WHOLE | {"title": "One"}, b"abc"),
     (WHOLE | {"more": 1}, b"abc"),
+    *(({"kind": "peaks", "seconds": seconds}, b"\x01") for seconds in [*NO_NUMBERS, 0, 0.0]),
+    *(({"kind": "peaks", "seconds": 1.5}, heights) for heights in (b"", bytes(MAX_PEAKS + 1))),
+    ({"kind": "peaks"}, b"\x01"),
     ({"kind": "file"}, b""),
     ({"kind": "audio", "title": "x"}, b""),
     ({"kind": "checkpoint", "head": 1}, b"{}"),
@@ -111,6 +126,7 @@ NO_TRACKS: list[Any] = [
 SPLIT_VIOLATIONS: list[dict[str, Any]] = [
     *(CHAPTER | {"title": title} for title in (None, "x" * (MAX_TEXT_LENGTH + 1), 1, ["x"])),
     {"kind": "checkpoint"},
+    {"kind": "peaks", "seconds": 1.5},
 ]
 
 
@@ -126,6 +142,9 @@ def test_what_the_engine_says_is_understood() -> None:
     state = dialogue.take({"kind": "checkpoint"}, b'{"segment": 1}')
     assert isinstance(state, Snapshot)
     assert state.parsed() == {"segment": 1}
+    assert dialogue.take({"kind": "peaks", "seconds": 0.5}, b"\x00\xff") == Drawn(0.5, b"\x00\xff")
+    with pytest.raises(ProtocolViolation):
+        dialogue.take({"kind": "peaks", "seconds": 0.5}, b"\x00\xff")
     assert dialogue.take(WHOLE, b"abc") == File(b"ab", b"c", 4.5, None, 1)
     assert Dialogue(split=True, max_seconds=1).take(EMPTY, b"") == Failed("empty")
     no_index = {"kind": "failed", "code": "truncated", "hint": "no-index"}

@@ -44,7 +44,7 @@ async def ask(function: Behaviour, body: AsyncIterator[bytes] | None = None) -> 
     async with await asyncio.start_server(function, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await relay.Relay(Request(scope), f"http://127.0.0.1:{port}", SECONDS)(scope, receive, send)
-        await (await relay._forwarder()).__aexit__(None, None, None)
+        await (await relay.forwarder()).__aexit__(None, None, None)
     return sent
 
 

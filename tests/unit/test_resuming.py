@@ -102,7 +102,9 @@ def test_resumed_at_each_checkpoint_it_makes_the_same_mp3(directory: Path, name:
     assert len(whole.checkpoints) >= CHECKPOINTS
     for frames, state in whole.checkpoints:
         assert state["place"]
-        assert conversion(path, options, frames, state).mp3 == whole.mp3
+        resumed = conversion(path, options, frames, state)
+        assert resumed.mp3 == whole.mp3
+        assert resumed.peaks == whole.peaks is not None
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name.startswith(("aac", "opus", "speex", "nelly", "mp2"))])

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from functions.shared.bodies import PIECE
+from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
-from functions.upload.body import Received, check_head, clean_name, name_in_head, receive
+from functions.upload.body import Received, check_head, name_in_head, receive
 from tests import asgi
 
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"

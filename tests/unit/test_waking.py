@@ -95,7 +95,9 @@ def test_other_requests_wake_nothing(functions: Functions) -> None:
 def test_what_wakes_takes_a_token_but_for_signing_in() -> None:
     waking_routes = {(each.method, each.path): each.access for each in contract.operations() if each.wakes}
     open_to_all = {route for route, access in waking_routes.items() if access != Access.TOKEN}
-    assert open_to_all == {("POST", "/v1/token"), ("POST", "/v1/oidc/callback")}
+    of_programs = {("POST", "/v1/token"), ("POST", "/v1/oidc/callback")}
+    of_browsers = {("POST", path) for path in ("/v1/session", "/v1/session/oidc", "/v1/session/renew")}
+    assert open_to_all == of_programs | of_browsers
 
 
 @contextmanager

@@ -18,6 +18,8 @@ HTML, SCRIPTS = (
     {path.relative_to(assets.FILES).as_posix(): path.read_text(encoding="utf-8") for path in assets.FILES.rglob(kind)}
     for kind in ("*.html", "*.js")
 )
+# Pages that the gateway writes, for browsers without JavaScript.
+PLAIN = [path.read_text(encoding="utf-8") for path in (Path(shell.__file__).parent / "plain").rglob("*.html")]
 OWN = {name: text for name, text in SCRIPTS.items() if not name.startswith(("words/", "sound/", "vendor/"))}
 NAMED = re.compile(r'"([a-z]+(?:[.:-][a-z0-9-]+)+)"')
 BUILT = re.compile(r"`([a-z.]+\.)\$\{|\$\{\w+\}(\.[a-z.]+)`")
@@ -49,6 +51,7 @@ def test_the_script_and_the_gateway_know_the_same_languages() -> None:
 def test_each_text_is_used_and_each_that_is_used_is_there() -> None:
     known = base(shell.words("en"))
     said = {key for text in HTML.values() for key in re.findall(r'data-say(?:-label)?="([\w.:-]+)"', text)}
+    said |= {key for text in PLAIN for key in re.findall(r'say\("([\w.-]*\w)"', text)}
     assert said <= known
     named = {key for text in OWN.values() for key in NAMED.findall(text)}
     begun = tuple(first for text in OWN.values() for first, _ in BUILT.findall(text) if first)

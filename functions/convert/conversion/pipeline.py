@@ -10,6 +10,8 @@ Each message is a header, which names its kind, and a payload:
     checkpoint  payload: the state (JSON) from which a later conversion resumes after the frames so far
     warning     code, values: what the owner has to know about the MP3 (functions/shared/job_warnings.py);
                 before the file, or where chapters are split after the last one
+    peaks       seconds: how many there are to a height of the waveform; payload: the heights, 0 to 255 (peaks.py).
+                Before the file, if that is encoded and no zip
     file        title, files, head, seconds: an MP3 is whole; payload: its first `head` bytes, and its last.
                 Where chapters are split each has a title, and there are at most `files`; else the title is null.
 
@@ -38,6 +40,7 @@ from functions.convert.conversion.saved import checkpoint, resume_point
 from functions.convert.conversion.sound import decode, loudness
 from functions.convert.conversion.sound.cutting import Cutter, cuts
 from functions.convert.conversion.sound.decode import Block
+from functions.convert.conversion.sound.peaks import Waveform
 from functions.convert.conversion.sound.timeline import timeline_of
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tracks import choosing
@@ -164,14 +167,20 @@ class _Work:
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
         point = resume_point(self._state)
+        waveform = self._waveform(first)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
         for part in self._parts(blocks, first, point.sample if point else 0):
             yield _audio(mp3.add(part))
+            if waveform:
+                waveform.add(encode.boundary(part.index), part.step, part.heights)
             yield self._reached(part.end)
             if not part.last:
                 reached = {"segment": part.index + 1, "mp3": mp3.state(), "track": self._choice()}
+                reached["peaks"] = waveform and [part.index + 1, waveform.state()]
                 yield checkpoint(self._state | reached, part.resume)
         yield from self._warnings()
+        if waveform:
+            yield self._peaks_message(waveform)
         yield self._file_message(mp3, None)
 
     def split(self) -> Iterator[RawMessage]:
@@ -260,6 +269,18 @@ class _Work:
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
+
+    def _waveform(self, first: int) -> Waveform | None:
+        """That of the segments before this one. A release that knows none may have encoded some of them."""
+        if not first:
+            return Waveform()
+        until, state = self._state.get("peaks") or (None, None)
+        return Waveform(state) if until == first else None
+
+    def _peaks_message(self, waveform: Waveform) -> RawMessage:
+        shape = self.plan.shape
+        seconds, heights = waveform.drawn(encode.frame_samples(shape) / shape.sample_rate)
+        return {"kind": "peaks", "seconds": seconds}, heights
 
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:
         head, tail = mp3.ends(self._cover)

@@ -19,6 +19,7 @@ from functions.shared.starting import CannotStart, before_serving
 __all__ = ["POLICIES", "By", "Policy", "in_force"]
 
 _QUOTA = re.compile(r"([0-9]{1,15})/([0-9]{1,7})")
+_SIGN_INS = (("POST", "/v1/session"), ("POST", "/plain/sign-in"))
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -53,8 +54,22 @@ class Policy:
 
 POLICIES = (
     Policy("address", By.ADDRESS, 1200, 60, None, "Requests of any kind."),
-    Policy("sign-in", By.ADDRESS, 20, 60, lambda method, path: path == "/v1/token", "Sign-ins, and their renewal."),
-    Policy("registration", By.ADDRESS, 20, 3600, lambda method, path: path == "/v1/users", "New accounts."),
+    Policy(
+        "sign-in",
+        By.ADDRESS,
+        20,
+        60,
+        lambda method, path: (method, path) in _SIGN_INS or path == "/v1/token",
+        "Sign-ins, and their renewal by programs.",
+    ),
+    Policy(
+        "registration",
+        By.ADDRESS,
+        20,
+        3600,
+        lambda method, path: path in ("/v1/users", "/plain/register"),
+        "New accounts.",
+    ),
     Policy("reads", By.CALLER, 600, 60, lambda method, _path: method in READING, "Requests that change nothing."),
     Policy(
         "writes", By.CALLER, 300, 60, lambda method, _path: method not in READING, "Requests that change something."

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from functions.shared import audit, database, unwanted
 from functions.shared.audit import Actor
 from functions.shared.jobs import names
-from functions.shared.tables import checkpoints, job_events, jobs, notifications, outbox
+from functions.shared.tables import checkpoints, job_events, jobs, notifications, outbox, peaks
 
-__all__ = ["delete", "delete_rows"]
+__all__ = ["delete", "delete_all", "delete_rows"]
 
 # What hangs on a job. The database would delete most of it with the job, but not what an older release wrote about it
 # a moment ago, and not row by row when there are hundreds.
-_HANGING = (job_events, outbox, notifications)
+_HANGING = (job_events, outbox, notifications, peaks)
 
 
 def delete(job: Any, by: Actor) -> bool:
@@ -24,9 +24,18 @@ def delete(job: Any, by: Actor) -> bool:
 
     Files that cannot be deleted now, sweep deletes. Returns: whether it was there.
     """
-    deleted = _delete(job.id, by)
+    deleted = delete_all([job.id], by)
     unwanted.delete_of(job.id)
-    return deleted
+    return bool(deleted)
+
+
+@database.transactional
+def delete_all(connection: sa.Connection, ids: Sequence[str], by: Actor) -> list[str]:
+    """As `delete`, several jobs, without their files (unwanted.delete_of_all). Returns: those that there were."""
+    found = delete_rows(connection, ids)
+    for row in found:
+        audit.write(connection, by, "job.deleted", {"job_id": row.id, "state": row.state})
+    return [row.id for row in found]
 
 
 def delete_rows(connection: sa.Connection, ids: Sequence[str]) -> Sequence[Any]:
@@ -46,14 +55,6 @@ def delete_rows(connection: sa.Connection, ids: Sequence[str]) -> Sequence[Any]:
         connection.execute(table.delete().where(table.c.job_id.in_(ids)))
     connection.execute(jobs.delete().where(mine))
     return found
-
-
-@database.transactional
-def _delete(connection: sa.Connection, job_id: str, by: Actor) -> bool:
-    found = delete_rows(connection, [job_id])
-    for row in found:
-        audit.write(connection, by, "job.deleted", {"job_id": job_id, "state": row.state})
-    return bool(found)
 
 
 def _files(job: Any) -> list[str | None]:

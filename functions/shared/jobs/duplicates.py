@@ -19,7 +19,7 @@ from events.catalogue import AudioCreated
 from functions.shared import blobs, database, outbox, quotas, unwanted
 from functions.shared.blobs import Piece
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
-from functions.shared.jobs import joined, leases, transitions
+from functions.shared.jobs import joined, leases, peaks, transitions
 from functions.shared.jobs.changes import drop_checkpoint, expiry, move
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import State
@@ -142,6 +142,7 @@ def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twi
     if not move(connection, held.job_id, held.held(), state=State.DONE, **values):
         raise ClaimLost(held.job_id)
     quotas.check_bytes(connection, before.user_id)
+    peaks.copy(connection, twin, held.job_id, held.audio)
     joined.list_pieces(connection, held.job_id, pieces)
     _let_go(connection, held, before.audio, keeps_video=keeps_video)
     charge(connection, held)

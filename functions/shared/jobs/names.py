@@ -11,18 +11,22 @@ from typing import Any
 from functions.shared.jobs.states import State
 
 __all__ = [
+    "MAX_PEAKS",
     "audio",
     "audio_of",
     "fetched_of",
     "old_video",
     "owner_of",
     "part",
+    "peaks_are_of",
     "piece",
     "submitted_id",
     "video",
     "video_of",
 ]
 
+# Of one MP3.
+MAX_PEAKS = 1024
 _NAMESPACE = uuid.UUID("5e4c7a52-3b6a-4a39-8f0e-6b7f6f1f6a11")
 
 
@@ -49,6 +53,11 @@ def audio(job_id: str, token: int) -> str:
 def audio_of(job: Any) -> str | None:
     """The MP3, or zip, that a row of jobs has: also while it is converted again, and when that failed."""
     return None if job.state == State.EXPIRED else job.audio
+
+
+def peaks_are_of(job: Any) -> bool:
+    """Whether there are peaks of the MP3 that a row of jobs has; a release without peaks may have made it."""
+    return job.peaks_of is not None and job.peaks_of == audio_of(job)
 
 
 def part(job_id: str, token: int, number: int) -> str:

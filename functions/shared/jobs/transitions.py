@@ -19,9 +19,10 @@ from functions.shared import audit, database, job_warnings, outbox, quotas, unwa
 from functions.shared.audit import SWEEP
 from functions.shared.blobs import Piece
 from functions.shared.job_warnings import JobWarning
-from functions.shared.jobs import changes, deletion, joined, names
+from functions.shared.jobs import changes, deletion, joined, names, peaks
 from functions.shared.jobs.changes import asking_for, drop_checkpoint, end, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
+from functions.shared.jobs.peaks import Peaks
 from functions.shared.jobs.states import KEPT, LIVE, RETRYABLE, State
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs, now
@@ -45,11 +46,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Audio:
-    """A finished MP3: its size in bytes, the hex SHA-256 of its bytes, its length in seconds."""
+    """A finished MP3: its size in bytes, the hex SHA-256 of its bytes, its length in seconds, its peaks if known."""
 
     size_bytes: int
     sha256: str
     duration_seconds: float
+    peaks: Peaks | None = None
 
 
 class OverMinutes(SpeakingError):
@@ -226,6 +228,7 @@ def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iter
     }
     if not end(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, **values):
         raise ClaimLost(held.job_id)
+    peaks.replace(connection, held.job_id, held.audio, audio.peaks)
     unwanted.note(connection, [before.audio, None if keeps_video else held.video])
     if not keeps_video:
         unwanted.note_pieces(connection, [held.job_id])
@@ -247,6 +250,7 @@ def _expire(connection: sa.Connection, job_id: str, *over: sa.ColumnElement[bool
     if row is None or not move(connection, job_id, *over, state=State.EXPIRED):
         return False
     drop_checkpoint(connection, job_id)
+    peaks.drop(connection, job_id)
     unwanted.note(connection, [names.video_of(row), row.audio])
     unwanted.note_pieces(connection, [job_id])
     return True

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Protocol
 
 from functions.convert.conversion.mpeg.tag import cleaned
-from functions.shared.visible import visible
+from functions.shared.file_names import safe_name
+from functions.shared.zips import Unseekable
 
 __all__ = ["Sink", "Zip"]
 
-MAX_NAME_LENGTH = 100
-
-# What Windows, macOS or a shell's user would stumble over in a name.
-_UNSAFE = re.compile(r'[/\\:*?"<>|]')
+# Of a title, so much is looked at.
+MAX_LENGTH = 1000
 
 
 class Sink(Protocol):
@@ -35,7 +33,7 @@ class Zip:
 
     def __init__(self, sink: Sink, files: int = 99) -> None:
         self._digits = max(2, len(str(files)))
-        self._zip = zipfile.ZipFile(_Unseekable(sink), "w", zipfile.ZIP_STORED)
+        self._zip = zipfile.ZipFile(Unseekable(sink.write), "w", zipfile.ZIP_STORED)
         self._count = 0
 
     @contextmanager
@@ -43,7 +41,7 @@ class Zip:
         """A new file, to be written within the `with`, named by its number and title: "01 Title.mp3"."""
         self._count += 1
         # The number makes it unique. It has no time: the same chapters make the same zip.
-        entry = zipfile.ZipInfo(_name(f"{self._count:0{self._digits}}", title))
+        entry = zipfile.ZipInfo(safe_name(f"{self._count:0{self._digits}} {cleaned(title, MAX_LENGTH)}", "mp3"))
         entry.external_attr = 0o644 << 16
         with self._zip.open(entry, "w", force_zip64=True) as file:
             yield file
@@ -51,27 +49,3 @@ class Zip:
     def close(self) -> None:
         """Write the directory of the zip."""
         self._zip.close()
-
-
-class _Unseekable:
-    """What zipfile takes for a stream that cannot be sought: no `tell`."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def write(self, data: bytes) -> int:
-        self._sink.write(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """zipfile asks for it; the sink decides itself."""
-
-    def close(self) -> None:
-        """As `flush`."""
-
-
-def _name(number: str, title: str) -> str:
-    """At most 100 characters and 255 bytes, which is what file systems take."""
-    safe = _UNSAFE.sub(" ", visible(cleaned(title, 10 * MAX_NAME_LENGTH)))
-    stem = f"{number} {' '.join(safe.split())}"[: MAX_NAME_LENGTH - len(".mp3")]
-    return stem.encode()[: 255 - len(".mp3")].decode(errors="ignore").rstrip(" .") + ".mp3"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from functions.convert.conversion.mpeg import frames
 from functions.convert.conversion.mpeg.lame import SAMPLE_BYTES, Encoder
+from functions.convert.conversion.sound.peaks import heights, step_of
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
@@ -48,6 +49,7 @@ class Encoded:
     """A segment's frames: its own, and those on both sides that the joiner may choose from. `start` numbers the first.
 
     `end` is the number of the sample after the last one that the encoder got: of all samples, with the last segment.
+    `heights` are those of its own frames (peaks.py), with `step` frames to each.
     """
 
     index: int
@@ -56,6 +58,8 @@ class Encoded:
     last: bool
     end: int
     resume: ResumePoint | None
+    step: int = 1
+    heights: bytes = b""
 
 
 def frame_samples(shape: Shape) -> int:
@@ -185,4 +189,12 @@ def _encoded(part: Segment, shape: Shape) -> Encoded:
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
         del made[boundary(part.index + 1) + OVERLAP - part.start :]
-    return Encoded(part.index, part.start, tuple(made), part.last, end, part.resume)
+    step = step_of(part.index, SEGMENT)
+    return Encoded(part.index, part.start, tuple(made), part.last, end, part.resume, step, _heights(part, shape, step))
+
+
+def _heights(part: Segment, shape: Shape, step: int) -> bytes:
+    samples = frame_samples(shape)
+    first = (boundary(part.index) - part.start) * samples
+    stop = part.samples if part.last else first + SEGMENT * samples
+    return heights(part.planes, first, stop, step, samples)

@@ -1,18 +1,20 @@
 /** API keys: made, copied once, listed, revoked. A key is on the page only until it is put away. */
 
-import { ask, askJson } from "../core/api.js";
+import { ask, askJson, sending } from "../core/api.js";
 import { confirmed } from "../core/dialog.js";
-import { announce, button, byId, guarded, stamp } from "../core/dom.js";
+import { announce, button, byId, stamp } from "../core/dom.js";
 import { moment } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
 import { has, say, tell } from "../core/words.js";
+import { secretPanel } from "./secret.js";
 
 const DAY_MS = 86_400_000;
 
+let showKey;
+
 export function setUpKeys() {
   onSubmit(byId("key-form"), make);
-  byId("key-copy").addEventListener("click", (event) => guarded(event.currentTarget, copy));
-  byId("key-done").addEventListener("click", putAway);
+  showKey = secretPanel("key", byId("keys-title"));
 }
 
 export async function openKeys() {
@@ -29,29 +31,10 @@ async function make() {
     scopes: [...form.querySelectorAll("[name=scope]:checked")].map((box) => box.value),
     expires_at: days ? new Date(Date.now() + days * DAY_MS).toISOString() : null,
   };
-  const headers = { "Content-Type": "application/json" };
-  const { key } = await askJson("/v1/api-keys", { method: "POST", headers, body: JSON.stringify(wanted) });
+  const { key } = await askJson("/v1/api-keys", sending("POST", wanted));
   form.reset();
-  byId("key-value").value = key;
-  byId("key-made").hidden = false;
-  byId("key-value").focus();
-  byId("key-value").select();
+  showKey(key);
   await openKeys();
-}
-
-async function copy() {
-  const field = byId("key-value");
-  field.select();
-  // Only a page that came by TLS, or from this machine, gets to the clipboard; elsewhere the key is selected.
-  if (!navigator.clipboard) return announce(say("keys.selected"));
-  await navigator.clipboard.writeText(field.value);
-  return announce(say("keys.copied"));
-}
-
-function putAway() {
-  byId("key-value").value = "";
-  byId("key-made").hidden = true;
-  byId("keys-title").focus();
 }
 
 function entryOf({ id, name, start, scopes, expires_at, last_used_at }) {

@@ -6,8 +6,8 @@
  */
 
 import { byId, guarded } from "../core/dom.js";
-import { Problem, problemOf } from "../core/problem.js";
-import { post, signInByCode } from "../core/session.js";
+import { Problem } from "../core/problem.js";
+import { beginElsewhere, signInByCode } from "../core/session.js";
 import { tell } from "../core/words.js";
 
 const KEY = "audiolift.sign_in";
@@ -41,9 +41,7 @@ export async function comeBack() {
 }
 
 async function leave() {
-  const answer = await post("/v1/oidc/start");
-  if (!answer.ok) throw problemOf(answer.status, await answer.text());
-  const { authorization_url, ...kept } = await answer.json();
+  const { authorization_url, ...kept } = await beginElsewhere();
   sessionStorage.setItem(KEY, JSON.stringify(kept));
   location.assign(authorization_url);
 }

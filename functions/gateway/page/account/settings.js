@@ -1,12 +1,12 @@
 /** The part of the page about the account itself: password, address, sessions, and its end. */
 
-import { ask, askJson } from "../core/api.js";
+import { ask, askJson, sending } from "../core/api.js";
 import { confirmed } from "../core/dialog.js";
 import { announce, button, byId, guarded, make, showNotice } from "../core/dom.js";
 import { moment } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
 import { signOutAndLeave } from "../core/leaving.js";
-import { adopt, session } from "../core/session.js";
+import { changePassword as change, session } from "../core/session.js";
 import { say, tellWith } from "../core/words.js";
 
 /** Wires it. */
@@ -21,8 +21,7 @@ export function setUpSettings() {
 }
 
 async function changePassword() {
-  const body = { password: byId("current-password").value, new_password: byId("new-password").value };
-  adopt(await askJson("/v1/me/password", json("POST", body)));
+  await change(byId("current-password").value, byId("new-password").value);
   byId("change-password").reset();
   await showSessions();
   showNotice("account.password.changed");
@@ -30,7 +29,7 @@ async function changePassword() {
 
 async function changeAddress() {
   const body = { email: byId("new-address").value, password: byId("address-password").value };
-  const changed = await askJson("/v1/me", json("PATCH", body));
+  const changed = await askJson("/v1/me", sending("PATCH", body));
   byId("change-address").reset();
   if (changed) byId("account-email").textContent = changed.email;
   showNotice(changed ? "account.address.changed" : "account.address.mailed");
@@ -38,15 +37,9 @@ async function changeAddress() {
 
 async function deleteAccount() {
   if (!(await confirmed("account.delete.question"))) return;
-  await ask("/v1/me", json("DELETE", { password: byId("delete-password").value }));
+  await ask("/v1/me", sending("DELETE", { password: byId("delete-password").value }));
   await signOutAndLeave();
 }
-
-const json = (method, body) => ({
-  method,
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(body),
-});
 
 /** Lists where one is signed in. */
 export async function showSessions() {

@@ -6,9 +6,9 @@ import { askJson } from "./api.js";
 import { byId, hideProblem, showProblem } from "./dom.js";
 import { setUpHeader, showAccount } from "./header.js";
 import { leave, SESSION_OVER } from "./leaving.js";
-import { setUpNetwork, whenBack } from "./network.js";
+import { away, setUpNetwork, whenBack } from "./network.js";
 import { sessionOver } from "./problem.js";
-import { onSessionOver, remembered } from "./session.js";
+import { begin, may, onState } from "./session.js";
 import { announceView, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
@@ -21,10 +21,21 @@ function showWelcome() {
 // Nothing of the page is shown before it is known who one is: a server that is away is not an account that is gone.
 async function enter() {
   const account = await askJson("/v1/me");
-  showAccount(account);
+  showAccount(account, may("admin"));
   byId("welcome").hidden = true;
   byId("loading").hidden = true;
   await show();
+}
+
+let entering = null;
+const enterOnce = () => (entering ??= whenBack(enter));
+
+// One may be signed in, and out, in another tab.
+function onChange(state, why) {
+  if (state === "in") enterOnce().catch(fail);
+  else if (state === "away") away();
+  else if (why === "none") showWelcome();
+  else if (why !== "asked") leave(why === "over" ? SESSION_OVER : "");
 }
 
 async function start() {
@@ -34,9 +45,8 @@ async function start() {
   }
   if (openLink()) return showWelcome();
   await comeBack().catch(showProblem);
-  if (!remembered()) return showWelcome();
   announceView();
-  return whenBack(enter);
+  return whenBack(begin);
 }
 
 function fail(error) {
@@ -48,12 +58,13 @@ await load();
 translate();
 setUpHeader();
 setUpNetwork();
-setUpSignIn(() => whenBack(enter));
+setUpSignIn(enterOnce);
 setUpViews();
 view("/", { id: "view-home", module: "jobs/home.js" });
 view("/jobs/{id}", { id: "view-job", module: "jobs/one.js", title: "jobs.single" });
+view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
 view("/account", { id: "view-account", module: "account/view.js", title: "nav.account" });
-onSessionOver(() => leave(SESSION_OVER));
+onState(onChange);
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
 addEventListener("hashchange", () => { if (openLink()) showWelcome(); });
 await start().catch(fail);

@@ -28,6 +28,13 @@ export function bytes(count) {
   return new Intl.NumberFormat(locale(), style).format(count / 1000 ** power);
 }
 
+/** 75 seconds → "1 min left", about. */
+export function left(seconds) {
+  const [size, unit] = [[3600, "hour"], [60, "minute"], [1, "second"]].find(([each]) => seconds >= each) ?? [1, "second"];
+  const style = { style: "unit", unit, unitDisplay: "short" };
+  return say("core.left", { time: new Intl.NumberFormat(locale(), style).format(Math.max(1, Math.round(seconds / size))) });
+}
+
 /** An RFC 3339 time, as people write it. */
 export function moment(time) {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));

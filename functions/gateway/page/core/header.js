@@ -1,14 +1,14 @@
 /** What is on top of every view: the language, the theme, and the account's menu. */
 
 import { byId, guarded } from "./dom.js";
-import { signOutAndLeave } from "./leaving.js";
+import { mayLeave, signOutAndLeave } from "./leaving.js";
 import { menu } from "./menu.js";
 import { chooseTheme, theme } from "./theme.js";
 import { choose, language, LANGUAGES } from "./words.js";
 
 let shown = null;
 
-/** Who is signed in, as GET /v1/me says; null when nobody is. */
+/** Whose account it is, as of the API; null when nobody is signed in. */
 export const account = () => shown;
 
 /** Wires it. */
@@ -16,14 +16,17 @@ export function setUpHeader() {
   languages();
   themes();
   menu(byId("open-menu"), byId("menu"));
-  byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, signOutAndLeave));
+  byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, leave));
 }
 
-/** Shows whose account it is; null when nobody is signed in. */
-export function showAccount(account) {
+const leave = async () => (await mayLeave()) && signOutAndLeave();
+
+/** Shows whose account it is; null when nobody is signed in. What is for operators is shown to those alone. */
+export function showAccount(account, operates) {
   shown = account;
   byId("account").hidden = !account;
   byId("nav").hidden = !account;
+  for (const each of document.querySelectorAll("[data-operator]")) each.hidden = !operates;
   byId("account-email").textContent = account?.email ?? "";
   byId("account-letter").textContent = account?.email.slice(0, 1).toUpperCase() ?? "";
 }

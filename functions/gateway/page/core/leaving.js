@@ -20,8 +20,13 @@ export const isLeaving = () => isGone;
 /** `ask` is called before anybody signs out, and resolves to whether they may: what is under way might stop. */
 export const beforeSignOut = (ask) => questions.push(ask);
 
+/** Asks what there is to ask before somebody signs out; resolves to whether they may. */
+export async function mayLeave() {
+  for (const ask of questions) if (!(await ask())) return false;
+  return true;
+}
+
 export async function signOutAndLeave() {
-  for (const ask of questions) if (!(await ask())) return;
   await signOut();
   leave();
 }

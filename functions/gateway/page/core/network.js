@@ -25,9 +25,16 @@ export async function whenBack(action) {
   } catch (error) {
     if (!isAway(error)) throw error;
     waiting = action;
-    show();
-    timer = setTimeout(again, WAITS_MS[Math.min(tries++, WAITS_MS.length - 1)]);
+    clearTimeout(timer);
+    timer = null;
+    away();
   }
+}
+
+/** Shows the banner until the server answers again. */
+export function away() {
+  show();
+  timer ??= setTimeout(again, WAITS_MS[Math.min(tries++, WAITS_MS.length - 1)]);
 }
 
 async function again() {

@@ -7,6 +7,7 @@ const views = []; // {pattern, id, title, module}
 const MISSING = { id: "view-missing", title: "missing.title" };
 let current = null;
 let leaving = () => {}; // what the view that is shown does when one leaves it
+let counted = 0; // what is under way, in the title
 let allowed = false; // before somebody is signed in, no view is shown
 
 /**
@@ -89,6 +90,13 @@ function mark(link) {
   else link.removeAttribute("aria-current");
 }
 
+/** Says in the tab's title how many things are under way. */
+export function count(things) {
+  counted = things;
+  if (current) entitle();
+}
+
 function entitle() {
-  document.title = current.title ? say("core.title", { title: say(current.title) }) : "audiolift";
+  const title = current.title ? say("core.title", { title: say(current.title) }) : "audiolift";
+  document.title = counted ? say("core.counted", { count: counted, title }) : title;
 }

@@ -1,190 +1,215 @@
-/** The list of conversions: what each job shows and what one can do with it. */
+/** The list of conversions: what is found, in rows, kept up to date; and the view of one alone. */
 
-import { ask, askJson, local } from "../core/api.js";
-import { confirmed } from "../core/dialog.js";
+import { askJson } from "../core/api.js";
 import { announce, byId, guarded } from "../core/dom.js";
-import { bytes, duration, isActive, moment, stateLabel } from "../core/format.js";
-import { saidOfJob } from "../core/problem.js";
-import { State } from "../core/states.js";
+import { isActive } from "../core/format.js";
+import { account } from "../core/header.js";
+import { isAway, said } from "../core/problem.js";
 import { go, showMissing } from "../core/views.js";
 import { say } from "../core/words.js";
-import { helpsPartial, retryPartial } from "../upload/partial.js";
 import { isArriving } from "../upload/uploads.js";
-import { Card } from "./card.js";
-import { Watch } from "./watch.js";
+import { setUpChosen, unchoose } from "./chosen.js";
+import { Live } from "./live.js";
+import { player } from "./player.js";
+import { Row } from "./row.js";
+import { prepare } from "./rows.js";
+import { Store } from "./store.js";
+import { countJob, setUpTelling, tellEnd } from "./telling.js";
 
-const entries = new Map(); // job id → {job, card}
-const watch = new Watch({ known: newestFirst, onJob: update, onGone: drop });
-let cursor = null;
-let alone = null; // the id of the job that has a view to itself
+const TYPED_MS = 250; // after the last letter it is searched
+const AHEAD = "1200px"; // so far before its end the list goes on
+
+const rows = new Map(); // job id → Row
+let alone = null; // {job, row}: the job that has a view to itself
+let live = null;
 let finished = () => {};
+
+const store = new Store({ placed, changed, dropped, cleared });
+
+/** What rows and the bar of those that are chosen need of the list. */
+const list = {
+  store,
+  row: (id) => (alone?.job.id === id ? alone.row : rows.get(id)),
+  job: (id) => (alone?.job.id === id ? alone.job : store.get(id)),
+  take,
+  gone(ids) {
+    ids.forEach(drop);
+    for (const id of ids) live?.tell({ event: "gone", data: { id } });
+  },
+};
 
 /** Wires the list; `onFinished` is called whenever a job that was under way comes to its end. */
 export function setUpJobs(onFinished) {
   finished = onFinished;
-  byId("jobs-more").addEventListener("click", (event) => guarded(event.currentTarget, more));
+  setUpTelling();
+  setUpSearch();
+  setUpChosen(list);
+  player.setUp(showPlaying);
+  for (const id of ["jobs", "job-alone"]) prepare(byId(id), list);
+  byId("jobs-more").addEventListener("click", (event) => guarded(event.currentTarget, more, showEnd));
+  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && more().catch(showEnd), { rootMargin: AHEAD }).observe(byId("jobs-end"));
+  new MutationObserver(showBlank).observe(byId("uploads"), { childList: true });
 }
 
 export async function openJobs() {
-  await load("/v1/jobs?limit=20");
-  watch.start();
+  await store.open();
+  listen();
 }
 
 /** Puts a job on the page that was created just now. */
 export function addJob(job) {
-  place(job);
-  watch.start();
+  take(job);
+  listen();
 }
 
-/** The view /jobs/{id}: the card of that job, taken out of the list. */
+/** The view /jobs/{id}: that job alone. */
 export async function openJob({ id }) {
-  alone = id;
   try {
-    place(await askJson(`/v1/jobs/${encodeURIComponent(id)}`));
+    const job = await askJson(`/v1/jobs/${encodeURIComponent(id)}`);
+    alone = { job, row: new Row(job) };
   } catch (problem) {
     if (problem.status !== 404) throw problem;
     return showMissing();
   }
-  byId("job-alone").replaceChildren(entries.get(id).card.element);
-  watch.start();
+  byId("job-alone").replaceChildren(alone.row.element);
+  showPlaying(id);
+  listen();
 }
 
-/** Leaves it: the card goes back to its place. */
+/** Leaves it. */
 export function closeJob() {
-  const entry = entries.get(alone);
   alone = null;
-  if (entry) insert(entry);
+  byId("job-alone").replaceChildren();
 }
 
-async function more() {
-  const shown = entries.size;
-  await load(`/v1/jobs?limit=20&cursor=${encodeURIComponent(cursor)}`);
-  announce(say("jobs.more-shown", { count: entries.size - shown }));
+function listen() {
+  if (live) return;
+  live = new Live(account()?.id, onEvent, () => store.check().catch(() => {}));
+  live.start();
 }
 
-async function load(url) {
-  const { items, next_cursor } = await askJson(url);
-  items.filter((job) => !isArriving(job)).forEach(place);
-  cursor = next_cursor;
-  byId("jobs-more").hidden = cursor === null;
-  showEmpty();
+function onEvent({ event, data }) {
+  if (event === "job") take(data);
+  if (event === "gone") drop(data.id);
 }
 
-function place(job) {
-  if (entries.has(job.id)) return update(job);
-  const entry = { job, card: new Card(job.filename) };
-  entries.set(job.id, entry);
-  show(entry);
-  insert(entry);
-  showEmpty();
+/** A job is as this says now, wherever that is from. */
+function take(job) {
+  const before = list.job(job.id);
+  countJob(job.id, isActive(job));
+  if (alone?.job.id === job.id && job.updated_at >= alone.job.updated_at) {
+    alone.job = job;
+    alone.row.show(job);
+    alone.row.showPlaying(player.isPlaying(job.id));
+  }
+  if (store.get(job.id) || !isArriving(job)) store.take(job);
+  player.rename(job);
+  if (before && isActive(before) && !isActive(job)) end(job);
 }
 
-function insert({ job, card }) {
-  const older = newestFirst().find((other) => other.id !== job.id && !newer(other, job) && other.id !== alone);
-  byId("jobs").insertBefore(card.element, older ? entries.get(older.id).card.element : null);
-}
-
-function update(job) {
-  const entry = entries.get(job.id);
-  if (!entry || job.updated_at < entry.job.updated_at) return;
-  const ended = isActive(entry.job) && !isActive(job);
-  entry.job = job;
-  show(entry);
-  if (ended) finished(job);
+function end(job) {
+  tellEnd(job);
+  finished(job);
 }
 
 function drop(id) {
-  if (!entries.has(id)) return;
-  const { audio, element } = entries.get(id).card;
-  if (audio.src.startsWith("blob:")) URL.revokeObjectURL(audio.src);
+  countJob(id, false);
+  player.drop(id);
+  store.drop(id);
+  if (alone?.job.id === id) go("/");
+}
+
+function placed(job, next) {
+  const row = new Row(job);
+  rows.set(job.id, row);
+  countJob(job.id, isActive(job));
+  byId("jobs").insertBefore(row.element, next ? rows.get(next.id).element : null);
+  if (player.isPlaying(job.id)) row.showPlaying(true);
+  queueMicrotask(showEnds);
+}
+
+function changed(job) {
+  rows.get(job.id).show(job);
+  rows.get(job.id).showPlaying(player.isPlaying(job.id));
+}
+
+// Whoever was in the row goes to the next one, and not to the top of the page.
+function dropped({ id }) {
+  const { element } = rows.get(id);
+  const near = element.nextElementSibling ?? element.previousElementSibling;
+  if (element.contains(document.activeElement)) (near ? rows.get(near.dataset.id) : byId("jobs-title")).focus();
   element.remove();
-  entries.delete(id);
-  showEmpty();
+  rows.delete(id);
+  unchoose([id]);
+  showEnds();
 }
 
-function newestFirst() {
-  return [...entries.values()].map(({ job }) => job).sort((one, other) => (newer(one, other) ? -1 : 1));
+function cleared() {
+  byId("jobs").replaceChildren();
+  rows.clear();
+  unchoose();
+  showEnds();
 }
 
-const newer = (one, other) => one.created_at > other.created_at;
-
-function showEmpty() {
-  byId("jobs-empty").hidden = entries.size > 0;
+function showPlaying(id, isOver = false) {
+  list.row(id)?.showPlaying(player.isPlaying(id));
+  rows.get(id)?.showPlaying(player.isPlaying(id));
+  if (isOver) list.row(id)?.focus();
 }
 
-function show({ job, card }) {
-  card.showRemarks((job.warnings ?? []).map((warning) => warning.text));
-  card.showState(job.state, () => stateLabel(job.state), job.state === State.CONVERTING ? job.progress : undefined);
-  card.showProgress(isActive(job) ? job.progress || null : undefined);
-  card.showFacts(() => factsOf(job));
-  card.showWhy(job.error && (() => saidOfJob(job.error)));
-  card.showActions(actionsOf(job, card));
+async function more() {
+  const before = store.size;
+  byId("jobs-problem").hidden = true;
+  await store.more();
+  showEnds();
+  if (store.size > before) announce(say("jobs.more-shown", { count: store.size - before }));
 }
 
-function factsOf(job) {
-  const facts = [moment(job.created_at)];
-  if (job.duration_seconds) facts.push(duration(job.duration_seconds));
-  if (job.state === State.DONE && job.size_bytes) facts.push(bytes(job.size_bytes));
-  if (job.state === State.DONE && job.expires_at) facts.push(say("jobs.kept-until", { when: moment(job.expires_at) }));
-  return facts;
+function showEnd(error) {
+  const { title, detail } = said(error);
+  byId("jobs-problem").textContent = `${title} ${detail}`;
+  byId("jobs-problem").hidden = false;
 }
 
-function actionsOf(job, card) {
-  const { links } = job; // a link is there when the state of the job allows what it does
-  const actions = [];
-  if (links.audio) actions.push({ key: "jobs.download", run: () => download(job), kind: "main", symbol: "download" });
-  if (links.audio && !isZip(job)) actions.push({ key: "jobs.play", run: () => play(job, card), symbol: "play" });
-  if (links.cancel) actions.push({ key: "jobs.cancel", run: () => change(links.cancel) });
-  if (helpsPartial(job)) actions.push({ key: "upload.partial", run: async () => follow(await retryPartial(job)), kind: "main" });
-  if (links.retry) actions.push({ key: job.state === State.DONE ? "jobs.again" : "jobs.retry", run: () => change(links.retry) });
-  if (!isActive(job)) actions.push({ key: "core.delete", run: () => discard(job), kind: "quiet" });
-  return actions;
+function showEnds() {
+  byId("jobs-loading").hidden = true;
+  byId("jobs-end").hidden = store.isWhole;
+  showBlank();
 }
 
-/** Whether the owner asked for a file for each chapter. */
-function isZip(job) {
-  return job.options.chapters === "split";
+function showBlank() {
+  const { q, show } = store.filter;
+  const isFiltered = Boolean(q) || show !== "all";
+  const isEmpty = byId("jobs-loading").hidden && !store.size;
+  byId("jobs-empty").hidden = !isEmpty || isFiltered || byId("uploads").childElementCount > 0;
+  byId("jobs-unfound").hidden = !isEmpty || !isFiltered;
+  byId("jobs-tools").hidden = !store.size && !isFiltered;
 }
 
-const change = async (link) => follow(await askJson(local(link), { method: "POST" }));
-
-function follow(job) {
-  update(job);
-  watch.start();
+function setUpSearch() {
+  let timer = null;
+  byId("jobs-q").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(search, TYPED_MS);
+  });
+  byId("jobs-show").addEventListener("change", search);
+  byId("jobs-clear").addEventListener("click", () => {
+    byId("jobs-q").value = "";
+    byId("jobs-show").value = "all";
+    search();
+    byId("jobs-q").focus();
+  });
 }
 
-async function discard(job) {
-  if (!(await confirmed("jobs.delete.question", { name: job.filename }))) return;
-  await ask(local(job.links.self), { method: "DELETE" });
-  drop(job.id);
-  if (alone === job.id) await go("/");
-  announce(say("jobs.deleted", { name: job.filename }));
-  byId("jobs-title").focus();
+async function search() {
+  try {
+    await store.open({ q: byId("jobs-q").value.trim(), show: byId("jobs-show").value });
+    byId("jobs-problem").hidden = true;
+    announce(say(store.isWhole ? "jobs.found" : "jobs.found-more", { count: store.size }));
+  } catch (error) {
+    byId("jobs-end").hidden = false;
+    showEnd(error);
+    if (isAway(error)) setTimeout(search, 3000);
+  }
 }
 
-async function play(job, card) {
-  if (card.audio.hidden || card.audio.error) card.audio.src = (await audioOf(job)).url;
-  card.audio.hidden = false;
-  card.audio.focus();
-  await card.audio.play();
-}
-
-async function download(job) {
-  const link = document.createElement("a");
-  const { url, name } = await audioOf(job);
-  link.href = url;
-  link.download = name;
-  link.click();
-}
-
-/**
- * A URL that plays without a token: a fresh signed link, for they run out, else the whole MP3 in memory.
- * And the file's name: the server has it, and where it answers itself, no name stands in its way.
- */
-async function audioOf(job) {
-  const { links } = await askJson(local(job.links.self));
-  if (links.download) return { url: local(links.download), name: "" };
-  const answer = await ask(local(links.audio));
-  const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition"));
-  return { url: URL.createObjectURL(await answer.blob()), name: name ? decodeURIComponent(name[1]) : "" };
-}

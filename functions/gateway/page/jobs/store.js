@@ -1,0 +1,160 @@
+/** The jobs that are loaded, newest first: what the server finds by a filter, a page at a time, and what happened since. */
+
+import { askJson } from "../core/api.js";
+import { isActive } from "../core/format.js";
+import { State } from "../core/states.js";
+
+const PAGE = 100;
+
+/** What one can look for, by the states that it means; none means all. */
+export const FILTERS = {
+  all: [],
+  working: [State.RECEIVING, State.QUEUED, State.CONVERTING],
+  done: [State.DONE],
+  over: [State.FAILED, State.CANCELLED, State.EXPIRED],
+};
+
+export class Store {
+  #jobs = new Map();
+  #order = []; // newest first
+  #cursor = null;
+  #filter = { q: "", show: "all" };
+  #listener;
+  #asked = null; // what the newest answer is awaited for
+  #more = null;
+
+  /**
+   * `listener` has placed(job, next), where `next` is the job before which it stands, or undefined; changed(job, before);
+   * dropped(job); and cleared().
+   */
+  constructor(listener) {
+    this.#listener = listener;
+  }
+
+  get size() {
+    return this.#order.length;
+  }
+
+  /** Whether there is nothing more to load. */
+  get isWhole() {
+    return this.#cursor === null;
+  }
+
+  get filter() {
+    return this.#filter;
+  }
+
+  /** The jobs that are loaded, newest first. */
+  get jobs() {
+    return [...this.#order];
+  }
+
+  get(id) {
+    return this.#jobs.get(id);
+  }
+
+  /** Loads the newest jobs that `filter`, {q, show}, finds, instead of those that were there. The last one who asks gets them. */
+  async open(filter = this.#filter) {
+    const asked = (this.#asked = {});
+    const { items, next_cursor } = await askJson(url(filter, null));
+    if (asked !== this.#asked) return;
+    this.#jobs.clear();
+    this.#order = [];
+    this.#filter = filter;
+    this.#cursor = next_cursor;
+    this.#more = null;
+    this.#listener.cleared();
+    items.forEach((job) => this.#place(job));
+  }
+
+  /** Loads the next page, if there is one; once at a time. */
+  more() {
+    if (this.isWhole) return Promise.resolve();
+    this.#more ??= this.#next().finally(() => (this.#more = null));
+    return this.#more;
+  }
+
+  async #next() {
+    const asked = this.#asked;
+    const { items, next_cursor } = await askJson(url(this.#filter, this.#cursor));
+    if (asked !== this.#asked) return;
+    this.#cursor = next_cursor;
+    items.forEach((job) => (this.#jobs.has(job.id) ? this.take(job) : this.#place(job)));
+  }
+
+  /** Loads all pages. */
+  async whole() {
+    while (!this.isWhole) await this.more();
+  }
+
+  /** Takes a job as it is now: changes it, or places it if it is one that is looked for. */
+  take(job) {
+    const before = this.#jobs.get(job.id);
+    if (!before) return this.#isWanted(job) && this.#place(job);
+    if (job.updated_at < before.updated_at) return;
+    this.#jobs.set(job.id, job);
+    this.#order[this.#placeOf(before)] = job;
+    this.#listener.changed(job, before);
+  }
+
+  /** A job is gone. */
+  drop(id) {
+    const job = this.#jobs.get(id);
+    if (!job) return;
+    this.#order.splice(this.#placeOf(job), 1);
+    this.#jobs.delete(id);
+    this.#listener.dropped(job);
+  }
+
+  /** Asks for the newest page, for what was missed: what is not in it any more is gone. */
+  async check() {
+    const asked = this.#asked;
+    const { items, next_cursor } = await askJson(url({ ...this.#filter, show: "all" }, null));
+    if (asked !== this.#asked) return;
+    const there = new Set(items.map(({ id }) => id));
+    const last = items.at(-1);
+    const gone = this.#order.filter((job) => !there.has(job.id) && (next_cursor === null || !isBefore(last, job)));
+    gone.forEach(({ id }) => this.drop(id));
+    items.forEach((job) => this.take(job));
+  }
+
+  // What is older than all that is loaded comes with its page.
+  #isWanted(job) {
+    const states = FILTERS[this.#filter.show];
+    if (states.length && !(states.includes(job.state) || (this.#filter.show === "working" && isActive(job)))) return false;
+    if (!job.filename.toLowerCase().includes(this.#filter.q.toLowerCase())) return false;
+    return this.isWhole || !this.#order.length || isBefore(job, this.#order.at(-1));
+  }
+
+  #place(job) {
+    const at = this.#placeOf(job);
+    this.#jobs.set(job.id, job);
+    this.#order.splice(at, 0, job);
+    this.#listener.placed(job, this.#order[at + 1]);
+  }
+
+  // The first place whose job is not newer, by halving.
+  #placeOf(job) {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(this.#order[middle], job)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+// As the server has them: by their beginning, then by their id.
+function isBefore(one, other) {
+  if (one.created_at !== other.created_at) return one.created_at > other.created_at;
+  return one.id > other.id;
+}
+
+function url({ q, show }, cursor) {
+  const asked = new URLSearchParams({ limit: PAGE });
+  if (q) asked.set("q", q);
+  if (FILTERS[show].length) asked.set("state", FILTERS[show].join());
+  if (cursor) asked.set("cursor", cursor);
+  return `/v1/jobs?${asked}`;
+}

@@ -1,0 +1,21 @@
+/** The view /operator: what is to do, what went wrong, and who is there; asked for when it is opened, and now and then. */
+
+import { refreshFigures } from "./figures.js";
+import { openLetters, setUpLetters } from "./letters.js";
+import { openPeople, setUpPeople } from "./people.js";
+
+const PERIOD_MS = 10_000;
+let timer = null;
+
+setUpLetters();
+setUpPeople();
+
+export function open() {
+  timer ??= setInterval(() => document.hidden || refreshFigures().catch(() => {}), PERIOD_MS);
+  return Promise.all([refreshFigures(), openLetters(), openPeople()]);
+}
+
+export function close() {
+  clearInterval(timer);
+  timer = null;
+}
