@@ -132,7 +132,6 @@ def _uploading(page: Page) -> None:
 
 
 def _cut_off(page: Page) -> None:
-    page.route("**/v1/jobs?filename=*", lambda route: route.abort("connectionreset"))
     page.route("**/v1/uploads**", lambda route: route.abort("connectionreset"))
     choose(page, not_a_video("Interview.mov"))
     expect(page.get_by_text("Interview.mov").first).to_be_visible()

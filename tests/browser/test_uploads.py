@@ -175,6 +175,20 @@ def job_of(page: Page, begin: Callable[[], None]) -> dict[str, object]:
     return found
 
 
+def test_start_and_end_are_chosen_by_ear(page: Page, film: Path) -> None:
+    page.get_by_text("More options").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose start and end by ear").click()
+    chooser.value.set_files(film)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("canvas")).to_be_visible(timeout=SLOW_MS)
+    dialog.get_by_label("Start", exact=True).fill("5")
+    dialog.get_by_label("End", exact=True).fill("12.5")
+    job = job_of(page, lambda: dialog.get_by_role("button", name="Upload this part").click())
+    assert job["options"] == {"start": 5, "end": 12.5}
+    expect(page.get_by_label("Start at (minutes:seconds)")).to_have_value("")
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [(b"", "The file is empty"), (b"%PDF-1.7 ", "This is a document"), (b"\x89PNG\r\n", "This is a picture")],
