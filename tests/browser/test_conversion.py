@@ -148,14 +148,6 @@ def test_an_upload_shows_its_progress_and_can_be_cancelled(page: Page) -> None:
     expect(page.get_by_text("Nothing here yet.")).to_be_visible()
 
 
-def test_an_upload_that_was_cut_off_can_be_tried_again(page: Page) -> None:
-    page.route("**/v1/jobs?filename=*", lambda route: route.abort("connectionreset"), times=1)
-    choose(page, not_a_video("notes.mp4"))
-    expect(card(page, "notes.mp4")).to_contain_text("The upload was cut off.")
-    press(page, "Try again", "notes.mp4")
-    expect(card(page, "notes.mp4")).to_contain_text("not a video or audio file.", timeout=SLOW_MS)
-
-
 def test_a_conversion_shows_its_progress_and_can_be_cancelled(page: Page, long_audio: Path) -> None:
     choose(page, long_audio)
     converting = card(page, long_audio.name)
