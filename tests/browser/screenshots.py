@@ -70,7 +70,7 @@ def _picture(page: Page, path: Path, width: int) -> None:
 def _compress(folder: Path) -> None:
     for path in sorted(folder.glob("*.png")):
         command = [media.ffmpeg(), "-v", "error", "-nostdin", "-y", "-i", str(path)]
-        subprocess.run([*command, "-c:v", "libwebp", "-quality", "70", str(path.with_suffix(".webp"))], check=True)
+        subprocess.run([*command, "-c:v", "libwebp", "-quality", "50", str(path.with_suffix(".webp"))], check=True)
         path.unlink()
 
 

@@ -74,7 +74,7 @@ def _refused(page: Page, stage: Stage) -> None:
 
 
 def _german(page: Page, _stage: Stage) -> None:
-    page.get_by_label("Language").select_option("de")
+    page.locator("#language").select_option("de")
 
 
 def _cut_off(page: Page, stage: Stage) -> None:
