@@ -12,11 +12,15 @@ dev = $(bootstrap) tests/requirements.lock && exec .venv/bin/python -m
 images = $(dev) pytest -n 0 -m images tests/integration
 
 functions = gateway login upload convert notify download sweep
+# The tests whose coverage counts, and the least that it has to be, in percent of lines and branches.
+decisive = $(addsuffix .py,$(addprefix tests/unit/test_,jobs outbox leases turns rollouts duplicates cancelling joined fetching \
+  fetch_resumed unwanted batch_notices sweep quotas))
+floor = 90
 compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock migrate replay operator account events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest benchmark clean
+.PHONY: help run demo stack test provision lint format lock audit coverage migrate replay operator account events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -37,17 +41,25 @@ test: provision lint ## Run the linters and every test
 provision:
 	@$(dev) tests.provision
 
-lint: ## Check style and types
+lint: ## Check style, layers and types
 	@$(dev) ruff check .
 	@$(dev) ruff format --check .
+	@$(bootstrap) tests/requirements.lock && exec .venv/bin/lint-imports
 	@$(dev) mypy
+
+audit: ## Look for known vulnerabilities in what is pinned, and at its licences
+	@$(dev) pip_audit --disable-pip --requirement requirements.lock
+	@$(dev) knative.images.licences
+
+coverage: ## Run the tests of what decides what becomes of a job; fails when too much of that is not run
+	@$(dev) pytest -n 0 --cov --cov-report=term-missing:skip-covered --cov-fail-under=$(floor) $(decisive)
 
 format: ## Put the code into its uniform layout
 	@$(dev) ruff check --fix-only --quiet .
 	@$(dev) ruff format .
 
 lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays unless it has to move
-	@$(dev) $(compile) $(addprefix --extra ,$(functions) migrate bridge local) --annotation-style line -o requirements.lock
+	@$(dev) $(compile) $(addprefix --extra ,$(functions) telemetry migrate bridge local) --annotation-style line -o requirements.lock
 	@$(dev) $(compile) --all-extras --no-annotate --constraint requirements.lock -o tests/requirements.lock
 
 vendor: ## Bring what the page has of other projects, at the versions of functions/gateway/vendored.toml
@@ -112,5 +124,5 @@ knativetest: ## Run audiolift behind Knative's own programs, as root (KNATIVE_BI
 	@$(dev) pytest -n 0 tests/knative
 
 clean: ## Remove the environment and caches; data/ stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from functions.gateway.contract import scope_of
 from functions.gateway.limits.policies import POLICIES
 from functions.shared.job_warnings import WARNINGS
 from functions.shared.jobs.states import ENDED, State
+from functions.shared.metrics import METRICS
 from functions.shared.options import OPTIONS
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import HINTS, REASONS
@@ -100,6 +101,14 @@ def _reasons() -> str:
 
 def _warnings() -> str:
     return _table(("Code", "Text"), ((_code(code), text) for code, text in WARNINGS.items()))
+
+
+def _metrics() -> str:
+    rows = (
+        (_code(each.name), each.kind.value, each.unit, each.help, ", ".join(map(_code, each.attributes)))
+        for each in METRICS
+    )
+    return _table(("Metric", "Kind", "Unit", "What it says", "Attributes"), rows)
 
 
 def _options() -> str:
@@ -250,6 +259,7 @@ def _retentions() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "metrics": _metrics,
     "settings": _settings,
     "limits": _limits,
     "problems": _problems,

@@ -149,8 +149,8 @@ def _codes(operation: Operation) -> list[str]:
         ("unauthenticated", "insufficient-scope", "account-suspended") if operation.access is Access.TOKEN else ()
     )
     by_page = ("wrong-origin",) if operation.own_page else ()
-    by_page += ("no-session",) if operation.access is Access.COOKIE else ()
-    named = {*taken, *by_token, *by_page, *operation.problems, *ALWAYS}
+    by_cookie = ("no-session",) if operation.access is Access.COOKIE else ()
+    named = {*taken, *by_token, *by_page, *by_cookie, *operation.problems, *ALWAYS}
     assert named <= PROBLEMS.keys(), f"{operation.path}: {named - PROBLEMS.keys()}"
     return [code for code in PROBLEMS if code in named]
 

@@ -19,7 +19,9 @@ __all__ = [
     "BatchEnded",
     "ConversionFailed",
     "EventType",
+    "ExpiryAnnounced",
     "JobEvent",
+    "SubmissionConfirmed",
     "VideoSubmitted",
     "VideoUploaded",
     "dataschema",
@@ -115,6 +117,28 @@ class ConversionFailed(JobEvent):
 
 
 @dataclass(frozen=True)
+class SubmissionConfirmed(JobEvent):
+    """A video has arrived whole, and its owner wants to be told of that."""
+
+    TYPE = "dev.audiolift.submission.confirmed.v1"
+    SOURCE = "/audiolift/upload"
+    EXAMPLE = {"job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01", "filename": "talk.mp4"}
+
+    filename: str = _described("What the owner calls the video (Unicode).")
+
+
+@dataclass(frozen=True)
+class ExpiryAnnounced(JobEvent):
+    """MP3s that their owner has not fetched are deleted within a day."""
+
+    TYPE = "dev.audiolift.expiry.announced.v1"
+    SOURCE = "/audiolift/sweep"
+    EXAMPLE = {"job_id": "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01", "count": 3}
+
+    count: int = _described("How many; `job_id` is one of their jobs, and the others' rows name it.")
+
+
+@dataclass(frozen=True)
 class BatchEnded(JobEvent):
     """The jobs of a batch are over; or some are, and for a day no other came to an end."""
 
@@ -134,6 +158,8 @@ CATALOGUE: tuple[type[EventType], ...] = (
     VideoUploaded,
     AudioCreated,
     ConversionFailed,
+    SubmissionConfirmed,
+    ExpiryAnnounced,
     BatchEnded,
 )
 

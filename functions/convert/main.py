@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -16,7 +18,7 @@ from events.wire import Envelope
 from functions.convert import crashes, engine, known
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
-from functions.shared import blobs, database, outbox, trace, unwanted
+from functions.shared import blobs, database, logs, outbox, telemetry, trace, unwanted
 from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
@@ -25,6 +27,9 @@ from functions.shared.routing import Routes
 from functions.shared.starting import CannotStart, before_serving
 from functions.shared.subscriber import deliver
 from functions.shared.web import answer
+
+if TYPE_CHECKING:
+    from functions.convert.result import Converted
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +78,13 @@ def on_uploaded(envelope: Envelope) -> None:
     claim = leases.claim_when_free(functools.partial(claims.claim_turn, envelope.id), job_id)
     if claim is None:
         return outbox.send_unsent(job_id)
-    with trace.following(trace.current() if claim.job_id == event.job_id else outbox.trace_of(claim.job_id)):
+    if claim.taken_over:
+        telemetry.count("audiolift.lease.takeovers")
+    with (
+        trace.following(trace.current() if claim.job_id == event.job_id else outbox.trace_of(claim.job_id)),
+        logs.about(job_id=claim.job_id),
+        telemetry.span("convert", audiolift__job_id=claim.job_id, audiolift__attempt=claim.attempts),
+    ):
         return _convert(claim)
 
 
@@ -95,11 +106,19 @@ def _convert(claim: claims.Claim) -> None:
         unwanted.delete_of(claim.job_id)
 
 
+def _measured(claim: claims.Claim) -> Converted:
+    began = time.monotonic()
+    with telemetry.span("engine"):
+        converted = engine.convert(claim)
+    telemetry.record("audiolift.conversion.duration", time.monotonic() - began)
+    return converted
+
+
 def _finish(claim: claims.Claim) -> str:
     try:
         if event_id := known.finish_known(claim):
             return event_id
-        converted = engine.convert(claim)
+        converted = _measured(claim)
     except Unfinished:
         log.info("job %s is resumed by the next delivery", claim.job_id)
         return transitions.postpone(claim)

@@ -26,12 +26,14 @@ from functions.shared.tables import (
     identities,
     job_events,
     jobs,
+    known_sign_ins,
     links,
     notice_attempts,
     notice_preferences,
     notifications,
     now,
     operators,
+    phones,
     quotas,
     refresh_tokens,
     uploads,
@@ -46,7 +48,7 @@ __all__ = ["FILENAME", "LEFT_OUT", "check", "exported", "pieces"]
 FILENAME = "audiolift-export.zip"
 BATCH = 200
 # What lets somebody in is for nobody to read, not even its owner.
-SECRETS = frozenset({"digest", "password_hash", "secret", "former_secret"})
+SECRETS = frozenset({"digest", "code_digest", "password_hash", "secret", "former_secret"})
 # What is about accounts, and not exported: for each table, why.
 LEFT_OUT = {
     "archives": "which MP3s a zip was asked for, for an hour",
@@ -81,6 +83,8 @@ def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:
         converted: converted.c.user_id == user_id,
         notifications: notifications.c.user_id == user_id,
         webhooks: webhooks.c.user_id == user_id,
+        phones: phones.c.user_id == user_id,
+        known_sign_ins: known_sign_ins.c.user_id == user_id,
         notice_preferences: notice_preferences.c.user_id == user_id,
         notice_attempts: notice_attempts.c.user_id == user_id,
         batches: batches.c.user_id == user_id,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from werkzeug.http import parse_etags, parse_range_header, unquote_etag
 
+from functions.download import downloads
 from functions.shared import blobs
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.file_names import ending_of, renamed
@@ -38,7 +39,9 @@ def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.audio_bytes}"
     if request.method == "HEAD":
         return Response(headers=headers)
-    return StreamingResponse(each_in_thread(read(job, start, stop)), 206 if span else 200, headers)
+    pieces = read(job, start, stop)
+    told = downloads.noted(job, pieces) if stop == job.audio_bytes else pieces
+    return StreamingResponse(each_in_thread(told), 206 if span else 200, headers)
 
 
 def check_there(job: Any) -> None:

@@ -4,10 +4,11 @@ Each subscribes to a job, or to all jobs of a user; one query finds what is new 
 handed on in memory. None of them holds a connection or a thread.
 
 **How soon, and at what cost.** SQLite tells without a query that something was written, so it is asked all the time. Of
-MySQL only a query tells. It is asked twenty times a second while there is something new, and more and more seldom while
-there is nothing: a change comes late by a fiftieth of the time since the one before it (of all that are followed), and
-by at most SLOWEST_SECONDS. What somebody has waited for a few seconds is seen in 50 to 100 ms; a thousand streams to
-which nothing happens cost a query a second, all together.
+MySQL only a query tells. It is asked twenty times a second, whatever the number of those who listen, while something is
+to be expected: while there is a job that somebody follows, that is not over, and that has changed within
+EXPECTED_SECONDS. So whoever waits for a clip sees each change within 100 ms. Otherwise it is asked more and more
+seldom: a change comes late by a fiftieth of the time since the one before it (of all that are followed), and by at most
+SLOWEST_SECONDS. A thousand streams to which nothing happens cost a query a second, all together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -31,7 +33,7 @@ from functions.download.subscription import Subscription
 from functions.shared import draining
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
-from functions.shared.tables import api_keys, jobs
+from functions.shared.tables import api_keys, jobs, now
 
 __all__ = ["Follower", "following", "the_follower"]
 
@@ -40,6 +42,8 @@ Made = TypeVar("Made")
 
 # Between two questions; together with what LOOK_SECONDS adds, one query a second.
 FASTEST_SECONDS, SLOWEST_SECONDS, SHARE = 0.05, 1.25, 0.02
+# A job that has changed within so long is waited for.
+EXPECTED_SECONDS = 900
 # Between two questions where these cost no query.
 CHEAP_SECONDS = 0.03
 # How often it is seen whether the jobs, and the keys of who follows them, still are there, and where in the queue those
@@ -146,8 +150,14 @@ class Follower:
     def _pause(self, news: News) -> float:
         if not news.costs_queries:
             return CHEAP_SECONDS
+        if self._is_expecting():
+            return FASTEST_SECONDS
         quiet = time.monotonic() - self._last_news
         return min(max(quiet * SHARE, FASTEST_SECONDS), SLOWEST_SECONDS)
+
+    def _is_expecting(self) -> bool:
+        since = now() - timedelta(seconds=EXPECTED_SECONDS)
+        return any(change.at > since for each in self._all() for change in each.unfinished)
 
     def _hand_on(self, changes: list[Change]) -> None:
         for change in changes:

@@ -42,6 +42,10 @@ class Subscription:
         """The jobs that it was told of last and that are not over, as it knows them."""
         return self._unfinished.values()
 
+    def know(self, change: Change) -> None:
+        """A job as its client has it: it is waited for, and not told again."""
+        self._note(change)
+
     def catch_up(self, changes: Iterable[Change]) -> None:
         """What has happened before, oldest first."""
         for change in changes:

@@ -14,6 +14,7 @@ from werkzeug.http import parse_etags, parse_list_header, parse_options_header
 
 from functions.download import listing
 from functions.download.follower import following, the_follower
+from functions.download.history import Change
 from functions.download.subscription import Subscription
 from functions.shared.api import json_response
 from functions.shared.jobs.states import ENDED
@@ -59,6 +60,7 @@ async def answer(request: Request, user_id: str, job_id: str) -> Response:
 
 async def _changed(first: _Seen, known: Any, seconds: int) -> _Seen:
     subscription, ends = Subscription(first.row.user_id, first.row.id), time.monotonic() + seconds
+    subscription.know(Change(0, first.row.id, first.row.user_id, first.row.updated_at, first.view))
     async with following(subscription):
         the_follower().hurry((now() - first.row.updated_at).total_seconds())
         subscription.begin()

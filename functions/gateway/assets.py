@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,8 @@ __all__ = ["FILES", "SHEET", "answered", "content", "file", "version"]
 FILES = Path(__file__).with_name("page")
 _TYPES = {
     ".css": "text/css; charset=utf-8",
+    # Parts of a page, which its script puts into it.
+    ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -26,6 +30,9 @@ _TYPES = {
 # One request instead of nine. What the rest builds on comes first.
 SHEET = "style/all.css"
 _FIRST = ("style/tokens.css", "style/base.css", "style/parts.css", "style/shell.css")
+# What is sent by shell.py, at addresses of its own.
+_PAGES = ("index.html", "missing.html")
+_PART = re.compile(rb"<!-- include (\S+) -->\n?")
 _YEAR = "public, max-age=31536000, immutable"
 # What is compressed already.
 _AS_IT_IS = (".woff2",)
@@ -33,11 +40,16 @@ _AS_IT_IS = (".woff2",)
 
 @cache
 def content() -> dict[str, bytes]:
-    """Every file of the page by its path below FILES, and SHEET, which is all of style/ as one."""
+    """Every file of the page by its path below FILES, HTML with its parts, and SHEET, which is all of style/ as one."""
     paths = sorted(path for path in FILES.rglob("*") if path.is_file())
     found = {path.relative_to(FILES).as_posix(): path.read_bytes() for path in paths}
+    found |= {name: _with_parts(name, found) for name in found if name.endswith(".html")}
     later = sorted(name for name in found if name.startswith("style/") and name not in _FIRST)
     return {**found, SHEET: b"".join(found[name] for name in (*_FIRST, *later))}
+
+
+def _with_parts(name: str, files: Mapping[str, bytes]) -> bytes:
+    return _PART.sub(lambda part: _with_parts(part[1].decode(), files), files[name])
 
 
 @cache
@@ -55,7 +67,7 @@ def file(request: Request, of_version: str, name: str) -> Response:
     Under another version than ours, which is one of a release beside this one, or "current", it is what we have, and
     not to be kept.
     """
-    kind = _TYPES.get(Path(name).suffix)
+    kind = _TYPES.get(Path(name).suffix) if name not in _PAGES else None
     if kind is None or name not in content():
         raise Problem("not-found", "The page has no such file.")
     headers = {"Content-Type": kind, "Cache-Control": _YEAR if of_version == version() else "no-cache"}

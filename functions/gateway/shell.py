@@ -1,7 +1,8 @@
 """The HTML of the page: put together of its parts, in the reader's language, with what it needs announced.
 
 In the files of page/, `<!-- include jobs/view.html -->` stands for another file, `data-say="key"` on an empty element
-for a text of words/, `data-say-label="key"` for its aria-label, `/assets/current/` for the address of the assets, and
+for a text of words/, `data-say-label="key"` for its aria-label, `/assets/current/` for the address of the assets,
+`data-visitor="hidden"` for what only who may be signed in sees, `data-visitor="shown" hidden` for what others see, and
 `<!-- modules core/app.js -->` for the links that make a browser fetch a module and all that it imports at once, and not
 one after the other. `<!-- later jobs/home.js -->` is the same for a view: the links wait until core/views.js wants it.
 """
@@ -20,12 +21,12 @@ from starlette.responses import Response
 
 from functions.gateway import assets
 from functions.shared.accepts import language
+from functions.shared.cookies import SESSION
 
 __all__ = ["ENTRY", "LANGUAGES", "modules", "page", "words"]
 
 LANGUAGES = ("en", "de")
 ENTRY = "core/app.js"
-_INCLUDE = re.compile(r"<!-- include (\S+) -->\n?")
 _SAY = re.compile(r'(data-say="([\w.-]+)"[^>]*>)(?=</)')
 _LABEL = re.compile(r'data-say-label="([\w.-]+)"')
 _MODULES = re.compile(r"<!-- (modules|later) (\S+) -->")
@@ -33,16 +34,25 @@ _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*"(\.[^"]+)";', re.MULTILINE)
 
 
 def page(request: Request, name: str = "index.html", status: int = 200) -> Response:
-    """An HTML page of page/, by its file's name."""
+    """An HTML page of page/, by its file's name.
+
+    Who has no session to continue is shown the welcome at once; anybody else a skeleton, until the script knows more.
+    """
     spoken = language(request.headers.get("Accept-Language", ""), LANGUAGES, LANGUAGES[0])
-    whole, packed = _made(name, spoken)
+    whole, packed = _made(name, spoken, _is_visitor(request))
     headers = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Language": spoken,
         "Cache-Control": "no-cache",
-        "Vary": "Accept-Language",
+        "Vary": "Accept-Language, Cookie, Sec-Fetch-Site",
     }
     return assets.answered(request, whole, packed, headers, status)
+
+
+def _is_visitor(request: Request) -> bool:
+    # From another site, a browser does not bring the cookie along: it is SameSite=Strict.
+    from_here = request.headers.get("Sec-Fetch-Site") in ("none", "same-origin")
+    return from_here and f"{SESSION}=" not in "".join(request.headers.getlist("Cookie"))
 
 
 @cache
@@ -64,16 +74,13 @@ def modules(entry: str = ENTRY) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _included(name: str) -> str:
-    """A file with what it includes, and what that does."""
-    return _INCLUDE.sub(lambda found: _included(found[1]), assets.content()[name].decode())
-
-
 @cache
-def _made(name: str, spoken: str) -> tuple[bytes, bytes]:
-    text = _included(name)
+def _made(name: str, spoken: str, visitor: bool) -> tuple[bytes, bytes]:
+    text = assets.content()[name].decode()
     text = _SAY.sub(lambda found: found[1] + html.escape(words(spoken)[found[2]], quote=False), text)
     text = _LABEL.sub(lambda found: f'{found[0]} aria-label="{html.escape(words(spoken)[found[1]])}"', text)
+    if visitor:
+        text = text.replace('data-visitor="hidden"', "hidden").replace('data-visitor="shown" hidden', "")
     text = text.replace('<html lang="en"', f'<html lang="{spoken}"')
     text = _MODULES.sub(lambda found: _links(found[1], found[2], spoken), text)
     whole = text.replace("/assets/current/", f"/assets/{assets.version()}/").encode()

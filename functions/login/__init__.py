@@ -6,5 +6,15 @@ from functions.shared.late import late
 
 if not TYPE_CHECKING:
     __getattr__ = late(
-        __name__, "accounts", "api_keys", "changes", "grants", "letters", "oidc", "oidc_identities", "sessions"
+        __name__,
+        "accounts",
+        "api_keys",
+        "changes",
+        "grants",
+        "letter_texts",
+        "letters",
+        "oidc",
+        "oidc_identities",
+        "sessions",
+        "sign_ins",
     )

@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.login import attempts, mailed, passwords
-from functions.login.attempts import PASSWORDS
+from functions.login import mailed, passwords
 from functions.login.shapes import Account, Quotas, Usage, User
-from functions.shared import database, quotas
+from functions.shared import attempts, database, languages, quotas
+from functions.shared.attempts import PASSWORDS
+from functions.shared.languages import DEFAULT, Language
 from functions.shared.problems import Problem
 from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
 from functions.shared.views import rfc3339
@@ -33,19 +34,21 @@ __all__ = [
 ]
 
 
-def create(email: str, password: str) -> User:
-    """Make an account. Raises: Problem (409)."""
+def create(email: str, password: str, language: Language = DEFAULT) -> User:
+    """Make an account, whose owner is written to in this language. Raises: Problem (409)."""
     password_hash = passwords.hash_of(password)
     try:
-        return _create(email, password_hash)
+        return _create(email, password_hash, language)
     except IntegrityError:
         raise taken() from None
 
 
-def insert(connection: sa.Connection, email: str, password_hash: str) -> User:
+def insert(connection: sa.Connection, email: str, password_hash: str, language: Language) -> User:
     """Make an account, in the caller's transaction. Raises: IntegrityError when the address has one."""
-    values = {"id": uuid.uuid4().hex, "email": email, "password_hash": password_hash, "created_at": now()}
+    values: dict[str, Any] = {"id": uuid.uuid4().hex, "email": email, "password_hash": password_hash}
+    values["created_at"] = now()
     connection.execute(users.insert().values(**values))
+    languages.note(connection, values["id"], language)
     return _view(values)
 
 
@@ -147,8 +150,8 @@ def taken() -> Problem:
 
 
 @database.transactional
-def _create(connection: sa.Connection, email: str, password_hash: str) -> User:
-    return insert(connection, email, password_hash)
+def _create(connection: sa.Connection, email: str, password_hash: str, language: Language) -> User:
+    return insert(connection, email, password_hash, language)
 
 
 @database.transactional

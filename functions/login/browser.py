@@ -5,15 +5,17 @@ The gateway lets our own page alone through to these routes, and the cookie to n
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, changes, grants, letters, oidc
+from functions.login import accounts, changes, grants, letters, oidc, sign_ins
 from functions.login.browser_shapes import Credentials, PageToken, Renewal
 from functions.login.oidc_shapes import OidcCode
-from functions.login.routes import agent_of, answer_and_mail, done, routes
+from functions.login.routes import agent_of, answer_and_mail, done, language_of, routes
 from functions.login.shapes import PasswordChange
-from functions.shared import cookies, settings
+from functions.shared import cookies, languages, settings
 from functions.shared.api import json_response
 from functions.shared.cookies import ACCESS, SESSION
 from functions.shared.credentials import no_session
@@ -42,9 +44,10 @@ SIGNED_IN = Success("An access token; the cookie is set.", PageToken, headers=("
 def sign_in_browser(request: Request, body: Credentials) -> Response:
     """Sign a browser in.
 
-    For the page of audiolift; programs use `POST /v1/token`. A session that the browser had ends.
+    For the page of audiolift; programs use `POST /v1/token`. A session that the browser had ends. A sign-in from a
+    place, or by a program, that is new for the account is told to its owner by mail.
     """
-    return _begun(request, accounts.check_password(body.email, body.password))
+    return _signed_in(request, accounts.check_password(body.email, body.password))
 
 
 @routes.operation(
@@ -67,7 +70,7 @@ def sign_in_browser_elsewhere(request: Request, body: OidcCode) -> Response:
 
     As `POST /v1/oidc/callback`, for the page of audiolift.
     """
-    return _begun(request, accounts.row(oidc.finish(body)))
+    return _signed_in(request, accounts.row(oidc.finish(body, language_of(request))))
 
 
 @routes.operation(
@@ -113,7 +116,7 @@ def change_password_in_browser(request: Request, user_id: str, body: PasswordCha
     """
     user = accounts.prove(user_id, body.password)
     changed = changes.change_password(user, body.new_password)
-    return answer_and_mail(_begun(request, changed), letters.password_changed(user.email))
+    return answer_and_mail(_begun(request, changed), letters.password_changed(user.email, languages.of(user.id)))
 
 
 @routes.operation(
@@ -133,7 +136,11 @@ def sign_out_browser(request: Request) -> Response:
     return _with(done(), *(cookies.without(each, _by_tls(request)) for each in (SESSION, ACCESS)))
 
 
-def _begun(request: Request, user: object) -> Response:
+def _signed_in(request: Request, user: Any) -> Response:
+    return answer_and_mail(_begun(request, user), sign_ins.note(user, request))
+
+
+def _begun(request: Request, user: Any) -> Response:
     """A new session, never the one that a cookie names: that may have been planted (session fixation), and ends."""
     granted = grants.begin(user, agent_of(request), "", in_cookie=True)
     grants.revoke(_cookie(request))

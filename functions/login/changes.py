@@ -11,25 +11,30 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.login import accounts, attempts, letters, mailed, passwords, policy
-from functions.login.attempts import MAILS, PASSWORDS, RESETS
+from functions.login import accounts, letters, mailed, passwords, policy
 from functions.login.letters import Letter
 from functions.login.mailed import Purpose
 from functions.login.shapes import User
-from functions.shared import database
+from functions.shared import attempts, database, kinds, languages
+from functions.shared.attempts import MAILS, PASSWORDS, RESETS
+from functions.shared.languages import Language
 from functions.shared.tables import mailed_tokens
 
-__all__ = ["change_address", "change_password", "confirm", "forgot", "register", "reset"]
+__all__ = ["change_address", "change_password", "confirm", "forgot", "key_made", "register", "reset"]
 
 
-def register(email: str, password: str) -> Letter | None:
-    """Note an account to be made. Returns: the mail to be sent; None after too many."""
+def register(email: str, password: str, language: Language) -> Letter | None:
+    """Note an account to be made. Returns: the mail to be sent; None after too many.
+
+    `language` is that of whoever asks; the owner of an account that there is has one already.
+    """
     password_hash = passwords.hash_of(password)
     if attempts.seconds_left(MAILS, email):
         return None
     owner = accounts.by_email(email)
     token = mailed.issue(Purpose.REGISTER, email, owner and owner.id, password_hash)
-    return letters.known(email) if owner else letters.confirm(email, token)
+    theirs = languages.of(owner.id if owner else "")
+    return letters.known(email, theirs) if owner else letters.confirm(email, token, language)
 
 
 def change_address(user: Any, email: str) -> Letter | None:
@@ -37,7 +42,9 @@ def change_address(user: Any, email: str) -> Letter | None:
     if attempts.seconds_left(MAILS, email):
         return None
     token = mailed.issue(Purpose.ADDRESS, email, user.id)
-    return letters.known(email) if accounts.by_email(email) else letters.confirm_address(email, token)
+    other = accounts.by_email(email)
+    language = languages.of(other.id if other else user.id)
+    return letters.known(email, language) if other else letters.confirm_address(email, token, language)
 
 
 def forgot(email: str) -> Letter | None:
@@ -46,12 +53,14 @@ def forgot(email: str) -> Letter | None:
         return None
     owner = accounts.by_email(email)
     token = mailed.issue(Purpose.RESET, email, owner and owner.id)
-    return letters.reset(owner.email, token) if owner else None
+    language = languages.of(owner.id if owner else "")
+    return letters.reset(owner.email, token, language) if owner else None
 
 
-def confirm(token: str, password: str) -> tuple[User, Letter | None]:
+def confirm(token: str, password: str, language: Language) -> tuple[User, Letter | None]:
     """Make the account, or change its address, that the token was mailed for. Returns: it, and a mail to be sent.
 
+    `language` is that of whoever asks, which a new account gets.
     The password is that of the account: whoever opens a link without having asked for it cannot give it, and gives
     nobody an account with their address.
     Raises: Problem (400, 403, 409, 429).
@@ -59,9 +68,9 @@ def confirm(token: str, password: str) -> tuple[User, Letter | None]:
     found = mailed.read(token, Purpose.REGISTER, Purpose.ADDRESS)
     if found.purpose == Purpose.REGISTER:
         _check(found, password)
-        return _open(found), None
+        return _open(found, language), None
     user = accounts.prove(found.user_id, password)
-    return accounts.move(user, found.email, found), letters.address_changed(user.email)
+    return accounts.move(user, found.email, found), letters.address_changed(user.email, languages.of(user.id))
 
 
 def reset(token: str, password: str) -> Letter:
@@ -75,7 +84,7 @@ def reset(token: str, password: str) -> Letter:
         raise mailed.invalid_link()
     user = accounts.row(found.user_id)
     accounts.set_password(user, passwords.hash_of(password), found)
-    return letters.password_changed(user.email)
+    return letters.password_changed(user.email, languages.of(user.id))
 
 
 def change_password(user: Any, password: str) -> Any:
@@ -88,6 +97,13 @@ def change_password(user: Any, password: str) -> Any:
     return accounts.row(user.id)
 
 
+def key_made(user_id: str, name: str) -> Letter | None:
+    """The mail about an API key that was made, if it is wanted. Raises: Problem (401) when the account is gone."""
+    if not kinds.is_mailed(user_id, kinds.KEY_MADE):
+        return None
+    return letters.key_made(accounts.row(user_id).email, name, languages.of(user_id))
+
+
 def _check(found: Any, password: str) -> None:
     # Not by the address: nobody but who has the link can make its owner wait.
     attempts.check(PASSWORDS, found.digest)
@@ -95,16 +111,16 @@ def _check(found: Any, password: str) -> None:
         raise accounts.wrong_password()
 
 
-def _open(found: Any) -> User:
+def _open(found: Any, language: Language) -> User:
     try:
-        return _insert(found)
+        return _insert(found, language)
     except IntegrityError:
         raise accounts.taken() from None
 
 
 @database.transactional
-def _insert(connection: sa.Connection, found: Any) -> User:
+def _insert(connection: sa.Connection, found: Any, language: Language) -> User:
     mailed.spend(connection, found)
     others = (mailed_tokens.c.email == found.email, mailed_tokens.c.purpose == Purpose.REGISTER)
     mailed.forget(connection, *others)
-    return accounts.insert(connection, found.email, found.password_hash)
+    return accounts.insert(connection, found.email, found.password_hash, language)

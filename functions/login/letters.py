@@ -11,11 +11,13 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.background import BackgroundTask
 
-from functions.shared import mail, settings
+from functions.login import letter_texts
+from functions.shared import mail, settings, wording
+from functions.shared.languages import Language
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 
@@ -31,6 +33,7 @@ __all__ = [
     "password_changed",
     "posting",
     "reset",
+    "signed_in",
 ]
 
 log = logging.getLogger(__name__)
@@ -44,10 +47,13 @@ PAUSES_SECONDS = (2, 8)
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail to be sent; the first line of the text is its subject."""
+    """A mail to be written and sent: which one of letter_texts, in which language, and what is put into it."""
 
     to: str
-    text: str
+    name: str
+    language: Language
+    link: str = ""
+    values: dict[str, str] = field(default_factory=dict)
 
 
 def are_needed() -> bool:
@@ -64,44 +70,49 @@ def posting(letter: Letter | None) -> BackgroundTask | None:
     return BackgroundTask(_post, letter) if letter else None
 
 
-def confirm(to: str, token: str) -> Letter:
+def confirm(to: str, token: str, language: Language) -> Letter:
     """To whoever registers."""
-    return _letter(to, "Confirm your address", CONFIRM, link=_link("verify", token))
+    return Letter(to, "confirm", language, _link("verify", token))
 
 
-def known(to: str) -> Letter:
+def known(to: str, language: Language) -> Letter:
     """To the owner of an account, whose address somebody has registered again, or wants for another account."""
-    return _letter(to, "You already have an account", KNOWN, link=_home())
+    return Letter(to, "known", language, wording.home())
 
 
-def confirm_address(to: str, token: str) -> Letter:
+def confirm_address(to: str, token: str, language: Language) -> Letter:
     """To the new address of an account."""
-    return _letter(to, "Confirm your new address", CONFIRM_ADDRESS, link=_link("verify", token))
+    return Letter(to, "confirm-address", language, _link("verify", token))
 
 
-def reset(to: str, token: str) -> Letter:
+def reset(to: str, token: str, language: Language) -> Letter:
     """To the owner of an account who has forgotten the password."""
-    return _letter(to, "Reset your password", RESET, link=_link("reset", token))
+    return Letter(to, "reset", language, _link("reset", token))
 
 
-def password_changed(to: str) -> Letter:
+def password_changed(to: str, language: Language) -> Letter:
     """To the owner of an account."""
-    return _letter(to, "Your password was changed", PASSWORD_CHANGED)
+    return Letter(to, "password-changed", language, wording.home())
 
 
-def address_changed(to: str) -> Letter:
+def address_changed(to: str, language: Language) -> Letter:
     """To the former address of an account."""
-    return _letter(to, "Your address was changed", ADDRESS_CHANGED)
+    return Letter(to, "address-changed", language)
 
 
-def key_made(to: str, name: str) -> Letter:
+def key_made(to: str, name: str, language: Language) -> Letter:
     """To the owner of an account."""
-    return _letter(to, "An API key was made", KEY_MADE, name=name, link=_home())
+    return Letter(to, "key-made", language, wording.home(), {"name": name})
 
 
-def deleted(to: str) -> Letter:
+def signed_in(to: str, program: str, address: str, at: str, language: Language) -> Letter:
+    """To the owner of an account: by which program, from which address, and when somebody has signed in."""
+    return Letter(to, "signed-in", language, wording.home(), {"program": program, "address": address, "at": at})
+
+
+def deleted(to: str, language: Language) -> Letter:
     """To the former owner of an account."""
-    return _letter(to, "Your account was deleted", DELETED)
+    return Letter(to, "deleted", language)
 
 
 async def _post(letter: Letter) -> None:
@@ -115,8 +126,10 @@ async def _post(letter: Letter) -> None:
 
 
 def _send(letter: Letter) -> None:
-    subject = letter.text.partition("\n")[0]
-    message = mail.compose(uuid.uuid4().hex, letter.to, letter.text)
+    subject = letter_texts.TEXTS["en"][letter.name].subject
+    words = letter_texts.TEXTS[letter.language][letter.name]
+    text, html = wording.written(words, letter.language, letter.link, **letter.values)
+    message = mail.compose(uuid.uuid4().hex, letter.to, text, html)
     for pause in (*PAUSES_SECONDS, None):
         try:
             mail.send(message)
@@ -139,65 +152,5 @@ def _postmen() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(THREADS, "mail")
 
 
-def _letter(to: str, subject: str, body: str, **parts: str) -> Letter:
-    return Letter(to, f"{subject}\n\nHello,\n\n{body.format(**parts)}\naudiolift\n{_home()}\n")
-
-
 def _link(action: str, token: str) -> str:
-    return f"{_home()}/#{action}={token}"
-
-
-def _home() -> str:
-    return settings.text("PUBLIC_URL").rstrip("/")
-
-
-CONFIRM = """\
-somebody, you we hope, has registered this address. Open this link within a day, and sign in with the password that you
-have chosen:
-{link}
-
-If it was not you, do nothing: without the password the link is of no use, and no account is made.
-"""
-KNOWN = """\
-somebody, you perhaps, has entered this address for a new account. You have one already. Sign in here; you can also have
-your password reset:
-{link}
-
-If it was not you, do nothing: they have not been told that there is an account.
-"""
-CONFIRM_ADDRESS = """\
-somebody, you we hope, wants this to be the address of their account. Open this link within a day, and confirm it
-with the password of that account:
-{link}
-
-If it was not you, do nothing.
-"""
-RESET = """\
-somebody, you we hope, has forgotten the password of your account. Open this link within half an hour, and choose
-another one:
-{link}
-
-If it was not you, do nothing: your password stays as it is.
-"""
-PASSWORD_CHANGED = """\
-the password of your account was changed, and everybody who was signed in has been signed out.
-
-If it was not you, have your password reset at once, by "Forgot your password?" on the page.
-"""
-ADDRESS_CHANGED = """\
-your account has another address now. This one gets no more mail from us.
-
-If it was not you, tell whoever runs this service.
-"""
-KEY_MADE = """\
-somebody, you we hope, has made an API key for your account, and called it "{name}". Whoever has it can use the account
-without a password.
-
-If it was not you, revoke the key, and change your password:
-{link}
-"""
-DELETED = """\
-your account was deleted, as you have asked. Its files are deleted within the next hours.
-
-If it was not you, tell whoever runs this service.
-"""
+    return f"{wording.home()}/#{action}={token}"

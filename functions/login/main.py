@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, browser, grants, letters, me, oidc_routes, registration
+from functions.login import accounts, api_keys, browser, changes, grants, me, oidc_routes, registration, sign_ins
 from functions.login.key_shapes import ApiKeyList, MadeApiKey, NewApiKey
 from functions.login.routes import NO_STORE, agent_of, answer_and_mail, routes
 from functions.login.shapes import Grant, KeySet, Revocation, Token
@@ -55,7 +55,7 @@ def get_token(request: Request, form: Grant) -> Response:
     A renewed token may have fewer scopes than the sign-in, never more. The email address and the password may come by
     HTTP Basic instead. A refresh token that is used a second time ends the sign-in that it came from. After ten wrong
     passwords for an address, known or not, one has to wait: a second, then longer with every further one, up to a
-    minute.
+    minute. A sign-in from a place, or by a program, that is new for the account is told to its owner by mail.
     """
     basic = Authorization.from_header(request.headers.get("Authorization"))
     grant = form.grant_type or ("password" if basic else "")
@@ -69,7 +69,8 @@ def get_token(request: Request, form: Grant) -> Response:
         (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
     user = accounts.check_password(name or "", password or "")
-    return json_response(grants.issue(user, agent_of(request), form.scope or ""))
+    token = grants.issue(user, agent_of(request), form.scope or "")
+    return answer_and_mail(json_response(token), sign_ins.note(user, request))
 
 
 @routes.operation(
@@ -120,7 +121,7 @@ def create_api_key(_request: Request, user_id: str, body: NewApiKey) -> Response
     """
     made = api_keys.create(user_id, body)
     answer = json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"})
-    return answer_and_mail(answer, letters.key_made(accounts.read(user_id).email, made.name))
+    return answer_and_mail(answer, changes.key_made(user_id, made.name))
 
 
 @routes.operation(

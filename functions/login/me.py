@@ -8,6 +8,7 @@ from starlette.responses import Response
 from functions.login import accounts, changes, grants, letters, sessions
 from functions.login.routes import accepted, agent_of, answer_and_mail, done, routes
 from functions.login.shapes import Account, AddressChange, PasswordChange, Proof, SessionList, Token, User
+from functions.shared import languages
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success, part
 from functions.shared.scopes import Scope
@@ -69,8 +70,9 @@ def delete_account(_request: Request, user_id: str, body: Proof) -> Response:
     Nobody can sign in from now on. Conversions stop, and jobs and files are deleted, within minutes.
     """
     user = accounts.prove(user_id, body.password)
+    language = languages.of(user.id)
     accounts.close(user)
-    return answer_and_mail(done(), letters.deleted(user.email))
+    return answer_and_mail(done(), letters.deleted(user.email, language))
 
 
 @routes.operation(
@@ -91,9 +93,8 @@ def change_password(request: Request, user_id: str, body: PasswordChange) -> Res
     """
     user = accounts.prove(user_id, body.password)
     changed = changes.change_password(user, body.new_password)
-    return answer_and_mail(
-        json_response(grants.issue(changed, agent_of(request))), letters.password_changed(user.email)
-    )
+    letter = letters.password_changed(user.email, languages.of(user.id))
+    return answer_and_mail(json_response(grants.issue(changed, agent_of(request))), letter)
 
 
 @routes.operation(

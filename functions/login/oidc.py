@@ -20,6 +20,7 @@ from functions.login.oidc_provider import Metadata, Provider, provider
 from functions.login.oidc_shapes import Identity, OidcCode, OidcStart
 from functions.login.oidc_tokens import Person, checked, person, refused
 from functions.shared import settings
+from functions.shared.languages import Language
 from functions.shared.problems import Problem
 
 __all__ = ["finish", "link", "start"]
@@ -40,14 +41,16 @@ def start() -> OidcStart:
     return OidcStart(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, nonce, verifier)
 
 
-def finish(given: OidcCode) -> str:
-    """The id of the user whose sign-in a code is of; the first sign-in makes the account.
+def finish(given: OidcCode, language: Language = "en") -> str:
+    """The id of the user whose sign-in a code is of; the first sign-in makes the account, for mails in this language.
 
     Raises: Problem (400, 403, 404, 409, 422); Unavailable when the provider does not answer.
     """
     chosen, who, access_token = _identified(given)
     known = oidc_identities.user_of(chosen.issuer, who.subject)
-    return known or oidc_identities.open_account(chosen.issuer, _with_email(chosen.metadata(), who, access_token))
+    if known:
+        return known
+    return oidc_identities.open_account(chosen.issuer, _with_email(chosen.metadata(), who, access_token), language)
 
 
 def link(user_id: str, given: OidcCode) -> Identity:

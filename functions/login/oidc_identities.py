@@ -18,7 +18,8 @@ from functions.login import passwords
 from functions.login.oidc_shapes import Identity, IdentityList
 from functions.login.oidc_tokens import Person
 from functions.login.shapes import NewUser
-from functions.shared import database
+from functions.shared import database, languages
+from functions.shared.languages import DEFAULT, Language
 from functions.shared.problems import Problem
 from functions.shared.tables import identities, now, users
 from functions.shared.views import rfc3339
@@ -32,7 +33,7 @@ def user_of(issuer: str, subject: str) -> str | None:
         return _find(connection, _digest(issuer, subject))
 
 
-def open_account(issuer: str, person: Person) -> str:
+def open_account(issuer: str, person: Person, language: Language = DEFAULT) -> str:
     """A new account for an identity that has none. Returns: the user's id.
 
     Raises: Problem: 403 without a verified address, 409 when an account has that address already, 422 for an address
@@ -41,7 +42,8 @@ def open_account(issuer: str, person: Person) -> str:
     if not person.email or not person.verified:
         raise Problem("email-unverified", "Verify your email address with the identity provider, then sign in again.")
     try:
-        return _insert(issuer, person, uuid.uuid4().hex, NewUser(person.email, secrets.token_urlsafe()).email)
+        email = NewUser(person.email, secrets.token_urlsafe()).email
+        return _insert(issuer, person, uuid.uuid4().hex, email, language)
     except IntegrityError:
         # The same sign-in twice at the same time, perhaps.
         other = user_of(issuer, person.subject)
@@ -84,10 +86,13 @@ def _link(connection: sa.Connection, digest: str, issuer: str, subject: str, use
 
 
 @database.transactional
-def _insert(connection: sa.Connection, issuer: str, person: Person, user_id: str, email: str) -> str:
+def _insert(
+    connection: sa.Connection, issuer: str, person: Person, user_id: str, email: str, language: Language
+) -> str:
     at = now()
     account = {"id": user_id, "email": email, "password_hash": passwords.unknown()}
     connection.execute(users.insert().values(**account, created_at=at))
+    languages.note(connection, user_id, language)
     identity = {"digest": _digest(issuer, person.subject), "issuer": issuer, "subject": person.subject}
     connection.execute(identities.insert().values(**identity, user_id=user_id, created_at=at))
     return user_id

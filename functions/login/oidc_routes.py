@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, grants, oidc, oidc_identities, oidc_settings
+from functions.login import accounts, grants, oidc, oidc_identities, oidc_settings, sign_ins
 from functions.login.oidc_shapes import (
     IDENTITY_ID,
     Identity,
@@ -15,7 +15,7 @@ from functions.login.oidc_shapes import (
     OidcProvider,
     OidcStart,
 )
-from functions.login.routes import agent_of, routes
+from functions.login.routes import agent_of, answer_and_mail, language_of, routes
 from functions.login.shapes import Proof, Token
 from functions.shared import settings
 from functions.shared.api import json_response
@@ -81,7 +81,9 @@ def finish_sign_in(request: Request, body: OidcCode) -> Response:
     The first sign-in makes an account, with the address that the provider has verified. An account that has the address
     already is left alone.
     """
-    return json_response(grants.issue(accounts.row(oidc.finish(body)), agent_of(request)))
+    user = accounts.row(oidc.finish(body, language_of(request)))
+    token = grants.issue(user, agent_of(request))
+    return answer_and_mail(json_response(token), sign_ins.note(user, request))
 
 
 @routes.operation(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.login import accounts, changes, letters
-from functions.login.routes import accepted, answer_and_mail, done, routes
+from functions.login.routes import accepted, answer_and_mail, done, language_of, routes
 from functions.login.shapes import Forgotten, LinkOpened, NewUser, PasswordReset, User
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
@@ -27,14 +27,16 @@ __all__: list[str] = []
     },
     problems=("email-taken",),
 )
-def register(_request: Request, body: NewUser) -> Response:
+def register(request: Request, body: NewUser) -> Response:
     """Create an account.
 
     Where mail is really sent, the account is made when the link in the mail is opened: see `POST /v1/users/verify`.
+    Mails are in the language of `Accept-Language`, of those that there are, until another is chosen.
     """
     if letters.are_needed():
-        return accepted(changes.register(body.email, body.password))
-    return json_response(accounts.create(body.email, body.password), 201, {"Location": "/v1/me"})
+        return accepted(changes.register(body.email, body.password, language_of(request)))
+    made = accounts.create(body.email, body.password, language_of(request))
+    return json_response(made, 201, {"Location": "/v1/me"})
 
 
 @routes.operation(
@@ -46,13 +48,13 @@ def register(_request: Request, body: NewUser) -> Response:
     answers={200: Success("The account.", User)},
     problems=("invalid-link", "wrong-password", "email-taken", "too-many-attempts", "unauthenticated"),
 )
-def confirm_address(_request: Request, body: LinkOpened) -> Response:
+def confirm_address(request: Request, body: LinkOpened) -> Response:
     """Confirm an address by the link that was mailed to it.
 
     That makes the account, or gives it its new address. The password is that of the account: who gets a mail that
     they have not asked for cannot give it.
     """
-    user, letter = changes.confirm(body.token, body.password)
+    user, letter = changes.confirm(body.token, body.password, language_of(request))
     return answer_and_mail(json_response(user), letter)
 
 

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.login import letters
-from functions.shared import database
+from functions.shared import database, languages
 from functions.shared.api import Api
+from functions.shared.languages import Language
 
-__all__ = ["NO_STORE", "accepted", "agent_of", "answer_and_mail", "done", "routes"]
+__all__ = ["NO_STORE", "accepted", "agent_of", "answer_and_mail", "done", "language_of", "routes"]
 
 routes = Api(lambda: database.ping())
 
@@ -19,6 +20,11 @@ NO_STORE = {"Cache-Control": "no-store"}
 def agent_of(request: Request) -> str:
     """What the program that asks says that it is."""
     return request.headers.get("User-Agent", "")
+
+
+def language_of(request: Request) -> Language:
+    """The language of ours that the client would rather have."""
+    return languages.accepted(request.headers.get("Accept-Language"))
 
 
 def accepted(letter: letters.Letter | None) -> Response:

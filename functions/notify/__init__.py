@@ -7,10 +7,12 @@ from functions.shared.late import late
 if not TYPE_CHECKING:
     __getattr__ = late(
         __name__,
+        "by_apprise",
         "deliveries",
         "fanout",
         "ledger",
         "news",
+        "phones",
         "posting",
         "preferences",
         "signing",

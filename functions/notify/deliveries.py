@@ -12,6 +12,7 @@ from functions.notify import news
 from functions.notify.notice_shapes import DeliveryAttempt, DeliveryPage, DeliveryQuery, NoticeDelivery, Outcome
 from functions.shared import database
 from functions.shared.cursors import newest_first
+from functions.shared.kinds import WEBHOOK_TESTED
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_attempts, notifications, now
 from functions.shared.views import rfc3339
@@ -88,7 +89,7 @@ def _shown(row: Any, attempts: Sequence[Any]) -> NoticeDelivery:
     is_waiting = not row.refusal and not row.sent_at
     return NoticeDelivery(
         id=row.delivery_id,
-        job_id=row.job_id,
+        job_id=None if row.kind == WEBHOOK_TESTED else row.job_id,
         type=row.kind,
         channel=row.channel,
         state="refused" if row.refusal else "waiting" if is_waiting else "sent",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["REASONS", "WARNINGS", "reason"]
+import re
+
+__all__ = ["REASONS", "WARNINGS", "WEBHOOK_REASONS", "reason", "webhook_reason"]
 
 # A title of REASONS, or what to do, of REASONS or HINTS → the same in German.
 REASONS: dict[str, str] = {
@@ -162,6 +164,22 @@ WARNINGS: dict[str, str] = {
         "genommen: Die Option `tracks=mix` mischt alle."
     ),
 }
+# Why a webhook was given up → the same in German. Patterns, for numbers and names are in them.
+WEBHOOK_REASONS: dict[str, str] = {
+    r"it answered 410, which says that it wants no more": "hat er mit 410 geantwortet: Er möchte nichts mehr",
+    r"it answered (\d+)": r"hat er mit \1 geantwortet",
+    r"it did not answer: (\w+)": r"hat er nicht geantwortet: \1",
+    r"its host does not lead to a public address": "führte sein Name zu keiner öffentlichen Adresse",
+    r"there is no host of its name": "gab es keinen Rechner seines Namens",
+}
+
+
+def webhook_reason(text: str) -> str:
+    """Why a webhook was given up, in German; as it is when a newer release has it."""
+    for english, german in WEBHOOK_REASONS.items():
+        if re.fullmatch(english, text):
+            return re.sub(english, german, text)
+    return f"hieß es: {text}"
 
 
 def reason(text: str) -> str:

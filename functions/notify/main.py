@@ -1,4 +1,4 @@
-"""audio.created | conversion.failed | batch.ended → the job's owner is told, once by each channel."""
+"""What happened to a job, or to several → their owner is told, once by each channel."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, JobEvent
-from functions.notify import fanout, ledger, notice_routes, preference_routes, webhook_routes
+from events.catalogue import (
+    AudioCreated,
+    BatchEnded,
+    ConversionFailed,
+    ExpiryAnnounced,
+    JobEvent,
+    SubmissionConfirmed,
+)
+from functions.notify import fanout, ledger, notice_routes, phone_routes, preference_routes, webhook_routes
 from functions.notify.channels import identity
 from functions.notify.channels import mail as channel
 from functions.notify.routes import routes
@@ -26,7 +33,7 @@ from functions.shared.views import rfc3339
 from functions.shared.web import answer
 
 # To import them is to serve what they declare.
-OTHERS = (notice_routes, preference_routes, webhook_routes)
+OTHERS = (notice_routes, phone_routes, preference_routes, webhook_routes)
 # Mails have signed links.
 needs("LINK_SECRET")
 
@@ -38,7 +45,7 @@ async def notify(request: Request) -> Response:
 
 
 @routes.add("POST", "/", takes_events=True)
-@on_event(AudioCreated, ConversionFailed, BatchEnded)
+@on_event(AudioCreated, ConversionFailed, SubmissionConfirmed, ExpiryAnnounced, BatchEnded)
 def tell_owner(event: JobEvent) -> None:
     """Tell by every channel; the event comes again while one of them is left."""
     fanout.tell(event.batch_id if isinstance(event, BatchEnded) else event.job_id, type(event))

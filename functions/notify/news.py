@@ -1,6 +1,6 @@
 """What there is to tell of a job, by what the rows say of it; and when its event has had its effect.
 
-Of a batch, batch_news.py knows that.
+Of a batch, batch_news.py knows that; of files that are about to expire, reminder_news.py.
 """
 
 from __future__ import annotations
@@ -9,18 +9,32 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, JobEvent
-from functions.notify import batch_news
+from events.catalogue import (
+    AudioCreated,
+    BatchEnded,
+    ConversionFailed,
+    ExpiryAnnounced,
+    JobEvent,
+    SubmissionConfirmed,
+)
+from functions.notify import batch_news, reminder_news
 from functions.notify.channels import Notice
 from functions.shared import database, outbox, reasons
-from functions.shared.jobs.states import State
+from functions.shared.jobs.states import TO_CONVERT, State
 from functions.shared.tables import jobs, notifications, users
 from functions.shared.tables import outbox as _outbox
 
 __all__ = ["event_of", "notice_of", "reopen", "settle"]
 
 _UNWANTED = "it is not wanted any more"
-_STATES = {AudioCreated.TYPE: State.DONE, ConversionFailed.TYPE: State.FAILED}
+# News of a job is new as long as the job is in one of these states.
+_STATES: dict[str, frozenset[State]] = {
+    AudioCreated.TYPE: frozenset({State.DONE}),
+    ConversionFailed.TYPE: frozenset({State.FAILED}),
+    SubmissionConfirmed.TYPE: TO_CONVERT,
+}
+# What is news of several jobs at once, and who knows about it.
+_OF_SEVERAL: dict[str, Any] = {BatchEnded.TYPE: batch_news, ExpiryAnnounced.TYPE: reminder_news}
 
 
 def notice_of(about: str, event_type: type[JobEvent]) -> Notice | None:
@@ -28,17 +42,19 @@ def notice_of(about: str, event_type: type[JobEvent]) -> Notice | None:
 
     Returns: None for old news, whose event is settled.
     """
-    return batch_news.notice_of(about) if event_type is BatchEnded else _notice_of_job(about, event_type)
+    of_several = _OF_SEVERAL.get(event_type.TYPE)
+    found: Notice | None = of_several.notice_of(about) if of_several else _notice_of_job(about, event_type)
+    return found
 
 
 @database.transactional
 def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
     job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
     wanted = _STATES[event_type.TYPE]
-    if job is not None and job.state == wanted:
+    if job is not None and job.state in wanted:
         return Notice(job, event_type.TYPE)
     held = _held(connection, job_id)
-    if held is None or held.state != wanted:
+    if held is None or held.state not in wanted:
         outbox.settle(connection, outbox.of(job_id, event_type.TYPE))
     return None
 
@@ -46,11 +62,11 @@ def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[JobE
 @database.transactional
 def settle(connection: sa.Connection, notice: Notice) -> None:
     """Settle the event of a notice that all endpoints are done with; not if the job has newer news by now."""
-    if notice.kind == BatchEnded.TYPE:
-        batch_news.settle(connection, notice.job.id)
+    if of_several := _OF_SEVERAL.get(notice.kind):
+        of_several.settle(connection, notice.job.id)
         return _end_unwanted(connection, notice)
     job = _held(connection, notice.job.id)
-    if job is not None and (job.state, job.fencing_token) == (notice.job.state, notice.generation):
+    if job is not None and _is_news(job, notice.kind, notice.generation):
         outbox.settle(connection, outbox.of(job.id, notice.kind))
         _end_unwanted(connection, notice)
     return None
@@ -59,6 +75,8 @@ def settle(connection: sa.Connection, notice: Notice) -> None:
 def event_of(notice: Notice) -> JobEvent:
     """The event that the notice is about, by what the row of its job says."""
     job = notice.job
+    if notice.kind == SubmissionConfirmed.TYPE:
+        return SubmissionConfirmed(job.id, job.filename)
     if notice.kind == ConversionFailed.TYPE:
         return ConversionFailed(job.id, job.filename, job.error_code, reasons.title(job.error_code))
     return AudioCreated(job.id, job.filename, job.audio_bytes, job.duration_seconds)
@@ -69,16 +87,21 @@ def reopen(connection: sa.Connection, job_id: str, kind: str, generation: int) -
 
     `job_id` is that of the batch, for a notice of one. Returns: whether it is.
     """
-    if kind == BatchEnded.TYPE:
-        return batch_news.reopen(connection, job_id)
+    if of_several := _OF_SEVERAL.get(kind):
+        return bool(of_several.reopen(connection, job_id))
     job = _held(connection, job_id)
-    if job is None or (job.state, job.fencing_token) != (_STATES.get(kind), generation):
+    if job is None or not _is_news(job, kind, generation):
         return False
     again = outbox.of(job_id, kind)
     if connection.execute(sa.update(_outbox).where(again).values(settled_at=None)).rowcount == 0:
         # It is so long ago that sweep has forgotten it.
         outbox.add(connection, job_id, generation, event_of(Notice(job, kind)))
     return True
+
+
+def _is_news(job: Any, kind: str, generation: int) -> bool:
+    """Whether this still is what is new of the job of this row."""
+    return job.state in _STATES.get(kind, ()) and Notice(job, kind).generation == generation
 
 
 def _end_unwanted(connection: sa.Connection, notice: Notice) -> None:

@@ -12,6 +12,7 @@ from functions.notify import channels, deliveries, fanout, news
 from functions.notify.notice_shapes import NOTICE_ID, DeliveryPage, DeliveryQuery
 from functions.notify.routes import routes
 from functions.shared.api import json_response
+from functions.shared.kinds import WEBHOOK_TESTED
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
@@ -66,6 +67,8 @@ def tell_again(row: Any) -> Response:
 
 
 def _check_endpoint(row: Any) -> None:
+    if row.kind == WEBHOOK_TESTED:
+        raise Problem("wrong-state", "It was a test, which is not sent again: make another one.")
     notice = news.notice_of(row.job_id, _TYPES[row.kind]) if row.kind in _TYPES else None
     channel = next((each for each in channels.every() if each.name == row.channel), None)
     if notice is None or channel is None:

@@ -57,9 +57,11 @@ class NoticeDelivery(Struct, kw_only=True):
     """A notice to one endpoint of a channel."""
 
     id: Annotated[str, Meta(description="The same at every try.", examples=[_EXAMPLE])]
-    job_id: Annotated[str, Meta(description="The job, or the batch, that it is about.")]
+    job_id: Annotated[
+        str | None, Meta(description="The job, or the batch, that it is about; null for a test of a webhook.")
+    ]
     type: Annotated[str, Meta(description="Of the event.", examples=["dev.audiolift.audio.created.v1"])]
-    channel: Annotated[str, Meta(description="How it is told.", examples=["mail", "webhook"])]
+    channel: Annotated[str, Meta(description="How it is told.", examples=["mail", "sms", "service", "webhook"])]
     state: Annotated[State, Meta(description="`refused`: it is not tried any more; `reason` says why.")]
     reason: Annotated[str | None, Meta(description="Why it was given up.", examples=["550 5.1.1 no such user"])]
     created_at: Annotated[Instant, Meta(description="Of the first try, or when you last had it sent again.")]

@@ -1,4 +1,4 @@
-"""What owners want to be told of by mail. Whoever has not said is told of all."""
+"""What owners want to be told of, and how. Whoever has not said is told by mail, of all but what is off unless said."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import jwt
 import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
-from functions.notify.preference_shapes import KINDS, Channels, Events, Language, Preferences
-from functions.shared import database, settings
+from functions.notify.preference_shapes import (
+    KINDS,
+    MAILED_ALONE,
+    OFF_UNLESS_SAID,
+    Channels,
+    Events,
+    Mailed,
+    Preferences,
+    QuietChannels,
+)
+from functions.shared import database, languages, settings
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
 from functions.shared.tables import users
@@ -19,12 +28,12 @@ from functions.shared.visible import one_line
 __all__ = [
     "change",
     "check_unsubscription",
-    "language_of",
     "read",
     "services_of",
     "unsubscribe",
     "unsubscribe_token",
     "wants_mail",
+    "wants_sms",
 ]
 
 ALGORITHM = "HS256"
@@ -38,7 +47,9 @@ def read(user_id: str) -> Preferences:
     """What somebody wants."""
     with database.reading() as connection:
         row = _row(connection, user_id)
-    return Preferences(Events(**{name: _channels(row, kind) for name, kind in KINDS.items()}), _language(row))
+    chosen: dict[str, Any] = {name: _channels(row, kind) for name, kind in KINDS.items()}
+    events = Events(**chosen)
+    return Preferences(events, languages.named(row and row.language))
 
 
 def wants_mail(user_id: str, kind: str) -> bool:
@@ -48,10 +59,10 @@ def wants_mail(user_id: str, kind: str) -> bool:
     return kind not in unwanted and not (kind == BatchEnded.TYPE and unwanted >= _OF_JOBS)
 
 
-def language_of(user_id: str) -> Language:
-    """What somebody's mails are written in."""
+def wants_sms(user_id: str, kind: str) -> bool:
+    """Whether somebody wants SMS about events of this type."""
     with database.reading() as connection:
-        return _language(_row(connection, user_id))
+        return kind in _sms(_row(connection, user_id))
 
 
 def services_of(user_id: str, kind: str) -> list[str]:
@@ -62,10 +73,12 @@ def services_of(user_id: str, kind: str) -> list[str]:
 
 def change(user_id: str, wanted: Preferences) -> Preferences:
     """Set all of it. Raises: Problem (400) for a service that there is not, (404) when the account is gone."""
-    events: dict[str, Channels] = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
-    services = {kind: sorted(_chosen(channels.services)) for kind, channels in events.items()}
+    events: dict[str, Any] = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
+    by_channel: dict[str, Channels] = {kind: each for kind, each in events.items() if kind not in MAILED_ALONE}
+    services = {kind: sorted(_chosen(channels.services)) for kind, channels in by_channel.items()}
+    sms = sorted(kind for kind, channels in by_channel.items() if channels.sms)
     unwanted = {kind for kind, channels in events.items() if not channels.mail}
-    _set(user_id, lambda _: unwanted, services=services, language=wanted.language)
+    _set(user_id, lambda _: unwanted, services=services, sms=sms, language=wanted.language)
     return read(user_id)
 
 
@@ -110,11 +123,15 @@ def _set(connection: sa.Connection, /, user_id: str, unwanted: Changed, **more: 
     if connection.execute(owner).one_or_none() is None:
         raise Problem("not-found", "This account does not exist any more.")
     row = _row(connection, user_id)
+    unwished = unwanted(_unwanted(row))
     values = {
         "services": _services(row),
-        "language": _language(row),
+        "sms": _sms(row),
+        "language": languages.named(row and row.language),
         **more,
-        "unwanted": sorted(unwanted(_unwanted(row))),
+        # What is off unless said is written down when it is wanted: a release that knows it not writes nothing of it.
+        "unwanted": sorted(unwished - OFF_UNLESS_SAID),
+        "wanted": sorted(OFF_UNLESS_SAID - unwished),
     }
     if row is None:
         connection.execute(table.insert().values(user_id=user_id, **values))
@@ -126,19 +143,25 @@ def _row(connection: sa.Connection, user_id: str) -> Any:
     return connection.execute(table.select().where(table.c.user_id == user_id)).one_or_none()
 
 
-def _channels(row: Any, kind: str) -> Channels:
+def _channels(row: Any, kind: str) -> Channels | Mailed:
+    mail = kind not in _unwanted(row)
+    if kind in MAILED_ALONE:
+        return Mailed(mail)
     chosen = _services(row).get(kind, [])
-    return Channels(kind not in _unwanted(row), {name: name in chosen for name in settings.mapping("NOTICE_SERVICES")})
+    services = {name: name in chosen for name in settings.mapping("NOTICE_SERVICES")}
+    return (QuietChannels if kind in OFF_UNLESS_SAID else Channels)(mail, kind in _sms(row), services)
 
 
 def _services(row: Any) -> dict[str, list[str]]:
     return dict(row.services) if row else {}
 
 
+def _sms(row: Any) -> list[str]:
+    return list(row.sms or ()) if row else []
+
+
 def _unwanted(row: Any) -> set[str]:
-    return set(row.unwanted) if row else set()
-
-
-def _language(row: Any) -> Language:
-    """English, too, for who has chosen a language of a newer release."""
-    return "de" if row and row.language == "de" else "en"
+    """What no mails are wanted about."""
+    if row is None:
+        return set(OFF_UNLESS_SAID)
+    return set(row.unwanted) | (OFF_UNLESS_SAID - set(row.wanted or ()))

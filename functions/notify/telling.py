@@ -15,7 +15,8 @@ from functools import cache, partial
 from functions.notify import ledger
 from functions.notify.channels import Channel, Endpoint, Notice, PutOff, Refused, Unclear
 from functions.notify.ledger import Attempt, NotDue
-from functions.shared import draining
+from functions.notify.notice_shapes import Outcome
+from functions.shared import draining, logs, telemetry
 from functions.shared.problems import NeedsOperator, Unavailable
 from functions.shared.tables import now
 from functions.shared.watch import Watch
@@ -30,6 +31,8 @@ WAITING_BY_THREAD, OF_OWNER_BY_THREAD, MAX_OF_ONE = 4, 0.5, 2
 FIRST_WAIT_SECONDS, BUSY_SECONDS = 60, 60
 # A claim is renewed when a step could outlast it: so much is left for what lies between two steps.
 MARGIN_SECONDS = 15
+
+_OUTCOMES = {Refused: Outcome.REFUSED, Unavailable: Outcome.PUT_OFF}
 
 _under_way: Counter[tuple[str, ...]] = Counter()
 _lock = threading.Lock()
@@ -105,19 +108,20 @@ def _rest(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
 
 
 def _told(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
-    try:
-        attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
-        return attempt is None or _try(attempt, channel, endpoint)
-    except NotDue as error:
-        log.info("%s: the notice of job %s waits: %s", channel.name, notice.job.id, error)
-        return False
+    with logs.about(job_id=notice.job.id):
+        try:
+            attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
+            return attempt is None or _try(attempt, channel, endpoint)
+        except NotDue as error:
+            log.info("%s: the notice of job %s waits: %s", channel.name, notice.job.id, error)
+            return False
 
 
 def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
     """Send, and write down how that went. Returns: whether the endpoint is done with. Raises: Unavailable."""
     notice = attempt.notice
     try:
-        status = channel.send(notice, endpoint, _watch(attempt))
+        status = _send(attempt, channel, endpoint)
     except Refused as refusal:
         log.error("%s: the notice of job %s was refused: %s", channel.name, notice.job.id, refusal)
         ledger.finish(attempt, str(refusal), refusal.status)
@@ -135,6 +139,18 @@ def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
     else:
         ledger.finish(attempt, status=status)
     return True
+
+
+def _send(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> int | None:
+    outcome = Outcome.SENT
+    with telemetry.span(f"tell by {channel.name}", "client", audiolift__job_id=attempt.notice.job.id):
+        try:
+            return channel.send(attempt.notice, endpoint, _watch(attempt))
+        except Exception as error:
+            outcome = next((each for kind, each in _OUTCOMES.items() if isinstance(error, kind)), Outcome.UNCLEAR)
+            raise
+        finally:
+            telemetry.count("audiolift.notices", channel=channel.name, outcome=outcome)
 
 
 def _put_off(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Unavailable) -> bool:

@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from events.catalogue import BatchEnded
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, ExpiryAnnounced, SubmissionConfirmed
 from functions.notify import german
-from functions.shared import job_warnings, reasons, settings, tokens
+from functions.shared import job_warnings, reasons, settings, tokens, wording
 from functions.shared.job_warnings import JobWarning
 from functions.shared.jobs.states import ENDED, State
+from functions.shared.languages import Language
+from functions.shared.templating import templates
+from functions.shared.wording import Words
 
-__all__ = ["MAX_LISTED", "webhook_disabled", "write", "write_html"]
+__all__ = ["KINDS", "MAX_LISTED", "phone_code", "webhook_disabled", "write", "write_html", "write_short"]
 
+# What there are words for.
+KINDS = frozenset(
+    event.TYPE for event in (AudioCreated, ConversionFailed, SubmissionConfirmed, ExpiryAnnounced, BatchEnded)
+)
+PHONE_CODE: Mapping[Language, str] = {
+    "en": "audiolift: your code is {code}. It is good for 10 minutes. If you have not asked for it, do nothing.",
+    "de": "audiolift: Ihr Code ist {code}. Er gilt 10 Minuten. Haben Sie ihn nicht verlangt, tun Sie nichts.",
+}
+WEBHOOK_DISABLED: Mapping[Language, Words] = {
+    "en": Words(
+        "Your webhook is disabled",
+        """\
+nothing more is posted to this webhook of yours, which has not taken what we sent:
+
+{url}
+
+The last time, {reason}.
+
+Once it works, enable it again in your settings, or by PATCH /v1/webhooks/… with "enabled": true. What it has missed is
+in its list of deliveries, and can be sent again.
+{link}""",
+        "Go to your settings",
+    ),
+    "de": Words(
+        "Ihr Webhook ist abgeschaltet",
+        """\
+an diesen Webhook von Ihnen, der nicht angenommen hat, was wir geschickt haben, geht nichts mehr:
+
+{url}
+
+Beim letzten Mal {reason}.
+
+Sobald er wieder geht, schalten Sie ihn in Ihren Einstellungen wieder ein, oder mit PATCH /v1/webhooks/… und
+"enabled": true. Was er verpasst hat, steht in der Liste seiner Zustellungen und kann noch einmal geschickt werden.
+{link}""",
+        "Zu Ihren Einstellungen",
+    ),
+}
+TEMPLATES = Path(__file__).with_name("templates")
 # Of the jobs of a batch, so many that are done and so many that failed: mail programs cut longer mails off.
 MAX_LISTED = 100
+# With an address behind it, two SMS of 70 characters, as which a provider sends what is not in its own alphabet.
+MAX_SHORT = 100
 
 _MONTHS = [
     "Januar",
@@ -46,28 +88,29 @@ def write_html(job: Any, kind: str, language: str = "en") -> str:
     return _rendered(job, kind, language, "html")
 
 
-def webhook_disabled(url: str, reason: str) -> str:
-    """The text of the mail to the owner of a webhook that is disabled: its first line is the subject."""
-    template = _templates().get_template("en/webhook-disabled.txt")
-    return template.render(url=url, reason=reason, home=settings.text("PUBLIC_URL"))
+def write_short(job: Any, kind: str, language: str = "en") -> str:
+    """What fits into an SMS: the subject, and where to see more. Whoever reads it has to sign in there."""
+    subject = write(job, kind, language).partition("\n")[0]
+    shown = subject if len(subject) <= MAX_SHORT else f"{subject[: MAX_SHORT - 1]}…"
+    return f"{shown}\n{wording.home()}"
+
+
+def phone_code(code: str, language: Language) -> str:
+    """The SMS with the code that confirms a number."""
+    return PHONE_CODE[language].format(code=code)
+
+
+def webhook_disabled(url: str, reason: str, language: Language) -> tuple[str, str]:
+    """The mail to the owner of a webhook that is disabled: as text, whose first line is the subject, and as HTML."""
+    said = german.webhook_reason(reason) if language == "de" else reason
+    return wording.written(WEBHOOK_DISABLED[language], language, wording.home(), url=url, reason=said)
 
 
 def _rendered(job: Any, kind: str, language: str, ending: str) -> str:
     name = kind.removeprefix("dev.audiolift.").removesuffix(".v1")
-    template = _templates().get_template(f"{language}/{name}.{ending}")
-    about = _about_batch(job, language) if kind == BatchEnded.TYPE else _about(job, language)
+    template = templates(TEMPLATES).get_template(f"{language}/{name}.{ending}")
+    about = _ABOUT.get(kind, _about)(job, language)
     return template.render(job=job, language=language, home=settings.text("PUBLIC_URL"), **about)
-
-
-@functools.cache
-def _templates() -> Environment:
-    # In plain text there is nothing to escape. File names hold no control characters (upload sees to that): no line can
-    # be forged.
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        undefined=StrictUndefined,
-        autoescape=select_autoescape(enabled_extensions=("html",), default=False),
-    )
 
 
 def _about(job: Any, language: str) -> dict[str, Any]:
@@ -93,6 +136,22 @@ def _about_batch(batch: Any, language: str) -> dict[str, Any]:
         for state in (State.DONE, State.FAILED)
     }
     return {**counts, **listed, "total": len(batch.jobs), "open_count": batch.open_count}
+
+
+def _about_nothing(_job: Any, _language: str) -> dict[str, Any]:
+    return {}
+
+
+def _about_expiring(reminder: Any, language: str) -> dict[str, Any]:
+    listed = [{"filename": row.filename, **_about(row, language)} for row in reminder.jobs[:MAX_LISTED]]
+    return {"listed": listed, "total": len(reminder.jobs)}
+
+
+_ABOUT: dict[str, Callable[[Any, str], dict[str, Any]]] = {
+    BatchEnded.TYPE: _about_batch,
+    SubmissionConfirmed.TYPE: _about_nothing,
+    ExpiryAnnounced.TYPE: _about_expiring,
+}
 
 
 def _link(job: Any) -> str:

@@ -163,7 +163,7 @@ def redeliver(_request: Request, user_id: str, webhook_id: str, delivery_id: str
 def send_test(_request: Request, user_id: str, webhook_id: str) -> Response:
     """Post an event of type `dev.audiolift.webhook.tested.v1` now, also to a webhook that is disabled.
 
-    It is not tried again, and not in the list of deliveries.
+    It is in the list of deliveries, and is not tried again.
     """
     try:
         status = channel.test(webhooks.of(user_id, webhook_id))

@@ -7,6 +7,7 @@ from functions.shared.late import late
 if not TYPE_CHECKING:
     __getattr__ = late(
         __name__,
+        "attempts",
         "audit",
         "cursors",
         "database",
@@ -19,4 +20,5 @@ if not TYPE_CHECKING:
         "tables",
         "tokens",
         "unwanted",
+        "wording",
     )

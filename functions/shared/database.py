@@ -174,6 +174,7 @@ def _pauses() -> Iterator[float | None]:
     yield None
 
 
+# What an error says gets into the log: addresses, names of files and digests of keys are among the parameters.
 def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS) -> sa.Engine:
     return sa.create_engine(
         url,
@@ -183,6 +184,7 @@ def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = AN
         pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
         isolation_level="READ COMMITTED",
+        hide_parameters=True,
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_SECONDS,
@@ -194,7 +196,9 @@ def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = AN
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    made = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    made = sa.create_engine(
+        url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS}
+    )
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_immediate)
     return made

@@ -9,7 +9,7 @@ from functions.shared.table_types import SERIAL as _SERIAL
 from functions.shared.table_types import Instant
 from functions.shared.table_types import table as _table
 
-__all__ = ["notice_attempts", "notice_preferences", "notifications", "webhooks"]
+__all__ = ["known_sign_ins", "notice_attempts", "notice_preferences", "notifications", "phones", "webhooks"]
 
 notifications = _table(
     "notifications",
@@ -45,7 +45,7 @@ notice_attempts = _table(
     sqlite_autoincrement=True,
 )
 
-# Who has none is told of all, in English.
+# Who has none is told of all that is on unless said, in English.
 notice_preferences = _table(
     "notice_preferences",
     sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
@@ -54,6 +54,34 @@ notice_preferences = _table(
     # Types of events → names of services that tell of them.
     sa.Column("services", sa.JSON, nullable=False),
     sa.Column("language", sa.String(8), nullable=False),
+    # What is off unless said, and wanted by mail; and what SMS are wanted about. Null in what a release before revision
+    # 0018 wrote.
+    sa.Column("wanted", sa.JSON(none_as_null=True)),
+    sa.Column("sms", sa.JSON(none_as_null=True)),
+)
+
+# Where an account has SMS sent: one number, which is used once a code that was sent there has come back.
+phones = _table(
+    "phones",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    # Another one for another number: what stands for it in the ledger.
+    sa.Column("id", _ID, nullable=False),
+    sa.Column("number", sa.String(16), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("verified_at", Instant),
+    sa.Column("code_digest", _ID),
+    sa.Column("code_expires_at", Instant, index=True),
+    sa.Column("guesses", sa.Integer, nullable=False),
+)
+
+# From where, and by what, somebody has signed in before: digests alone, by a key that is not in the database.
+known_sign_ins = _table(
+    "known_sign_ins",
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", _ID, primary_key=True),
+    # Which key that was.
+    sa.Column("key_id", _ID, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False, index=True),
 )
 
 webhooks = _table(

@@ -70,6 +70,11 @@ PROBLEMS: dict[str, Kind] = {
         "The link in the mail is not valid, or no longer",
         "Ask for another mail: by registering, changing the address, or at `POST /v1/password/forgot`.",
     ),
+    "wrong-code": Kind(
+        400,
+        "The code is not the one that was sent, or not any more",
+        "Read the newest SMS again, or have another code sent by `PUT /v1/me/phone`.",
+    ),
     "sign-in-refused": Kind(
         400,
         "The sign-in by the identity provider did not succeed",
@@ -177,6 +182,11 @@ PROBLEMS: dict[str, Kind] = {
         429,
         "There were too many wrong passwords",
         "Wait as long as `Retry-After` says, or have the password reset by mail, which ends the wait.",
+    ),
+    "too-many-codes": Kind(
+        429,
+        "Too many codes were sent",
+        "Wait as long as `Retry-After` says; a code that has come is good until then.",
     ),
     "too-many-requests": Kind(
         429,

@@ -9,9 +9,10 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from events.wire import Envelope, write
-from functions.shared import settings, trace
+from functions.shared import settings, telemetry, trace
 
 __all__ = ["Outcome", "Receipt", "post", "publish"]
 
@@ -54,8 +55,16 @@ def publish(envelope: Envelope) -> Receipt:
     except Exception as error:  # the envelope may hold whatever another system has sent
         log.exception("event %r cannot be written down as an HTTP request", envelope.attributes.get("id"))
         return Receipt(Outcome.REFUSED, f"it cannot be sent by HTTP: {error}", for_good=True)
-    followed = trace.of(envelope.attributes)
-    return post({**headers, **(followed.headers() if followed else {})}, body)
+    about: dict[str, Any] = {"cloudevents__event_id": envelope.id, "cloudevents__event_type": envelope.type}
+    with (
+        trace.following(trace.of(envelope.attributes)),
+        telemetry.span(f"send {envelope.type}", "producer", **about) as step,
+    ):
+        followed = trace.current()
+        receipt = post({**headers, **(followed.headers() if followed else {})}, body)
+        if receipt.outcome is not Outcome.SENT:
+            step.fail(receipt.outcome.name.lower())
+        return receipt
 
 
 def post(headers: Mapping[str, str], body: bytes) -> Receipt:

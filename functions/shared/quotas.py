@@ -19,7 +19,7 @@ from functions.shared.jobs.states import KEPT, LIVE, State
 from functions.shared.problems import Problem
 from functions.shared.tables import converted, jobs, now, quotas, users
 
-__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "room", "spend", "used"]
+__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "pressed", "room", "spend", "used"]
 
 # Each quota, and what it counts.
 QUOTAS = {"jobs": "jobs at a time", "stored_bytes": "bytes stored", "minutes_a_day": "minutes of MP3s a day (UTC)"}
@@ -83,13 +83,16 @@ def spend(connection: sa.Connection, user_id: str, seconds: float) -> bool:
 def allowed(connection: sa.Connection, user_id: str) -> dict[str, int]:
     """The limit of each quota, 0 for none: what an operator set for this account in the table, else the setting."""
     row = connection.execute(quotas.select().where(quotas.c.user_id == user_id)).one_or_none()
-    defaults = {
+    own = {} if row is None else {quota: row._mapping[quota] for quota in QUOTAS if row._mapping[quota] is not None}
+    return {**_defaults(), **own}
+
+
+def _defaults() -> dict[str, int]:
+    return {
         "jobs": settings.number("MAX_USER_JOBS"),
         "stored_bytes": settings.number("MAX_USER_BYTES"),
         "minutes_a_day": settings.number("MAX_USER_MINUTES"),
     }
-    own = {} if row is None else {quota: row._mapping[quota] for quota in QUOTAS if row._mapping[quota] is not None}
-    return {**defaults, **own}
 
 
 def used(connection: sa.Connection, user_id: str) -> dict[str, Any]:
@@ -99,6 +102,25 @@ def used(connection: sa.Connection, user_id: str) -> dict[str, Any]:
         "stored_bytes": _stored(connection, user_id),
         "minutes_a_day": round(_seconds(connection, user_id) / 60, 3),
     }
+
+
+def pressed(connection: sa.Connection, share: float) -> dict[str, int]:
+    """How many accounts have this share of a quota, or more, by quota. It reads every job there is."""
+    live = sa.func.sum(sa.case((jobs.c.state.in_(LIVE), 1), else_=0))
+    of_jobs = sa.select(jobs.c.user_id, live, sa.func.sum(_size())).where(jobs.c.state.in_(LIVE | KEPT))
+    of_minutes = sa.select(converted.c.user_id, converted.c.seconds / 60).where(converted.c.day == _today())
+    has: dict[str, dict[str, float]] = {quota: {} for quota in QUOTAS}
+    for user_id, count, stored in connection.execute(of_jobs.group_by(jobs.c.user_id)):
+        has["jobs"][user_id], has["stored_bytes"][user_id] = float(count), float(stored)
+    has["minutes_a_day"] = {user_id: float(minutes) for user_id, minutes in connection.execute(of_minutes)}
+    own = {row.user_id: row._mapping for row in connection.execute(quotas.select())}
+    return {quota: _near(quota, has[quota], own, share) for quota in QUOTAS}
+
+
+def _near(quota: str, has: Mapping[str, float], own: Mapping[str, Any], share: float) -> int:
+    default = _defaults()[quota]
+    limits = {user_id: row[quota] for user_id, row in own.items() if row[quota] is not None}
+    return sum(0 < limits.get(user_id, default) * share <= amount for user_id, amount in has.items())
 
 
 def _check(quota: str, limit: int, has: float) -> None:
@@ -118,6 +140,11 @@ def _live(connection: sa.Connection, user_id: str) -> int:
 
 
 def _stored(connection: sa.Connection, user_id: str) -> int:
+    mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE | KEPT))
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(_size()), 0)).where(*mine)).scalar_one())
+
+
+def _size() -> sa.ColumnElement[int]:
     """MP3s, videos of jobs that are not done or keep theirs, and what requests under way have announced."""
     video = sa.case(
         (jobs.c.state == State.DONE, jobs.c.kept_video_bytes),
@@ -126,9 +153,7 @@ def _stored(connection: sa.Connection, user_id: str) -> int:
         (jobs.c.state == State.RECEIVING, sa.case((jobs.c.source_url.is_not(None), jobs.c.reserved_bytes), else_=0)),
         else_=jobs.c.video_bytes,
     )
-    size = sa.func.coalesce(video, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0)
-    mine = (jobs.c.user_id == user_id, jobs.c.state.in_(LIVE | KEPT))
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0)).where(*mine)).scalar_one())
+    return sa.func.coalesce(video, 0) + sa.func.coalesce(jobs.c.audio_bytes, 0)
 
 
 def _seconds(connection: sa.Connection, user_id: str) -> float:

@@ -22,7 +22,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.shared import draining, flask_stand_in, settings, starting
+from functions.shared import draining, flask_stand_in, logs, settings, starting, telemetry
 from functions.shared.crowd import allow_many
 from functions.shared.lingering import Lingering
 from functions.shared.protocol import BoundedProtocol
@@ -33,6 +33,8 @@ from functions.shared.starting import CannotStart
 __all__ = ["app_of", "main"]
 
 FUNCTIONS = Path(__file__).parents[1]
+# For the last traces and metrics, of what a process has left when it is told to stop.
+FLUSH_SECONDS = 5.0
 
 
 def main() -> None:
@@ -40,7 +42,8 @@ def main() -> None:
     name = _named()
     try:
         settings.check()
-        _log()
+        _log(name)
+        telemetry.begin(name)
         # What the function needs is declared in its modules.
         app = app_of(name)
         starting.check()
@@ -49,10 +52,11 @@ def main() -> None:
     _serve(app)
 
 
-def _log() -> None:
+def _log(name: str) -> None:
     handler = logging.StreamHandler()
     handler.addFilter(Seldom())
-    logging.basicConfig(level=settings.text("LOG_LEVEL"), format="%(levelname)s %(message)s", handlers=[handler])
+    handler.setFormatter(logs.formatter(settings.text("LOG_FORMAT"), name))
+    logging.basicConfig(level=settings.text("LOG_LEVEL"), handlers=[handler])
 
 
 def app_of(name: str) -> ASGIApp:
@@ -86,7 +90,7 @@ def _named() -> str:
 def _serve(app: ASGIApp) -> None:
     allow_many()
     config = uvicorn.Config(
-        Lingering(app),
+        Lingering(telemetry.observed(app)),
         host=settings.text("HOST"),
         port=settings.number("PORT"),
         http=BoundedProtocol,
@@ -112,10 +116,15 @@ class _Server(uvicorn.Server):
         draining.begin()
         super().handle_exit(sig, frame)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        telemetry.serving()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         began = time.monotonic()
         await super().shutdown(sockets)
         await draining.finished(settings.number("TIMEOUT_SECONDS") - (time.monotonic() - began))
+        telemetry.end(FLUSH_SECONDS)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,22 @@ SETTINGS = (
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     ),
     Setting(
+        "LOG_FORMAT",
+        "text",
+        "text, or json: an object a line, with the ids of request, job, event and trace.",
+        choices=("text", "json"),
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "OTLP/HTTP address of a collector, such as http://collector:4318, that traces and metrics are sent to; without "
+        "it, none are made.",
+        ("http", "https"),
+    ),
+    Setting(
         "PUBLIC_URL", "http://localhost:8080", "Address of the gateway as people see it; links in mails begin with it."
     ),
+    Setting("K_REVISION", "", "The revision that runs, for traces and metrics; Knative sets it."),
     Setting("K_SINK", "", "Where events go: the broker's ingress. Knative's SinkBinding sets it."),
     Setting(
         "DATABASE_URL",
@@ -83,6 +97,12 @@ SETTINGS = (
         "JSON object: name → URL of apprise (https://appriseit.com) of a chat, an SMS service and the like, by which "
         "owners are told who choose that name.",
         is_mapping=True,
+    ),
+    Setting(
+        "SMS_SERVICE",
+        "",
+        "URL of apprise of an SMS service, with {number} where the recipient's goes, by which owners are told who have "
+        "confirmed a number; without it there are no SMS.",
     ),
     Setting(
         "SIGNING_KEY",
@@ -228,5 +248,5 @@ def check() -> None:
         if 0 < len(text(setting.name).encode()) < setting.min_bytes:
             raise SettingError(f"{setting.name} must have {setting.min_bytes} bytes or more: {setting.help}")
         # Not the whole value: it may hold a password.
-        if setting.schemes and text(setting.name).partition(":")[0] not in setting.schemes:
+        if setting.schemes and text(setting.name).partition(":")[0] not in (*setting.schemes, setting.default):
             raise SettingError(f"{setting.name} must begin with {': or '.join(setting.schemes)}: {setting.help}")

@@ -7,18 +7,21 @@ the broker bring it to the dead letters), and nothing else: the dispatcher drops
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.catalogue import EventType
+from events.catalogue import CATALOGUE, EventType
 from events.codec import decode
 from events.errors import EventError
 from events.wire import Envelope, read
-from functions.shared import trace
+from functions.shared import logs, telemetry, trace
 from functions.shared.bodies import read as read_body
 from functions.shared.problems import Unavailable
 from functions.shared.routing import Routes
@@ -29,6 +32,8 @@ __all__ = ["deliver", "on_event", "subscriber"]
 log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 1024 * 1024
+# Of strangers' events there are too many types for a metric.
+_TYPES = {event_type.TYPE for event_type in CATALOGUE}
 Payload = TypeVar("Payload", bound=EventType)
 Function = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -105,8 +110,25 @@ def _hand_over(
         if unreadable is None:
             raise
         return unreadable(headers, body, str(error))
-    with trace.following(trace.of(envelope.attributes) or trace.current()):
+    asking, its_own = trace.current(), trace.of(envelope.attributes)
+    # Within the same trace, the request is the later step.
+    followed = asking if its_own is None or (asking and asking.trace_id == its_own.trace_id) else its_own
+    about: dict[str, Any] = {"cloudevents__event_id": envelope.id, "cloudevents__event_type": envelope.type}
+    with (
+        trace.following(followed),
+        logs.about(event_id=envelope.id, job_id=envelope.subject),
+        telemetry.span(f"process {envelope.type}", "consumer", asking if followed is its_own else None, **about),
+    ):
+        _note_age(envelope)
         return handle(envelope)
+
+
+def _note_age(envelope: Envelope) -> None:
+    if not telemetry.is_on() or envelope.type not in _TYPES:
+        return
+    with suppress(ValueError, TypeError):
+        seconds = time.time() - datetime.fromisoformat(envelope.attributes.get("time", "")).timestamp()
+        telemetry.record("audiolift.event.age", max(0.0, seconds), type=envelope.type)
 
 
 def _headers(request: Request) -> dict[str, str]:

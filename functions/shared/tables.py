@@ -5,7 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from functions.shared.file_tables import archives, links, peaks
-from functions.shared.notice_tables import notice_attempts, notice_preferences, notifications, webhooks
+from functions.shared.notice_tables import (
+    known_sign_ins,
+    notice_attempts,
+    notice_preferences,
+    notifications,
+    phones,
+    webhooks,
+)
 from functions.shared.table_types import BYTES as _BYTES
 from functions.shared.table_types import ID as _ID
 from functions.shared.table_types import SERIAL as _SERIAL
@@ -27,6 +34,7 @@ __all__ = [
     "identities",
     "job_events",
     "jobs",
+    "known_sign_ins",
     "links",
     "mailed_tokens",
     "metadata",
@@ -37,6 +45,7 @@ __all__ = [
     "operators",
     "outbox",
     "peaks",
+    "phones",
     "quotas",
     "refresh_tokens",
     "rollouts",
@@ -174,6 +183,11 @@ jobs = _table(
     sa.Column("peaks_of", sa.String(128)),
     # What is there of a video that is fetched by URL, between deliveries (jobs/fetches.py).
     sa.Column("fetched", sa.JSON(none_as_null=True)),
+    # When its MP3 was first fetched to its end; and the reminder that it expires: the job that carries it (jobs/
+    # reminders.py), and when its owner was told.
+    sa.Column("downloaded_at", Instant),
+    sa.Column("reminder", _ID, index=True),
+    sa.Column("reminded_at", Instant),
     sa.UniqueConstraint("user_id", "idempotency_key"),
     sa.Index("ix_jobs_owner", "user_id", "created_at", "id"),
     sa.Index("ix_jobs_content", "user_id", "video_sha256"),
@@ -235,6 +249,8 @@ outbox = _table(
     sa.Column("refusal", sa.String(500)),
     # It is not sent earlier.
     sa.Column("not_before", Instant),
+    # The sink refuses it for good: it is not sent until an operator says so.
+    sa.Column("set_aside_at", Instant, index=True),
 )
 
 dead_letters = _table(

@@ -28,6 +28,16 @@ class Trace(NamedTuple):
     traceparent: str
     tracestate: str | None = None
 
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self.traceparent[3:35]
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits."""
+        return self.traceparent[36:52]
+
     def headers(self) -> dict[str, str]:
         """As HTTP headers, and as attributes of an event: the names are the same."""
         return {name: value for name, value in self._asdict().items() if value is not None}

@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from functions.shared import logs
 from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.middleware.head import HeadSize
 from functions.shared.middleware.problems import Problems, problem_response
@@ -54,6 +55,8 @@ def afterwards(function: Callable[..., object], *args: Any) -> BackgroundTask:
 
 async def _handled(routes: Routes, chain: tuple[Middleware, ...], call: Call) -> Response:
     call.route, parts = _route(routes, call.request)
+    if "job_id" in parts:
+        logs.note(job_id=parts["job_id"])
     for each in chain:
         await each.before(call, call.route)
     handler, arguments = call.route.handler, parts | call.arguments

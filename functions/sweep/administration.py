@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import UNSET
 
 from functions.shared import database, suspension
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
 from functions.shared.jobs.states import LIVE, State
 from functions.shared.problems import Problem
-from functions.shared.tables import api_keys, audit, dead_letters, jobs, operators, users
+from functions.shared.tables import api_keys, audit, dead_letters, jobs, operators, outbox, users
 from functions.shared.views import rfc3339
-from functions.sweep import replays
+from functions.sweep import refusals, replays
+from functions.sweep.event_shapes import RefusedEvent, RefusedPage, RefusedQuery, SentAgain, WhichEvents
 from functions.sweep.shapes import (
     AuditEntry,
     AuditPage,
@@ -43,8 +45,11 @@ __all__ = [
     "job_page",
     "letter",
     "letter_page",
+    "managed",
+    "refused_page",
     "replay",
     "resume",
+    "send_again",
     "settle",
     "suspend",
     "user_page",
@@ -88,12 +93,25 @@ def settle(chosen: Chosen, by: Actor) -> Settled:
     return Settled(replays.settle(*_chosen(chosen), by=by, named=chosen.named))
 
 
+def refused_page(query: RefusedQuery) -> RefusedPage:
+    """Some events that the sink refused. Raises: Problem (400)."""
+    wanted = outbox.select().where(refusals.refused())
+    rows, following = newest_first(wanted, outbox.c.created_at, outbox.c.event_id, query.cursor, query.limit)
+    return RefusedPage([_refused(row) for row in rows], following)
+
+
+def send_again(which: WhichEvents, by: Actor) -> SentAgain:
+    """Have events that were refused sent again by sweep's next ticks."""
+    ids = None if which.ids is UNSET else which.ids
+    return SentAgain(refusals.send_again(ids, by=by, named=which.named))
+
+
 def job_page(query: JobQuery) -> ManagedJobPage:
     """Some jobs. Raises: Problem (400)."""
     which = _equal(jobs, {"state": query.state, "error_code": query.reason, "user_id": query.user_id})
     wanted = jobs.select().where(*which)
     rows, following = newest_first(wanted, jobs.c.created_at, jobs.c.id, query.cursor, query.limit)
-    return ManagedJobPage([_job(row) for row in rows], following)
+    return ManagedJobPage([managed(row) for row in rows], following)
 
 
 def job_counts() -> JobCounts:
@@ -153,7 +171,13 @@ def _about(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in same} | {name: _shown(time) for name, time in times.items()}
 
 
-def _job(row: Any) -> ManagedJob:
+def _refused(row: Any) -> RefusedEvent:
+    times = (rfc3339(row.created_at), _shown(row.tried_at), _shown(row.set_aside_at))
+    return RefusedEvent(row.event_id, row.type, row.job_id, row.refusal, row.attempts, *times)
+
+
+def managed(row: Any) -> ManagedJob:
+    """A job (its row), as operators see it."""
     return ManagedJob(
         id=row.id,
         user_id=row.user_id,

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import database, outbox, settings
+from events.catalogue import SubmissionConfirmed
+from functions.shared import database, logs, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
 from functions.shared.tables import jobs, now
 from functions.shared.tables import notifications as notices
@@ -29,12 +30,14 @@ def send_again() -> None:
     """Send every event that is due.
 
     At a sink that is away the next tick goes on; an event that the sink refuses is set aside, and the others are sent.
+    One that it refuses for good is not sent again, unless an operator wants it (refusals.py).
     """
     with database.reading() as connection:
         due = connection.execute(_due()).all()
     for row in due:
-        log.info("sending event %s again", row.event_id)
-        answer = outbox.send(row.event_id)
+        with logs.about(event_id=row.event_id, job_id=row.job_id):
+            log.info("sending event %s again", row.event_id)
+            answer = outbox.send(row.event_id)
         if answer.outcome is Outcome.AWAY:
             return _note(row.event_id)
         if answer.outcome is Outcome.REFUSED:
@@ -44,7 +47,9 @@ def send_again() -> None:
 
 def _set_aside(row: Any, answer: Receipt) -> None:
     log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id, answer.reason)
-    _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1)
+    # What has somebody work on a job is not set aside for ever: somebody may work on it just now, and die.
+    aside = {"set_aside_at": now()} if answer.for_good and row.type not in giving_up.WORK else {}
+    _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1, **aside)
     if answer.for_good:
         giving_up.fail_job(row.job_id, row.type)
 
@@ -62,20 +67,24 @@ def _due() -> sa.Select[Any]:
     - had no effect since they were sent; each time, the wait before the next try doubles, or
     - have somebody to tell who is due since then.
 
-    None is sent before the time that it was put off to.
+    None is sent before the time that it was put off to, nor when it is set aside.
     One that was refused waits as long before it is tried again.
     """
     moment = now()
-    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
+    # What asks nobody to work on the job need not wait for who does.
+    beside = rows.c.type == SubmissionConfirmed.TYPE
+    idle = sa.or_(beside, jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
-    died = rows.c.sent_at < jobs.c.lease_until
+    died = sa.and_(~beside, rows.c.sent_at < jobs.c.lease_until)
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
     joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
     lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
     return (
-        joined.where(rows.c.settled_at.is_(None), outbox.ready(), idle, lost, rested).order_by(tried_last).limit(BATCH)
+        joined.where(rows.c.settled_at.is_(None), rows.c.set_aside_at.is_(None), outbox.ready(), idle, lost, rested)
+        .order_by(tried_last)
+        .limit(BATCH)
     )
 
 

@@ -13,11 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import audit, blobs, database, trace
-from functions.shared.api import Api, json_response
-from functions.shared.jobs import rollouts
-from functions.shared.middleware.telemetry import REQUEST_ID
-from functions.shared.once import once
+from functions.shared import trace
+from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Unavailable
 from functions.shared.scopes import Scope
@@ -30,15 +27,20 @@ from functions.sweep import (
     administration,
     batches,
     dead_letters,
+    event_routes,
     events,
     files,
+    gauges,
     giving_up,
     healing,
     history,
     letters,
+    reminding,
     replays,
     retention,
+    timeline_routes,
 )
+from functions.sweep.routes import actor, routes
 from functions.sweep.shapes import (
     ACCOUNT_ID,
     LETTER_ID,
@@ -62,13 +64,8 @@ from functions.sweep.shapes import (
 log = logging.getLogger(__name__)
 
 
-@once
-def _take_over() -> None:
-    """From the sweep of the release before, which gets no events once this one is ready."""
-    rollouts.end(rollouts.OLD_SWEEP)
-
-
-routes = Api(lambda: database.ping(), lambda: blobs.store().ping(), _take_over)
+# To import them is to serve what they declare.
+OTHERS = (event_routes, timeline_routes)
 
 TICK = "dev.knative.sources.ping"
 
@@ -128,7 +125,7 @@ def replay_dead_letters(request: Request, user_id: str, body: Chosen) -> Respons
 
     A job that its owner has cancelled stays so. What has had its effect has no other.
     """
-    return json_response(administration.replay(body, _actor(request, user_id)), 202)
+    return json_response(administration.replay(body, actor(request, user_id)), 202)
 
 
 @routes.operation(
@@ -142,7 +139,7 @@ def replay_dead_letters(request: Request, user_id: str, body: Chosen) -> Respons
 )
 def settle_dead_letters(request: Request, user_id: str, body: Chosen) -> Response:
     """Take dead letters off the list: they are dealt with."""
-    return json_response(administration.settle(body, _actor(request, user_id)))
+    return json_response(administration.settle(body, actor(request, user_id)))
 
 
 @routes.operation(
@@ -219,7 +216,7 @@ def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
 
     What is under way ends by itself. Files and rows stay.
     """
-    administration.suspend(account_id, _actor(request, user_id))
+    administration.suspend(account_id, actor(request, user_id))
     return Response(status_code=204)
 
 
@@ -235,7 +232,7 @@ def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
 )
 def resume_user(request: Request, user_id: str, account_id: str) -> Response:
     """Let a suspended account be used again, from a new sign-in on."""
-    administration.resume(account_id, _actor(request, user_id))
+    administration.resume(account_id, actor(request, user_id))
     return Response(status_code=204)
 
 
@@ -251,10 +248,6 @@ def resume_user(request: Request, user_id: str, account_id: str) -> Response:
 def list_audit(_request: Request, user_id: str, query: AuditQuery) -> Response:
     """What operators did, and what was deleted by whom, newest first."""
     return json_response(administration.acts(query))
-
-
-def _actor(request: Request, user_id: str) -> audit.Actor:
-    return audit.Actor(user_id, request.headers[REQUEST_ID])
 
 
 def _handle(event: Envelope) -> None:
@@ -289,6 +282,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield replays.replay_wanted
     yield events.send_again
     yield batches.announce
+    yield reminding.announce
     yield healing.heal
     yield files.expire
     yield files.forget_unfinished
@@ -299,3 +293,4 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield retention.clear_strays
     yield files.delete_unwanted
     yield files.clear_orphans
+    yield gauges.show

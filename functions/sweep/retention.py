@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import database, settings, tables
+from functions.shared import database, kinds, settings, tables
 from functions.shared.jobs.states import State
 from functions.shared.jobs.turns import over as turn_is_over
 from functions.shared.tables import dead_letters, jobs, notifications, now
@@ -25,6 +25,9 @@ __all__ = ["BATCH", "MAX_BATCHES", "RETENTIONS", "Retention", "clear", "clear_st
 BATCH, MAX_BATCHES = 500, 10
 # Longer than attempts count.
 ATTEMPTS_SECONDS = 86_400
+UNCONFIRMED_SECONDS = 86_400
+# For so long a place and a program are known by which somebody has signed in.
+SIGN_IN_SECONDS = 90 * 86_400
 # Finding rows about jobs that are gone reads all of them.
 STRAYS_EVERY_SECONDS = 3600
 
@@ -91,6 +94,15 @@ def _notice_attempts() -> Conditions:
     return (tables.notice_attempts.c.at < _ago(settings.number("RETENTION_SECONDS")),)
 
 
+def _phones() -> Conditions:
+    # One that is confirmed has no code.
+    return (tables.phones.c.code_expires_at < _ago(UNCONFIRMED_SECONDS),)
+
+
+def _known_sign_ins() -> Conditions:
+    return (tables.known_sign_ins.c.seen_at < _ago(SIGN_IN_SECONDS),)
+
+
 def _batches() -> Conditions:
     # A request that repeats an Idempotency-Key after that is a new one.
     told = tables.batches.c.told_at.is_not(None)
@@ -141,10 +153,12 @@ RETENTIONS = (
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),
-    Retention(tables.notifications, "as long as the job, or the batch"),
+    Retention(tables.notifications, "as long as the job, or the batch; of a test of a webhook, `RETENTION_SECONDS`"),
     Retention(tables.notice_attempts, "`RETENTION_SECONDS`", _notice_attempts),
     Retention(tables.notice_preferences, _WITH_ACCOUNT),
     Retention(tables.webhooks, "until its owner deletes it"),
+    Retention(tables.phones, "until its owner deletes it; a number that is not confirmed: a day", _phones),
+    Retention(tables.known_sign_ins, "90 days after the last sign-in of its kind", _known_sign_ins),
     Retention(
         tables.dead_letters,
         "`RETENTION_SECONDS` after it has healed, or was settled or replayed; `HISTORY_SECONDS` in any case",
@@ -164,10 +178,12 @@ def forget() -> None:
 
 
 def clear_strays() -> None:
-    """What was noted about jobs in the moment when they were deleted: once an hour."""
+    """What was noted about jobs in the moment when they were deleted, and old tests of webhooks: once an hour."""
     about = notifications.c.job_id
     of_nothing = ~(sa.exists().where(jobs.c.id == about) | sa.exists().where(tables.batches.c.id == about))
-    chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, of_nothing))
+    kept = notifications.c.created_at >= _ago(settings.number("RETENTION_SECONDS"))
+    strays = sa.and_(of_nothing, ~sa.and_(notifications.c.kind == kinds.WEBHOOK_TESTED, kept))
+    chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
 
 
 def clear(table: sa.Table[Any], over: sa.ColumnElement[bool]) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -32,14 +33,20 @@ PAGE = 100
 class Audiolift:
     """A deployment, as somebody sees it. It may be used by several threads at once.
 
-    `patience` is for how many seconds a call is repeated while the server is away or refuses for now.
+    `patience` is for how many seconds a call is repeated while the server is away or refuses for now. `trace` is sent
+    along with each request: the headers `traceparent` and `tracestate` of W3C Trace Context, of a caller who traces.
     """
 
     def __init__(
-        self, session: Session, *, patience: float = 300, transport: httpx.BaseTransport | None = None
+        self,
+        session: Session,
+        *,
+        patience: float = 300,
+        trace: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.session, self.patience = session, patience
-        self._http = httpx.Client(base_url=session.url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(base_url=session.url, timeout=TIMEOUT, headers=trace, transport=transport)
 
     def __enter__(self) -> Audiolift:
         return self
@@ -107,7 +114,7 @@ class Audiolift:
     def _patiently(self, attempt: Callable[[], T]) -> T:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(passes),
-            wait=waiting,
+            wait=_waiting,
             stop=tenacity.stop_after_delay(self.patience),
             reraise=True,
         )(attempt)
@@ -168,11 +175,14 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.status in PASSING)
 
 
-def waiting(state: tenacity.RetryCallState) -> float:
-    """The seconds before the next try: what the server asks for, else 0.5 … 30."""
-    error = state.outcome.exception() if state.outcome else None
+def pause(error: BaseException | None, tries: int) -> float:
+    """The seconds before the next try, after so many: what the server asks for, else by chance up to 0.5, 1, 2 … 30."""
     asked = error.retry_after if isinstance(error, Refused) else None
-    return tenacity.wait_random_exponential(multiplier=0.5, max=30)(state) if asked is None else asked
+    return random.uniform(0, min(0.5 * 2.0 ** (tries - 1), 30)) if asked is None else asked
+
+
+def _waiting(state: tenacity.RetryCallState) -> float:
+    return pause(state.outcome.exception() if state.outcome else None, state.attempt_number)
 
 
 def refusal(answer: httpx.Response) -> AudioliftError:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import httpx
 
 from . import calls
-from .client import Audiolift, passes
+from .client import Audiolift, passes, pause
 from .errors import AudioliftError, Refused, SignInNeeded
 
 __all__ = ["Share", "download", "send"]
@@ -91,7 +91,8 @@ class _Patience:
         # 401: a token ran out, and is renewed for the next try. 409, 423: an older request still holds the upload.
         again = passes(error) or (isinstance(error, Refused) and error.status in (409, 423))
         is_first = isinstance(error, SignInNeeded) and not self._tries
-        if not (again or is_first) or time.monotonic() - self._start > self._seconds:
-            raise error
         self._tries += 1
-        time.sleep(min(0.5 * 2**self._tries, 30))
+        seconds = pause(error, self._tries)
+        if not (again or is_first) or time.monotonic() + seconds - self._start > self._seconds:
+            raise error
+        time.sleep(seconds)

@@ -61,7 +61,7 @@ def document(name: str, packages: Iterable[PackageURL]) -> str:
 def python_packages(name: str) -> Iterator[PackageURL]:
     """What the lock file gives to an image."""
     lock, pyproject = (ROOT / "requirements.lock").read_text(), (ROOT / "pyproject.toml").read_text()
-    for line in subset.subset(lock, subset.extra_of(pyproject, name)).splitlines():
+    for line in subset.subset(lock, subset.roots_of(pyproject, name)).splitlines():
         if "==" in line:
             pin = Requirement(line.rstrip(" \\"))
             yield PackageURL("pypi", name=canonicalize_name(pin.name), version=next(iter(pin.specifier)).version)

@@ -1,4 +1,4 @@
-"""The part of requirements.lock that one extra of pyproject.toml needs, with its hashes.
+"""The part of requirements.lock that one image needs, with its hashes: what its extras in pyproject.toml list.
 
     python3 subset.py gateway > requirements.txt
 
@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["extra_of", "subset"]
+__all__ = ["extra_of", "roots_of", "subset"]
 
 # A block of the lock file: the pinned package with its hashes, and a comment that says which packages want it.
 _BLOCK = re.compile(r"^(?P<name>[\w.-]+)==.*\n(?:    --hash.*\n)+(?:    # via (?P<wanted_by>.*)\n)?", re.MULTILINE)
@@ -26,6 +26,12 @@ def extra_of(pyproject: str, extra: str) -> list[str]:
     """The names of the packages that an extra lists. Raises: KeyError when there is no such extra."""
     listed = tomllib.loads(pyproject)["project"]["optional-dependencies"][extra]
     return [_normal(_NAME.match(requirement)[0]) for requirement in listed]  # type: ignore[index]
+
+
+def roots_of(pyproject: str, image: str) -> list[str]:
+    """The names of the packages that are listed for an image: a function's own, and what exports traces and metrics."""
+    extras = [image] if image == "migrate" else [image, "telemetry"]
+    return [name for extra in extras for name in extra_of(pyproject, extra)]
 
 
 def subset(lock: str, roots: Iterable[str]) -> str:
@@ -61,4 +67,4 @@ def _normal(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(subset(Path("requirements.lock").read_text(), extra_of(Path("pyproject.toml").read_text(), sys.argv[1])))
+    print(subset(Path("requirements.lock").read_text(), roots_of(Path("pyproject.toml").read_text(), sys.argv[1])))

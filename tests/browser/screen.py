@@ -100,6 +100,12 @@ def press(page: Page, label: str, name: str) -> None:
     card(page, name).get_by_role("button", name=f"{label} {name}", exact=True).click()
 
 
+def pick(page: Page, label: str, name: str) -> None:
+    """Picks something in the menu of the job with this file name."""
+    press(page, "More for", name)
+    card(page, name).locator(".menu-list").get_by_role("button", name=label, exact=True).click()
+
+
 def _fill_in(page: Page, email: str, password: str, button: str) -> None:
     form = page.get_by_role("form")
     form.get_by_label("Email").fill(email)

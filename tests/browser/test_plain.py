@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.screen import SLOW_MS, not_a_video
 from tests.system import PASSWORD
@@ -34,9 +34,9 @@ def plain(open_page: OpenPage) -> Page:
     return page
 
 
-def send(page: Page, file: object) -> None:
+def send(page: Page, file: Path | FilePayload) -> None:
     """Chooses a file and sends it."""
-    page.get_by_label("Video").set_input_files([file])  # type: ignore[list-item]
+    page.get_by_label("Video").set_input_files(file)
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/plain/jobs/*", timeout=SLOW_MS)
 

@@ -12,7 +12,10 @@ from functions.shared.problems import PROBLEMS
 from functions.shared.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "SECURITY", "CONTRIBUTING")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -22,7 +25,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 # What is set for make, and not for a function.
 OF_MAKE = {"SHOW", "SETTLE", "STACK", "PORT", "PYTHON", "VIDEO", "ID", "OVERLAY", "REGISTRY", "TAG", "RUN"}
-OF_MAKE |= {"SECRET", "DROP"}
+OF_MAKE |= {"SECRET", "DROP", "EMAIL", "JOBS"}
 
 
 def prose(page: Path) -> str:
@@ -38,7 +41,14 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_tables_are_those_of_the_code() -> None:
     pages = generate.documents()
-    assert {path.name for path in pages} == {"api.md", "configuration.md", "conversion.md", "deploy.md", "events.md"}
+    assert {path.name for path in pages} == {
+        "api.md",
+        "configuration.md",
+        "conversion.md",
+        "deploy.md",
+        "events.md",
+        "observability.md",
+    }
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: run make docs"
 

@@ -106,6 +106,8 @@ def test_the_events_that_a_function_wants_reach_it(overlay: Path) -> None:
         "dev.audiolift.audio.created.v1": "notify",
         "dev.audiolift.conversion.failed.v1": "notify",
         "dev.audiolift.batch.ended.v1": "notify",
+        "dev.audiolift.submission.confirmed.v1": "notify",
+        "dev.audiolift.expiry.announced.v1": "notify",
     }
 
 

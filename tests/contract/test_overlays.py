@@ -30,7 +30,8 @@ from knative.rollout import RolloutError, resource, stages
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = [ROOT / "knative" / "base", *sorted((ROOT / "knative" / "overlays").iterdir())]
-IN_CLUSTER = [path for path in OVERLAYS if path.name in ("kind", "production")]
+CLOUDS = [path for path in OVERLAYS if path.name in ("gke", "eks", "aks")]
+IN_CLUSTER = [path for path in OVERLAYS if path.name not in ("base", "local")]
 # What RabbitMQ's dispatcher takes from a queue in advance: it cannot be set.
 PREFETCH = 100
 # How long a job may wait after its pod was killed, and what of it a new pod takes on a busy node.
@@ -291,6 +292,7 @@ def test_each_pod_may_reach_what_its_environment_names_and_nothing_else(overlay:
         emits, calls = name in cluster.sinks, any(env.name == "LOGIN_URL" for env in service.container.env)
         assert reach(overlay, {"serving.knative.dev/service": name}) == {
             "dns",
+            "collector",
             *(["rows"] if "database-url" in keys else []),
             *(["files"] if keys & {"blobs-url", "limits-url"} else []),
             *(["mail"] if "smtp-url" in keys else []),
@@ -339,6 +341,7 @@ PLACES = {
     frozenset({25, 465, 587}): "mail",
     frozenset({1025}): "mail",
     frozenset({8080}): "broker",
+    frozenset({4318}): "collector",
     frozenset({8081, 8444}): "functions",
     frozenset({80, 443}): "internet",
     frozenset({5671, 5672}): "rabbitmq",
@@ -402,8 +405,9 @@ def test_each_stage_waits_for_the_one_before(overlay: Path) -> None:
     assert first == sorted(first)
 
 
-def test_production_is_not_deployed_before_it_is_filled_in() -> None:
-    left = placeholders(objects(ROOT / "knative/overlays/production"))
+@pytest.mark.parametrize("overlay", [ROOT / "knative/overlays/production", *CLOUDS], ids=lambda path: path.name)
+def test_production_is_not_deployed_before_it_is_filled_in(overlay: Path) -> None:
+    left = placeholders(objects(overlay))
     names = {"registry.example.com", "audiolift.example.com", "audiolift@example.com"}
     assert left == {*names, "192.0.2.0/24", f"sha256:{'0' * 64}"}
     assert placeholders(objects(ROOT / "knative/overlays/kind")) == set()
@@ -443,8 +447,21 @@ def test_what_is_taken_away_goes_in_reverse_and_leaves_the_namespace(overlay: Pa
     )
 
 
-def test_production_pins_every_image_by_digest() -> None:
-    for _, spec in ours(ROOT / "knative/overlays/production"):
+@pytest.mark.parametrize("overlay", CLOUDS, ids=lambda path: path.name)
+def test_a_cloud_differs_from_production_in_its_disks_alone(overlay: Path) -> None:
+    (rabbitmq,) = kinds(overlay, "RabbitmqCluster.rabbitmq.com")
+    assert rabbitmq["spec"]["persistence"]["storage"] == "20Gi"
+    chosen = rabbitmq["spec"]["persistence"]["storageClassName"]
+    page = (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8")
+    assert f"`{chosen}`" in page
+    others = [each for each in objects(overlay) if each != rabbitmq]
+    assert [each for each in others if each not in objects(ROOT / "knative/overlays/production")] == []
+    assert len(others) == len(objects(ROOT / "knative/overlays/production")) - 1
+
+
+@pytest.mark.parametrize("overlay", [ROOT / "knative/overlays/production", *CLOUDS], ids=lambda path: path.name)
+def test_production_pins_every_image_by_digest(overlay: Path) -> None:
+    for _, spec in ours(overlay):
         assert re.fullmatch(r"[\w./-]+@sha256:[0-9a-f]{64}", spec["containers"][0]["image"])
 
 

@@ -1,4 +1,4 @@
-"""As many slow readers as download takes at a time, against the memory that it gets: files in GridFS."""
+"""As many slow readers as download takes at a time, against memory and connections that it gets: MariaDB, GridFS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from functions.shared import blobs, database, tokens
 from functions.shared.jobs import names
@@ -20,7 +21,7 @@ from knative.local import kustomize
 from tests.e2e.alone import serving, told
 from tests.e2e.inside import peak_rss
 from tests.patience import PATIENCE
-from tests.servers import Mongo
+from tests.servers import MariaDB, Mongo
 from tests.unit import rows
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,12 @@ MP3_BYTES = 24 * MEBIBYTE
 
 
 @pytest.fixture
-def environment(mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def environment(
+    mongo: Mongo, mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
     """What download is told; the test's own process finds the same stores."""
     blobs_url = f"{mongo.url.rpartition('/')[0]}/{uuid.uuid4().hex}"
-    made = {**told(f"sqlite:///{tmp_path}/rows.db", tmp_path), "BLOBS_URL": blobs_url}
+    made = {**told(mariadb.create(f"slow_{uuid.uuid4().hex}"), tmp_path), "BLOBS_URL": blobs_url}
     for name in ("DATABASE_URL", "BLOBS_URL", "LINK_SECRET"):
         monkeypatch.setenv(name, made[name])
     database.engine.cache_clear()
@@ -44,7 +47,9 @@ def environment(mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     blobs.store.cache_clear()
 
 
-def test_as_many_slow_readers_as_download_takes_fit_into_its_memory(environment: dict[str, str]) -> None:
+def test_as_many_slow_readers_as_download_takes_fit_into_its_memory_and_its_connections(
+    environment: dict[str, str],
+) -> None:
     readers, limit_bytes = bounds()
     link = link_to_an_mp3()
     with serving("download", environment) as (process, client), ExitStack() as stack:
@@ -52,7 +57,9 @@ def test_as_many_slow_readers_as_download_takes_fit_into_its_memory(environment:
             stack.enter_context(closing(reader(client, link)))
         # What the last ones lead to may still be under way.
         time.sleep(1)
+        print(f"{readers} readers: {peak_rss(process.pid) / MEBIBYTE:.0f} MiB, {connections()} connections")
         assert peak_rss(process.pid) < limit_bytes
+        assert connections() <= database.CONNECTIONS + database.CHECKING_CONNECTIONS
 
 
 def bounds() -> tuple[int, int]:
@@ -61,6 +68,13 @@ def bounds() -> tuple[int, int]:
     (spec,) = [each["spec"]["template"]["spec"] for each in services if each["metadata"]["name"] == "download"]
     memory = spec["containers"][0]["resources"]["limits"]["memory"]
     return spec["containerConcurrency"], int(memory.removesuffix("Mi")) * MEBIBYTE
+
+
+def connections() -> int:
+    """How many there are to the database, without that which asks."""
+    others = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    with database.reading() as connection:
+        return int(connection.execute(sa.text(others)).scalar_one())
 
 
 def link_to_an_mp3() -> str:

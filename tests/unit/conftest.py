@@ -13,7 +13,10 @@ from functions.shared import blobs, database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
 from tests.servers import MariaDB
+from tests.unit import rows
+from tests.unit.receiver import Receiver, served
 from tests.unit.sink import Sink
+from tests.unit.smtp import Server
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +75,34 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name, value in made.items():
         monkeypatch.setenv(name.upper().replace("-", "_"), value)
     return made
+
+
+@pytest.fixture
+def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory where mails are kept."""
+    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'mail'}")
+    return tmp_path / "mail"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The mail server that mails are sent by."""
+    with Server() as running:
+        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """An HTTP server that takes what is posted to it."""
+    with served(Receiver()) as running:
+        yield running
+
+
+@pytest.fixture
+def anna(tables: None) -> str:
+    """The id of anna@example.com."""
+    return rows.user("anna@example.com")
 
 
 def _migrate(url: str) -> None:

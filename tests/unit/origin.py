@@ -13,7 +13,7 @@ from types import TracebackType
 
 from tests.patience import PATIENCE
 
-__all__ = ["Origin", "Turn"]
+__all__ = ["Origin", "Pieces", "Turn"]
 
 # What is done instead of an answer; True when that was one.
 Turn = Callable[["_Handler"], bool]
@@ -70,6 +70,22 @@ class Origin:
             return handler.answer()
 
         self.turns.append(turn)
+
+
+class Pieces:
+    """A sink that keeps what came, and counts how often it came anew."""
+
+    def __init__(self) -> None:
+        self.content, self.restarts = bytearray(), 0
+
+    def write(self, data: bytes) -> None:
+        """The next bytes."""
+        self.content += data
+
+    def restart(self) -> None:
+        """From the beginning."""
+        self.content.clear()
+        self.restarts += 1
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -34,18 +34,6 @@ ANY: Any = None
 Ender = Callable[[str], None]
 
 
-@pytest.fixture
-def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where mails are kept."""
-    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'mail'}")
-    return tmp_path / "mail"
-
-
-@pytest.fixture
-def anna() -> str:
-    return rows.user("anna@example.com")
-
-
 def batch_of(user: str, count: int = 2) -> tuple[str, list[str]]:
     """A batch whose jobs are being converted."""
     batch_id = uuid.uuid4().hex

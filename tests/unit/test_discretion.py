@@ -55,7 +55,7 @@ def test_the_gateway_names_a_function_that_does_not_answer_and_not_the_link_that
             sent.append(message)
 
         await relay.Relay(Request(scope()), NOBODY, 60)(scope(), receive, send)
-        await (await relay._forwarder()).__aexit__(None, None, None)
+        await (await relay.forwarder()).__aexit__(None, None, None)
 
     asyncio.run(asked())
     assert sent[0]["status"] == 502

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,8 @@ from functions.shared.reasons import Failure
 from functions.upload import fetch as fetching
 from functions.upload.fetch import Remote, TimeUp, fetch
 from tests.patience import PATIENCE
+from tests.unit.origin import Pieces
+from tests.unit.receiver import served
 
 VIDEO = bytes(range(256)) * 4096
 
@@ -74,12 +75,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(address: str) -> Iterator[str]:
-    with ThreadingHTTPServer((address, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served(ThreadingHTTPServer((address, 0), Handler)) as server:
         yield f"http://{address}:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +88,6 @@ def base() -> Iterator[str]:
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FETCH_ALLOWED_NETWORKS", "127.0.0.1/32")
-
-
-class Pieces:
-    """A sink that keeps what came, and counts how often it came anew."""
-
-    def __init__(self) -> None:
-        self.content, self.restarts = bytearray(), 0
-
-    def write(self, data: bytes) -> None:
-        self.content += data
-
-    def restart(self) -> None:
-        self.content.clear()
-        self.restarts += 1
 
 
 def in_seconds(seconds: float) -> float:

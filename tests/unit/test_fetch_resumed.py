@@ -22,24 +22,10 @@ from functions.shared.reasons import Failure
 from functions.upload import fetch
 from functions.upload.fetch import Remote, TimeUp
 from tests.patience import PATIENCE
-from tests.unit.origin import Origin
+from tests.unit.origin import Origin, Pieces
 
 CONTENT = random.Random(13).randbytes(400_000)
 OTHER = random.Random(14).randbytes(300_000)
-
-
-class Pieces:
-    """A sink that keeps what came, and counts how often it came anew."""
-
-    def __init__(self) -> None:
-        self.content, self.restarts = bytearray(), 0
-
-    def write(self, data: bytes) -> None:
-        self.content += data
-
-    def restart(self) -> None:
-        self.content.clear()
-        self.restarts += 1
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,8 @@ HEAVY = {
     "jinja2",
     "apprise",
     "av",
+    "opentelemetry",
+    "requests",
 }
 LOAD = """
 import sys

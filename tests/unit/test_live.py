@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.download import figures, follower, live
+from functions.download import figures, follower, history, live
+from functions.download.subscription import Subscription
 from functions.shared import audit, database
 from functions.shared.jobs import changes, deletion, transitions
 from functions.shared.jobs.states import State
@@ -322,6 +323,36 @@ def test_a_thousand_streams_to_which_nothing_happens_cost_a_query_a_second() -> 
     asked, seconds = asyncio.run(follow())
     # A slow machine asks less often.
     assert asked <= seconds + 4
+
+
+@pytest.mark.parametrize("waiting", ["stream", "wait"])
+def test_for_whoever_waits_for_a_job_of_late_it_is_asked_many_times_a_second(user: str, job: str, waiting: str) -> None:
+    """However long nothing has changed: what comes next is on the stream within 100 ms, on a machine that is free."""
+    rows.change(jobs, jobs.c.id == job, updated_at=rows.ago(300))
+
+    async def follow() -> list[float]:
+        async with AsyncExitStack() as stack:
+            if waiting == "stream":
+                await anext(await stack.enter_async_context(listen(user)))
+            else:
+                subscription = Subscription(user, job)
+                subscription.know(history.current([history.newest_rows([job])[job]])[0])
+                await stack.enter_async_context(follower.following(subscription))
+            one = follower.the_follower()
+            one._last_news = time.monotonic() - 3600
+            assert one._news
+            pauses = [one._pause(one._news)]
+            transitions.cancel(job)
+            await asyncio.sleep(1)
+            one._last_news = time.monotonic() - 3600
+            if waiting == "stream":
+                pauses.append(one._pause(one._news))
+            return pauses
+
+    pauses = asyncio.run(follow())
+    assert pauses[0] <= follower.FASTEST_SECONDS
+    if database.engine().dialect.name != "sqlite":
+        assert pauses[1:] in ([], [follower.SLOWEST_SECONDS])
 
 
 def many_jobs(count: int) -> list[tuple[str, str]]:

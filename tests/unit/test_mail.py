@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -46,13 +46,6 @@ HOSTILE = [
     "你" * 255,
     ".\r\n.\r\nMAIL FROM:<eve@example.com>",
 ]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as running:
-        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
-        yield running
 
 
 @pytest.fixture
@@ -265,12 +258,6 @@ def test_a_directory_that_cannot_be_written_to_costs_delay_only(
     monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'file' / 'mail'}")
     with pytest.raises(Unavailable):
         mail.send(composed())
-
-
-@pytest.fixture
-def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SMTP_URL", f"file://{tmp_path / 'mail'}")
-    return tmp_path / "mail"
 
 
 def composed(text: str = "Subject\n\nBody") -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from email import message_from_bytes
 from typing import Any
 
@@ -26,18 +25,6 @@ pytestmark = pytest.mark.usefixtures("tables", "store", "secrets")
 # The handlers look at nothing of a request.
 ANY: Any = None
 NO_SUCH_USER = "550 5.1.1 <anna@example.com>: no such user"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as running:
-        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
-        yield running
-
-
-@pytest.fixture
-def anna() -> str:
-    return rows.user("anna@example.com")
 
 
 def done(user: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from functions.login import oidc_fetching
 from functions.login.oidc_fetching import ProviderUnavailable
 from functions.login.oidc_provider import Provider
+from tests.unit.receiver import served
 
 
 class Odd(ThreadingHTTPServer):
@@ -47,10 +48,8 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def odd() -> Iterator[Odd]:
-    with Odd(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(Odd(("127.0.0.1", 0), Answering)) as server:
         yield server
-        server.shutdown()
 
 
 BODIES = {

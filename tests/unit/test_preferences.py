@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
-from events.catalogue import AudioCreated, ConversionFailed
+from events.catalogue import AudioCreated, ConversionFailed, SubmissionConfirmed
 from functions.notify import deliveries, fanout, preference_routes, preferences
 from functions.notify.notice_shapes import DeliveryQuery
 from functions.notify.preference_shapes import KINDS, Preferences
-from functions.shared import settings, takes, tokens
+from functions.shared import kinds, languages, settings, takes, tokens
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Problem
@@ -28,18 +28,6 @@ from tests.unit import rows
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets", "mails")
 # The handlers look at nothing of a request.
 ANY: Any = None
-
-
-@pytest.fixture
-def mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where mails are kept."""
-    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'mail'}")
-    return tmp_path / "mail"
-
-
-@pytest.fixture
-def anna() -> str:
-    return rows.user("anna@example.com")
 
 
 def tell_of_both(user: str) -> None:
@@ -67,7 +55,12 @@ def test_whoever_has_said_nothing_is_told_of_completion_and_failure(anna: str, m
     tell_of_both(anna)
     assert len(kept(mails)) == 2
     assert json.loads(bytes(preference_routes.read_notifications(ANY, anna).body)) == {
-        "events": {kind: {"mail": True, "services": {}} for kind in KINDS.values()},
+        "events": {
+            **{kind: {"mail": True, "sms": False, "services": {}} for kind in KINDS.values()},
+            SubmissionConfirmed.TYPE: {"mail": False, "sms": False, "services": {}},
+            kinds.SIGNED_IN: {"mail": True},
+            kinds.KEY_MADE: {"mail": True},
+        },
         "language": "en",
     }
 
@@ -90,7 +83,7 @@ def test_mails_are_in_the_language_that_was_chosen_and_of_one_thread_for_a_job(a
     assert len({each["References"] for each in kept(mails)}) == 2
     token = preferences.unsubscribe_token(anna, AudioCreated.TYPE)
     preferences.unsubscribe(token)
-    assert preferences.language_of(anna) == "de"
+    assert languages.of(anna) == "de"
 
 
 def test_one_who_has_chosen_a_language_of_a_newer_release_gets_english(anna: str, mails: Path) -> None:
@@ -126,6 +119,7 @@ def test_a_mail_that_waits_and_is_not_wanted_any_more_is_not_sent(
         {"events": {AudioCreated.TYPE: {"mail": "no"}}},
         {"y": 1},
         {"events": {}, "language": "fr"},
+        {"events": {kinds.SIGNED_IN: {"services": {}}}},
     ],
 )
 def test_what_is_no_choice_is_refused(given: dict[str, Any]) -> None:

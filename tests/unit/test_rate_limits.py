@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.limits import counters, limiter, memory, policies
-from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import note, spend
 from functions.gateway.limits.middleware import RateLimits
 from functions.gateway.limits.policies import By, Policy
+from functions.shared.clients import client_of
 from functions.shared.middleware import Call, Middleware, Route
 from functions.shared.operations import Access
 from functions.shared.routing import Routes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,63 +22,48 @@ pytestmark = pytest.mark.usefixtures("tables", "secrets")
 ANNA, EVE = "anna@example.com", "eve@example.com"
 
 
-@pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Mail is really sent."""
-    with Server() as running:
-        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
-        yield running
-
-
-@pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Mail is kept on one machine."""
-    monkeypatch.setenv("SMTP_URL", f"file://{tmp_path}/mail")
-    return tmp_path / "mail"
-
-
 def confirm(mailed: str, password: str = PASSWORD) -> Answered:
     return asked("POST", "/v1/users/verify", {"token": mailed, "password": password})
 
 
-def member_of(post: Server, email: str) -> None:
+def member_of(server: Server, email: str) -> None:
     """An account, made as it ought to be."""
     register(email)
-    assert confirm(post.token(email)).status == 200
+    assert confirm(server.token(email)).status == 200
 
 
-@pytest.mark.usefixtures("kept")
-def test_where_mail_is_kept_an_account_works_at_once(kept: Path) -> None:
+@pytest.mark.usefixtures("mails")
+def test_where_mail_is_kept_an_account_works_at_once(mails: Path) -> None:
     assert register(ANNA).status == 201
     assert sign_in(ANNA).status == 200
     assert code(register(ANNA)) == (409, "email-taken")
-    assert not kept.exists()
+    assert not mails.exists()
 
 
-def test_where_mail_is_sent_an_account_works_once_its_address_is_confirmed(post: Server) -> None:
+def test_where_mail_is_sent_an_account_works_once_its_address_is_confirmed(server: Server) -> None:
     answer = register(ANNA)
     assert (answer.status, answer.body) == (202, b"")
     assert code(sign_in(ANNA)) == (401, "invalid-credentials")
-    assert confirm(post.token(ANNA)).status == 200
+    assert confirm(server.token(ANNA)).status == 200
     assert sign_in(ANNA).status == 200
 
 
-def test_who_has_not_confirmed_is_told_what_strangers_are_told(post: Server) -> None:
+def test_who_has_not_confirmed_is_told_what_strangers_are_told(server: Server) -> None:
     register(ANNA)
     assert sign_in(ANNA).body == sign_in(EVE).body
 
 
-def test_a_known_address_is_answered_as_an_unknown_one_is(post: Server) -> None:
-    member_of(post, ANNA)
+def test_a_known_address_is_answered_as_an_unknown_one_is(server: Server) -> None:
+    member_of(server, ANNA)
     known, unknown = register(ANNA), register(EVE)
     assert (known.status, known.body) == (unknown.status, unknown.body) == (202, b"")
     assert known.headers.keys() == unknown.headers.keys()
-    assert [subject for subject, _ in post.mails(ANNA)][1:] == ["You already have an account"]
-    assert [subject for subject, _ in post.mails(EVE)] == ["Confirm your address"]
+    assert [subject for subject, _ in server.mails(ANNA)][1:] == ["You already have an account"]
+    assert [subject for subject, _ in server.mails(EVE)] == ["Confirm your address"]
 
 
-def test_a_known_address_takes_the_same_statements_as_an_unknown_one(post: Server) -> None:
-    member_of(post, ANNA)
+def test_a_known_address_takes_the_same_statements_as_an_unknown_one(server: Server) -> None:
+    member_of(server, ANNA)
     register(EVE, "another passphrase")
     with statements() as known:
         register(ANNA)
@@ -88,88 +72,88 @@ def test_a_known_address_takes_the_same_statements_as_an_unknown_one(post: Serve
     assert known == unknown != []
 
 
-def test_the_answer_does_not_wait_for_the_mail_server(post: Server) -> None:
-    post.seconds = 1.0
+def test_the_answer_does_not_wait_for_the_mail_server(server: Server) -> None:
+    server.seconds = 1.0
     mailed_at_the_end_of_the_answer: list[int] = []
     body = json.dumps({"email": ANNA, "password": PASSWORD}).encode()
     scope = scope_of("POST", "/v1/users", {"Content-Type": "application/json"})
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            mailed_at_the_end_of_the_answer.append(len(post.got))
+            mailed_at_the_end_of_the_answer.append(len(server.got))
 
     asyncio.run(app_of("login")(scope, received([body]), send))  # type: ignore[arg-type]
-    assert (mailed_at_the_end_of_the_answer, len(post.got)) == ([0], 1)
+    assert (mailed_at_the_end_of_the_answer, len(server.got)) == ([0], 1)
 
 
-def test_a_link_is_of_no_use_without_the_password_that_was_chosen(post: Server) -> None:
+def test_a_link_is_of_no_use_without_the_password_that_was_chosen(server: Server) -> None:
     """Somebody registers the address of Anna, who opens the link: Eve gets no account with it."""
     register(ANNA, "the password of eve")
-    assert code(confirm(post.token(ANNA), PASSWORD)) == (403, "wrong-password")
+    assert code(confirm(server.token(ANNA), PASSWORD)) == (403, "wrong-password")
     assert sign_in(ANNA, "the password of eve").status == 401
 
 
-def test_guesses_at_the_password_of_a_link_have_to_wait(post: Server) -> None:
+def test_guesses_at_the_password_of_a_link_have_to_wait(server: Server) -> None:
     register(ANNA)
-    answers = [confirm(post.token(ANNA), f"guess number {number}").status for number in range(12)]
+    answers = [confirm(server.token(ANNA), f"guess number {number}").status for number in range(12)]
     assert answers == [403] * 10 + [429] * 2
 
 
-def test_of_two_who_register_an_address_each_has_a_link_of_their_own(post: Server) -> None:
+def test_of_two_who_register_an_address_each_has_a_link_of_their_own(server: Server) -> None:
     register(ANNA, "the password of eve")
-    for_eve = post.token(ANNA)
+    for_eve = server.token(ANNA)
     register(ANNA, PASSWORD)
-    for_anna = post.token(ANNA)
+    for_anna = server.token(ANNA)
     assert confirm(for_eve, PASSWORD).status == 403
     assert confirm(for_anna, PASSWORD).status == 200
     assert code(confirm(for_eve, "the password of eve")) == (400, "invalid-link")
     assert sign_in(ANNA, "the password of eve").status == 401
 
 
-def test_a_link_is_good_once_and_for_a_day(post: Server) -> None:
+def test_a_link_is_good_once_and_for_a_day(server: Server) -> None:
     register(ANNA)
     register(EVE)
-    assert confirm(post.token(ANNA)).status == 200
-    assert code(confirm(post.token(ANNA))) == (400, "invalid-link")
+    assert confirm(server.token(ANNA)).status == 200
+    assert code(confirm(server.token(ANNA))) == (400, "invalid-link")
     rows.change(mailed_tokens, mailed_tokens.c.email == EVE, expires_at=rows.ago(1))
-    assert code(confirm(post.token(EVE))) == (400, "invalid-link")
+    assert code(confirm(server.token(EVE))) == (400, "invalid-link")
 
 
-def test_a_link_to_reset_confirms_nothing_and_a_link_to_confirm_resets_nothing(post: Server) -> None:
-    member_of(post, ANNA)
+def test_a_link_to_reset_confirms_nothing_and_a_link_to_confirm_resets_nothing(server: Server) -> None:
+    member_of(server, ANNA)
     asked("POST", "/v1/password/forgot", {"email": ANNA})
-    assert code(confirm(post.token(ANNA))) == (400, "invalid-link")
+    assert code(confirm(server.token(ANNA))) == (400, "invalid-link")
     register(EVE)
-    reset = {"token": post.token(EVE), "new_password": "another passphrase"}
+    reset = {"token": server.token(EVE), "new_password": "another passphrase"}
     assert code(asked("POST", "/v1/password/reset", reset)) == (400, "invalid-link")
 
 
 @pytest.mark.parametrize("mailed", ["", "x", "é", "x" * 10_000, "' OR 1=1 --"])
-def test_what_was_never_mailed_confirms_nothing(post: Server, mailed: str) -> None:
+def test_what_was_never_mailed_confirms_nothing(server: Server, mailed: str) -> None:
     register(ANNA)
     assert code(confirm(mailed)) == (400, "invalid-link")
 
 
-def test_nobody_can_flood_a_mailbox_and_nobody_learns_why(post: Server) -> None:
-    member_of(post, ANNA)
+def test_nobody_can_flood_a_mailbox_and_nobody_learns_why(server: Server) -> None:
+    member_of(server, ANNA)
     answers = {register(ANNA).status for _ in range(5)}
-    assert (answers, len(post.got)) == ({202}, 3)
+    assert (answers, len(server.got)) == ({202}, 3)
     register(EVE)
-    assert len(post.mails(EVE)) == 1
+    assert len(server.mails(EVE)) == 1
 
 
-def test_who_uses_up_the_mails_of_an_address_keeps_no_reset_from_its_owner(post: Server) -> None:
-    member_of(post, ANNA)
+def test_who_uses_up_the_mails_of_an_address_keeps_no_reset_from_its_owner(server: Server) -> None:
+    member_of(server, ANNA)
     for _ in range(5):
         register(ANNA)
     answers = {asked("POST", "/v1/password/forgot", {"email": ANNA}).status for _ in range(5)}
     assert answers == {202}
-    assert [subject for subject, _ in post.mails(ANNA)].count("Reset your password") == 3
-    reset = {"token": post.token(ANNA), "new_password": "another passphrase"}
+    assert [subject for subject, _ in server.mails(ANNA)].count("Reset your password") == 3
+    reset = {"token": server.token(ANNA), "new_password": "another passphrase"}
     assert asked("POST", "/v1/password/reset", reset).status == 204
 
 
-def test_a_token_is_neither_in_the_database_nor_in_the_log(post: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_token_is_neither_in_the_database_nor_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "functions")
     register(ANNA)
     with database.reading() as connection:
@@ -177,11 +161,11 @@ def test_a_token_is_neither_in_the_database_nor_in_the_log(post: Server, caplog:
     said = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("functions"))
     assert "Confirm your address" in said
     assert ANNA not in said
-    assert not {post.token(ANNA), PASSWORD} & {*said.split(), *map(str, row)}
+    assert not {server.token(ANNA), PASSWORD} & {*said.split(), *map(str, row)}
 
 
-def test_a_mail_that_cannot_be_sent_changes_no_answer(post: Server, caplog: pytest.LogCaptureFixture) -> None:
-    post.answers["RCPT"] = "550 no such mailbox"
+def test_a_mail_that_cannot_be_sent_changes_no_answer(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    server.answers["RCPT"] = "550 no such mailbox"
     assert register(ANNA).status == 202
     assert "refused" in caplog.text
 
@@ -203,37 +187,37 @@ def test_whether_addresses_are_confirmed(monkeypatch: pytest.MonkeyPatch, chosen
     assert letters.are_needed() is needed
 
 
-def test_an_address_changes_once_the_new_one_is_confirmed_and_the_former_is_told(post: Server) -> None:
-    member_of(post, ANNA)
+def test_an_address_changes_once_the_new_one_is_confirmed_and_the_former_is_told(server: Server) -> None:
+    member_of(server, ANNA)
     mine = token(ANNA)
     assert change(mine, EVE).status == 202
     assert sign_in(ANNA).status == 200
-    assert confirm(post.token(EVE), "not the password").status == 403
-    assert confirm(post.token(EVE)).status == 200
+    assert confirm(server.token(EVE), "not the password").status == 403
+    assert confirm(server.token(EVE)).status == 200
     assert (sign_in(ANNA).status, sign_in(EVE).status) == (401, 200)
-    assert post.mails(ANNA)[-1][0] == "Your address was changed"
+    assert server.mails(ANNA)[-1][0] == "Your address was changed"
 
 
-def test_an_address_that_is_taken_is_answered_like_one_that_is_free(post: Server) -> None:
-    member_of(post, ANNA)
-    member_of(post, EVE)
+def test_an_address_that_is_taken_is_answered_like_one_that_is_free(server: Server) -> None:
+    member_of(server, ANNA)
+    member_of(server, EVE)
     mine = token(EVE)
     taken, free = change(mine, ANNA), change(mine, "free@example.com")
     assert (taken.status, taken.body) == (free.status, free.body) == (202, b"")
-    assert post.mails(ANNA)[-1][0] == "You already have an account"
+    assert server.mails(ANNA)[-1][0] == "You already have an account"
 
 
-def test_who_changes_the_address_ends_what_was_mailed_to_the_former_one(post: Server) -> None:
-    member_of(post, ANNA)
+def test_who_changes_the_address_ends_what_was_mailed_to_the_former_one(server: Server) -> None:
+    member_of(server, ANNA)
     asked("POST", "/v1/password/forgot", {"email": ANNA})
-    stolen = post.token(ANNA)
+    stolen = server.token(ANNA)
     change(token(ANNA), EVE)
-    confirm(post.token(EVE))
+    confirm(server.token(EVE))
     reset = {"token": stolen, "new_password": "another passphrase"}
     assert code(asked("POST", "/v1/password/reset", reset)) == (400, "invalid-link")
 
 
-@pytest.mark.usefixtures("kept")
+@pytest.mark.usefixtures("mails")
 def test_where_mail_is_kept_an_address_changes_at_once() -> None:
     for email in (ANNA, EVE):
         register(email)
@@ -249,21 +233,21 @@ def change(mine: str, email: str, password: str = PASSWORD) -> Answered:
     return asked("PATCH", "/v1/me", {"email": email, "password": password}, Authorization=mine)
 
 
-def test_the_owner_hears_of_an_api_key_that_was_made(post: Server) -> None:
-    member_of(post, ANNA)
+def test_the_owner_hears_of_an_api_key_that_was_made(server: Server) -> None:
+    member_of(server, ANNA)
     made = {"name": "nightly {import}", "scopes": ["jobs:read"]}
     answer = asked("POST", "/v1/api-keys", made, Authorization=token(ANNA))
     assert answer.status == 201
-    subject, text = post.mails(ANNA)[-1]
+    subject, text = server.mails(ANNA)[-1]
     assert subject == "An API key was made"
     assert 'called it "nightly {import}".' in text
     assert json.loads(answer.body)["key"] not in text
 
 
 def test_a_mail_server_that_is_away_keeps_nobody_from_making_a_key(
-    post: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    member_of(post, ANNA)
+    member_of(server, ANNA)
     monkeypatch.setattr("functions.login.letters.PAUSES_SECONDS", ())
     monkeypatch.setenv("SMTP_URL", "smtp://127.0.0.1:9")
     made = {"name": "nightly import", "scopes": ["jobs:read"]}

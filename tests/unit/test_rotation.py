@@ -61,7 +61,7 @@ def test_at_each_step_of_a_rollout_every_function_takes_every_token(
     for old, new in ((before, after), (after, again)):
         for signer in (old, new):
             use(signer, monkeypatch)
-            token = grants._access_token("anna", OF_A_PERSON)
+            token = grants.signed("anna", OF_A_PERSON)
             for checker in (old, new):
                 use(checker, monkeypatch)
                 assert tokens.bearer(f"Bearer {token}").user_id == "anna"
@@ -108,7 +108,7 @@ def test_secrets_of_the_release_before_announce_their_next_key_first() -> None:
 def test_a_token_of_a_key_that_was_dropped_is_refused(monkeypatch: pytest.MonkeyPatch, tables: None) -> None:
     before = keys.make()
     use(before, monkeypatch)
-    token = grants._access_token("anna", OF_A_PERSON)
+    token = grants.signed("anna", OF_A_PERSON)
     after = keys.rotated(before, 1_000_000, TOKEN_SECONDS)
     use(keys.without_old_keys(after, time.time()), monkeypatch)
     with pytest.raises(Problem):

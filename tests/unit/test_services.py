@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +20,7 @@ from functions.shared.problems import Problem
 from functions.shared.tables import notifications
 from tests.patience import PATIENCE
 from tests.unit import rows
+from tests.unit.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
@@ -33,47 +30,13 @@ pytestmark = [
 ]
 
 
-class Chat(ThreadingHTTPServer):
-    """A chat that takes apprise's JSON: what it `got`; `status` is what it answers."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[dict[str, Any]] = []
-        self.status = 200
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Chat
-
-    def do_POST(self) -> None:
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Chat]:
-    """A chat that the operator has configured as `team`, beside one that is away."""
-    monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'mail'}")
-    with Chat() as server:
-        urls = {"team": f"json://127.0.0.1:{server.server_port}/", "away": "json://127.0.0.1:9/", "odd": "nothing://x"}
-        monkeypatch.setenv("NOTICE_SERVICES", json.dumps(urls))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(PATIENCE)
-
-
-@pytest.fixture
-def anna() -> str:
-    return rows.user("anna@example.com")
+def chat(monkeypatch: pytest.MonkeyPatch, mails: Path, receiver: Receiver) -> Receiver:
+    """A chat that takes apprise's JSON, which the operator has configured as `team`, beside one that is away."""
+    urls = {"team": f"json://127.0.0.1:{receiver.server_port}/", "away": "json://127.0.0.1:9/", "odd": "nothing://x"}
+    monkeypatch.setenv("NOTICE_SERVICES", json.dumps(urls))
+    receiver.status = 200
+    return receiver
 
 
 def choose(user: str, *names: str) -> Preferences:
@@ -91,28 +54,28 @@ def states(user: str) -> dict[str, str]:
     return {each.channel: each.state for each in deliveries.page(user, DeliveryQuery()).items}
 
 
-def test_nobody_is_told_who_has_not_chosen_it(chat: Chat, anna: str) -> None:
+def test_nobody_is_told_who_has_not_chosen_it(chat: Receiver, anna: str) -> None:
     shown = preferences.read(anna).events
     assert shown.audio_created.services == {"team": False, "away": False, "odd": False}
     fanout.tell(done(anna), AudioCreated)
     assert (chat.got, states(anna)) == ([], {"mail": "sent"})
 
 
-def test_whoever_chooses_a_service_is_told_once_by_it(chat: Chat, anna: str) -> None:
+def test_whoever_chooses_a_service_is_told_once_by_it(chat: Receiver, anna: str) -> None:
     chosen = choose(anna, "team").events
     assert chosen.audio_created.services == {"team": True, "away": False, "odd": False}
     assert chosen.conversion_failed.services == {"team": False, "away": False, "odd": False}
     job = done(anna)
     for _ in range(2):
         fanout.tell(job, AudioCreated)
-    (got,) = chat.got
+    (got,) = chat.jsons
     assert got["title"] == "Your MP3 is ready: talk.mp4"
     assert "/v1/files/" in got["message"]
     assert rows.unsettled(job) == []
 
 
 @pytest.mark.parametrize("name", ["away", "odd"])
-def test_one_that_does_not_work_is_tried_again_and_holds_up_nothing_else(chat: Chat, anna: str, name: str) -> None:
+def test_one_that_does_not_work_is_tried_again_and_holds_up_nothing_else(chat: Receiver, anna: str, name: str) -> None:
     choose(anna, "team", name)
     job = done(anna)
     fanout.tell(job, AudioCreated)
@@ -122,7 +85,7 @@ def test_one_that_does_not_work_is_tried_again_and_holds_up_nothing_else(chat: C
     assert found == {("mail", "sent"), ("service", "sent"), ("service", "waiting")}
 
 
-def test_one_that_refuses_is_tried_again(chat: Chat, anna: str) -> None:
+def test_one_that_refuses_is_tried_again(chat: Receiver, anna: str) -> None:
     choose(anna, "team")
     chat.status = 500
     job = done(anna)
@@ -135,7 +98,7 @@ def test_one_that_refuses_is_tried_again(chat: Chat, anna: str) -> None:
 
 
 def test_a_service_that_is_configured_no_longer_holds_up_nothing(
-    chat: Chat, anna: str, monkeypatch: pytest.MonkeyPatch
+    chat: Receiver, anna: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(anna, "team")
     monkeypatch.setenv("NOTICE_SERVICES", "{}")
@@ -145,13 +108,13 @@ def test_a_service_that_is_configured_no_longer_holds_up_nothing(
 
 
 @pytest.mark.parametrize("name", ["other", "json://evil.example.com/", "", "TEAM"])
-def test_nobody_can_give_an_address_of_their_own(chat: Chat, anna: str, name: str) -> None:
+def test_nobody_can_give_an_address_of_their_own(chat: Receiver, anna: str, name: str) -> None:
     with pytest.raises(Problem) as said:
         choose(anna, name)
     assert said.value.code == "bad-request"
 
 
-def test_one_click_on_a_mail_leaves_services_as_they_are(chat: Chat, anna: str) -> None:
+def test_one_click_on_a_mail_leaves_services_as_they_are(chat: Receiver, anna: str) -> None:
     choose(anna, "team")
     preferences.unsubscribe(preferences.unsubscribe_token(anna, ConversionFailed.TYPE))
     assert preferences.services_of(anna, AudioCreated.TYPE) == ["team"]

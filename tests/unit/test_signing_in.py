@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.login import accounts, attempts, grants
-from functions.login.attempts import PASSWORDS
+import functions.shared.attempts as attempts
+from functions.login import accounts, grants
 from functions.shared import database, tokens
+from functions.shared.attempts import PASSWORDS
 from functions.shared.problems import Problem
 from functions.shared.tables import attempts as attempts_table
 from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
@@ -34,13 +35,6 @@ def anna(tables: None, secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Has an account."""
     monkeypatch.setenv("VERIFY_EMAIL", "off")
     assert register(ANNA).status == 201
-
-
-@pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Any:
-    with Server() as running:
-        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
-        yield running
 
 
 class Clock:
@@ -139,7 +133,7 @@ def test_what_was_tried_an_hour_ago_is_forgotten(clock: Clock) -> None:
 
 def test_of_forty_tries_at_once_ten_are_free() -> None:
     prepare = (
-        "from functions.login.attempts import Pace, seconds_left\n"
+        "from functions.shared.attempts import Pace, seconds_left\n"
         "pace = Pace('password', free=10, first=600, longest=600)\n"
     )
     said = race(4, prepare, "print(*(seconds_left(pace, 'anna') for _ in range(10)))")
@@ -147,7 +141,7 @@ def test_of_forty_tries_at_once_ten_are_free() -> None:
 
 
 def test_an_address_that_was_never_tried_is_counted_once_for_each_who_comes_first() -> None:
-    prepare = "from functions.login import attempts\n"
+    prepare = "from functions.shared import attempts\n"
     said = race(6, prepare, "print(attempts.seconds_left(attempts.MAILS, 'new@example.com'))")
     assert said.count("0") == 3
 
@@ -236,14 +230,14 @@ def test_revoking_nothing_is_a_bad_request() -> None:
     assert code(posted("/v1/token/revoke", {})) == (400, "bad-request")
 
 
-def test_who_changes_the_password_stays_and_all_others_go(post: Server) -> None:
+def test_who_changes_the_password_stays_and_all_others_go(server: Server) -> None:
     one, other = sign_in(ANNA), sign_in(ANNA)
     changed = change(f"Bearer {member(one, 'access_token')}")
     assert changed.status == 200
     assert {renewed(member(each, "refresh_token")).status for each in (one, other)} == {400}
     assert renewed(member(changed, "refresh_token")).status == 200
     assert (sign_in(ANNA).status, sign_in(ANNA, NEW).status) == (401, 200)
-    assert [subject for subject, _ in post.mails(ANNA)] == ["Your password was changed"]
+    assert [subject for subject, _ in server.mails(ANNA)] == ["Your password was changed"]
 
 
 def test_a_stolen_access_token_is_not_enough_to_change_anything() -> None:
@@ -315,9 +309,9 @@ def number():
 """
 
 
-def forgotten(post: Server, email: str = ANNA) -> str:
+def forgotten(server: Server, email: str = ANNA) -> str:
     assert asked("POST", "/v1/password/forgot", {"email": email}).status == 202
-    return post.token(email)
+    return server.token(email)
 
 
 def reset(mailed: str, password: str = NEW) -> Answered:
@@ -328,19 +322,19 @@ def change(mine: str, password: str = PASSWORD, new: str = NEW) -> Answered:
     return asked("POST", "/v1/me/password", {"password": password, "new_password": new}, Authorization=mine)
 
 
-def test_a_password_that_was_forgotten_is_reset_and_everybody_is_signed_out(post: Server) -> None:
+def test_a_password_that_was_forgotten_is_reset_and_everybody_is_signed_out(server: Server) -> None:
     old = sign_in(ANNA)
-    assert reset(forgotten(post)).status == 204
+    assert reset(forgotten(server)).status == 204
     assert (sign_in(ANNA).status, sign_in(ANNA, NEW).status) == (401, 200)
     assert renewed(member(old, "refresh_token")).status == 400
-    assert post.mails(ANNA)[-1][0] == "Your password was changed"
+    assert server.mails(ANNA)[-1][0] == "Your password was changed"
 
 
-def test_who_has_forgotten_is_answered_alike_with_and_without_an_account(post: Server) -> None:
+def test_who_has_forgotten_is_answered_alike_with_and_without_an_account(server: Server) -> None:
     known = asked("POST", "/v1/password/forgot", {"email": ANNA})
     unknown = asked("POST", "/v1/password/forgot", {"email": EVE})
     assert (known.status, known.body, known.headers.keys()) == (unknown.status, unknown.body, unknown.headers.keys())
-    assert (len(post.mails(ANNA)), len(post.mails(EVE))) == (1, 0)
+    assert (len(server.mails(ANNA)), len(server.mails(EVE))) == (1, 0)
     with statements() as of_known:
         asked("POST", "/v1/password/forgot", {"email": ANNA})
     with statements() as of_unknown:
@@ -348,23 +342,23 @@ def test_who_has_forgotten_is_answered_alike_with_and_without_an_account(post: S
     assert of_known == of_unknown != []
 
 
-def test_a_link_to_reset_is_good_once_for_half_an_hour_and_only_the_newest_use_counts(post: Server) -> None:
-    first, second = forgotten(post), forgotten(post)
+def test_a_link_to_reset_is_good_once_for_half_an_hour_and_only_the_newest_use_counts(server: Server) -> None:
+    first, second = forgotten(server), forgotten(server)
     assert reset(first).status == 204
     assert code(reset(first)) == code(reset(second)) == (400, "invalid-link")
-    third = forgotten(post)
+    third = forgotten(server)
     rows.change(mailed_tokens, sa.true(), expires_at=rows.ago(1))
     assert code(reset(third)) == (400, "invalid-link")
 
 
-def test_a_password_that_will_not_do_uses_no_link_up(post: Server) -> None:
-    mailed = forgotten(post)
+def test_a_password_that_will_not_do_uses_no_link_up(server: Server) -> None:
+    mailed = forgotten(server)
     assert code(reset(mailed, "password1")) == (422, "invalid-account")
     assert reset(mailed).status == 204
 
 
-def test_of_four_who_use_a_link_at_once_one_gets_through(post: Server) -> None:
-    mailed = forgotten(post)
+def test_of_four_who_use_a_link_at_once_one_gets_through(server: Server) -> None:
+    mailed = forgotten(server)
     prepare = (
         "from functions.login import changes\n"
         "from functions.shared.problems import Problem\n"
@@ -377,20 +371,20 @@ def test_of_four_who_use_a_link_at_once_one_gets_through(post: Server) -> None:
     assert sorted(race(4, prepare, "print(reset())")) == [ANNA] + ["invalid-link"] * 3
 
 
-def test_who_is_kept_out_by_the_guesses_of_others_gets_in_by_a_reset(post: Server) -> None:
+def test_who_is_kept_out_by_the_guesses_of_others_gets_in_by_a_reset(server: Server) -> None:
     guess(ANNA, 12)
-    assert reset(forgotten(post)).status == 204
+    assert reset(forgotten(server)).status == 204
     assert sign_in(ANNA, NEW).status == 200
 
 
-def test_a_reset_of_an_unknown_address_makes_no_account(post: Server) -> None:
+def test_a_reset_of_an_unknown_address_makes_no_account(server: Server) -> None:
     asked("POST", "/v1/password/forgot", {"email": EVE})
     with database.reading() as connection:
         assert len(connection.execute(users.select()).all()) == 1
         assert len(connection.execute(mailed_tokens.select()).all()) == 1
 
 
-def test_who_deletes_the_account_is_gone_at_once(post: Server) -> None:
+def test_who_deletes_the_account_is_gone_at_once(server: Server) -> None:
     signed_in = sign_in(ANNA)
     mine = f"Bearer {member(signed_in, 'access_token')}"
     assert asked("DELETE", "/v1/me", {"password": PASSWORD}, Authorization=mine).status == 204
@@ -399,12 +393,12 @@ def test_who_deletes_the_account_is_gone_at_once(post: Server) -> None:
     for method, path in (("GET", "/v1/me"), ("DELETE", "/v1/me"), ("PATCH", "/v1/me")):
         body = {"password": PASSWORD, "email": EVE}
         assert asked(method, path, None if method == "GET" else body, Authorization=mine).status == 401
-    assert post.mails(ANNA)[-1][0] == "Your account was deleted"
+    assert server.mails(ANNA)[-1][0] == "Your account was deleted"
 
 
-def test_the_address_of_a_deleted_account_is_free_and_the_new_one_has_nothing_of_the_old(post: Server) -> None:
+def test_the_address_of_a_deleted_account_is_free_and_the_new_one_has_nothing_of_the_old(server: Server) -> None:
     mine, old = token(ANNA), accounts.by_email(ANNA)
-    mailed = forgotten(post)
+    mailed = forgotten(server)
     asked("DELETE", "/v1/me", {"password": PASSWORD}, Authorization=mine)
     assert code(reset(mailed)) == (400, "invalid-link")
     assert register(ANNA, NEW).status == 201

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +69,6 @@ OF_THE_MOMENT = [
     ("DATA", "451 4.7.1 try later"),
     ("DATA", "421 4.3.2 shutting down"),
 ]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as running:
-        monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
-        yield running
 
 
 @pytest.mark.parametrize(("step", "answer"), OF_THE_RECIPIENT)

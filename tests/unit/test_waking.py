@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ import pytest
 
 from functions.gateway import contract, waking
 from functions.shared.operations import Access
+from tests.unit.receiver import served
 
 WAKES = {(each.method, each.path): each.wakes for each in contract.operations()}
 
@@ -39,12 +39,10 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         for name in ("login", "upload", "download", "notify", "convert"):
             monkeypatch.setenv(f"{name.upper()}_URL", f"http://127.0.0.1:{server.server_port}/{name}")
         yield made
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,14 @@ from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
-from functions.shared.tables import notifications, now
+from functions.shared.tables import chores, notifications, now
 from functions.shared.tables import webhooks as table
 from functions.shared.views import rfc3339
+from functions.sweep import retention
 from tests import provision
 from tests.patience import PATIENCE, eventually
 from tests.unit import rows
+from tests.unit.receiver import Receiver, served
 
 ROOT = Path(__file__).resolve().parents[2]
 # The handlers look at nothing of a request.
@@ -41,55 +41,11 @@ VERIFIER = ROOT / "tests" / "verifiers" / "webhook.mjs"
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets", "inside")
 
 
-class Receiver(ThreadingHTTPServer):
-    """A receiver on a free port: what it `got` as (headers, body); `status` is what it answers, after `seconds`."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.status, self.seconds = 204, 0.0
-        self.headers: dict[str, str] = {}
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        time.sleep(self.server.seconds)
-        self.send_response(self.server.status)
-        for name, value in {**self.server.headers, "Content-Length": "0"}.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Receivers on this machine may be posted to; mails are kept."""
     monkeypatch.setenv("FETCH_ALLOWED_NETWORKS", "127.0.0.0/8")
     monkeypatch.setenv("SMTP_URL", f"file:{tmp_path / 'mail'}")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(PATIENCE)
-
-
-@pytest.fixture
-def anna() -> str:
-    return rows.user("anna@example.com")
 
 
 def made(user: str, receiver: Receiver, **values: Any) -> MadeWebhook:
@@ -110,6 +66,10 @@ def listed(user: str) -> list[NoticeDelivery]:
 def of_webhooks(user: str) -> NoticeDelivery:
     (found,) = [each for each in listed(user) if each.channel == "webhook"]
     return found
+
+
+def of_newest(user: str) -> NoticeDelivery:
+    return listed(user)[0]
 
 
 def let_time_pass(hours: float = 9) -> None:
@@ -244,8 +204,7 @@ def test_a_receiver_that_hangs_holds_up_no_mail_and_no_other_receiver(
     receiver: Receiver, anna: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.notify.fanout.WAIT_SECONDS", 0.3)
-    with Receiver() as other:
-        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with served(Receiver()) as other:
         made(anna, receiver)
         made(anna, other)
         receiver.seconds = 5
@@ -254,7 +213,6 @@ def test_a_receiver_that_hangs_holds_up_no_mail_and_no_other_receiver(
         assert time.monotonic() - began < 3
         eventually(lambda: other.got and list((tmp_path / "mail").glob("*.eml")), "the others are told")
         assert {each.state for each in listed(anna)} >= {"waiting"}
-        other.shutdown()
     eventually(lambda: {each.state for each in listed(anna)} == {"sent"}, "the slow one is told")
 
 
@@ -263,8 +221,7 @@ def test_an_owner_whose_receivers_hang_leaves_threads_to_others(receiver: Receiv
     receiver.seconds = 3
     for _ in range(20):
         made(anna, receiver)
-    with Receiver() as other:
-        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with served(Receiver()) as other:
         eve = rows.user()
         made(eve, other)
         waiting = [threading.Thread(target=fanout.tell, args=(done(anna), AudioCreated)) for _ in range(3)]
@@ -276,7 +233,6 @@ def test_an_owner_whose_receivers_hang_leaves_threads_to_others(receiver: Receiv
         assert len(receiver.got) <= 12
         for thread in waiting:
             thread.join(PATIENCE)
-        other.shutdown()
 
 
 def test_a_head_that_trickles_does_not_hold_us(anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,6 +434,33 @@ def test_a_test_is_posted_signed_also_when_it_is_disabled(receiver: Receiver, an
     receiver.status = 500
     answer = json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))
     assert answer == {"delivered": False, "status": 500, "detail": "it answered 500"}
+
+
+def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(
+    receiver: Receiver, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = made(anna, receiver)
+    webhook_routes.send_test(ANY, anna, webhook.id)
+    receiver.status = 500
+    webhook_routes.send_test(ANY, anna, webhook.id)
+    failed, good = deliveries.page(anna, DeliveryQuery(), deliveries.to("webhook", webhook.id)).items
+    assert [headers["webhook-id"] for headers, _ in receiver.got] == [good.id, failed.id]
+    assert (good.type, good.state, good.job_id) == ("dev.audiolift.webhook.tested.v1", "sent", None)
+    assert (failed.state, failed.reason) == ("refused", "it answered 500")
+    assert [(each.outcome, each.status) for each in failed.attempts] == [("refused", 500)]
+    with monkeypatch.context() as dying:
+        dying.setattr("functions.notify.posting.post", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            webhook_routes.send_test(ANY, anna, webhook.id)
+    assert "its process died" in str(of_newest(anna).reason)
+    with pytest.raises(Problem, match="make another one"):
+        webhook_routes.redeliver(ANY, anna, webhook.id, failed.id)
+    retention.clear_strays()
+    assert len(listed(anna)) == 3
+    rows.change(notifications, notifications.c.user_id == anna, created_at=rows.ago(31 * 86_400))
+    rows.change(chores, chores.c.name == "strays", begun_at=rows.ago(4000))
+    retention.clear_strays()
+    assert listed(anna) == []
 
 
 def test_a_secret_is_shown_once(receiver: Receiver, anna: str) -> None:

@@ -8,9 +8,9 @@ import hashlib
 
 from starlette.responses import Response
 
-from functions.gateway.limits.address import client_of
 from functions.gateway.limits.limiter import Standing, blocked, note, spend
 from functions.gateway.limits.policies import POLICIES, By, Policy, in_force
+from functions.shared.clients import client_of
 from functions.shared.middleware import Call, Middleware, Route, put
 from functions.shared.middleware.resumable import PATH
 from functions.shared.problems import Problem

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from events.catalogue import SubmissionConfirmed
 from events.errors import SpeakingError
 from functions.shared.late import late
 from functions.shared.once import once
@@ -23,7 +24,7 @@ from functions.shared.watch import Watch
 __all__ = ["Channel", "Endpoint", "Notice", "PutOff", "Refused", "Unclear", "every", "identity"]
 
 if not TYPE_CHECKING:
-    __getattr__ = late(__name__, "mail", "service", "webhook")
+    __getattr__ = late(__name__, "mail", "service", "sms", "webhook")
 
 
 class Refused(SpeakingError):
@@ -50,7 +51,7 @@ class Unclear(SpeakingError):
 class Notice:
     """One piece of news for the owner of `job` (a row of jobs, with `email`); `kind` is an event type.
 
-    News of a batch has a `batch_news.EndedBatch` as its `job`.
+    News of a batch has a `batch_news.EndedBatch` as its `job`, and a reminder a `reminder_news.Reminder`.
     """
 
     job: Any
@@ -58,9 +59,9 @@ class Notice:
 
     @property
     def generation(self) -> int:
-        """Counts the runs of a job: what a retry leads to is other news."""
+        """Counts the runs of a job: what a retry leads to is other news. That its video has come is about none."""
         token: int = self.job.fencing_token
-        return token
+        return 0 if self.kind == SubmissionConfirmed.TYPE else token
 
     @property
     def identity(self) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from email.message import EmailMessage
 
-from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
 from functions.notify import preferences, texts
 from functions.notify.channels import Channel, Endpoint, Notice, Refused, Unclear
-from functions.shared import mail, settings, smtp
+from functions.shared import languages, mail, settings, smtp
 from functions.shared.jobs import batches
 from functions.shared.watch import Watch
 
@@ -21,7 +20,7 @@ class Mail(Channel):
     """Tells owners at the address of their account."""
 
     name = "mail"
-    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE, BatchEnded.TYPE})
+    kinds = texts.KINDS
 
     def endpoints_of(self, notice: Notice) -> list[Endpoint]:
         """The owner's one address, if mails are wanted; its key is "", as in rows that are older than endpoints.
@@ -50,7 +49,7 @@ class Mail(Channel):
 
 
 def _composed(notice: Notice, endpoint: Endpoint) -> EmailMessage:
-    language = preferences.language_of(notice.job.user_id)
+    language = languages.of(notice.job.user_id)
     text, html = (write(notice.job, notice.kind, language) for write in (texts.write, texts.write_html))
     return mail.compose(notice.identity, endpoint.address, text, html, thread=notice.job.id)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from events.catalogue import AudioCreated, BatchEnded, ConversionFailed
-from functions.notify import preferences, texts
+from functions.notify import by_apprise, preferences, texts
 from functions.notify.channels import Channel, Endpoint, Notice
-from functions.shared import settings
-from functions.shared.problems import NeedsOperator, Unavailable
+from functions.shared import languages, settings
 from functions.shared.watch import Watch
 
 __all__ = ["CHANNEL", "Service"]
@@ -20,7 +18,7 @@ class Service(Channel):
     """Tells owners by services of NOTICE_SERVICES. Their URLs, which hold secrets, are the operator's alone."""
 
     name = "service"
-    kinds = frozenset({AudioCreated.TYPE, ConversionFailed.TYPE, BatchEnded.TYPE})
+    kinds = texts.KINDS
 
     def endpoints_of(self, notice: Notice) -> list[Endpoint]:
         """What the owner has chosen, of what is configured; a key is the service's name."""
@@ -34,16 +32,9 @@ class Service(Channel):
 
     def send(self, notice: Notice, endpoint: Endpoint, watch: Watch) -> None:
         """Send the text of the mail. Whether one that went wrong has arrived all the same, apprise does not say."""
-        # It takes as long to import as the rest of a cold start, and few have it configured.
-        import apprise
-
-        service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
-        if not service.add(endpoint.address):
-            raise NeedsOperator(f"apprise does not take the URL of {endpoint.key} in NOTICE_SERVICES")
-        language = preferences.language_of(notice.job.user_id)
+        language = languages.of(notice.job.user_id)
         subject, _, body = texts.write(notice.job, notice.kind, language).partition("\n")
-        if not service.notify(title=subject, body=body.strip(), body_format="text"):
-            raise Unavailable(f"the service {endpoint.key} did not take it")
+        by_apprise.send(endpoint.address, f"{endpoint.key} of NOTICE_SERVICES", subject, body.strip())
         log.info("%s: the owner of job %s is told: %s", endpoint.key, notice.job.id, notice.kind)
 
 

@@ -7,15 +7,18 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
 
 from events import codec
 from events.catalogue import AudioCreated, ConversionFailed
-from functions.notify import news, posting, signing, texts, webhooks
+from functions.notify import ledger, news, posting, signing, texts, webhooks
 from functions.notify.channels import Channel, Endpoint, Notice, PutOff, Refused
-from functions.shared import database, mail
+from functions.shared import database, languages, mail
+from functions.shared.kinds import WEBHOOK_TESTED
+from functions.shared.problems import Unavailable
 from functions.shared.tables import now
 from functions.shared.tables import webhooks as table
 from functions.shared.views import rfc3339
@@ -27,7 +30,7 @@ log = logging.getLogger(__name__)
 
 # The receiver wants no more, ever (Standard Webhooks, "Operational considerations"; RFC 9110, section 15.5.11).
 GONE = 410
-TESTED = "dev.audiolift.webhook.tested.v1"
+UNDER_WAY = "it is under way, or its process died"
 
 
 class Webhook(Channel):
@@ -69,20 +72,38 @@ class Webhook(Channel):
         """Disable it, once its owner has been told by mail. Raises: Unavailable."""
         if not webhooks.begin_giving_up(endpoint.key):
             return
-        text = texts.webhook_disabled(endpoint.address, reason)
+        text, html = texts.webhook_disabled(endpoint.address, reason, languages.of(notice.job.user_id))
         try:
-            mail.send(mail.compose(_disabling(endpoint.key), notice.job.email, text))
+            mail.send(mail.compose(_disabling(endpoint.key), notice.job.email, text, html))
         except (mail.MailRefused, mail.MailUnclear) as error:
             log.error("the owner of webhook %s does not know that it is disabled: %s", endpoint.key, error)
         webhooks.disable(endpoint.key, reason)
 
 
 def test(row: Any) -> int:
-    """Post an event about nothing but the webhook itself. Returns: the answer's status. Raises: Unavailable."""
-    about = {"source": "/audiolift/notify", "subject": row.id, "time": rfc3339(now())}
-    kind = {"specversion": "1.0", "type": TESTED, "datacontenttype": "application/json"}
-    message_id = uuid.uuid4().hex
-    return _post(row, message_id, {**kind, "id": message_id, **about, "data": {"webhook_id": row.id}})
+    """Post an event about nothing but the webhook itself, as one more delivery of its log; it is not tried again.
+
+    Returns: the answer's status. Raises: Unavailable when there is none.
+    """
+    # In the place of a job: each test is about nothing but itself.
+    notice = Notice(SimpleNamespace(id=uuid.uuid4().hex, user_id=row.user_id, fencing_token=0), WEBHOOK_TESTED)
+    attempt = ledger.begin(notice, webhooks.CHANNEL, row.id, CHANNEL.claim_seconds())
+    assert attempt
+    # Nobody comes back to it, should this process die.
+    ledger.finish(attempt, UNDER_WAY)
+    try:
+        status = _post(row, attempt.delivery_id, _tested(row, notice))
+    except Unavailable as error:
+        ledger.finish(attempt, str(error))
+        raise
+    ledger.finish(attempt, None if 200 <= status < 300 else f"it answered {status}", status)
+    return status
+
+
+def _tested(row: Any, notice: Notice) -> dict[str, Any]:
+    about = {"id": notice.identity, "source": "/audiolift/notify", "subject": row.id, "time": rfc3339(now())}
+    kind = {"specversion": "1.0", "type": WEBHOOK_TESTED, "datacontenttype": "application/json"}
+    return {**kind, **about, "data": {"webhook_id": row.id}}
 
 
 def _post(row: Any, message_id: str, event: Mapping[str, Any]) -> int:

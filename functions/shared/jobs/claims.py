@@ -6,14 +6,14 @@ See https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from events.errors import SpeakingError
-from functions.shared import database, settings
+from functions.shared import database, settings, telemetry
 from functions.shared.jobs import names, rollouts, turns
 from functions.shared.jobs.changes import fail, lease_end, move, unconverted, unfetched
 from functions.shared.jobs.states import State
@@ -51,6 +51,8 @@ class Claim:
     # What was fetched of its video before (fetches.py).
     fetched: dict[str, Any] | None = None
     since: datetime = field(default_factory=now, compare=False)
+    # Whether the one who had it before gave no sign of life for a lease; only known where that is counted.
+    taken_over: bool = field(default=False, compare=False)
 
     @property
     def audio(self) -> str:
@@ -141,11 +143,17 @@ def _job_of(connection: sa.Connection, event_id: str) -> str | None:
 
 
 def _claim(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool]) -> Claim | None:
+    left = telemetry.is_on() and _is_left(connection, job_id)
     row = _taken(connection, job_id, State.CONVERTING, sa.and_(unconverted(), *conditions), Failure("gave-up"))
     if row is None:
         return None
     turns.charge(connection, job_id, CLAIM_SECONDS)
-    return _claim_of(row, names.video_of(row))
+    return replace(_claim_of(row, names.video_of(row)), taken_over=left)
+
+
+def _is_left(connection: sa.Connection, job_id: str) -> bool:
+    left = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.state == State.CONVERTING)
+    return connection.execute(left).one_or_none() is not None
 
 
 def _claim_of(row: Any, video: str) -> Claim:

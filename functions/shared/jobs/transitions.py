@@ -19,7 +19,7 @@ from functions.shared import audit, database, job_warnings, outbox, quotas, unwa
 from functions.shared.audit import SWEEP
 from functions.shared.blobs import Piece
 from functions.shared.job_warnings import JobWarning
-from functions.shared.jobs import changes, deletion, joined, names, peaks
+from functions.shared.jobs import changes, confirmations, deletion, joined, names, peaks
 from functions.shared.jobs.changes import asking_for, drop_checkpoint, end, move, unconverted, unfetched
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.peaks import Peaks
@@ -98,7 +98,9 @@ def enqueue(
     if not move(connection, held.job_id, held.held(), state=State.QUEUED, **known):
         raise ClaimLost(held.job_id)
     quotas.check_bytes(connection, _owner(connection, held.job_id))
-    return outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
+    event_id = outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
+    confirmations.add_if_wanted(connection, held.job_id)
+    return event_id
 
 
 def finish(held: Claim, audio: Audio, warnings: Iterable[JobWarning] = ()) -> str:
@@ -225,6 +227,10 @@ def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iter
         "audio_sha256": audio.sha256,
         "duration_seconds": audio.duration_seconds,
         "warnings": job_warnings.stored(warnings),
+        # It is another file than the one before, if there was one.
+        "downloaded_at": None,
+        "reminder": None,
+        "reminded_at": None,
     }
     if not end(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, **values):
         raise ClaimLost(held.job_id)

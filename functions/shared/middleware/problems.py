@@ -6,6 +6,7 @@ import logging
 
 from starlette.responses import Response
 
+from functions.shared import telemetry
 from functions.shared.middleware import Call, Middleware
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.routing import loggable
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 def problem_response(problem: Problem) -> Response:
     """The response that tells of a problem."""
+    telemetry.count("audiolift.refusals", problem=problem.code)
     return Response(problem.body(), problem.status, problem.headers)
 
 

@@ -7,8 +7,8 @@ import secrets
 
 from starlette.responses import Response
 
-from functions.shared import trace
-from functions.shared.middleware import Call, Middleware, put
+from functions.shared import logs, trace
+from functions.shared.middleware import Call, Middleware, Route, put
 
 __all__ = ["REQUEST_ID", "RequestId", "Tracing"]
 
@@ -25,6 +25,10 @@ class Tracing(Middleware):
         if parent := call.header(b"traceparent"):
             trace.follow(trace.parse(parent, call.header(b"tracestate")))
 
+    async def before(self, call: Call, route: Route) -> None:
+        """Whoever observes the request tells requests apart by their route."""
+        call.request.scope["audiolift.route"] = route.path
+
 
 class RequestId(Middleware):
     """Gives every request an id, if it has none that is sound, and names it in the response."""
@@ -35,7 +39,13 @@ class RequestId(Middleware):
             kept = [pair for pair in call.request.scope["headers"] if pair[0] != _NAME]
             # In place: the request's headers are a view of this list.
             call.request.scope["headers"][:] = [*kept, (_NAME, secrets.token_hex(16).encode())]
+        logs.note(request_id=_id_of(call))
 
     def after(self, call: Call, response: Response) -> None:
         """A response that another function gave has it already."""
-        put(response, {_NAME: next(value for name, value in call.request.scope["headers"] if name == _NAME)})
+        put(response, {_NAME: _id_of(call).encode()})
+
+
+def _id_of(call: Call) -> str:
+    found: bytes = next(value for name, value in call.request.scope["headers"] if name == _NAME)
+    return found.decode("latin-1")

@@ -8,7 +8,7 @@ import { setUpHeader, showAccount } from "./header.js";
 import { leave, SESSION_OVER } from "./leaving.js";
 import { away, setUpNetwork, whenBack } from "./network.js";
 import { sessionOver } from "./problem.js";
-import { begin, may, onState } from "./session.js";
+import { begin, current, may, nobody, onState } from "./session.js";
 import { announceView, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
@@ -21,16 +21,20 @@ function showWelcome() {
 // Nothing of the page is shown before it is known who one is: a server that is away is not an account that is gone.
 async function enter() {
   const account = await askJson("/v1/me");
+  if (may("admin")) view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
   showAccount(account, may("admin"));
   byId("welcome").hidden = true;
-  byId("loading").hidden = true;
   await show();
 }
 
 let entering = null;
-const enterOnce = () => (entering ??= whenBack(enter));
 
-// One may be signed in, and out, in another tab.
+// By the form, or because one was signed in before, or in another tab.
+function enterOnce() {
+  entering ??= whenBack(enter).catch((error) => { entering = null; throw error; });
+  return entering;
+}
+
 function onChange(state, why) {
   if (state === "in") enterOnce().catch(fail);
   else if (state === "away") away();
@@ -45,6 +49,8 @@ async function start() {
   }
   if (openLink()) return showWelcome();
   await comeBack().catch(showProblem);
+  // The server has shown the welcome to who has no cookie: there is nobody to ask for.
+  if (byId("loading").hidden && current() === "unknown") return nobody();
   announceView();
   return whenBack(begin);
 }
@@ -62,7 +68,6 @@ setUpSignIn(enterOnce);
 setUpViews();
 view("/", { id: "view-home", module: "jobs/home.js" });
 view("/jobs/{id}", { id: "view-job", module: "jobs/one.js", title: "jobs.single" });
-view("/operator", { id: "view-operator", module: "operator/view.js", title: "nav.operator" });
 view("/account", { id: "view-account", module: "account/view.js", title: "nav.account" });
 onState(onChange);
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });

@@ -1,7 +1,8 @@
 /** Which part of the page is shown at which address, without loading it anew. */
 
-import { byId, hideNotice, hideProblem } from "./dom.js";
-import { say } from "./words.js";
+import { byId, hideNotice, hideProblem, showProblem } from "./dom.js";
+import { problemOf, unreachable } from "./problem.js";
+import { say, translate } from "./words.js";
 
 const views = []; // {pattern, id, title, module}
 const MISSING = { id: "view-missing", title: "missing.title" };
@@ -11,8 +12,9 @@ let counted = 0; // what is under way, in the title
 let allowed = false; // before somebody is signed in, no view is shown
 
 /**
- * Shows the section `id` at paths such as /jobs/{id}. `title` is a key of words/, for the tab. `module`, by its path in page/, is
- * loaded when the view is first shown; its `open` gets the parts of the path, its `close`, if it has one, is called when one leaves.
+ * Shows the section `id` at paths such as /jobs/{id}. It is in the page, or names by data-part the file that it is in. `title` is a
+ * key of words/, for the tab. `module`, by its path in page/, is loaded when the view is first shown; its `open` gets the parts of
+ * the path, its `close`, if it has one, is called when one leaves.
  */
 export function view(path, { id, module, title }) {
   const pattern = new RegExp(`^${path.replace(/{(\w+)}/g, "(?<$1>[^/]+)")}$`);
@@ -27,14 +29,14 @@ export function announceView() {
 
 /** Wires links and the browser's own way back. */
 export function setUpViews() {
-  addEventListener("popstate", () => allowed && show());
+  addEventListener("popstate", () => allowed && show().catch(showProblem));
   document.addEventListener("words", () => current && entitle());
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='/']");
     if (!link || !allowed || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
     if (link.hasAttribute("download") || !found(link.pathname)) return;
     event.preventDefault();
-    go(link.pathname);
+    go(link.pathname).catch(showProblem);
   });
 }
 
@@ -47,16 +49,38 @@ export function go(path) {
 /** Shows what belongs to the address of now; resolves once that has loaded what it needs. */
 export async function show() {
   allowed = true;
-  const match = found(location.pathname);
+  const path = location.pathname;
+  const match = found(path);
+  if (match) {
+    preload(match.found.module);
+    await bring(byId(match.found.id));
+  }
+  if (path !== location.pathname) return;
   turnTo(match?.found ?? MISSING);
   hideProblem();
   hideNotice();
-  if (!match) return;
-  preload(match.found.module);
-  const { open, close } = await import(`../${match.found.module}`);
-  if (current !== match.found) return;
+  if (match) await opened(match);
+}
+
+async function opened({ found: view, parts }) {
+  const { open, close } = await import(`../${view.module}`);
+  if (current !== view) return;
   leaving = close ?? leaving;
-  await open(match.parts);
+  await open(parts);
+}
+
+// The HTML of a view that few need is a file of its own.
+async function bring(section) {
+  const { part } = section.dataset;
+  if (!part) return;
+  const answer = await fetch(new URL(`../${part}`, import.meta.url)).catch(() => Promise.reject(unreachable()));
+  if (!answer.ok) throw problemOf(answer.status, "");
+  const made = document.createElement("template");
+  made.innerHTML = await answer.text();
+  if (!section.dataset.part) return; // asked for twice
+  delete section.dataset.part;
+  translate(made.content);
+  section.append(made.content);
 }
 
 /** Shows that there is nothing at this address after all, such as a job that is gone. */
@@ -66,6 +90,7 @@ function turnTo(next) {
   leaving();
   leaving = () => {};
   current = next;
+  byId("loading").hidden = true;
   for (const section of document.querySelectorAll("[data-view]")) section.hidden = section.id !== next.id;
   for (const link of document.querySelectorAll("[data-nav]")) mark(link);
   entitle();

@@ -61,7 +61,7 @@ function shown(link) {
   const address = Object.assign(make("input"), { value: new URL(local(link.url), location.href).href, readOnly: true });
   label(address, "share.link", { when: ends });
   const copy = button("share.copy", ends, () => copied(address, copy), { symbol: "copy" });
-  const end = button("share.revoke", ends, () => guarded(end, () => revoke(link), fail), { kind: "quiet" });
+  const end = button("share.revoke", ends, () => revoke(link).catch(fail), { kind: "quiet" });
   return make("li", "", address, tell(make("p", "hint"), "share.ends", { when: ends }), make("div", "actions", copy, end));
 }
 

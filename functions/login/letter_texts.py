@@ -1,0 +1,189 @@
+"""What mails about accounts say, in each language: `{link}` stands where their link goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from functions.shared.languages import Language
+from functions.shared.wording import Words
+
+__all__ = ["TEXTS"]
+
+ENGLISH = {
+    "confirm": Words(
+        "Confirm your address",
+        """\
+somebody, you we hope, has registered this address. Open this link within a day, and sign in with the password that you
+have chosen:
+{link}
+
+If it was not you, do nothing: without the password the link is of no use, and no account is made.""",
+        "Confirm this address",
+    ),
+    "known": Words(
+        "You already have an account",
+        """\
+somebody, you perhaps, has entered this address for a new account. You have one already. Sign in here; you can also have
+your password reset:
+{link}
+
+If it was not you, do nothing: they have not been told that there is an account.""",
+        "Sign in",
+    ),
+    "confirm-address": Words(
+        "Confirm your new address",
+        """\
+somebody, you we hope, wants this to be the address of their account. Open this link within a day, and confirm it
+with the password of that account:
+{link}
+
+If it was not you, do nothing.""",
+        "Confirm this address",
+    ),
+    "reset": Words(
+        "Reset your password",
+        """\
+somebody, you we hope, has forgotten the password of your account. Open this link within half an hour, and choose
+another one:
+{link}
+
+If it was not you, do nothing: your password stays as it is.""",
+        "Choose another password",
+    ),
+    "password-changed": Words(
+        "Your password was changed",
+        """\
+the password of your account was changed, and everybody who was signed in has been signed out.
+
+If it was not you, have your password reset at once, by "Forgot your password?" on the page:
+{link}""",
+        "Go to the page",
+    ),
+    "address-changed": Words(
+        "Your address was changed",
+        """\
+your account has another address now. This one gets no more mail from us.
+
+If it was not you, tell whoever runs this service.""",
+    ),
+    "key-made": Words(
+        "An API key was made",
+        """\
+somebody, you we hope, has made an API key for your account, and called it "{name}". Whoever has it can use the account
+without a password.
+
+If it was not you, revoke the key, and change your password:
+{link}""",
+        "Go to your account",
+    ),
+    "signed-in": Words(
+        "A new sign-in to your account",
+        """\
+somebody, you we hope, has signed in to your account from a place, or by a program, that we do not know of you:
+
+{program}, from {address} ({at}).
+
+If it was you, there is nothing to do. If it was not, change your password, which signs everybody out:
+{link}
+
+You can choose not to get such mails, under notices in your settings.""",
+        "Go to your account",
+    ),
+    "deleted": Words(
+        "Your account was deleted",
+        """\
+your account was deleted, as you have asked. Its files are deleted within the next hours.
+
+If it was not you, tell whoever runs this service.""",
+    ),
+}
+GERMAN = {
+    "confirm": Words(
+        "Bestätigen Sie Ihre Adresse",
+        """\
+jemand, hoffentlich Sie, hat sich mit dieser Adresse registriert. Öffnen Sie diesen Link innerhalb eines Tages, und
+melden Sie sich mit dem Passwort an, das Sie gewählt haben:
+{link}
+
+Waren Sie es nicht, tun Sie nichts: Ohne das Passwort nützt der Link niemandem, und es entsteht kein Konto.""",
+        "Diese Adresse bestätigen",
+    ),
+    "known": Words(
+        "Sie haben schon ein Konto",
+        """\
+jemand, vielleicht Sie, hat diese Adresse für ein neues Konto eingegeben. Sie haben schon eines. Hier melden Sie sich
+an; Sie können auch Ihr Passwort zurücksetzen lassen:
+{link}
+
+Waren Sie es nicht, tun Sie nichts: Wer es war, hat nicht erfahren, dass es ein Konto gibt.""",
+        "Anmelden",
+    ),
+    "confirm-address": Words(
+        "Bestätigen Sie Ihre neue Adresse",
+        """\
+jemand, hoffentlich Sie, möchte diese Adresse für sein Konto. Öffnen Sie diesen Link innerhalb eines Tages, und
+bestätigen Sie sie mit dem Passwort dieses Kontos:
+{link}
+
+Waren Sie es nicht, tun Sie nichts.""",
+        "Diese Adresse bestätigen",
+    ),
+    "reset": Words(
+        "Setzen Sie Ihr Passwort zurück",
+        """\
+jemand, hoffentlich Sie, hat das Passwort Ihres Kontos vergessen. Öffnen Sie diesen Link innerhalb einer halben Stunde,
+und wählen Sie ein anderes:
+{link}
+
+Waren Sie es nicht, tun Sie nichts: Ihr Passwort bleibt, wie es ist.""",
+        "Ein anderes Passwort wählen",
+    ),
+    "password-changed": Words(
+        "Ihr Passwort wurde geändert",
+        """\
+das Passwort Ihres Kontos wurde geändert, und alle, die angemeldet waren, sind abgemeldet.
+
+Waren Sie es nicht, lassen Sie Ihr Passwort sofort zurücksetzen, mit „Passwort vergessen?“ auf der Seite:
+{link}""",
+        "Zur Seite",
+    ),
+    "address-changed": Words(
+        "Ihre Adresse wurde geändert",
+        """\
+Ihr Konto hat jetzt eine andere Adresse. An diese schreiben wir nicht mehr.
+
+Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
+    ),
+    "key-made": Words(
+        "Ein API-Schlüssel wurde erstellt",
+        """\
+jemand, hoffentlich Sie, hat einen API-Schlüssel für Ihr Konto erstellt und ihn „{name}“ genannt. Wer ihn hat, kann das
+Konto ohne Passwort benutzen.
+
+Waren Sie es nicht, widerrufen Sie den Schlüssel, und ändern Sie Ihr Passwort:
+{link}""",
+        "Zu Ihrem Konto",
+    ),
+    "signed-in": Words(
+        "Eine neue Anmeldung bei Ihrem Konto",
+        """\
+jemand, hoffentlich Sie, hat sich bei Ihrem Konto angemeldet, von einem Ort oder mit einem Programm, die wir von Ihnen
+nicht kennen:
+
+{program}, von {address} ({at}).
+
+Waren Sie es, ist nichts zu tun. Waren Sie es nicht, ändern Sie Ihr Passwort; das meldet alle ab:
+{link}
+
+Solche Mails können Sie in Ihren Einstellungen unter Benachrichtigungen abwählen.""",
+        "Zu Ihrem Konto",
+    ),
+    "deleted": Words(
+        "Ihr Konto wurde gelöscht",
+        """\
+Ihr Konto wurde gelöscht, wie Sie es verlangt haben. Seine Dateien werden in den nächsten Stunden gelöscht.
+
+Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
+    ),
+}
+TEXTS: Mapping[Language, Mapping[str, Words]] = {"en": ENGLISH, "de": GERMAN}

@@ -1,0 +1,238 @@
+"""The list of conversions: live in every tab, searched, chosen, shared, heard; and what is gone goes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import uuid
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from functions.shared.jobs.states import State
+from tests import media
+from tests.browser.screen import SLOW_MS, card, pick, press
+from tests.system import Audiolift
+
+HOSTILE = "<img src=x onerror=document.title='taken'>&amp; " + "ö" * 60
+MANY = 2000
+
+
+@pytest.fixture(scope="module")
+def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Two seconds of a tone."""
+    return media.make(tmp_path_factory.mktemp("mp3") / "x.mp3", "-vn", "-t", "2").read_bytes()
+
+
+@pytest.fixture
+def owner(audiolift: Audiolift, page: Page) -> str:
+    """The id of the account of `page`."""
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db")) as database:
+        (found,) = database.execute("SELECT id FROM users ORDER BY created_at DESC LIMIT 1").fetchone()
+    return str(found)
+
+
+def insert(audiolift: Audiolift, owner: str, *jobs: dict[str, Any]) -> list[str]:
+    """Rows of jobs, made straight in the database, the first one the newest. Returns: their ids."""
+    now, ids = datetime.now(UTC).replace(tzinfo=None), []
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
+        for at, job in enumerate(jobs):
+            made = now - timedelta(minutes=at + 1)
+            values = {
+                "id": uuid.uuid4().hex,
+                "user_id": owner,
+                "state": "done",
+                "filename": f"{at}.mp4",
+                "options": "{}",
+            }
+            values |= {
+                "progress": 1.0,
+                "created_at": str(made),
+                "updated_at": str(made),
+                "attempts": 0,
+                "fencing_token": 1,
+            }
+            values |= {"expires_at": str(now + timedelta(days=7)), **job}
+            names = ", ".join(values)
+            database.execute(f"INSERT INTO jobs ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()])
+            ids.append(str(values["id"]))
+        database.commit()
+    return ids
+
+
+def done(audiolift: Audiolift, mp3: bytes, filename: str) -> dict[str, Any]:
+    """A job with an MP3."""
+    ident = uuid.uuid4().hex
+    blob = audiolift.data / "blobs" / "audio" / f"{ident}.1"
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(mp3)
+    known = {"audio": f"audio/{ident}.1", "audio_bytes": len(mp3), "audio_sha256": "ab" * 32, "duration_seconds": 2.0}
+    return {"id": ident, "filename": filename, "audio_type": "audio/mpeg", **known}
+
+
+def headings(page: Page) -> Locator:
+    return page.get_by_role("list", name="Conversions").get_by_role("heading")
+
+
+def test_it_is_live_in_two_tabs_over_one_stream_and_what_is_deleted_elsewhere_goes(
+    audiolift: Audiolift, page: Page, owner: str, mp3: bytes
+) -> None:
+    streams: list[str] = []
+    for each in (other := page.context.new_page(), page):
+        each.on(
+            "request", lambda request: streams.append(request.url) if request.url.endswith("/jobs/events") else None
+        )
+    insert(audiolift, owner, *(done(audiolift, mp3, f"{number}.mp4") for number in range(3)))
+    page.reload()
+    expect(headings(page)).to_have_text(["0.mp4", "1.mp4", "2.mp4"], timeout=SLOW_MS)
+    other.goto("/")
+    expect(headings(other)).to_have_text(["0.mp4", "1.mp4", "2.mp4"], timeout=SLOW_MS)
+
+    pick(page, "Rename", "0.mp4")
+    page.get_by_label("New name").fill("Lecture/ one.mp4")
+    page.keyboard.press("Enter")
+    expect(headings(other).first).to_have_text("one.mp4", timeout=SLOW_MS)
+    expect(headings(page).first).to_have_text("one.mp4")
+
+    pick(page, "Delete", "1.mp4")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(headings(other)).to_have_text(["one.mp4", "2.mp4"], timeout=SLOW_MS)
+
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
+        database.execute("DELETE FROM jobs WHERE user_id = ? AND filename = '2.mp4'", (owner,))
+        database.commit()
+    press(other, "Download", "2.mp4")
+    expect(other.locator("#toasts").get_by_text("“2.mp4” was deleted elsewhere")).to_be_visible(timeout=SLOW_MS)
+    expect(headings(other)).to_have_text(["one.mp4"])
+    expect(headings(page)).to_have_text(["one.mp4"], timeout=SLOW_MS)
+    assert len(streams) <= 2
+
+
+def test_found_chosen_and_downloaded_as_a_zip_that_opens(
+    audiolift: Audiolift, page: Page, owner: str, mp3: bytes
+) -> None:
+    lectures = [done(audiolift, mp3 + bytes([number]), f"Lecture {number % 2}.mp4") for number in range(3)]
+    failed = {
+        "state": State.FAILED,
+        "filename": "lecture without sound.mp4",
+        "error_code": "no-audio",
+        "error_detail": "x",
+    }
+    slow = {
+        "state": State.FAILED,
+        "filename": "slow.mp4",
+        "error_code": "timed-out",
+        "error_detail": "x",
+        "video_bytes": 1,
+    }
+    insert(audiolift, owner, *lectures, failed, slow)
+    page.reload()
+    expect(headings(page)).to_have_count(5, timeout=SLOW_MS)
+    expect(card(page, "lecture without sound.mp4").get_by_role("button", name="Try again")).to_be_hidden()
+    expect(card(page, "slow.mp4").get_by_role("button", name="Try again slow.mp4")).to_be_visible()
+
+    page.get_by_label("Search by name").fill("LECTURE")
+    expect(headings(page)).to_have_count(4, timeout=SLOW_MS)
+    page.get_by_label("Which ones to show").select_option("Ready")
+    expect(headings(page)).to_have_count(3, timeout=SLOW_MS)
+    page.get_by_label("Choose Lecture 0.mp4").first.check()
+    page.get_by_role("group", name="Chosen conversions").get_by_role("checkbox").check()
+    expect(page.get_by_text("3 chosen")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download zip").click()
+    with zipfile.ZipFile(download.value.path()) as zipped:
+        assert zipped.namelist() == ["Lecture 0.mp3", "Lecture 1.mp3", "Lecture 0 (2).mp3"]
+        assert [zipped.read(name) for name in zipped.namelist()] == [mp3 + bytes([number]) for number in range(3)]
+
+    page.get_by_role("group", name="Chosen conversions").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing here fits what you look for.")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("Nothing here yet.")).to_be_hidden()
+    page.get_by_role("button", name="Show all").click()
+    expect(headings(page)).to_have_text(["lecture without sound.mp4", "slow.mp4"], timeout=SLOW_MS)
+
+
+def test_one_plays_at_a_time_in_all_tabs_and_the_keys_move_in_it(
+    audiolift: Audiolift, page: Page, owner: str, mp3: bytes
+) -> None:
+    insert(audiolift, owner, done(audiolift, mp3, HOSTILE), done(audiolift, mp3, "two.mp4"))
+    page.reload()
+    sound = page.locator("#player-audio")
+    press(page, "Play", "two.mp4")
+    expect(sound).to_have_js_property("paused", False, timeout=SLOW_MS)
+    expect(page.locator("#player-wave path").first).to_have_attribute("d", re.compile("^M0 24H"))
+    name = headings(page).first.text_content() or ""
+    assert name.startswith("<img src=x")
+    press(page, "Play", name)
+    expect(page.locator("#player-name")).to_have_text(name, timeout=SLOW_MS)
+    expect(card(page, "two.mp4").get_by_role("button", name="Play two.mp4").first).to_be_visible()
+
+    slider = page.get_by_role("slider", name=f"Position in {name}")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0:02 of 0:02"))
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0:0[0-2] of 0:02"))
+
+    sound.evaluate("(audio) => { audio.loop = true; return audio.play(); }")
+    other = page.context.new_page()
+    other.goto("/")
+    press(other, "Play", "two.mp4")
+    expect(sound).to_have_js_property("paused", True, timeout=SLOW_MS)
+    assert page.locator("#jobs img, #player img").count() == 0
+    assert page.title() == "audiolift"
+
+
+def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page, owner: str, mp3: bytes) -> None:
+    insert(audiolift, owner, done(audiolift, mp3, "talk.mp4"))
+    page.reload()
+    pick(page, "Share a link", "talk.mp4")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("How long it is good").select_option("One day")
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.get_by_role("textbox").input_value(timeout=SLOW_MS)
+    assert page.request.get(link).body() == mp3
+    dialog.get_by_role("button", name=re.compile(r"^Revoke \d")).click()
+    expect(dialog.get_by_role("textbox")).to_have_count(0, timeout=SLOW_MS)
+    assert page.request.get(link).status == 410
+
+
+def test_two_thousand_are_scrolled_to_the_last_without_a_jump(
+    audiolift: Audiolift, open_page: Callable[..., Page], page: Page, owner: str
+) -> None:
+    jobs = ({"state": State.CANCELLED, "filename": f"{number:04}.mp4"} for number in range(MANY))
+    insert(audiolift, owner, *jobs)
+    page.reload()
+    expect(headings(page)).to_have_count(100, timeout=SLOW_MS)
+    page.evaluate(
+        "new PerformanceObserver((list) => list.getEntries().forEach(({ value, hadRecentInput }) => "
+        "{ window.shifted = (window.shifted ?? 0) + (hadRecentInput ? 0 : value); }))"
+        ".observe({ type: 'layout-shift', buffered: false })"
+    )
+    last = page.get_by_role("heading", name=f"{MANY - 1:04}.mp4")
+    for _ in range(200):
+        if last.count():
+            break
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_timeout(50)
+    expect(headings(page)).to_have_count(MANY, timeout=SLOW_MS)
+    expect(last).to_be_visible()
+    slowest = page.evaluate(
+        """async () => {
+          let [slowest, before] = [0, performance.now()];
+          for (let at = document.body.scrollHeight; at > 0; at -= 900) {
+            scrollTo(0, at);
+            await new Promise(requestAnimationFrame);
+            const now = performance.now();
+            [slowest, before] = [Math.max(slowest, now - before), now];
+          }
+          return slowest;
+        }"""
+    )
+    assert slowest < 1000
+    assert page.evaluate("window.shifted ?? 0") < 0.1
