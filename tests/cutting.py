@@ -16,17 +16,20 @@ PIECE = 16 * 1024
 class CuttingProxy:
     """Passes TCP connections on to `url`, and cuts each once it has carried so many bytes towards it: some of `bounds`.
 
-    It cuts `cuts` of them, then it lets everything through. It waits for `pause` seconds after every 16 KiB.
+    It cuts `cuts` of them, then it lets everything through. Where it `stalls`, it passes nothing more on instead, and
+    leaves them open. It waits for `pause` seconds after every 16 KiB.
     `url` is the proxy's own, `cut` how many it has cut so far, `sent` how many bytes went towards `url`. Use it as a
     context.
     """
 
-    def __init__(self, url: str, cuts: int, bounds: tuple[int, int], seed: int, pause: float = 0) -> None:
+    def __init__(
+        self, url: str, cuts: int, bounds: tuple[int, int], seed: int, pause: float = 0, *, stalls: bool = False
+    ) -> None:
         place = urlsplit(url)
         self._upstream = (place.hostname or "", place.port or 80)
         self._random = random.Random(seed)
         self._bounds, self._left, self.cut, self.sent = bounds, cuts, 0, 0
-        self._pause = pause
+        self._pause, self._stalls = pause, stalls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -91,6 +94,8 @@ class CuttingProxy:
                 if limit is not None and carried > limit and self._left:
                     self._left -= 1
                     self.cut += 1
+                    if self._stalls:
+                        await asyncio.Event().wait()
                     return True
                 writer.write(data)
                 await writer.drain()

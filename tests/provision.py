@@ -37,7 +37,7 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", 
 NODE_PROJECTS = {
     Path(__file__).with_name("servers") / "provider": "the OpenID provider that tests sign in by",
     Path(__file__).with_name("clients"): "the clients of tus that tests upload by",
-    Path(__file__).with_name("browser") / "axe": "what looks for barriers on the page",
+    Path(__file__).with_name("browser") / "tools": "axe and Lighthouse, which judge the page",
     Path(__file__).with_name("verifiers"): "the verifier of webhooks that tests receive them by",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")

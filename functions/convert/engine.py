@@ -64,7 +64,7 @@ def _by_engine(claim: Claim) -> Converted:
     # Before a job's first token nothing can have been saved.
     saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
     with Result(claim, saved.parts if saved else ()) as result:
-        conversion = _Conversion(claim, result)
+        conversion = _Conversion(claim, result, saved.state if saved else None)
         with blobs.store().reading(claim.video) as video, nursery.worker() as worker:
             try:
                 job = _job(claim, saved)
@@ -112,7 +112,7 @@ def _facts(ended: Ended) -> dict[str, Any]:
 class _Conversion:
     """What is known of a conversion while its child runs."""
 
-    def __init__(self, claim: Claim, result: Result) -> None:
+    def __init__(self, claim: Claim, result: Result, state: dict[str, Any] | None = None) -> None:
         allowed = settings.number("CONVERT_TIMEOUT_SECONDS")
         self.work_until = time.monotonic() + allowed
         self._last_save = self.work_until - min(MARGIN_SECONDS, MARGIN_SHARE * allowed)
@@ -125,7 +125,8 @@ class _Conversion:
         self._progress = 0.0
         self._dialogue = Dialogue(_splits(claim), settings.number("MAX_DURATION_SECONDS"))
         self._failure: Failed | None = None
-        self._has_saved = False
+        # What there is to resume from, and whether that is this delivery's doing.
+        self._state, self._has_saved = state, False
 
     def on_message(self, header: dict[str, Any], payload: bytes) -> None:
         """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, ClaimLost, Unavailable."""
@@ -168,11 +169,14 @@ class _Conversion:
         now = time.monotonic()
         if now < min(self._next_save, self._last_save):
             return
-        self._next_save = now + self._save_every
+        self._next_save, state = now + self._save_every, snapshot.parsed()
+        if state == self._state:
+            # It gets no further: a job that is always resumed at the same place would go on for ever.
+            return
         try:
-            self._save(snapshot.parsed())
+            self._save(state)
             self._keep.written(self._progress)
-            self._has_saved = True
+            self._state, self._has_saved = state, True
         except Unavailable:
             # Stores that are away for a while cost no work.
             if now >= self._last_save:

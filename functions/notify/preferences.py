@@ -47,7 +47,8 @@ def read(user_id: str) -> Preferences:
     """What somebody wants."""
     with database.reading() as connection:
         row = _row(connection, user_id)
-    events = Events(**{name: _channels(row, kind) for name, kind in KINDS.items()})
+    chosen: dict[str, Any] = {name: _channels(row, kind) for name, kind in KINDS.items()}
+    events = Events(**chosen)
     return Preferences(events, languages.named(row and row.language))
 
 

@@ -37,6 +37,8 @@ __all__ = ["Exporter"]
 
 _NAME = "audiolift"
 _PROBES = ("/healthz", "/readyz")
+# Others count as one (OpenTelemetry's semantic conventions for HTTP): a client may send what it likes.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _MAX_NAME = 128
 # What a gauge said is over when nobody has said it anew for so long.
 _STALE_SECONDS = 300.0
@@ -84,7 +86,7 @@ class Exporter:
                     told["http.response.status_code"] = message["status"]
                 await send(message)
 
-            with trace.following(_asked(scope)), self.span(scope["method"], "server", None, {}) as step:
+            with trace.following(_asked(scope)), self.span(_method(scope), "server", None, {}) as step:
                 _hand_on(scope)
                 try:
                     await app(scope, receive, telling)
@@ -123,8 +125,8 @@ class Exporter:
         self._instruments.add("audiolift.start.duration", _age_of_process(), {})
 
     def _told(self, step: _Step, scope: Scope, told: Mapping[str, int], seconds: float) -> None:
-        about = {"http.request.method": scope["method"], "http.route": scope.get("audiolift.route", ""), **told}
-        step.rename(f"{scope['method']} {about['http.route']}".strip())
+        about = {"http.request.method": _method(scope), "http.route": scope.get("audiolift.route", ""), **told}
+        step.rename(f"{_method(scope)} {about['http.route']}".strip())
         step.note(**about, audiolift__request_id=_header(scope, b"x-request-id"))
         if told["http.response.status_code"] >= 500:
             step.fail(str(told["http.response.status_code"]))
@@ -179,6 +181,10 @@ class _Instruments:
             return values if time.monotonic() - since < _STALE_SECONDS else []
 
         return observe
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "_OTHER"
 
 
 def _asked(scope: Scope) -> Trace | None:

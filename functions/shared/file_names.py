@@ -16,9 +16,10 @@ ZIP = "application/zip"
 # What ends a name because of the kind of file that it is. Anything else after a dot belongs to the name: "Lecture 3.2
 # Introduction", "Dr. No".
 _ENDINGS = (
-    "3g2|3ga|3gp|3gpp|aa|aac|aax|ac3|aif|aifc|aiff|amr|amv|ape|asf|au|avi|awb|caf|divx|dts|dv|eac3|ec3|f4a|f4v|flac|flv|gsm|"
-    "m1a|m1v|m2t|m2ts|m2v|m4a|m4b|m4p|m4r|m4v|mj2|mka|mkv|mlp|mod|mov|mp1|mp2|mp3|mp4|mpa|mpe|mpeg|mpg|mpg4|mts|mxf|nut|"
-    "oga|ogg|ogm|ogv|ogx|opus|qt|ra|ram|rm|rmvb|snd|spx|thd|tod|trp|ts|tta|vob|w64|wav|wave|weba|webm|wm|wma|wmv|wv|xvid"
+    "3g2|3ga|3gp|3gpp|aa|aac|aax|aaxc|ac3|adts|aif|aifc|aiff|amr|amv|ape|asf|au|avi|awb|caf|dav|dff|divx|dsf|dts|dtshd|dv|"
+    "dvr-ms|eac3|ec3|evo|f4a|f4v|flac|flv|gsm|gxf|insv|isma|ismv|loas|lrv|m1a|m1v|m2t|m2ts|m2v|m4a|m4b|m4p|m4r|m4v|mj2|mk3d|"
+    "mka|mkv|mlp|mmf|mod|mov|mp1|mp2|mp3|mp4|mpa|mpc|mpe|mpeg|mpg|mpg4|mts|mxf|nut|nuv|oga|ogg|ogm|ogv|ogx|opus|qcp|qt|ra|"
+    "ram|rf64|rm|rmvb|shn|snd|sox|spx|swf|tak|thd|tod|trp|ts|tta|voc|vob|vro|w64|wav|wave|weba|webm|wm|wma|wmv|wtv|wv|xvid"
 )
 _ENDING = re.compile(rf"(?<=.)\.(?:{_ENDINGS})$", re.IGNORECASE | re.ASCII)
 

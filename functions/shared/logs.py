@@ -22,10 +22,10 @@ __all__ = ["about", "formatter", "ids", "note"]
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _JOB = re.compile(r"[0-9a-f]{32}")
 # Our code logs neither addresses nor tokens (tests/unit/test_discretion.py); what libraries say may hold some. In an
-# URL, what stands before the @ is a password.
+# URL, what stands before the @ is a password. The bounds are for lines that were made to take long.
 _PRIVATE = (
-    (re.compile(r"[^\s<>@/\"'`(),:;\[\]{}=]+@[A-Za-z0-9.-]+"), "…@…"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "(token)"),
+    (re.compile(r"[^\s<>@/\"'`(),:;\[\]{}=]{1,128}@[A-Za-z0-9.-]+"), "…@…"),
+    (re.compile(r"\beyJ[\w-]{1,512}\.[\w-]+\.[\w-]*"), "(token)"),
     (re.compile(rf"\b{api_keys.PATTERN}"), "(key)"),
 )
 

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("8f0f3c1e-2a63-4f5e-9a49-6c1a5b7d2e40")
 _TYPES = {event_type.TYPE: event_type for event_type in CATALOGUE}
+_UNREFUSED = {"refusal": None, "set_aside_at": None}
 
 
 def add(
@@ -67,7 +68,7 @@ def add_beside(connection: sa.Connection, job_id: str, event: EventType) -> str:
     values = _row(job_id, 0, event, _trace_before(connection, job_id))
     again = outbox.update().where(outbox.c.event_id == values["event_id"])
     anew = {name: values[name] for name in ("data", "created_at", "attempts")}
-    if connection.execute(again.values(settled_at=None, sent_at=None, refusal=None, **anew)).rowcount == 0:
+    if connection.execute(again.values(settled_at=None, sent_at=None, **_UNREFUSED, **anew)).rowcount == 0:
         connection.execute(outbox.insert().values(**values))
     return str(values["event_id"])
 
@@ -144,7 +145,7 @@ def of(job_id: str, *types: str) -> sa.ColumnElement[bool]:
 @database.transactional
 def _mark_sent(connection: sa.Connection, event_id: str) -> None:
     sent = outbox.update().where(outbox.c.event_id == event_id)
-    connection.execute(sent.values(sent_at=now(), attempts=outbox.c.attempts + 1, refusal=None))
+    connection.execute(sent.values(sent_at=now(), attempts=outbox.c.attempts + 1, **_UNREFUSED))
 
 
 def _row(job_id: str, generation: int, event: EventType, followed: trace.Trace | None) -> dict[str, Any]:

@@ -248,5 +248,5 @@ def check() -> None:
         if 0 < len(text(setting.name).encode()) < setting.min_bytes:
             raise SettingError(f"{setting.name} must have {setting.min_bytes} bytes or more: {setting.help}")
         # Not the whole value: it may hold a password.
-        if setting.schemes and text(setting.name).partition(":")[0] not in setting.schemes:
+        if setting.schemes and text(setting.name).partition(":")[0] not in (*setting.schemes, setting.default):
             raise SettingError(f"{setting.name} must begin with {': or '.join(setting.schemes)}: {setting.help}")

@@ -249,6 +249,8 @@ outbox = _table(
     sa.Column("refusal", sa.String(500)),
     # It is not sent earlier.
     sa.Column("not_before", Instant),
+    # The sink refuses it for good: it is not sent until an operator says so.
+    sa.Column("set_aside_at", Instant, index=True),
 )
 
 dead_letters = _table(

@@ -19,6 +19,7 @@ if not TYPE_CHECKING:
         "healing",
         "history",
         "letters",
+        "refusals",
         "reminding",
         "replays",
         "retention",

@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import UNSET
 
 from functions.shared import database, suspension
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
 from functions.shared.jobs.states import LIVE, State
 from functions.shared.problems import Problem
-from functions.shared.tables import api_keys, audit, dead_letters, jobs, operators, users
+from functions.shared.tables import api_keys, audit, dead_letters, jobs, operators, outbox, users
 from functions.shared.views import rfc3339
-from functions.sweep import replays
+from functions.sweep import refusals, replays
+from functions.sweep.event_shapes import RefusedEvent, RefusedPage, RefusedQuery, SentAgain, WhichEvents
 from functions.sweep.shapes import (
     AuditEntry,
     AuditPage,
@@ -44,8 +46,10 @@ __all__ = [
     "letter",
     "letter_page",
     "managed",
+    "refused_page",
     "replay",
     "resume",
+    "send_again",
     "settle",
     "suspend",
     "user_page",
@@ -87,6 +91,19 @@ def replay(chosen: Chosen, by: Actor) -> Replayed:
 def settle(chosen: Chosen, by: Actor) -> Settled:
     """Mark dead letters as dealt with."""
     return Settled(replays.settle(*_chosen(chosen), by=by, named=chosen.named))
+
+
+def refused_page(query: RefusedQuery) -> RefusedPage:
+    """Some events that the sink refused. Raises: Problem (400)."""
+    wanted = outbox.select().where(refusals.refused())
+    rows, following = newest_first(wanted, outbox.c.created_at, outbox.c.event_id, query.cursor, query.limit)
+    return RefusedPage([_refused(row) for row in rows], following)
+
+
+def send_again(which: WhichEvents, by: Actor) -> SentAgain:
+    """Have events that were refused sent again by sweep's next ticks."""
+    ids = None if which.ids is UNSET else which.ids
+    return SentAgain(refusals.send_again(ids, by=by, named=which.named))
 
 
 def job_page(query: JobQuery) -> ManagedJobPage:
@@ -152,6 +169,11 @@ def _about(row: Any) -> dict[str, Any]:
     same = ("id", "state", "type", "source", "event_id", "job_id", "reason", "note", "replays")
     times = {"recorded_at": row.recorded_at, "tried_at": row.tried_at, "closed_at": row.healed_at}
     return {name: getattr(row, name) for name in same} | {name: _shown(time) for name, time in times.items()}
+
+
+def _refused(row: Any) -> RefusedEvent:
+    times = (rfc3339(row.created_at), _shown(row.tried_at), _shown(row.set_aside_at))
+    return RefusedEvent(row.event_id, row.type, row.job_id, row.refusal, row.attempts, *times)
 
 
 def managed(row: Any) -> ManagedJob:

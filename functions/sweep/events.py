@@ -30,6 +30,7 @@ def send_again() -> None:
     """Send every event that is due.
 
     At a sink that is away the next tick goes on; an event that the sink refuses is set aside, and the others are sent.
+    One that it refuses for good is not sent again, unless an operator wants it (refusals.py).
     """
     with database.reading() as connection:
         due = connection.execute(_due()).all()
@@ -46,7 +47,9 @@ def send_again() -> None:
 
 def _set_aside(row: Any, answer: Receipt) -> None:
     log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id, answer.reason)
-    _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1)
+    # What has somebody work on a job is not set aside for ever: somebody may work on it just now, and die.
+    aside = {"set_aside_at": now()} if answer.for_good and row.type not in giving_up.WORK else {}
+    _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1, **aside)
     if answer.for_good:
         giving_up.fail_job(row.job_id, row.type)
 
@@ -64,7 +67,7 @@ def _due() -> sa.Select[Any]:
     - had no effect since they were sent; each time, the wait before the next try doubles, or
     - have somebody to tell who is due since then.
 
-    None is sent before the time that it was put off to.
+    None is sent before the time that it was put off to, nor when it is set aside.
     One that was refused waits as long before it is tried again.
     """
     moment = now()
@@ -79,7 +82,9 @@ def _due() -> sa.Select[Any]:
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
     return (
-        joined.where(rows.c.settled_at.is_(None), outbox.ready(), idle, lost, rested).order_by(tried_last).limit(BATCH)
+        joined.where(rows.c.settled_at.is_(None), rows.c.set_aside_at.is_(None), outbox.ready(), idle, lost, rested)
+        .order_by(tried_last)
+        .limit(BATCH)
     )
 
 

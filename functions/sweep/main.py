@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from events.wire import Envelope
-from functions.shared import audit, trace
+from functions.shared import trace
 from functions.shared.api import json_response
-from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Unavailable
 from functions.shared.scopes import Scope
@@ -28,6 +27,7 @@ from functions.sweep import (
     administration,
     batches,
     dead_letters,
+    event_routes,
     events,
     files,
     gauges,
@@ -40,7 +40,7 @@ from functions.sweep import (
     retention,
     timeline_routes,
 )
-from functions.sweep.routes import routes
+from functions.sweep.routes import actor, routes
 from functions.sweep.shapes import (
     ACCOUNT_ID,
     LETTER_ID,
@@ -64,8 +64,9 @@ from functions.sweep.shapes import (
 log = logging.getLogger(__name__)
 
 
-# To import it is to serve what it declares.
-OTHERS = (timeline_routes,)
+# To import them is to serve what they declare.
+OTHERS = (event_routes, timeline_routes)
+
 TICK = "dev.knative.sources.ping"
 
 
@@ -124,7 +125,7 @@ def replay_dead_letters(request: Request, user_id: str, body: Chosen) -> Respons
 
     A job that its owner has cancelled stays so. What has had its effect has no other.
     """
-    return json_response(administration.replay(body, _actor(request, user_id)), 202)
+    return json_response(administration.replay(body, actor(request, user_id)), 202)
 
 
 @routes.operation(
@@ -138,7 +139,7 @@ def replay_dead_letters(request: Request, user_id: str, body: Chosen) -> Respons
 )
 def settle_dead_letters(request: Request, user_id: str, body: Chosen) -> Response:
     """Take dead letters off the list: they are dealt with."""
-    return json_response(administration.settle(body, _actor(request, user_id)))
+    return json_response(administration.settle(body, actor(request, user_id)))
 
 
 @routes.operation(
@@ -215,7 +216,7 @@ def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
 
     What is under way ends by itself. Files and rows stay.
     """
-    administration.suspend(account_id, _actor(request, user_id))
+    administration.suspend(account_id, actor(request, user_id))
     return Response(status_code=204)
 
 
@@ -231,7 +232,7 @@ def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
 )
 def resume_user(request: Request, user_id: str, account_id: str) -> Response:
     """Let a suspended account be used again, from a new sign-in on."""
-    administration.resume(account_id, _actor(request, user_id))
+    administration.resume(account_id, actor(request, user_id))
     return Response(status_code=204)
 
 
@@ -247,10 +248,6 @@ def resume_user(request: Request, user_id: str, account_id: str) -> Response:
 def list_audit(_request: Request, user_id: str, query: AuditQuery) -> Response:
     """What operators did, and what was deleted by whom, newest first."""
     return json_response(administration.acts(query))
-
-
-def _actor(request: Request, user_id: str) -> audit.Actor:
-    return audit.Actor(user_id, request.headers[REQUEST_ID])
 
 
 def _handle(event: Envelope) -> None:

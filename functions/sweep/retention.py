@@ -95,17 +95,12 @@ def _notice_attempts() -> Conditions:
 
 
 def _phones() -> Conditions:
-    unconfirmed = tables.phones.c.verified_at.is_(None)
-    return (sa.and_(unconfirmed, tables.phones.c.created_at < _ago(UNCONFIRMED_SECONDS)),)
+    # One that is confirmed has no code.
+    return (tables.phones.c.code_expires_at < _ago(UNCONFIRMED_SECONDS),)
 
 
 def _known_sign_ins() -> Conditions:
     return (tables.known_sign_ins.c.seen_at < _ago(SIGN_IN_SECONDS),)
-
-
-def _tests_of_webhooks() -> Conditions:
-    old = notifications.c.created_at < _ago(settings.number("RETENTION_SECONDS"))
-    return (sa.and_(notifications.c.kind == kinds.WEBHOOK_TESTED, old),)
 
 
 def _batches() -> Conditions:
@@ -158,11 +153,7 @@ RETENTIONS = (
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),
-    Retention(
-        tables.notifications,
-        "as long as the job, or the batch; of a test of a webhook, `RETENTION_SECONDS`",
-        _tests_of_webhooks,
-    ),
+    Retention(tables.notifications, "as long as the job, or the batch; of a test of a webhook, `RETENTION_SECONDS`"),
     Retention(tables.notice_attempts, "`RETENTION_SECONDS`", _notice_attempts),
     Retention(tables.notice_preferences, _WITH_ACCOUNT),
     Retention(tables.webhooks, "until its owner deletes it"),
@@ -187,10 +178,11 @@ def forget() -> None:
 
 
 def clear_strays() -> None:
-    """What was noted about jobs in the moment when they were deleted: once an hour."""
+    """What was noted about jobs in the moment when they were deleted, and old tests of webhooks: once an hour."""
     about = notifications.c.job_id
     of_nothing = ~(sa.exists().where(jobs.c.id == about) | sa.exists().where(tables.batches.c.id == about))
-    strays = sa.and_(of_nothing, notifications.c.kind != kinds.WEBHOOK_TESTED)
+    kept = notifications.c.created_at >= _ago(settings.number("RETENTION_SECONDS"))
+    strays = sa.and_(of_nothing, ~sa.and_(notifications.c.kind == kinds.WEBHOOK_TESTED, kept))
     chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
 
 

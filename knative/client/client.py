@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -33,14 +33,20 @@ PAGE = 100
 class Audiolift:
     """A deployment, as somebody sees it. It may be used by several threads at once.
 
-    `patience` is for how many seconds a call is repeated while the server is away or refuses for now.
+    `patience` is for how many seconds a call is repeated while the server is away or refuses for now. `trace` is sent
+    along with each request: the headers `traceparent` and `tracestate` of W3C Trace Context, of a caller who traces.
     """
 
     def __init__(
-        self, session: Session, *, patience: float = 300, transport: httpx.BaseTransport | None = None
+        self,
+        session: Session,
+        *,
+        patience: float = 300,
+        trace: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.session, self.patience = session, patience
-        self._http = httpx.Client(base_url=session.url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(base_url=session.url, timeout=TIMEOUT, headers=trace, transport=transport)
 
     def __enter__(self) -> Audiolift:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Place:
 
     def __call__(self) -> Audiolift:
         """Raises: SignInNeeded."""
-        return Audiolift(self._session(), patience=self.patience)
+        return Audiolift(self._session(), patience=self.patience, trace=_trace(os.environ))
 
     def _session(self) -> Session:
         if self.api_key:
@@ -132,6 +133,14 @@ def convert(place: Place, /, videos: tuple[Path, ...], options: tuple[str, ...],
 
 for command in (jobs, watch, keys):
     main.add_command(command)
+
+
+def _trace(environment: Mapping[str, str]) -> dict[str, str]:
+    """The trace that this command is a step of, if who started it says so.
+
+    https://opentelemetry.io/docs/specs/otel/context/env-carriers/
+    """
+    return {name: environment[name.upper()] for name in ("traceparent", "tracestate") if environment.get(name.upper())}
 
 
 def _by_password(url: str, email: str) -> Credentials:

@@ -37,7 +37,7 @@ def open_page(browser: Browser, audiolift: Audiolift) -> Iterator[Callable[..., 
     complaints: list[str] = []
 
     def opened(**profile: Any) -> Page:
-        contexts.append(browser.new_context(base_url=audiolift.url, **profile))
+        contexts.append(browser.new_context(**{"base_url": audiolift.url, **profile}))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend(_complaint(message)))

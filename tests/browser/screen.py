@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from pathlib import Path
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from tests import media
 from tests.patience import PATIENCE
 from tests.system import PASSWORD
 
@@ -59,6 +61,28 @@ def problem(page: Page) -> Locator:
 def choose(page: Page, *files: Path | FilePayload) -> None:
     """Chooses files to upload."""
     page.get_by_label("Choose videos").set_input_files([*files])  # type: ignore[arg-type]
+
+
+def send_whole(page: Page) -> None:
+    """Has the pictures sent, too."""
+    page.get_by_text("More options").click()
+    page.get_by_label("Send the whole video").check()
+
+
+def throttle(page: Page, rate: int) -> None:
+    """Lets the page send so many bytes a second; -1 for as many as it can."""
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+
+
+def film_at(path: Path) -> Path:
+    """Twenty seconds of pictures that do not compress well, and two-channel AAC."""
+    pictures = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=20"]
+    tones = ["-f", "lavfi", "-i", "aevalsrc=0.2*sin(2*PI*(300+20*t)*t)|0.2*sin(2*PI*500*t):s=48000:d=20"]
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-metadata", "title=A film"]
+    command = [media.ffmpeg(), "-v", "error", "-nostdin", "-y", *pictures, *tones, *coding, str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
 
 
 def not_a_video(name: str, size: int = 100) -> FilePayload:

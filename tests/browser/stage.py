@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Route
 
-from tests.asgi import app_of, call
+from tests.asgi import Answered, app_of, call
 
 __all__ = ["JOBS", "ORIGIN", "Stage"]
 
@@ -143,6 +143,11 @@ def _silence() -> bytes:
     return file.getvalue()
 
 
+# What was sent already, to visitors and to members: making it anew for each state takes most of the time.
+_SENT: tuple[dict[str, Answered], dict[str, Answered]] = ({}, {})
+_NAMES = ("content-type", "content-encoding", "content-security-policy", "x-problem")
+
+
 class Stage:
     """What the pages of a context are given: `answers` by path; `refused` with a problem; nothing while `away`."""
 
@@ -155,6 +160,7 @@ class Stage:
         alone = {f"/v1/jobs/{each['id']}": each for each in jobs}
         waves = {f"{path}/peaks": {"seconds_per_peak": 4.8, "peaks": _PEAKS} for path in alone}
         self.answers = {**ANSWERS, **alone, **waves, "/v1/jobs": {"items": jobs, "next_cursor": None}}
+        self._sent = _SENT[member]
         self.refused: dict[str, tuple[int, str]] = {}
         self.away = False
         self.slow = False
@@ -171,13 +177,13 @@ class Stage:
 
     def _file(self, route: Route) -> None:
         url = urlsplit(route.request.url)
-        headers = {**route.request.headers, "sec-fetch-site": "cross-site" if self._member else "none"}
-        # In a thread: this one has Playwright's event loop.
-        sent = self._thread.submit(call, self._app, "GET", url.path, headers).result()
-        names = ("content-type", "content-encoding", "content-security-policy", "x-problem")
-        route.fulfill(
-            status=sent.status, headers={n: sent.headers[n] for n in names if n in sent.headers}, body=sent.body
-        )
+        if url.path not in self._sent:
+            headers = {**route.request.headers, "sec-fetch-site": "cross-site" if self._member else "none"}
+            # In a thread: this one has Playwright's event loop.
+            self._sent[url.path] = self._thread.submit(call, self._app, "GET", url.path, headers).result()
+        sent = self._sent[url.path]
+        named = {name: sent.headers[name] for name in _NAMES if name in sent.headers}
+        route.fulfill(status=sent.status, headers=named, body=sent.body)
 
     def _api(self, route: Route, path: str) -> None:
         if path in self.refused:

@@ -133,7 +133,7 @@ def test_what_one_has_is_shown_with_what_one_may_have_and_all_of_it_can_be_taken
 def test_the_account_speaks_german_and_fits_a_narrow_screen(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 320, "height": 640})
     sign_up(page)
-    open_account(page)
+    page.goto("/account")
     page.get_by_label("Language", exact=True).select_option("de")
     expect(page.get_by_role("checkbox", name="Eine MP3 ist fertig: Mail")).to_be_visible(timeout=SLOW_MS)
     assert page.evaluate("document.documentElement.scrollWidth") == 320

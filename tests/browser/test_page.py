@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from functions.gateway import shell
 from tests.browser.screen import SLOW_MS, open_account, sign_in, sign_out, sign_up, workspace
+from tests.browser.stage import ORIGIN, Stage
 from tests.browser.states import STATES
 from tests.provision import modules
 
 OpenPage = Callable[..., Page]
-AXE = Path(__file__).with_name("axe")
+TOOLS = Path(__file__).with_name("tools")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LIMIT_BYTES = 100_000
 # WCAG 2.2, success criterion 1.4.12.
@@ -25,7 +26,7 @@ p { margin-bottom: 2em !important }"""
 
 def barriers(page: Page) -> list[str]:
     """What axe finds."""
-    page.evaluate((modules(AXE) / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    page.evaluate((modules(TOOLS) / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     code = "(rules) => axe.run({ runOnly: rules }).then(({ violations }) => violations)"
     found = page.evaluate(code, RULES)
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
@@ -181,3 +182,45 @@ def test_wide_text_fits_a_narrow_screen(open_page: OpenPage) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     sign_up(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_the_menu_is_opened_gone_through_and_closed_by_keyboard(browser: Browser) -> None:
+    with browser.new_context(locale="en") as context:
+        page = STATES["home-empty"].open(context)
+        opener = page.get_by_role("button", name="Your account")
+        opener.focus()
+        page.keyboard.press("ArrowDown")
+        expect(opener).to_have_attribute("aria-expanded", "true")
+        focused = "document.activeElement.textContent.trim()"
+        seen = []
+        for _ in range(4):
+            seen.append(page.evaluate(focused))
+            page.keyboard.press("ArrowDown")
+        assert seen == ["Audio", "Account", "Operation", "Sign out"]
+        assert page.evaluate(focused) == "Audio"
+        page.keyboard.press("Escape")
+        expect(opener).to_be_focused()
+        expect(opener).to_have_attribute("aria-expanded", "false")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Your account", exact=True)).to_be_focused()
+        expect(opener).to_have_attribute("aria-expanded", "false")
+
+
+def test_the_banner_comes_and_goes_with_the_server_and_keeps_what_is_shown(browser: Browser) -> None:
+    with browser.new_context(locale="en") as context:
+        stage = Stage(context, member=True)
+        page = context.new_page()
+        page.goto(ORIGIN)
+        expect(workspace(page)).to_be_visible()
+        stage.away = True
+        context.set_offline(True)
+        banner = page.get_by_role("region", name="You are offline. We go on as soon as you are back.")
+        expect(banner).to_be_visible()
+        expect(workspace(page)).to_be_visible()
+        stage.away = False
+        context.set_offline(False)
+        expect(page.get_by_role("button", name="Try now")).to_be_hidden()
+        expect(page.get_by_role("status")).to_have_text("The connection is back.")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests import media
-from tests.browser.screen import SLOW_MS, card, choose, press, sign_up
+from tests.browser.screen import SLOW_MS, card, choose, film_at, press, send_whole, sign_up, throttle
 
 STAYS = re.compile(r"[0-9.,]+\sMB\sstay\shere,\s[0-9.,]+\s[kM]B\sto\ssend")
 
@@ -19,13 +19,7 @@ STAYS = re.compile(r"[0-9.,]+\sMB\sstay\shere,\s[0-9.,]+\s[kM]B\sto\ssend")
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty seconds of pictures that do not compress well, and two-channel AAC."""
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
-    pictures = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=20"]
-    tones = ["-f", "lavfi", "-i", "aevalsrc=0.2*sin(2*PI*(300+20*t)*t)|0.2*sin(2*PI*500*t):s=48000:d=20"]
-    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-metadata", "title=A film"]
-    command = [media.ffmpeg(), "-v", "error", "-nostdin", *pictures, *tones, *coding, str(path)]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
+    return film_at(tmp_path_factory.mktemp("film") / "film.mp4")
 
 
 def sound_of(video: Path) -> int:
@@ -49,18 +43,18 @@ def sound_of(video: Path) -> int:
 
 
 class Wire:
-    """Counts what a page sends in bodies, over the protocol of its browser's tools."""
+    """Counts what a page uploads in bodies, over the protocol of its browser's tools."""
 
     def __init__(self, page: Page) -> None:
         self.session: CDPSession = page.context.new_cdp_session(page)
         self.session.send("Network.enable")
-        self.lengths: list[int] = []
+        self.sent = 0
         self.session.on("Network.requestWillBeSentExtraInfo", self._count)
 
     def _count(self, event: dict[str, dict[str, str]]) -> None:
         headers = {name.lower(): value for name, value in event["headers"].items()}
-        if headers.get("idempotency-key"):
-            self.lengths.append(int(headers["content-length"]))
+        if "upload-offset" in headers:
+            self.sent += int(headers["content-length"])
 
 
 def mp3_of(page: Page, name: str) -> bytes:
@@ -78,20 +72,17 @@ def mp3_of(page: Page, name: str) -> bytes:
 def test_only_the_sound_is_sent_and_the_mp3_is_the_same_to_the_byte(page: Page, film: Path) -> None:
     wire = Wire(page)
     choose(page, film)
-    sent_alone = mp3_of(page, film.name)
-    page.get_by_label("Send the whole video").check()
+    mp3, alone = mp3_of(page, film.name), wire.sent
+    send_whole(page)
     choose(page, film)
-    sent_whole = mp3_of(page, film.name)
-    assert sent_alone == sent_whole
-    alone, whole = wire.lengths
-    assert whole == film.stat().st_size
+    assert mp3_of(page, film.name) == mp3
+    assert wire.sent - alone == film.stat().st_size
     # Beside the sound there is an index, which is more of twenty seconds than of an hour.
     assert alone < 1.05 * sound_of(film) + 20_000
 
 
 def test_people_see_what_stays_where_it_is(page: Page, film: Path) -> None:
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
-    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    throttle(page, 100_000)
     choose(page, film)
     expect(card(page, film.name)).to_contain_text(STAYS, timeout=SLOW_MS)
     expect(page.get_by_role("status")).to_contain_text(STAYS)
@@ -118,4 +109,4 @@ def test_where_that_cannot_be_loaded_the_video_is_sent_whole(page: Page, film: P
     page.route("**/assets/*/sound/**", lambda route: route.abort())
     choose(page, film)
     expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
-    assert wire.lengths == [film.stat().st_size]
+    assert wire.sent == film.stat().st_size

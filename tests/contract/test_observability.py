@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +13,23 @@ import pytest
 import yaml
 
 from functions.notify.notice_shapes import Outcome
+from functions.shared import logs, trace
 from functions.shared.jobs.states import State
 from functions.shared.metrics import METRICS, Kind, Metric
 from functions.shared.problems import PROBLEMS
 from functions.shared.quotas import QUOTAS
 from functions.shared.reasons import REASONS
+from functions.shared.settings import SETTINGS
+from functions.shared.trace import Trace
 from tests.contract.test_docs import anchors
+from tests.e2e.test_telemetry import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "knative" / "observability"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
+PAGE = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
 # Of what Prometheus adds: who sent it, and the bucket of a histogram.
 ADDED = {"job", "instance", "le"}
 KNOWN: dict[str, set[str]] = {
@@ -94,6 +100,31 @@ def test_the_dashboard_shows_every_metric() -> None:
         for metric, _, _ in named(each["expr"])
     }
     assert shown == {metric.name for metric in METRICS}
+
+
+def test_the_line_of_the_docs_is_as_lines_are() -> None:
+    (shown,) = re.findall(r"^```json\n(.*)\n```$", PAGE, re.MULTILINE)
+    record = logging.LogRecord("a", logging.INFO, "f", 1, "m", (), None)
+    with (
+        trace.following(Trace(f"00-{'a' * 32}-{'b' * 16}-01")),
+        logs.about(request_id="r", event_id="e", job_id="0" * 32),
+    ):
+        written = logs.formatter("json", "x").format(record)
+    assert set(json.loads(shown)) == set(json.loads(written))
+
+
+def test_the_spans_of_the_docs_are_those_that_the_collector_of_the_tests_waits_for() -> None:
+    table = PAGE.split("## Traces")[1].split("\n\n")[2]
+    shown = {name for line in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    assert {name for _, name in STEPS} <= shown
+
+
+def test_the_setting_of_the_docs_is_one_and_the_label_is_that_of_the_network_rule() -> None:
+    (snippet,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert set(yaml.safe_load(snippet)["data"]) <= {setting.name for setting in SETTINGS}
+    policies = (ROOT / "knative/base/network-policies.yaml").read_text()
+    for label in re.findall(r"label namespace \S+ (\S+)=true", PAGE):
+        assert f'{label}: "true"' in policies
 
 
 def test_every_metric_is_measured_somewhere() -> None:

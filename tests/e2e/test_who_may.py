@@ -57,7 +57,8 @@ class Visitor:
             return self.status
         if operation.scope not in self.scopes:
             return 403
-        owned = set(re.findall(r"<(\w+)>", operation.path)) - UNOWNED
+        # An operator sees everybody's.
+        owned = set() if operation.scope is Scope.ADMIN else set(re.findall(r"<(\w+)>", operation.path)) - UNOWNED
         return 404 if owned and not self.is_owner else None
 
 

@@ -27,15 +27,28 @@ BITSTREAMS = {
     "burst-truehd": ("-c:a", "truehd", "-strict", "-2", "-f", "spdif"),
     "burst-mp2": ("-c:a", "mp2", "-f", "spdif"),
 }
+# What FFmpeg does not know in a WAV.
+UNKNOWN = ("burst-eac3", "burst-truehd", "burst-mp2")
 
 
-@pytest.mark.parametrize("order", ["<i2", ">i2"])
-@pytest.mark.parametrize("name", BITSTREAMS)
-def test_after_silence_it_is_refused(tmp_path: Path, name: str, order: str) -> None:
-    words = bitstream(name).view(np.uint8)
-    silence = np.zeros(3 * 48000 * 4, np.uint8)
-    path = wav(tmp_path / "disguised.wav", np.concatenate((silence, words)).view(order).astype("<i2"))
-    assert code(path) == "unsupported-codec"
+@pytest.mark.parametrize("silence", [0.01, 3, 20])
+@pytest.mark.parametrize("name", [name for name in BITSTREAMS if name not in UNKNOWN])
+def test_in_a_wav_it_is_decoded_after_silence_and_in_time(tmp_path: Path, name: str, silence: float) -> None:
+    path = wav(tmp_path / "disguised.wav", after(silence, bitstream(name)))
+    made = conversion(path, {})
+    (tmp_path / "made.mp3").write_bytes(made.mp3)
+    (heard,) = media.samples(tmp_path / "made.mp3", 1)
+    assert len(heard) == pytest.approx((silence + 4) * 48000, abs=0.1 * 48000)
+    assert np.abs(heard).max() < 0.3
+    loud = np.flatnonzero(np.abs(heard) > 0.05)[0] / 48000
+    assert loud == pytest.approx(silence, abs=0.1)
+    for frames, state in made.checkpoints:
+        assert conversion(path, {}, frames, state).mp3 == made.mp3
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_after_silence_what_ffmpeg_does_not_see_is_refused(tmp_path: Path, name: str) -> None:
+    assert code(wav(tmp_path / "disguised.wav", after(3, bitstream(name)))) == "unsupported-codec"
 
 
 @pytest.mark.parametrize("encoder", ["flac", "alac", "wavpack", "tta", "pcm_s16be", "pcm_s24le", "pcm_s32le"])
@@ -86,6 +99,13 @@ def fourteen_bits(words: np.ndarray[tuple[int], np.dtype[np.int16]]) -> np.ndarr
     rows = padded.reshape(-1, 14)
     widened = np.concatenate((rows[:, :1], rows[:, :1], rows), axis=1)
     return np.packbits(widened, axis=1).reshape(-1).view(">i2").astype("<i2")
+
+
+def after(
+    seconds: float, words: np.ndarray[tuple[int], np.dtype[np.int16]]
+) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    """Silence, and then these samples."""
+    return np.concatenate((np.zeros(2 * round(seconds * 48000), "<i2"), words))
 
 
 def wav(path: Path, words: np.ndarray[tuple[int], np.dtype[np.int16]]) -> Path:

@@ -24,7 +24,7 @@ def parts(server: Server) -> tuple[str, str]:
     """Text and HTML of the newest mail."""
     received: Any = message_from_bytes(server.got[-1].content, policy=policy.default)  # type: ignore[arg-type]
     assert [part.get_content_type() for part in received.iter_parts()] == ["text/plain", "text/html"]
-    return tuple(received.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[return-value]
+    return tuple(received.get_body((kind,)).get_content() for kind in ("plain", "html"))
 
 
 @pytest.mark.parametrize("name", ENGLISH)

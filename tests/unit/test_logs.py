@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import threading
+import time
 
 import pytest
 
@@ -74,6 +75,13 @@ def test_addresses_passwords_tokens_and_keys_are_taken_out(kind: str, private: s
     assert f"it is {left}" in said
     assert said.count(private) == 0
     assert said.count(left) >= 2
+
+
+@pytest.mark.parametrize("piece", ["a", "-eyJ", "eyJ.", "al_", ".@", "@a"])
+def test_a_line_that_was_made_to_take_long_does_not(piece: str) -> None:
+    began = time.process_time()
+    line(piece * (200_000 // len(piece)))
+    assert time.process_time() - began < 5
 
 
 def test_plain_text_is_as_it_was() -> None:

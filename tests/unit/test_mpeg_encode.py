@@ -9,9 +9,10 @@ import pytest
 
 from functions.convert.conversion.mpeg import encode, frames
 from functions.convert.conversion.mpeg.encode import Segment
+from functions.convert.conversion.mpeg.join import Joiner
 from functions.convert.conversion.plan import Shape
 from functions.convert.errors import LameError
-from tests.unit.mpeg import Sound, blocks, parallel, serial, sound
+from tests.unit.mpeg import Sound, blocks, main_data, parallel, serial, sound
 
 STEREO = Shape(44100, 2, "vbr", 2)
 MONO = Shape(22050, 1, "cbr", 64)
@@ -50,6 +51,21 @@ def test_segments_can_be_had_from_each_place_on(shape: Shape) -> None:
         assert done.resume
         again = encode.segments(blocks(samples, done.resume.sample), shape, done.index + 1, done.resume.sample)
         assert [part.planes for part in again] == [part.planes for part in parts[done.index + 1 :]]
+
+
+def test_all_but_the_first_few_and_the_last_few_are_wide_and_can_be_had_from_each_place_on_too() -> None:
+    samples = sound("speech", MONO, 14)
+    about = encode.units(samples.shape[1], MONO)
+    parts = list(encode.segments(blocks(samples), MONO, about=about))
+    assert [part.after - part.index for part in parts] == [1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1]
+    assert all(part.planes == of(samples, part, MONO) for part in parts)
+    for number, done in enumerate(parts[:-1], 1):
+        assert done.resume
+        again = encode.segments(blocks(samples, done.resume.sample), MONO, done.after, done.resume.sample, about)
+        assert [part.planes for part in again] == [part.planes for part in parts[number:]]
+    joiner = Joiner()
+    joined = b"".join([*map(joiner.add, encode.encoded(parts, MONO, 2)), joiner.finish()])
+    assert len(main_data(frames.split(joined))) == len(frames.split(serial(samples, MONO)))
 
 
 def test_what_comes_before_the_segments_wanted_is_not_kept() -> None:

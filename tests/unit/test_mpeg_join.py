@@ -184,7 +184,7 @@ def test_no_more_than_some_frames_are_held_back(version: str, first: dict[str, i
     for index, layout in enumerate((first, second)):
         start = START * index
         length = SEGMENT * (index + 1) + encode.OVERLAP - start
-        joiner.add(Encoded(index, start, tuple(_chain(version, length, **layout)), False, 0, None))
+        joiner.add(Encoded(index, index + 1, start, tuple(_chain(version, length, **layout)), False, 0, None))
         assert len(json.dumps(joiner.state())) < 64 * 1024
 
 
@@ -232,7 +232,7 @@ def test_loud_clicks_without_a_pause_are_joined_too(tmp_path: Path, monkeypatch:
 
 def _joined(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[bytes]:
     joiner = Joiner()
-    parts = [Encoded(0, 0, tuple(ours), False, 0, None), Encoded(1, START, tuple(theirs), True, 0, None)]
+    parts = [Encoded(0, 1, 0, tuple(ours), False, 0, None), Encoded(1, 2, START, tuple(theirs), True, 0, None)]
     return frames.split(b"".join([*map(joiner.add, parts), joiner.finish()]))
 
 

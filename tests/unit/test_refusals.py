@@ -8,13 +8,17 @@ import pytest
 
 from events.wire import Envelope
 from functions.shared import database, outbox
+from functions.shared.audit import Actor
 from functions.shared.jobs import claims, transitions
+from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Unavailable
 from functions.shared.tables import dead_letters
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import outbox as table
+from functions.sweep import administration, events, main
 from functions.sweep import dead_letters as sweep_letters
-from functions.sweep import main
+from functions.sweep.event_shapes import RefusedQuery, WhichEvents
+from functions.sweep.shapes import AuditQuery
 from tests.unit import rows
 from tests.unit.sink import Sink
 
@@ -164,4 +168,49 @@ def uploaded(created: float = 60) -> str:
     event_id = transitions.queue(claims.claim_upload(job), "talk.mp4", {}, 1000)
     rows.change(table, table.c.event_id == event_id, created_at=rows.ago(created))
     rows.change(jobs_table, jobs_table.c.id == job, updated_at=rows.ago(created))
+    return job
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_news_that_the_sink_refuses_for_good_are_set_aside_and_told_of_until_an_operator_sends_them(
+    sink: Sink, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    done, other = finished(), uploaded()
+    sink.statuses[done] = status
+    for _ in range(3):
+        rows.change(table, table.c.job_id == done, tried_at=rows.ago(10**6))
+        main.tick()
+    assert (len(sink.refused), [event.subject for event in sink.received]) == (1, [other])
+    assert [record.levelname for record in caplog.records if "set aside" in record.message] == ["ERROR"]
+    (found,) = administration.refused_page(RefusedQuery()).items
+    assert (found.job_id, str(status) in found.reason, found.set_aside_at is not None) == (done, True, True)
+
+    del sink.statuses[done]
+    assert administration.send_again(WhichEvents(ids=[found.id]), Actor("anna")).wanted == 1
+    main.tick()
+    assert [event.subject for event in sink.received] == [other, done]
+    assert administration.refused_page(RefusedQuery()).items == []
+    assert administration.acts(AuditQuery(action="events.sent-again")).items[0].target == {
+        "ids": [found.id],
+        "count": 1,
+    }
+
+
+def test_work_that_was_refused_is_not_set_aside_while_somebody_may_be_at_it(sink: Sink) -> None:
+    """Should whoever works on it die, nothing else would have the job converted."""
+    job = uploaded()
+    sink.statuses[job] = 413
+    rows.change(jobs_table, jobs_table.c.id == job, state="converting", lease_until=rows.ago(-30), fencing_token=1)
+    row = rows.messages(job)[0]
+    events._set_aside(row, outbox.send(row.event_id))
+    assert (rows.read(job).state, rows.messages(job)[0].set_aside_at) == ("converting", None)
+
+
+def finished() -> str:
+    """A job that is done, and whose owner is to be told."""
+    job = uploaded()
+    claim = claims.claim(job)
+    assert claim
+    event_id = transitions.finish(claim, Audio(10, "ab" * 32, 1.5))
+    rows.change(table, table.c.event_id == event_id, created_at=rows.ago(60))
     return job

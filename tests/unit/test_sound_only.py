@@ -83,6 +83,34 @@ KINDS: dict[str, tuple[list[str], list[str], list[str]]] = {
     "two-tracks.mkv": (PICTURES, sound(), [*X264, *TWO, "-c:a:0", "aac", "-c:a:1", "libopus"]),
     "only-keyframes.mkv": (PICTURES, sound(), [*X264, "-g", "1", "-c:a", "aac"]),
     "mpeg4.mkv": (PICTURES, sound(), ["-c:v", "mpeg4", "-b:v", "2M", "-c:a", "aac"]),
+    **{
+        f"{codec}.{container}": (PICTURES, sound(), [*arguments, "-c:a", codec])
+        for container, arguments, codecs in (
+            ("ts", X264, "aac ac3 eac3 libmp3lame mp2 libopus dca"),
+            ("m2ts", X264, "aac ac3 pcm_bluray"),
+            ("flv", X264, "aac"),
+            ("avi", ["-c:v", "mpeg4", "-b:v", "3M", "-bf", "1"], "libmp3lame ac3 mp2 aac pcm_s16le adpcm_ms"),
+        )
+        for codec in codecs.split()
+    },
+    "mpeg2.ts": (PICTURES, sound(), ["-c:v", "mpeg2video", "-b:v", "3M", "-c:a", "mp2"]),
+    "h265.ts": (
+        PICTURES,
+        sound(),
+        ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-b:v", "3M", "-c:a", "aac"],
+    ),
+    "old.flv": (PICTURES, sound(), ["-c:v", "flv", "-b:v", "2M", "-ar", "44100", "-c:a", "libmp3lame"]),
+    "speex.flv": (PICTURES, sound(1), ["-c:v", "flv", "-b:v", "2M", "-ar", "16000", "-c:a", "libspeex"]),
+    "keyframes.flv": (PICTURES, sound(), [*X264, "-c:a", "aac", "-flvflags", "add_keyframe_index"]),
+    **{
+        f"{name}.{container}": (pictures, tones, [*X264, "-c:a", "aac"])
+        for container in ("ts", "flv")
+        for name, pictures, tones in (
+            ("late", PICTURES, ["-itsoffset", "1.5", *sound()]),
+            ("early", ["-itsoffset", "1.5", *PICTURES], sound()),
+            ("ends-early", PICTURES, sound(seconds=2)),
+        )
+    },
 }
 # What goes whole, and why.
 WHOLE: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -94,9 +122,13 @@ WHOLE: dict[str, tuple[list[str], list[str], list[str]]] = {
         sound(),
         [*X264, "-c:a", "aac", *flags("frag_every_frame", "empty_moov")],
     ),
+    "sound-after-five-seconds.ts": (PICTURES, ["-itsoffset", "5.5", *sound()], [*X264, "-c:a", "aac"]),
+    # Where each of several tracks has sound would be looked for in other places.
+    "two-tracks.ts": (PICTURES, sound(), [*X264, *TWO, "-c:a", "aac"]),
+    "two-tracks.avi": (PICTURES, sound(), ["-c:v", "mpeg4", "-b:v", "3M", *TWO, "-c:a", "libmp3lame"]),
     # Not in the table.
-    "old.avi": (PICTURES, sound(), ["-c:v", "mpeg4", "-c:a", "libmp3lame"]),
-    "old.flv": (PICTURES, sound(), ["-c:v", "flv", "-ar", "44100", "-c:a", "libmp3lame"]),
+    "old.asf": (PICTURES, sound(), ["-c:v", "wmv2", "-b:v", "2M", "-c:a", "wmav2"]),
+    "program.mpg": (PICTURES, sound(), ["-c:v", "mpeg2video", "-b:v", "3M", "-c:a", "mp2"]),
     # Nothing would be saved.
     "music.m4a": ([], sound(), ["-c:a", "aac"]),
     "loud.mkv": (PICTURES, sound(6), ["-c:v", "mpeg4", "-b:v", "100k", "-c:a", "pcm_s24le"]),
@@ -108,6 +140,7 @@ WHOLE: dict[str, tuple[list[str], list[str], list[str]]] = {
 DAMAGED = [
     *("aac.mp4", "index-first.mp4", "pcm_s16le.mov", "two-tracks.mp4", "fragments.mp4", "segments.mp4", "dash.mp4"),
     *("aac.mkv", "as-a-browser-records.webm", "two-tracks.mkv"),
+    *("aac.ts", "ac3.m2ts", "aac.flv", "libmp3lame.avi"),
 ]
 Kinds = dict[str, tuple[Path, Path | None]]  # a video, and what is sent instead of it
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -115,6 +148,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "two-tracks.mkv": [{"track": 1}, {"tracks": "mix"}, {"language": "en"}],
     "late.mp4": [{"timeline": "sound"}, {"start": 1.0, "end": 3.0}],
     "early.mkv": [{"trim_silence": True}, {"loudness": -16.0}],
+    **{
+        name: [{"start": 1.0, "end": 3.0}, {"timeline": "sound"}]
+        for name in ("aac.ts", "late.ts", "ac3.m2ts", "late.flv", "keyframes.flv", "libmp3lame.avi", "pcm_s16le.avi")
+    },
 }
 
 
@@ -239,7 +276,7 @@ def _damaged(whole: bytes, chance: random.Random, number: int, path: Path) -> Pa
 
 def test_a_file_that_is_cut_off_is_always_sent_whole(made: Kinds, tmp_path: Path) -> None:
     cut = []
-    for name in ("index-first.mp4", "aac.mkv", "fragments.mp4", "libopus.webm"):
+    for name in ("index-first.mp4", "aac.mkv", "fragments.mp4", "libopus.webm", "aac.flv", "libmp3lame.avi"):
         whole = made[name][0].read_bytes()
         for share in (0.3, 0.6, 0.95):
             cut.append(tmp_path / f"{share}-{name}")
@@ -250,7 +287,7 @@ def test_a_file_that_is_cut_off_is_always_sent_whole(made: Kinds, tmp_path: Path
 
 def test_two_files_joined_end_to_end_are_sent_whole(made: Kinds, tmp_path: Path) -> None:
     joined = []
-    for name in ("aac.mp4", "aac.mkv", "fragments.mp4"):
+    for name in ("aac.mp4", "aac.mkv", "fragments.mp4", "aac.flv", "libmp3lame.avi"):
         joined.append(tmp_path / name)
         joined[-1].write_bytes(made[name][0].read_bytes() * 2)
     assert sound_only(*joined) == [None] * len(joined)

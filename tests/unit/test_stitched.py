@@ -61,6 +61,14 @@ def ape(*, header: bool) -> bytes:
     return (mark(0xA0000000) if header else b"") + item + mark(0x80000000 if header else 0)
 
 
+def lyrics(version: int) -> bytes:
+    """A Lyrics3 tag, which is longer than a frame."""
+    if version == 1:
+        return b"LYRICSBEGIN" + b"[00:01]la la\r\n" * 200 + b"LYRICSEND"
+    body = b"LYRICSBEGIN" + b"IND0000210" + b"LYR03000" + b"x" * 3000
+    return body + b"%06d" % len(body) + b"LYRICS200"
+
+
 def like_frames(size: int) -> bytes:
     """Noise with a header of a frame every 300 bytes, as it may be in a picture."""
     data = bytearray(np.random.default_rng(5).integers(0, 256, size, dtype=np.uint8).tobytes())
@@ -84,6 +92,8 @@ BETWEEN = {
     "ape-without-header": (BARE, ape(header=False)),
     "ape-and-both-id3": (HEADED, ape(header=True) + b"TAG" + bytes(125) + id3(like_frames(5000))),
     "two-tags": (HEADED, TITLE + TITLE),
+    "lyrics": (HEADED, lyrics(1) + b"TAG" + bytes(125)),
+    "lyrics-and-ape": (BARE, ape(header=True) + lyrics(2) + b"TAG" + bytes(125) + TITLE),
 }
 
 
@@ -182,7 +192,10 @@ def test_it_is_resumed_to_the_same_bytes(directory: Path) -> None:
         (b"xx" + ape(header=True), (2, 2 + len(ape(header=True)))),
         (b"xx" + ape(header=False), (2, 2 + len(ape(header=False)))),
         (ape(header=False)[-32:], (0, 32)),
+        (b"xx" + lyrics(1) + b"yy", (2, 2 + len(lyrics(1)))),
+        (lyrics(2) + b"TAG", (0, len(lyrics(2)))),
+        (lyrics(2)[:-3], (0, None)),
     ],
 )
-def test_a_tag_is_known_by_its_head(data: bytes, found: tuple[int, int] | None) -> None:
+def test_a_tag_is_known_by_its_head(data: bytes, found: tuple[int, int | None] | None) -> None:
     assert first_tag(data) == found

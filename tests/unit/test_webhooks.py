@@ -25,7 +25,7 @@ from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
-from functions.shared.tables import notifications, now
+from functions.shared.tables import chores, notifications, now
 from functions.shared.tables import webhooks as table
 from functions.shared.views import rfc3339
 from functions.sweep import retention
@@ -66,6 +66,10 @@ def listed(user: str) -> list[NoticeDelivery]:
 def of_webhooks(user: str) -> NoticeDelivery:
     (found,) = [each for each in listed(user) if each.channel == "webhook"]
     return found
+
+
+def of_newest(user: str) -> NoticeDelivery:
+    return listed(user)[0]
 
 
 def let_time_pass(hours: float = 9) -> None:
@@ -432,7 +436,9 @@ def test_a_test_is_posted_signed_also_when_it_is_disabled(receiver: Receiver, an
     assert answer == {"delivered": False, "status": 500, "detail": "it answered 500"}
 
 
-def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(receiver: Receiver, anna: str) -> None:
+def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(
+    receiver: Receiver, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     webhook = made(anna, receiver)
     webhook_routes.send_test(ANY, anna, webhook.id)
     receiver.status = 500
@@ -442,12 +448,18 @@ def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(receiver: Re
     assert (good.type, good.state, good.job_id) == ("dev.audiolift.webhook.tested.v1", "sent", None)
     assert (failed.state, failed.reason) == ("refused", "it answered 500")
     assert [(each.outcome, each.status) for each in failed.attempts] == [("refused", 500)]
+    with monkeypatch.context() as dying:
+        dying.setattr("functions.notify.posting.post", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            webhook_routes.send_test(ANY, anna, webhook.id)
+    assert "its process died" in str(of_newest(anna).reason)
     with pytest.raises(Problem, match="make another one"):
         webhook_routes.redeliver(ANY, anna, webhook.id, failed.id)
     retention.clear_strays()
-    assert len(listed(anna)) == 2
+    assert len(listed(anna)) == 3
     rows.change(notifications, notifications.c.user_id == anna, created_at=rows.ago(31 * 86_400))
-    retention.forget()
+    rows.change(chores, chores.c.name == "strays", begun_at=rows.ago(4000))
+    retention.clear_strays()
     assert listed(anna) == []
 
 

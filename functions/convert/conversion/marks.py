@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from av.audio.frame import AudioFrame
 
-__all__ = ["Decoded", "Mark", "with_next"]
+__all__ = ["Decoded", "Mark", "Place", "with_next"]
 
 T = TypeVar("T")
 
 
 class Mark(NamedTuple):
-    """A packet, to find it again. What comes at the end has the number -1.
+    """A packet, to find it again.
 
     `pts` is its time stamp, None where that does not tell it from those before it; `byte` is where in the file the
     newest packet up to it begins that says so: where a clock restarts, others have the same time stamp.
@@ -24,18 +24,12 @@ class Mark(NamedTuple):
     byte: int | None = None
 
 
-class Decoded(NamedTuple):
-    """What came of a packet: its frames, or how long its sound would be, in seconds.
-
-    That is `lost` where the decoder failed, and `awaited` where it gave nothing: it may, or it still will. `following`
-    is the time stamp of the packet after it.
-    """
-
-    mark: Mark
-    frames: list[AudioFrame]
-    following: int | None = None
-    lost: float = 0.0
-    awaited: float = 0.0
+# A Mark that is not one yet: to make one of each packet takes long.
+Place: TypeAlias = "tuple[int, int | None, int | None]"
+# What came of a packet: its place (None for what comes at the end); its frames; the time stamp of the packet after it;
+# and how long its sound would be, in seconds, where the decoder failed, and where it gave nothing: that may be right,
+# or it will still come.
+Decoded: TypeAlias = "tuple[Place | None, list[AudioFrame], int | None, float, float]"
 
 
 def with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:

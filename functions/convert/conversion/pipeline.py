@@ -37,7 +37,7 @@ from functions.convert.conversion.mpeg.mp3 import Mp3
 from functions.convert.conversion.mpeg.tag import MAX_TEXT_LENGTH
 from functions.convert.conversion.plan import MEASURING, Plan, planned
 from functions.convert.conversion.saved import checkpoint, resume_point
-from functions.convert.conversion.sound import decode, loudness
+from functions.convert.conversion.sound import decode, loudness, peaks
 from functions.convert.conversion.sound.cutting import Cutter, cuts
 from functions.convert.conversion.sound.decode import Block
 from functions.convert.conversion.sound.peaks import Waveform
@@ -55,6 +55,8 @@ RawMessage = tuple[dict[str, Any], bytes]
 # What the first of two passes finds, and how often it reports progress, in seconds of sound.
 FOUND = ("gain", "start", "end", "seconds")
 PROGRESS_SECONDS = 10.0
+# No codec has less for a second of anything, silence and containers counted in.
+LEAST_BYTES = 16
 
 
 def warm() -> None:
@@ -136,7 +138,7 @@ class _Work:
         if self._state:
             # Only what is encoded saves a state.
             self.plan = replace(self.plan, copy=False)
-        self._check_length(self.plan.seconds or 0.0)
+        self._check_stated(self.plan.seconds or 0.0)
         stream = self._media.cover_stream if self.plan.cover else None
         self._cover = None if stream is None else cover.cover(self._container, stream)
 
@@ -167,16 +169,17 @@ class _Work:
         yield from self._measured()
         first, mp3 = self._state.get("segment", 0), Mp3(self.plan, self._state.get("mp3"))
         point = resume_point(self._state)
-        waveform = self._waveform(first)
+        waveform = peaks.resumed(self._state.get("peaks"), first)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
-        for part in self._parts(blocks, first, point.sample if point else 0):
+        about = encode.units((self.plan.seconds or 0.0) * self.plan.shape.sample_rate, self.plan.shape)
+        for part in self._parts(blocks, first, point.sample if point else 0, about):
             yield _audio(mp3.add(part))
             if waveform:
                 waveform.add(encode.boundary(part.index), part.step, part.heights)
             yield self._reached(part.end)
             if not part.last:
-                reached = {"segment": part.index + 1, "mp3": mp3.state(), "track": self._choice()}
-                reached["peaks"] = waveform and [part.index + 1, waveform.state()]
+                reached = {"segment": part.after, "mp3": mp3.state(), "track": self._choice()}
+                reached["peaks"] = waveform and [part.after, waveform.state()]
                 yield checkpoint(self._state | reached, part.resume)
         yield from self._warnings()
         if waveform:
@@ -252,8 +255,8 @@ class _Work:
         heard = self._heard
         return [self.plan.track.position, [[w.code, w.values] for w in heard.warnings] if heard else []]
 
-    def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0) -> Iterator[Encoded]:
-        segments = encode.segments(blocks, self.plan.shape, first, sample)
+    def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0, about: int = 0) -> Iterator[Encoded]:
+        segments = encode.segments(blocks, self.plan.shape, first, sample, about)
         return encode.encoded(segments, self.plan.shape, self._job["threads"])
 
     def _reached(self, samples: int) -> RawMessage:
@@ -266,16 +269,14 @@ class _Work:
         share = seconds / self.plan.seconds if self.plan.seconds else self._file.tell() / self._file.size
         return max(0.0, min(share, 1.0))
 
+    def _check_stated(self, seconds: float) -> None:
+        # What is wrong about itself is judged by what is there.
+        if seconds * LEAST_BYTES <= self._file.size:
+            self._check_length(seconds)
+
     def _check_length(self, seconds: float) -> None:
         if seconds > self._job["max_seconds"]:
             raise Failure("too-long")
-
-    def _waveform(self, first: int) -> Waveform | None:
-        """That of the segments before this one. A release that knows none may have encoded some of them."""
-        if not first:
-            return Waveform()
-        until, state = self._state.get("peaks") or (None, None)
-        return Waveform(state) if until == first else None
 
     def _peaks_message(self, waveform: Waveform) -> RawMessage:
         shape = self.plan.shape

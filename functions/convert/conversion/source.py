@@ -7,9 +7,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-__all__ = ["MIN_GAP", "RangeFile", "RangeSource"]
+__all__ = ["MIN_GAP", "Part", "RangeFile", "RangeSource"]
 
 FIRST_WINDOW, MAX_WINDOW = 32 * 1024, 1024 * 1024
 MAX_CACHE_BYTES, MAX_WINDOWS = 3 * MAX_WINDOW, 16
@@ -17,6 +17,9 @@ MAX_CACHE_BYTES, MAX_WINDOWS = 3 * MAX_WINDOW, 16
 MAX_RANGES, MIN_GAP = 1024, 512
 # Between pieces of sound there are pictures, which are many bytes to make zeros of.
 _ZEROS = memoryview(bytes(64 * 1024))
+
+# The (start, stop) of a part of a source, or bytes in its place.
+Part: TypeAlias = "tuple[int, int] | bytes"
 
 
 class RangeSource(Protocol):
@@ -63,33 +66,44 @@ def _zeros(count: int) -> bytes | memoryview:
 
 
 class _Parts:
-    """Some (start, stop) of a source, joined in order."""
+    """Some (start, stop) of a source, and bytes that are not in it, joined in order."""
 
-    def __init__(self, source: RangeSource, parts: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, source: RangeSource, parts: Sequence[Part]) -> None:
         self._source, self._parts = source, parts
         # Where each part begins among all of them.
-        self._begins = [0, *accumulate(stop - start for start, stop in parts)]
+        self._begins = [0, *accumulate(map(_length, parts))]
         self.size = self._begins.pop()
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
         """As in RangeSource."""
-        wanted = [piece for start, length in ranges for piece in self._mapped(start, start + length)]
-        fetched = [self._source.fetch(wanted[at : at + MAX_RANGES]) for at in range(0, len(wanted), MAX_RANGES)]
-        return b"".join(fetched)
+        pieces = [piece for start, length in ranges for piece in self._mapped(start, start + length)]
+        wanted = [(piece[0], _length(piece)) for piece in pieces if not isinstance(piece, bytes)]
+        fetched = b"".join(self._source.fetch(wanted[at : at + MAX_RANGES]) for at in range(0, len(wanted), MAX_RANGES))
+        if len(wanted) == len(pieces):
+            return fetched
+        cut = _cut(fetched, wanted)
+        return b"".join(piece if isinstance(piece, bytes) else next(cut) for piece in pieces)
 
-    def narrowed(self, parts: Iterable[tuple[int, int]]) -> _Parts:
-        """Some (start, stop) of these parts: there may be parts of parts of parts."""
-        mapped = [piece for start, stop in parts for piece in self._mapped(start, stop)]
-        return _Parts(self._source, [(start, start + length) for start, length in mapped])
+    def narrowed(self, parts: Iterable[Part]) -> _Parts:
+        """Some (start, stop) of these parts, and other bytes: there may be parts of parts of parts."""
+        pieces = [[part] if isinstance(part, bytes) else self._mapped(*part) for part in parts]
+        return _Parts(self._source, [piece for each in pieces for piece in each])
 
-    def _mapped(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """What a range is in the source, as (start, length)."""
+    def _mapped(self, start: int, stop: int) -> Iterator[Part]:
+        """What a range is in the source, or bytes that are not in it."""
         at = max(bisect_right(self._begins, start) - 1, 0)
         while start < stop:
-            begin, (first, last) = self._begins[at], self._parts[at]
-            length = min(stop - start, last - first - (start - begin))
-            yield first + start - begin, length
+            begin, part = start - self._begins[at], self._parts[at]
+            length = min(stop - start, _length(part) - begin)
+            if isinstance(part, bytes):
+                yield part[begin : begin + length]
+            else:
+                yield part[0] + begin, part[0] + begin + length
             start, at = start + length, at + 1
+
+
+def _length(part: Part) -> int:
+    return len(part) if isinstance(part, bytes) else part[1] - part[0]
 
 
 class RangeFile:
@@ -102,6 +116,8 @@ class RangeFile:
         self.size = source.size
         self.bytes_read = 0
         self.requests = 0
+        # How many seconds of silence lay before what is here.
+        self.silence = 0.0
         self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
@@ -152,8 +168,8 @@ class RangeFile:
             self._windows.clear()
         self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
 
-    def become(self, parts: Sequence[tuple[int, int]]) -> None:
-        """From now on, take only these (start, stop), joined in order, for the file."""
+    def become(self, parts: Sequence[Part]) -> None:
+        """From now on, take only these (start, stop) and other bytes, joined in order, for the file."""
         self._source = self._parts(parts)
         self.size = self._source.size
         self._position, self._wanted = 0, [(0, self.size)]
@@ -176,7 +192,7 @@ class RangeFile:
         """What lies from a position on, as a file of its own."""
         return RangeFile(self._parts([(position, self._source.size)]))
 
-    def _parts(self, parts: Sequence[tuple[int, int]]) -> _Parts:
+    def _parts(self, parts: Sequence[Part]) -> _Parts:
         source = self._source
         return source.narrowed(parts) if isinstance(source, _Parts) else _Parts(source, parts)
 

@@ -18,9 +18,9 @@ __all__ = ["page", "problem_page"]
 
 
 def page(request: Request, name: str, status: int = 200, **about: Any) -> Response:
-    """A page by the name of its template; `about` is what that asks for."""
+    """A page by the name of its template; `about` is what that asks for, and in how many seconds it looks again."""
     spoken = language(request.headers.get("Accept-Language", ""), shell.LANGUAGES, shell.LANGUAGES[0])
-    said = {"language": spoken, "say": partial(_say, spoken), "knows": shell.words(spoken).__contains__}
+    said = {"refresh": 0, "language": spoken, "say": partial(_say, spoken), "knows": shell.words(spoken).__contains__}
     # Who it is may have changed with this very request.
     visit = getattr(request.state, "visit", None)
     text = _templates().get_template(f"{name}.html").render(visit=visit, assets=_assets(), **{**said, **about})

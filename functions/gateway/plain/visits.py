@@ -56,8 +56,9 @@ class Visits(Middleware):
 
     def after(self, call: Call, response: Response) -> None:
         """Also with an answer that is an error: a cookie that is not sent is a session that is lost."""
-        for each in getattr(call.request.state, "visit", NOBODY).cookies:
-            response.headers.append("Set-Cookie", each)
+        if _is_plain(call.request.scope["path"]):
+            for each in getattr(call.request.state, "visit", NOBODY).cookies:
+                response.headers.append("Set-Cookie", each)
 
 
 async def entered(request: Request, path: str, body: object = None) -> Visit:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # The receiver wants no more, ever (Standard Webhooks, "Operational considerations"; RFC 9110, section 15.5.11).
 GONE = 410
+UNDER_WAY = "it is under way, or its process died"
 
 
 class Webhook(Channel):
@@ -88,6 +89,8 @@ def test(row: Any) -> int:
     notice = Notice(SimpleNamespace(id=uuid.uuid4().hex, user_id=row.user_id, fencing_token=0), WEBHOOK_TESTED)
     attempt = ledger.begin(notice, webhooks.CHANNEL, row.id, CHANNEL.claim_seconds())
     assert attempt
+    # Nobody comes back to it, should this process die.
+    ledger.finish(attempt, UNDER_WAY)
     try:
         status = _post(row, attempt.delivery_id, _tested(row, notice))
     except Unavailable as error:

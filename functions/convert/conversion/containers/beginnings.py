@@ -8,7 +8,7 @@ from functions.convert.conversion.containers import ebml
 from functions.convert.conversion.containers.tails import ASF, W64
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["begins_at", "lost_its_beginning"]
+__all__ = ["begins_as_media", "begins_at", "lost_its_beginning"]
 
 # How far it is looked for.
 _LOOK, _STEP, _MARK = 4 * 1024 * 1024, 256 * 1024, 64
@@ -43,6 +43,11 @@ def begins_at(file: RangeFile) -> int | None:
         if found:
             return start + found.start()
     return None
+
+
+def begins_as_media(file: RangeFile) -> bool:
+    """Whether a file begins like one of a known container."""
+    return bool(_BEGINS.match(file.peek(0, _MARK)))
 
 
 def lost_its_beginning(file: RangeFile) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functions.convert.conversion.containers import ebml, fragments, tails
 from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.containers.mp3_file import stated_by_header
+from functions.convert.conversion.containers.voc import VOC
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["MISSING_SECONDS", "Ending", "ending", "is_cut_off", "lacks_much"]
@@ -86,7 +87,9 @@ def _matroska(file: RangeFile, head: bytes) -> Ending:
     found = ebml.segment(file)
     if found is None:
         return Ending()
-    return Ending(max((found.stop or 0) - file.size, 0), found.seconds, tick=found.tick)
+    missing = max((found.stop or 0) - file.size, 0)
+    # A segment that is all there is not cut off, whatever it states of its length.
+    return Ending(missing, None if found.stop and not missing else found.seconds, tick=found.tick)
 
 
 def _ogg(file: RangeFile, head: bytes) -> Ending:
@@ -99,7 +102,7 @@ def _flv(file: RangeFile, head: bytes) -> Ending:
 
 
 def _asf(file: RangeFile, head: bytes) -> Ending:
-    return Ending(max(tails.asf_size(file) - file.size, 0))
+    return Ending(max(tails.asf_stop(file) - file.size, 0))
 
 
 def _mp4(file: RangeFile, reached: int) -> Ending:
@@ -205,7 +208,7 @@ _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {
     b".SoX": _sox,
     b"FWS": _swf,
     tails.GXF: _gxf,
-    b"Creative Voice File\x1a": _voc,
+    VOC: _voc,
     b"MMMD": _mmf,
     b".RMF": _rm,
     b"\x80\0": _adx,

@@ -1,7 +1,7 @@
 """Another recording behind the one that was read: files that were joined end to end.
 
-FFmpeg reads on by itself in Matroska, AVI, MPEG, NUT, FLAC, MP3, AAC, and Ogg of one kind. In an MP4 it would take the
-tracks of the first one for those of all: there, the file ends before the next one (`opened` sees to that).
+FFmpeg reads on by itself in MPEG, NUT, FLAC, MP3, AAC, and Ogg of one kind. In an MP4, a Matroska or an AVI it would
+take the tracks of the first one for those of all: there, the file ends before the next one (`opened` sees to that).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.containers.behind import MEASURED
 from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.containers.tails import ASF, W64
+from functions.convert.conversion.containers.voc import VOC
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import Failure
 
@@ -30,11 +32,13 @@ _BEGINS = {
     "flv": re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09"),
     "asf": re.compile(re.escape(ASF)),
     "tta": re.compile(rb"TTA[12][\x01-\x03]\x00"),
+    # A block of WavPack: its length, and a version of its format.
+    "wv": re.compile(rb"wvpk.{4}[\x02-\x10]\x04", re.DOTALL),
+    "voc": re.compile(VOC),
     "ogg": re.compile(rb"OggS\x00[\x02\x03\x06\x07]"),
 }
 # FFmpeg has read so much further than the packet that it gave, at most.
 _READ_AHEAD = 128 * 1024
-_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 
 def opened_further(container: InputContainer, newest: Packet[AudioStream] | None, track: int) -> InputContainer | None:
@@ -59,7 +63,7 @@ def opened_further(container: InputContainer, newest: Packet[AudioStream] | None
 
 def _start(file: RangeFile, form: str, position: int) -> int | None:
     """Where the next recording may begin in a file of a container; `position` is where the sound so far ends."""
-    if form == _MP4:
+    if form in MEASURED:
         return file.size if file.goes_on else None
     found = _BEGINS[form].search(file.peek(position, _LOOK)) if form in _BEGINS else None
     return position + found.start() if found else None

@@ -12,17 +12,20 @@ from av.stream import Disposition
 
 from functions.convert.conversion.containers import chapters, ebml
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS
-from functions.convert.conversion.containers.beginnings import begins_at, lost_its_beginning
-from functions.convert.conversion.containers.boxes import next_file
-from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, ending, is_cut_off, lacks_much
+from functions.convert.conversion.containers.beginnings import begins_as_media, begins_at, lost_its_beginning
+from functions.convert.conversion.containers.behind import next_recording
+from functions.convert.conversion.containers.bitstream import after_silence
+from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending, is_cut_off, lacks_much
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
-from functions.convert.conversion.containers.tails import ASF, understates
+from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
+from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.media import Chapter, Media, Track
-from functions.convert.conversion.plan import TOLERANCE
+from functions.convert.conversion.plan import TOLERANCE, is_short
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.layouts import tame
 from functions.shared.reasons import Failure
@@ -38,6 +41,8 @@ _UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
+# Where the length that is stated is one of time, besides that in bytes.
+_CLOCKED = ("matroska,webm", "asf")
 # How files begin before which FFmpeg knows no ID3 tag: WAV, AIFF, CAF, AU, WavPack, Matroska, FLV, WMA, RealAudio.
 _UNTAGGED = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"wvpk", ebml.MAGIC, b"FLV\1", ASF, b".RMF")
 
@@ -65,12 +70,18 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
+    if hidden := after_silence(file):
+        file.become([hidden.head, (hidden.start, file.size)])
+        file.silence += hidden.seconds
+    elif parts := as_runs(file) or mended(file):
+        file.become(parts)
     file.seek(0)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
-        file.end_once(next_file)
-    if understates(file):
+    if find := next_recording(head):
+        file.end_once(find)
+    if understates(file) or was_never_measured(file):
         options["ignore_length"] = "1"
     container = _open(file, options)
     if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
@@ -97,7 +108,7 @@ def _leave_tag(file: RangeFile) -> bytes:
     head = file.peek(start, 16)
     if start and (head[4:8] == b"ftyp" or head.startswith(_UNTAGGED)):
         file.become([(start, file.size)])
-    return file.peek(0, 8)
+    return file.peek(0, 16)
 
 
 def _opened_mp3(file: RangeFile) -> InputContainer:
@@ -106,7 +117,7 @@ def _opened_mp3(file: RangeFile) -> InputContainer:
         file.become(sound)
     start = sound_start(file)
     if start is None:
-        raise Failure("not-media")
+        raise Failure("damaged" if begins_as_media(file) else "not-media")
     file.become([(start, file.size)])
     try:
         return _open(file, _GUARDS, "mp3")
@@ -177,11 +188,20 @@ def _is_much_cut_off(container: InputContainer, file: RangeFile) -> bool:
     found = ending(file)
     if found.lacks_index or not lacks_much(found, file.size):
         return found.lacks_index
+    if container.format.name in _CLOCKED:
+        return not _reaches_its_end(container, file, found)
     # The index of an MP4 tells what really is missing.
     is_indexed = "mp4" in container.format.name and not found.fragmented and not found.broken_off
     return not is_indexed or all(
         lost_seconds(stream, file.size) > MISSING_SECONDS for stream in container.streams.audio
     )
+
+
+def _reaches_its_end(container: InputContainer, file: RangeFile, found: Ending) -> bool:
+    """Whether the last blocks of a file, which is shorter than it states, come when it should end, or may do so."""
+    stated = found.seconds or (container.duration or 0) / av.time_base
+    last = ebml.last_moment(file, found.tick) if found.tick else None
+    return bool(stated) and (last is None or not is_short(last, stated))
 
 
 def _track(position: int, stream: AudioStream, file: RangeFile, protected: bool) -> Track:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from functions.convert.conversion.source import RangeFile
 
@@ -16,7 +17,7 @@ __all__ = [
     "SWF_UNKNOWN",
     "W64",
     "adx_stop",
-    "asf_size",
+    "asf_stop",
     "caf_stop",
     "ends_as_swf",
     "ends_in_a_packet",
@@ -35,14 +36,16 @@ __all__ = [
     "ts_packet",
     "understates",
     "voc_end",
+    "was_never_measured",
     "wav_stated",
 ]
 
-# The header object of an ASF (Advanced Systems Format, 10.1), and its file properties object (10.2).
+# The header object of an ASF (Advanced Systems Format, 10.1), its file properties object (10.2), and its data (10.4).
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 # How a Wave64 begins: its length comes after this.
 W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_HEAD, _ASF_IS_LIVE = 64 * 1024, 1
 # A page of Ogg is no longer (RFC 3533, 6): a header, 255 lengths, and 255 pieces of 255 bytes.
 _MAX_PAGE = 27 + 255 + 255 * 255
@@ -68,13 +71,15 @@ RIFF_UNKNOWN_FROM = 0x7FFF_0000
 _CHUNK_NAME, _MIN_REST = re.compile(rb"[A-Za-z0-9_ ]{4}"), 1024
 
 
-def riff_chunks(file: RangeFile, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(
+    file: RangeFile, start: int, stop: int, order: Literal["little", "big"] = "little"
+) -> Iterator[tuple[bytes, int, int]]:
     """Name, start of the content and stated end of each chunk between two positions of a RIFF."""
     for _ in range(_MAX_CHUNKS):
         head = file.peek(start, 8)
         if start + 8 > stop or len(head) < 8:
             return
-        size = int.from_bytes(head[4:8], "little")
+        size = int.from_bytes(head[4:8], order)
         yield head[:4], start + 8, start + 8 + size
         start += 8 + size + size % 2
 
@@ -101,6 +106,13 @@ def understates(file: RangeFile) -> bool:
     # Of another recording, the end may be missing.
     is_chunk = name == b"RIFF" or (_CHUNK_NAME.fullmatch(name) and end <= file.size)
     return not is_chunk and any(file.peek(stop, _MAX_PAGE))
+
+
+def was_never_measured(file: RangeFile) -> bool:
+    """Whether a WAV for more than 4 GB (EBU Tech 3306) has no length in its ds64: a recorder lost its power."""
+    head = file.peek(0, 36)
+    is_large = head[:4] in (b"RF64", b"BW64") and head[12:16] == b"ds64"
+    return is_large and head[28:] in (bytes(8), b"\xff" * 8)
 
 
 def riff_stop(file: RangeFile, stated: int) -> int:
@@ -200,12 +212,16 @@ def has_nut_index(file: RangeFile) -> bool:
     return _NUT_INDEX in file.peek(max(file.size - _NUT_LOOK, 0), _NUT_LOOK)
 
 
-def asf_size(file: RangeFile) -> int:
-    """The length of the file that an ASF states, in bytes; 0 where it was live, and nobody knew."""
+def asf_stop(file: RangeFile) -> int:
+    """Where the packets of an ASF end by its own account, in bytes; 0 where it was live, and nobody knew."""
     head = file.peek(0, _ASF_HEAD)
     at = head.find(_FILE_PROPERTIES)
     if at < 0 or len(head) <= at + 88 or head[at + 88] & _ASF_IS_LIVE:
         return 0
+    start = int.from_bytes(head[16:24], "little")
+    data = file.glance(start, 24)
+    if data[:16] == _ASF_DATA:
+        return start + int.from_bytes(data[16:], "little")
     return int.from_bytes(head[at + 40 : at + 48], "little")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
     from functions.convert.conversion.sound.decode import Block, ResumePoint
 
-__all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments"]
+__all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments", "units"]
 
-# Frames from one seam to the next: 20 seconds at 44.1 kHz. Shorter ones share the cores better at the end of the
-# audio, longer ones encode fewer frames twice.
+# Frames from one place for a seam to the next: 20 seconds at 44.1 kHz.
 SEGMENT = 768
+# A segment has one of these units, or, between the first few and the last few, WIDE ones: fewer frames are encoded
+# twice then, and still all cores have something to do soon, and until the end.
+WIDE, NARROW = 2, 4
 # A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
 OVERLAP = 6
 # Frames that an encoder makes first, which are dropped: until then it shows that it was just started.
@@ -33,10 +36,12 @@ LOOK_AHEAD = 3
 class Segment:
     """What one encoder gets: `samples` samples of each of the `planes`, of which frame number `start` is the first.
 
-    `resume` is where decoding can be resumed so that the segment after this one has all its samples.
+    Its own are the units from `index` up to `after`. `resume` is where decoding can be resumed so that the segment
+    after this one has all its samples.
     """
 
     index: int
+    after: int
     start: int
     planes: tuple[bytes, ...]
     samples: int
@@ -53,6 +58,7 @@ class Encoded:
     """
 
     index: int
+    after: int
     start: int
     frames: tuple[bytes, ...]
     last: bool
@@ -68,28 +74,40 @@ def frame_samples(shape: Shape) -> int:
 
 
 def boundary(index: int) -> int:
-    """The number of the frame with which a segment nominally begins."""
+    """The number of the frame with which a unit nominally begins."""
     return index * SEGMENT
 
 
-def segments(blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int = 0) -> Iterator[Segment]:
-    """Cut decoded audio into segments. Samples stay in memory for one segment only.
+def units(samples: float, shape: Shape) -> int:
+    """How many units about so many samples are."""
+    return math.ceil(samples / (SEGMENT * frame_samples(shape)))
 
-    `index` is the first segment wanted, and `sample` the number of the sample that the first block begins with: the
+
+def segments(
+    blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int = 0, about: int = 0
+) -> Iterator[Segment]:
+    """Cut decoded audio of `about` so many units (0: nobody knows) into segments. Samples stay in memory for one only.
+
+    `index` is the first unit wanted, and `sample` the number of the sample that the first block begins with: the
     `resume.sample` that came with the segment before, or any sample before that.
     """
     window = _Window(iter(blocks), shape, sample)
     while True:
         start = _start(index)
         window.drop(start)
-        stop = boundary(index + 1) + OVERLAP + LOOK_AHEAD
+        after = index + _width(index, about)
+        stop = boundary(after) + OVERLAP + LOOK_AHEAD
         last = not window.fill(stop)
         samples = window.samples if last else (stop - start) * frame_samples(shape)
-        resume = None if last else window.resume_point(_start(index + 1))
-        yield Segment(index, start, window.planes(samples), samples, last, resume)
+        resume = None if last else window.resume_point(_start(after))
+        yield Segment(index, after, start, window.planes(samples), samples, last, resume)
         if last:
             return
-        index += 1
+        index = after
+
+
+def _width(index: int, about: int) -> int:
+    return WIDE if NARROW <= index <= about - NARROW - WIDE else 1
 
 
 def _start(index: int) -> int:
@@ -188,13 +206,15 @@ def _encoded(part: Segment, shape: Shape) -> Encoded:
     made = frames.split(stream)
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
-        del made[boundary(part.index + 1) + OVERLAP - part.start :]
+        del made[boundary(part.after) + OVERLAP - part.start :]
     step = step_of(part.index, SEGMENT)
-    return Encoded(part.index, part.start, tuple(made), part.last, end, part.resume, step, _heights(part, shape, step))
+    return Encoded(
+        part.index, part.after, part.start, tuple(made), part.last, end, part.resume, step, _heights(part, shape, step)
+    )
 
 
 def _heights(part: Segment, shape: Shape, step: int) -> bytes:
     samples = frame_samples(shape)
     first = (boundary(part.index) - part.start) * samples
-    stop = part.samples if part.last else first + SEGMENT * samples
+    stop = part.samples if part.last else first + (part.after - part.index) * SEGMENT * samples
     return heights(part.planes, first, stop, step, samples)

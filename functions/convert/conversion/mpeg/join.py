@@ -55,7 +55,7 @@ class Joiner:
             chain = _changed_over([*self._held[: seam.frame - self._first - 1], seam.last], part, seam)
         else:
             self._first, chain = part.start, list(part.frames)
-        keep = _held_from(chain, boundary(part.index + 1) - OVERLAP - self._first)
+        keep = _held_from(chain, boundary(part.after) - OVERLAP - self._first)
         self._first, self._held = self._first + keep, chain[keep:]
         return b"".join(chain[:keep])
 

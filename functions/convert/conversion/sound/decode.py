@@ -11,10 +11,11 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.marks import Mark
+from functions.convert.conversion.marks import Mark, Place
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound import wild
 from functions.convert.conversion.sound.filters import fade_in, fade_out
+from functions.convert.conversion.sound.gathering import Gatherer
 from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.convert.conversion.sound.silence import silence, without_start
 from functions.convert.conversion.sound.timeline import Clock, Timeline, timeline_of
@@ -113,33 +114,30 @@ def _shaped(
     # Plain samples are in the file's order of channels, which is not always FFmpeg's; decoders know no other than that.
     order = plan.track.layout if plan.track.codec.startswith("pcm_") else ""
     # Loudness goes by the greatest sample, whoever made it; else, what is copied from the file may be anything.
-    is_checked = plan.loudness is not None or wild.are_possible(plan.track.codec)
-    shaper = Shaper(plan.shape, order, gain, reader.warnings if is_checked else None)
+    gatherer = Gatherer(reader, timeline, plan.loudness is not None or wild.are_possible(plan.track.codec))
+    shaper = Shaper(plan.shape, order, gain)
     sample = 0
     if at:
         sample, reader.broken = at.sample + plan.first_sample, at.broken
         timeline.resume(at.clock, sample, plan.shape.sample_rate)
     reader.seconds = sample / plan.shape.sample_rate
-    known = tuple(reader.warnings)
-    for mark, frame in _placed(reader, timeline, at):
+    for before, frame in gatherer.gathered(_placed(reader, timeline, at)):
         if parts := shaper.feed(frame):
-            found = (timeline.clock, reader.broken, known, reader.origin)
-            point = ResumePoint(mark, sample, *found) if mark and shaper.exact else None
-            block = _block(parts, point)
+            mark, *found = before
+            block = _block(parts, ResumePoint(mark, sample, *found) if mark and shaper.exact else None)
             sample += block.samples
             yield block
-        known = tuple(reader.warnings)
     if rest := shaper.flush():
         yield _block(rest, None)
 
 
 def _placed(
     reader: TrackReader | MixReader, timeline: Timeline, at: ResumePoint | None
-) -> Iterator[tuple[Mark | None, AudioFrame]]:
-    """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its mark."""
+) -> Iterator[tuple[Place | None, AudioFrame]]:
+    """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its place."""
     frame, awaited, tick = None, 0, reader.stream.time_base
-    for mark, frames, following, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
-        first: Mark | None = mark if mark.number >= 0 else None
+    for place, frames, following, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
+        first = place
         if not frames:
             timeline.lose(lost, missing)
             awaited += missing > 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from functions.shared.jobs.names import MAX_PEAKS
 
-__all__ = ["Waveform", "heights", "step_of"]
+__all__ = ["Waveform", "heights", "resumed", "step_of"]
 
 SAMPLE_BYTES = 4
 # The most frames to a height that segments are cut into: any number of frames with which a segment begins is a multiple
@@ -87,3 +87,14 @@ class Waveform:
         self._step *= 2
         pairs = zip(self._heights[::2], [*self._heights[1::2], 0][: len(self._heights[::2])], strict=True)
         self._heights = bytearray(map(max, pairs))
+
+
+def resumed(kept: tuple[int, Mapping[str, Any]] | None, first: int) -> Waveform | None:
+    """The waveform of the segments before the first one that is encoded now, by what a checkpoint has kept.
+
+    None when a release that knows no waveforms has encoded some of them.
+    """
+    if not first:
+        return Waveform()
+    until, state = kept or (None, None)
+    return Waveform(state) if until == first else None

@@ -12,9 +12,7 @@ from av.filter import Graph
 from functions.convert.conversion.containers.bitstream import BitstreamCheck
 from functions.convert.conversion.plan import Shape
 from functions.convert.conversion.sound.filters import Filter, arguments, mixing, shaping
-from functions.convert.conversion.sound.wild import silenced
 from functions.convert.conversion.tracks.layouts import LIKELY, as_pan
-from functions.shared.job_warnings import JobWarning, count
 from functions.shared.reasons import Failure
 
 __all__ = ["SAMPLE_BYTES", "Chain", "Mixer", "Planes", "Shaper", "filtered", "planes_of", "sliced"]
@@ -27,13 +25,12 @@ class Shaper:
     """Gives every frame the sample rate and the channels of `shape`; the frames of a stream may differ.
 
     `order` names the channels of frames whose layout is only LIKELY; "" to believe the frames.
-    `exact` says that all samples so far depend on nothing but themselves. With `warnings`, samples that are no sound
-    are made silent, and told there.
+    `exact` says that all samples so far depend on nothing but themselves.
     """
 
-    def __init__(self, shape: Shape, order: str, gain: float | None, warnings: list[JobWarning] | None = None) -> None:
+    def __init__(self, shape: Shape, order: str, gain: float | None) -> None:
         self.exact = True
-        self._shape, self._order, self._gain, self._warnings = shape, order, gain, warnings
+        self._shape, self._order, self._gain = shape, order, gain
         self._bitstream = BitstreamCheck()
         self._kind: tuple[str, int, str] | None = None
         self._graph: Graph | None = None
@@ -41,8 +38,6 @@ class Shaper:
     def feed(self, frame: AudioFrame) -> list[Planes]:
         """The samples that are ready once `frame` is there. Raises: Failure (unsupported-codec)."""
         self._bitstream.feed(frame)
-        if self._warnings is not None and (wild := silenced(frame)):
-            count(self._warnings, "wild-samples", count=wild)
         kind = (frame.format.name, frame.sample_rate, frame.layout.name)
         before = [] if kind == self._kind else self._change(kind, frame)
         if self._graph is None:

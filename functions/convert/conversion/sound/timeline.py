@@ -76,8 +76,8 @@ class Timeline:
 
     `tick` is the unit of time stamps, and `start` the one at which the file begins, in seconds; NaN for that of the
     first frame. In the parts of the clock that are `empty`, (start, stop) in seconds, a player plays nothing. A clock
-    that only `counts` what was there before knows where sound begins, and nothing of holes. One that `is_chain` may
-    have recordings of other sample rates, one after the other, whose time stamps say nothing.
+    that only `counts` what was there before knows where sound begins, and nothing of holes. One that `is_chain` has
+    nothing twice, and may have recordings of other sample rates, one after the other, whose time stamps say nothing.
     """
 
     def __init__(
@@ -152,6 +152,8 @@ class Timeline:
 
         `following` is the time stamp of the packet after it, if there is one.
         """
+        if self._follows(pts, samples, rate):
+            return _AS_IT_IS
         if rate != self._rate:
             self._position, self._rate = round(self._position * rate / self._rate), rate
             # Another recording: FFmpeg counts its time in the ticks of the first one.
@@ -164,6 +166,19 @@ class Timeline:
             fit = Fit(round(fit.silence / samples) * samples, samples if fit.dropped * 2 > samples else 0)
         self._position += fit.silence + samples - fit.dropped
         return fit
+
+    def _follows(self, pts: int | None, samples: int, rate: int) -> bool:
+        """Whether a frame comes when the one before ends, which goes for nearly all: then it is counted."""
+        if self._next is None or pts is None or rate != self._rate:
+            return False
+        time = pts * self._tick
+        if self._lost or self._awaited or self._overlap or self._empty or abs(time - self._next) > TOLERANCE:
+            return False
+        if self._origin is not None and abs(time - self._origin - self._position / rate) > TOLERANCE:
+            return False
+        self._note(time, time + samples / rate)
+        self._position += samples
+        return True
 
     def _missing(self, time: float | None, samples: int) -> int:
         """How many samples are missing where the decoder gave none, as far as time stamps have room for them."""
@@ -240,7 +255,7 @@ class Timeline:
             return self._drift(late) if abs(late) > TOLERANCE + JITTER else ""
         # A clock that is late but never goes back has stopped: FFmpeg has such ones for times that are too long.
         went_back = self._time is not None and time < self._time
-        return self._step(late, went_back and time > self._lowest + BEGINNING)
+        return self._step(late, went_back and time > self._lowest + BEGINNING and not self._is_chain)
 
     def _drift(self, late: float) -> str:
         calm, self._wrong_at = self.seconds - self._wrong_at, self.seconds
@@ -272,9 +287,10 @@ class Timeline:
 def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> Timeline:
     """The timeline of a track, from where a player shows 0 on: where the first of all streams begins."""
     tick = stream.time_base or Fraction(1)
-    start = math.nan if container.start_time is None else container.start_time / av.time_base
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
+    unknown = 0.0 if file.silence else math.nan
+    start = (unknown if container.start_time is None else container.start_time / av.time_base) - file.silence
     empty = empty_edits(file, stream) if "mov" in container.format.name else ()
     name = container.format.name
     timeline = Timeline(tick, start, empty, counts=name == "avi" and tick < _CHUNK, is_chain=name == "ogg")

@@ -73,10 +73,12 @@ class Decoder:
         self._layout = self._context.layout.name if self._context.channels else None
         self._need = need
         self._before: deque[Packet[AudioStream]] = deque(maxlen=need.packets)
+        # From this packet on, the next one may soon be a new decoder's.
+        self._keeps_from = 0
 
     def decode(self, number: int, packet: Packet[AudioStream]) -> list[AudioFrame]:
         """The frames that packet `number` makes. Raises: FFmpegError, MemoryError."""
-        if self._need.is_renewed:
+        if self._need.is_renewed and number >= self._keeps_from:
             self._keep_young(number, packet)
         return self._context.decode(packet)
 
@@ -85,14 +87,17 @@ class Decoder:
         return self._context.decode(None)
 
     def _keep_young(self, number: int, packet: Packet[AudioStream]) -> None:
-        if number and number % RENEWED_AFTER == 0:
+        since, enough = number % RENEWED_AFTER, RENEWED_AFTER - (self._before.maxlen or 0)
+        if number and since == 0:
             self._context, self.renewed_at = self._another(), number
             for each in self._before:
                 with suppress(FFmpegError):
                     self._context.decode(each)
             self._before.clear()
-        elif number % RENEWED_AFTER >= RENEWED_AFTER - (self._before.maxlen or 0):
+        elif since >= enough:
             self._before.append(packet)
+        else:
+            self._keeps_from = number - since + enough
 
     def _another(self) -> AudioCodecContext:
         """A decoder for the same packets, made as the first one was."""

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from functions.convert.conversion.containers.needed_ranges import needed_ranges
-from functions.convert.conversion.marks import Decoded, Mark
+from functions.convert.conversion.marks import Decoded
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.plan import Shape
 from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Mixer, Planes, Shaper, sliced
@@ -80,7 +80,7 @@ class MixReader:
 
     def _counted(self, frame: AudioFrame) -> Decoded:
         self.seconds += frame.samples / frame.sample_rate
-        return Decoded(Mark(-1, None), [frame])
+        return None, [frame], None, 0.0, 0.0
 
     def _packets(self) -> Iterator[Packet[AudioStream]]:
         streams = tuple(lane.stream for lane in self._lanes.values())

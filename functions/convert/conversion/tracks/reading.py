@@ -15,7 +15,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
 from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
-from functions.convert.conversion.marks import Decoded, Mark, with_next
+from functions.convert.conversion.marks import Decoded, Mark, Place, with_next
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
@@ -129,32 +129,31 @@ class TrackReader(TrackFile):
                 newest = pts
             else:
                 pts = None
-            if packet.pos is not None:
-                byte = packet.pos
-            here = Mark(number, pts, byte)
+            byte = byte if (pos := packet.pos) is None else pos
+            here = (number, pts, byte)
             frames = self._made(here, packet, after[1] if after else None)
             if number and self._decoder.renewed_at == number:
-                self.origin = here
+                self.origin = Mark(*here)
             if mark is None or number >= mark.number:
                 yield self._counted(here, frames, packet, after[1].pts if after else None)
         rest = self._decoded(-1, None) or []
         self.seconds += _length_of(rest)
-        yield Decoded(Mark(-1, None), rest)
+        yield None, rest, None, 0.0, 0.0
 
     def _counted(
-        self, mark: Mark, frames: list[AudioFrame] | None, packet: Packet[AudioStream], following: int | None
+        self, here: Place, frames: list[AudioFrame] | None, packet: Packet[AudioStream], following: int | None
     ) -> Decoded:
-        self.packets_read = mark.number + 1
+        self.packets_read = here[0] + 1
         if frames:
             self.seconds += self._usual if len(frames) == 1 else _length_of(frames)
             self.broken_last = 0
-            return Decoded(mark, frames, following)
+            return here, frames, following, 0.0, 0.0
         if frames is None:
             self.broken += 1
             self.broken_last += 1
-            return Decoded(mark, [], lost=self._length(packet))
+            return here, [], None, self._length(packet), 0.0
         is_awaited = self.seconds and not packet.is_discard
-        return Decoded(mark, [], awaited=self._length(packet) if is_awaited else 0.0)
+        return here, [], None, 0.0, self._length(packet) if is_awaited else 0.0
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
@@ -188,14 +187,14 @@ class TrackReader(TrackFile):
         return None
 
     def _made(
-        self, here: Mark, packet: Packet[AudioStream], after: Packet[AudioStream] | None
+        self, here: Place, packet: Packet[AudioStream], after: Packet[AudioStream] | None
     ) -> list[AudioFrame] | None:
         """As `_decoded`, by another decoder from a packet on that needs one."""
         kind = changing.changed(packet, after, self._kind) if self._kind else None
         if kind is None:
-            return self._decoded(here.number, packet)
-        rest, self.origin = self._changed_to(kind), here
-        return rest + (self._decoded(here.number, packet) or [])
+            return self._decoded(here[0], packet)
+        rest, self.origin = self._changed_to(kind), Mark(*here)
+        return rest + (self._decoded(here[0], packet) or [])
 
     def _changed_to(self, kind: str) -> list[AudioFrame]:
         """Go on with another decoder. Returns: what is left in the one before."""

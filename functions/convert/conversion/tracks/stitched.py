@@ -74,7 +74,7 @@ class _Cutter:
                 yield from self._pieces(packet)
             else:
                 yield self._timed(packet)
-        if packet is not None and self._rest:
+        if packet is not None and self._rest and first_tag(self._rest) != (0, None):
             yield self._piece(packet, len(self._rest))
 
     def _timed(self, packet: Packet[AudioStream]) -> Packet[AudioStream]:
@@ -88,7 +88,9 @@ class _Cutter:
         while self._rest:
             start, stop = (0, self._tag) if self._tag else first_tag(self._rest) or (len(self._rest), 0)
             head = _header(self._rest)
-            if start == 0:
+            if stop is None and start == 0:
+                return
+            if start == 0 and stop is not None:
                 self._tag = max(stop - len(self._rest), 0)
                 self._rest = self._rest[stop:]
             elif (head is None and 0 < len(self._rest) < _HEAD and start == len(self._rest)) or (

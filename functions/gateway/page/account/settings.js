@@ -8,6 +8,7 @@ import { onSubmit } from "../core/forms.js";
 import { signOutAndLeave } from "../core/leaving.js";
 import { changePassword as change, session } from "../core/session.js";
 import { say, tellWith } from "../core/words.js";
+import { agentName } from "./agent.js";
 
 /** Wires it. */
 export function setUpSettings() {
@@ -50,13 +51,13 @@ export async function showSessions() {
 function lineOf({ id, used_at, user_agent }) {
   const own = id === session();
   const parts = () => [
-    user_agent || say("account.sessions.unknown"),
+    agentName(user_agent),
     ...(used_at ? [say("account.sessions.used", { when: moment(used_at) })] : []),
     ...(own ? [say("account.sessions.own")] : []),
   ];
   const text = tellWith(make("span"), () => parts().join(", "));
   const line = make("li", "", text);
-  if (!own) line.append(button("account.sign-out", user_agent, () => endSession(id)));
+  if (!own) line.append(button("account.sign-out", agentName(user_agent), () => endSession(id)));
   return line;
 }
 

@@ -29,7 +29,7 @@ export async function openWebhooks() {
 
 function kindBox(kind) {
   const box = make("input");
-  Object.assign(box, { type: "checkbox", name: "kind", value: kind, checked: true });
+  Object.assign(box, { type: "checkbox", name: "kind", value: kind, defaultChecked: true });
   return make("label", "check", box, tellWith(make("span"), () => kindName(kind)));
 }
 

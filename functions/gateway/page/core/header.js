@@ -1,7 +1,7 @@
 /** What is on top of every view: the language, the theme, and the account's menu. */
 
 import { byId, guarded } from "./dom.js";
-import { signOutAndLeave } from "./leaving.js";
+import { mayLeave, signOutAndLeave } from "./leaving.js";
 import { menu } from "./menu.js";
 import { chooseTheme, theme } from "./theme.js";
 import { choose, language, LANGUAGES } from "./words.js";
@@ -16,8 +16,10 @@ export function setUpHeader() {
   languages();
   themes();
   menu(byId("open-menu"), byId("menu"));
-  byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, signOutAndLeave));
+  byId("sign-out").addEventListener("click", (event) => guarded(event.currentTarget, leave));
 }
+
+const leave = async () => (await mayLeave()) && signOutAndLeave();
 
 /** Shows whose account it is; null when nobody is signed in. What is for operators is shown to those alone. */
 export function showAccount(account, operates) {

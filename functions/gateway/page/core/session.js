@@ -12,6 +12,7 @@ const PAUSES_MS = [400, 1600]; // an answer that was lost is asked for again, fo
 const PATIENCE_MS = 20_000; // other tabs wait meanwhile
 const NAME = "audiolift.session";
 const RENEWAL = "/v1/session/renew";
+const BEFORE = "audiolift.refresh_token"; // where the page of the release before this one keeps its refresh token
 
 const others = new BroadcastChannel(NAME);
 const listeners = new Set();
@@ -76,8 +77,15 @@ export const resetPassword = (token, new_password) => postJson("/v1/password/res
 /** Ends the session, in all tabs. Throws Problem if the server cannot be told: then one is still signed in. */
 export async function signOut() {
   await alone(() => answered("/v1/session", { method: "DELETE" }));
+  await endBefore();
   end("asked");
   others.postMessage(null);
+}
+
+async function endBefore() {
+  const token = sessionStorage.getItem(BEFORE);
+  if (token) await answered("/v1/token/revoke", { method: "POST", body: new URLSearchParams({ token }) });
+  sessionStorage.removeItem(BEFORE);
 }
 
 /** The header that says who asks, with a token that is good for at least another minute. */
@@ -127,6 +135,8 @@ async function enter(url, body, headers) {
   held = null;
   tokens.clear();
   adopt(await answer.json());
+  // Nobody waits for it, nor goes without a session for it.
+  endBefore().catch(() => {});
 }
 
 /** Goes on with an answer of the server, which another tab may have `heard`. */

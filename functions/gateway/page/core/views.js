@@ -1,6 +1,6 @@
 /** Which part of the page is shown at which address, without loading it anew. */
 
-import { byId, hideNotice, hideProblem } from "./dom.js";
+import { byId, hideNotice, hideProblem, showProblem } from "./dom.js";
 import { problemOf, unreachable } from "./problem.js";
 import { say, translate } from "./words.js";
 
@@ -29,14 +29,14 @@ export function announceView() {
 
 /** Wires links and the browser's own way back. */
 export function setUpViews() {
-  addEventListener("popstate", () => allowed && show());
+  addEventListener("popstate", () => allowed && show().catch(showProblem));
   document.addEventListener("words", () => current && entitle());
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='/']");
     if (!link || !allowed || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
     if (link.hasAttribute("download") || !found(link.pathname)) return;
     event.preventDefault();
-    go(link.pathname);
+    go(link.pathname).catch(showProblem);
   });
 }
 

@@ -1,11 +1,11 @@
 /** The view /: uploads, jobs, and the local mails. */
 
 import { expectMail, openMail, setUpMail } from "../account/mail.js";
-import { setUpUploads } from "../upload/uploads.js";
+import { openUploads, setUpUploads } from "../upload/uploads.js";
 import { addJob, openJobs, setUpJobs } from "./jobs.js";
 
 setUpJobs(expectMail);
 setUpMail();
 setUpUploads(addJob);
 
-export const open = () => Promise.all([openJobs(), openMail()]);
+export const open = () => openUploads().then(() => Promise.all([openJobs(), openMail()]));

@@ -25,7 +25,7 @@ let live = null;
 let finished = () => {};
 
 const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && more().catch(showEnd), { rootMargin: AHEAD });
-const store = new Store({ placed, changed, dropped, cleared });
+const store = new Store({ placed, changed, dropped, cleared, isElsewhere: isArriving });
 
 /** What rows and the bar of those that are chosen need of the list. */
 const list = {
@@ -102,7 +102,7 @@ function take(job) {
     alone.row.show(job);
     alone.row.showPlaying(player.isPlaying(job.id));
   }
-  if (store.get(job.id) || !isArriving(job)) store.take(job);
+  store.take(job);
   player.rename(job);
   if (!wasAtWork || isActive(job)) return;
   tellEnd(job);

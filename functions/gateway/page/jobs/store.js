@@ -25,7 +25,7 @@ export class Store {
 
   /**
    * `listener` has placed(job, next), where `next` is the job before which it stands, or undefined; changed(job, before);
-   * dropped(job); and cleared().
+   * dropped(job); cleared(); and isElsewhere(job): whether the page shows it in another place.
    */
   constructor(listener) {
     this.#listener = listener;
@@ -127,6 +127,7 @@ export class Store {
   }
 
   #place(job) {
+    if (this.#listener.isElsewhere(job)) return;
     const at = this.#placeOf(job);
     this.#jobs.set(job.id, job);
     this.#order.splice(at, 0, job);

@@ -6,6 +6,7 @@ const DIRECT = 64 * 1024;
 const [GAP, SPAN] = [64 * 1024, 1024 * 1024];
 
 export class Excerpt {
+  isSound = true; // and not the whole file
   #source;
   #segments;
   #literals;

@@ -9,12 +9,15 @@
  * begins with the first of all its tracks.
  */
 
+import { flash } from "./flash.js";
+import { interleaved } from "./interleaved.js";
 import { matroska } from "./matroska.js";
 import { mp4 } from "./mp4.js";
 import { Parts } from "./parts.js";
 import { Source } from "./source.js";
+import { transport } from "./transport.js";
 
-const KINDS = [mp4, matroska];
+const KINDS = [mp4, matroska, flash, interleaved, transport];
 const HEAD = 1024;
 
 /**

@@ -1,31 +1,60 @@
-/** Taking videos in: the drop area, the file chooser, and a card for each file on its way up. */
+/** Taking videos in: the drop area, the file chooser, what waits, and a line for each file on its way up. */
 
-import { announce, byId } from "../core/dom.js";
-import { bytes } from "../core/format.js";
-import { said } from "../core/problem.js";
-import { current } from "../core/session.js";
-import { State } from "../core/states.js";
-import { say } from "../core/words.js";
-import { Card } from "../jobs/card.js";
-import { reduced } from "./reduced.js";
-import { upload } from "./upload.js";
+import { askJson } from "../core/api.js";
+import { confirmed } from "../core/dialog.js";
+import { announce, byId, guarded, showProblem } from "../core/dom.js";
+import { bytes, percent } from "../core/format.js";
+import { account } from "../core/header.js";
+import { beforeSignOut, isLeaving } from "../core/leaving.js";
+import { say, tell, tellWith } from "../core/words.js";
+import { pick, refetched } from "./files.js";
+import { limit } from "./limits.js";
+import { chosen, forgetOnce, setUpOptions } from "./options.js";
+import { Queue } from "./queue.js";
+import { Row } from "./row.js";
+import { timeLeft } from "./time.js";
+import { setUpUrl } from "./url.js";
 
-const underway = new Map(); // AbortController → file name
-let uploaded = () => {};
+const REFRESH_MS = 250;
+
+let [queue, uploaded, refresh] = [null, () => {}, null];
+const rows = new Map(); // Item → Row
 
 /** Wires the ways in; `onUploaded` gets the job of each file that has arrived. */
 export function setUpUploads(onUploaded) {
   uploaded = onUploaded;
-  byId("files").addEventListener("change", (event) => {
-    take(event.target.files);
-    event.target.value = ""; // or choosing the same file again would change nothing
-  });
+  byId("files").addEventListener("change", takeChosen);
+  byId("files").addEventListener("click", (event) => pick(event, take));
+  byId("uploads-pause").addEventListener("click", () => all("pause"));
+  byId("uploads-resume").addEventListener("click", () => all("resume"));
   acceptDrops();
-  window.addEventListener("beforeunload", (event) => underway.size && current() === "in" && event.preventDefault());
+  setUpOptions((file, options) => take([{ file }], options));
+  setUpUrl(chosen, (job) => { forgetOnce(); uploaded(job); });
+  beforeSignOut(mayStop);
+  window.addEventListener("beforeunload", (event) => isBusy() && !isLeaving() && event.preventDefault());
 }
 
-/** Whether a job is one of the uploads that have a card here already. */
-export const isArriving = (job) => job.state === State.RECEIVING && [...underway.values()].includes(job.filename);
+/** Shows what this account left unfinished, and from now on uploads for it. */
+export async function openUploads() {
+  if (queue) return;
+  queue = new Queue({ account: account().id, onChange: changed, onDone: arrived });
+  tellLimit();
+  await queue.recall();
+  takeChosen(); // what was chosen before this was loaded
+}
+
+/** Whether a job is one of the uploads that have a line here already. */
+export const isArriving = (job) => Boolean(queue?.items.some((item) => item.job === job.id));
+
+// Whether something would stop if the page were left now.
+const isBusy = () => Boolean(queue?.isBusy);
+
+const mayStop = async () => !isBusy() || confirmed("upload.leave", {}, { yes: "upload.leave.yes", no: "upload.leave.no" });
+
+async function tellLimit() {
+  const most = await limit();
+  if (most < Infinity) tell(byId("limit"), "upload.limit", { most: () => bytes(most) });
+}
 
 // The whole window takes drops: a file that misses the marked area must not replace the page.
 function acceptDrops() {
@@ -36,78 +65,99 @@ function acceptDrops() {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     mark(false);
-    if (ready()) take(event.dataTransfer.files);
+    if (ready()) dropped([...event.dataTransfer.items]).then(take, showProblem);
   });
 }
 
-function take(files) {
+// All has to be asked for at once: afterwards the browser takes it away.
+function dropped(items) {
+  const files = items.filter(({ kind }) => kind === "file");
+  return Promise.all(
+    files.map(async (each) => {
+      const [file, handle] = [each.getAsFile(), each.getAsFileSystemHandle?.()];
+      return { file, handle: await Promise.resolve(handle).catch(() => undefined) };
+    }),
+  );
+}
+
+function takeChosen() {
+  const files = [...byId("files").files];
+  byId("files").value = ""; // or choosing the same file again would change nothing
+  take(files.map((file) => ({ file })));
+}
+
+/** Takes in [{file, handle}]. */
+function take(files, options = chosen()) {
+  if (!files.length || !queue) return;
   const whole = byId("whole").checked;
-  for (const file of files) send({ file, whole, card: new Card(file.name), key: newKey() });
-  announce(say("upload.begun", { count: files.length, name: files[0]?.name }));
+  for (const { file, handle } of files) queue.add(file, { whole, options, handle });
+  forgetOnce();
+  announce(say("upload.begun", { count: files.length, name: files[0].file.name }));
 }
 
-// Not crypto.randomUUID: over plain HTTP browsers offer that on localhost only.
-const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
+const acts = {
+  pause: (item) => queue.pause(item),
+  resume: (item) => queue.resume(item),
+  cancel: (item) => stop(item),
+  choose: async (item) => {
+    const file = await refetched(item);
+    if (file) await queue.choose(item, file);
+  },
+};
 
-async function send(chosen) {
-  const { file, card, key } = chosen;
-  const sending = new AbortController();
-  const { signal } = sending;
-  underway.set(sending, file.name);
-  begin(file, card, sending);
-  try {
-    const onProgress = (fraction) => progress(card, "uploading", fraction);
-    const job = await upload(file, { reduce: () => reduce(chosen, signal), key, signal, onProgress });
-    card.element.remove();
-    uploaded(job);
-  } catch (problem) {
-    if (signal.aborted) card.element.remove();
-    else fail(chosen, problem);
-  } finally {
-    underway.delete(sending);
-  }
+function stop(item) {
+  const { name } = item;
+  const next = rows.get(item)?.element.nextElementSibling?.querySelector("h3") ?? byId("add-title");
+  queue.cancel(item);
+  announce(say("upload.cancelled", { name }));
+  next.focus();
 }
 
-/** What is sent of a chosen file; the card says how much stays here. */
-async function reduce({ file, whole, card }, signal) {
-  if (whole) return file;
-  const onProgress = (fraction) => progress(card, "reading", fraction);
-  const sound = await reduced(file, { signal, onProgress });
-  progress(card, "uploading");
-  if (!sound) return file;
-  const saved = () => say("upload.saved", { stays: bytes(file.size - sound.size), sent: bytes(sound.size) });
-  card.showFacts(() => [saved()]);
-  announce(`${file.name}: ${saved()}`);
-  return sound;
+function all(act) {
+  const states = { pause: ["waiting", "reading", "sending", "stalled"], resume: ["paused"] }[act];
+  for (const item of queue.items.filter(({ state }) => states.includes(state))) queue[act](item);
 }
 
-function begin(file, card, sending) {
-  byId("uploads").append(card.element);
-  card.showState("uploading", () => say("upload.uploading"));
-  card.showFacts(() => [bytes(file.size)]);
-  card.showProgress(null);
-  card.showWhy(null);
-  card.showActions([{ key: "jobs.cancel", run: () => stop(file, sending) }]);
+async function arrived(item) {
+  await guarded(byId("uploads"), async () => uploaded(await askJson(`/v1/jobs/${item.job}`)));
 }
 
-function progress(card, state, fraction = null) {
-  card.showState(state, () => say(`upload.${state}`), fraction);
-  card.showProgress(fraction);
+// A change of state is shown at once, figures a few times a second.
+function changed(item) {
+  if (!queue) return;
+  const isHere = queue.items.includes(item);
+  if (isHere && !rows.has(item)) begin(item);
+  if (!isHere) end(item);
+  if (rows.get(item)?.element.dataset.state !== item.state) rows.get(item)?.show();
+  refresh ??= setTimeout(showAll, REFRESH_MS);
 }
 
-function stop(file, sending) {
-  sending.abort();
-  announce(say("upload.cancelled", { name: file.name }));
-  byId("jobs-title").focus();
+function begin(item) {
+  rows.set(item, new Row(item, acts));
+  byId("uploads").append(rows.get(item).element);
 }
 
-function fail(chosen, problem) {
-  const { card } = chosen;
-  card.showState(State.FAILED, () => say("upload.failed"));
-  card.showProgress(undefined);
-  card.showWhy(() => said(problem));
-  card.showActions([
-    { key: "jobs.retry", run: () => void send(chosen) },
-    { key: "upload.remove", run: () => { card.element.remove(); byId("jobs-title").focus(); }, kind: "quiet" },
-  ]);
+function end(item) {
+  rows.get(item)?.element.remove();
+  rows.delete(item);
+}
+
+function showAll() {
+  refresh = null;
+  for (const row of rows.values()) row.show();
+  byId("upload-list").hidden = !rows.size;
+  showTotal();
+  // Without news the speed falls, too.
+  if (isBusy()) refresh = setTimeout(showAll, REFRESH_MS * 4);
+}
+
+function showTotal() {
+  const { count, sent, total, speed, seconds } = queue.summary();
+  const states = queue.items.map(({ state }) => state);
+  byId("uploads-total").hidden = count < 2;
+  byId("uploads-pause").hidden = !states.some((state) => ["waiting", "reading", "sending", "stalled"].includes(state));
+  byId("uploads-resume").hidden = !states.includes("paused");
+  const pace = () => (speed ? [say("upload.speed", { speed: bytes(speed) }), timeLeft(seconds)] : []);
+  const part = () => say("upload.total", { count, sent: bytes(sent), total: bytes(total) });
+  tellWith(byId("uploads-total"), () => [part(), percent(total ? sent / total : 0), ...pace()].join(" · "));
 }

@@ -1,0 +1,118 @@
+"""Heads of plain sound files that are wrong about what follows, or that FFmpeg takes for others: what they should be.
+
+A recorder writes the lengths when it ends. Where it lost its power, or was given a wrong one, the sound is there.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from functions.convert.conversion.containers.tails import riff_chunks
+from functions.convert.conversion.source import Part, RangeFile
+
+__all__ = ["mended"]
+
+_MAX_CHUNKS, _MAX_HEAD = 256, 1024 * 1024
+# Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
+_MIN_REST, _NAME = 1024, re.compile(rb"[A-Za-z0-9_ ()]{4}")
+_UNKNOWN = b"\xff" * 4
+# Channels, frames, and bits of a sample (Audio Interchange File Format 1.3, "Common Chunk"); codecs of plain samples.
+_COMMON, _PLAIN = struct.Struct(">HIH"), (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64")
+# Codec, channels, sample rate, bits of a sample: of a WAV whose numbers all have their highest byte first.
+_FORMAT, _SAMPLES, _BITS = struct.Struct(">HHI6xH"), 1, (16, 24, 32)
+
+
+def mended(file: RangeFile) -> list[Part] | None:
+    """The file with a head that fits; None where it does as it is."""
+    head = file.peek(0, 12)
+    if head.startswith(b".snd"):
+        return [head[:8] + _UNKNOWN, (12, file.size)] if head[8:] == bytes(4) else None
+    if head.startswith(b"caff"):
+        return _caf(file)
+    if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+        return _aiff(file)
+    return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
+
+
+def _caf(file: RangeFile) -> list[Part] | None:
+    for name, content, stop in _chunks(file, 8, wide=True):
+        if name == b"data":
+            # -1 says that the sound lasts until the end (Apple Core Audio Format, "Audio Data Chunk").
+            is_wrong = stop >= content and _goes_on(file, stop, wide=True)
+            return [(0, content - 8), b"\xff" * 8, (content, file.size)] if is_wrong else None
+    return None
+
+
+def _aiff(file: RangeFile) -> list[Part] | None:
+    common = about = 0
+    for name, content, stop in _chunks(file, 12):
+        if name == b"COMM":
+            common, about = content, stop - content
+        if name == b"SSND" and common and content < _MAX_HEAD:
+            return _with_frames(file, common, about, content, stop)
+    return None
+
+
+def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: int) -> list[Part] | None:
+    """The AIFF with as many frames as there are, if it states another number or a length that is too short."""
+    head = bytearray(file.peek(0, content))
+    channels, frames, bits = _COMMON.unpack_from(head, common)
+    size = channels * ((bits + 7) // 8)
+    if not size or (about > 18 and bytes(head[common + 18 : common + 22]) not in _PLAIN):
+        return None
+    goes_on = stop - content <= 8 or _goes_on(file, stop + stop % 2)
+    stop = file.size if goes_on else stop
+    there = (stop - content - 8) // size
+    if stop > file.size or (not goes_on and frames <= there):
+        return None
+    _COMMON.pack_into(head, common, channels, there, bits)
+    head[content - 4 :] = (stop - content).to_bytes(4, "big")
+    return [bytes(head), (content, file.size)]
+
+
+def _rifx(file: RangeFile) -> list[Part] | None:
+    """A WAV whose samples have their highest byte first, as the AIFF that it could be: FFmpeg would play noise."""
+    about = None
+    for name, content, stop in riff_chunks(file, 12, file.size, "big"):
+        if name == b"fmt " and stop - content >= _FORMAT.size:
+            about = _FORMAT.unpack(file.peek(content, _FORMAT.size))
+        if name == b"data" and about and about[0] == _SAMPLES and about[3] in _BITS:
+            return [_as_aiff(about[1], about[2], about[3], stop - content), (content, min(stop, file.size))]
+    return None
+
+
+def _as_aiff(channels: int, rate: int, bits: int, size: int) -> bytes:
+    common = _COMMON.pack(channels, size // (channels * bits // 8 or 1), bits) + _extended(rate)
+    chunks = b"COMM" + len(common).to_bytes(4, "big") + common + b"SSND" + (size + 8).to_bytes(4, "big") + bytes(8)
+    return b"FORM" + (4 + len(chunks) + size).to_bytes(4, "big") + b"AIFF" + chunks
+
+
+def _extended(number: int) -> bytes:
+    """A whole number as 80 bits of floating point (IEEE 754-1985)."""
+    length = number.bit_length()
+    return (16382 + length).to_bytes(2, "big") + (number << (64 - length)).to_bytes(8, "big")
+
+
+def _chunks(file: RangeFile, start: int, *, wide: bool = False) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and stated end of each chunk; `wide` ones have lengths of eight bytes."""
+    digits = 8 if wide else 4
+    for _ in range(_MAX_CHUNKS):
+        head = file.peek(start, 4 + digits)
+        if len(head) < 4 + digits:
+            return
+        size = int.from_bytes(head[4:], "big", signed=wide)
+        yield head[:4], start + 4 + digits, start + 4 + digits + size
+        if size < 0:
+            return
+        start += 4 + digits + size + (0 if wide else size % 2)
+
+
+def _goes_on(file: RangeFile, stop: int, *, wide: bool = False) -> bool:
+    """Whether sound is behind the place where it should end: no chunk, and no zeros."""
+    if stop >= file.size - _MIN_REST:
+        return False
+    name, _, end = next(_chunks(file, stop, wide=wide))
+    is_chunk = name in (b"FORM", b"caff") or (_NAME.fullmatch(name) and end <= file.size)
+    return not is_chunk and any(file.peek(stop, _MIN_REST))

@@ -1,0 +1,96 @@
+"""Creative Voice files, which are lists of blocks: what FFmpeg leaves out of them, it gets as other blocks.
+
+FFmpeg takes the format of the first block for all, and passes over silence. So a block of silence becomes one of
+samples that are silent, and what has another format becomes a file of its own behind the first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from functions.convert.conversion.source import Part, RangeFile
+
+__all__ = ["VOC", "as_runs"]
+
+VOC = b"Creative Voice File\x1a"
+# Kinds of blocks: samples with their format, more of them, silence, the format of the next block, samples with a format
+# of 12 bytes.
+_END, _SOUND, _MORE, _SILENCE, _FORMAT, _NEW_SOUND = 0, 1, 2, 3, 8, 9
+# How long the format is, and where in it is the codec.
+_FORMATS = {_SOUND: 2, _NEW_SOUND: 12}
+# So many blocks are looked at; and so many bytes of silence are made of them at most.
+_MAX_BLOCKS, _MAX_SILENCE = 256, 64 * 1024 * 1024
+# What lies between two heads that are fetched together.
+_NEAR = 32 * 1024
+# Codec → a silent sample: 8 bits without a sign, 16 bits, A-law, mu-law. (Others are differences.)
+_SILENT = {0: b"\x80", 4: b"\0\0", 6: b"\xd5", 7: b"\xff"}
+
+
+class _Block(NamedTuple):
+    """A block: its kind, where its head begins and its content ends, in bytes, and the first bytes of its content."""
+
+    kind: int
+    start: int
+    stop: int
+    head: bytes
+
+
+def as_runs(file: RangeFile) -> list[Part] | None:
+    """The file as FFmpeg can read all of it; None where it can as it is."""
+    if file.peek(0, len(VOC)) != VOC:
+        return None
+    start = int.from_bytes(file.peek(20, 2), "little")
+    blocks = list(_blocks(file, start))
+    if len({_format(block) for block in blocks if block.kind in _FORMATS}) < 2 and not any(map(_is_silence, blocks)):
+        return None
+    return [(0, start), *_parts(file, start, blocks)]
+
+
+def _blocks(file: RangeFile, start: int) -> Iterator[_Block]:
+    look = file.peek
+    for _ in range(_MAX_BLOCKS):
+        head = look(start, 4 + 12)
+        if len(head) < 4 or head[0] == _END:
+            return
+        length = int.from_bytes(head[1:4], "little")
+        look = file.peek if length < _NEAR else file.glance
+        stop = start + 4 + length
+        yield _Block(head[0], start, stop, head[4:])
+        start = stop
+
+
+def _parts(file: RangeFile, first: int, blocks: list[_Block]) -> Iterator[Part]:
+    begun, silence = b"", 0
+    for block in blocks:
+        made = _format(block) if block.kind in _FORMATS else b""
+        if begun and made and made != begun:
+            yield bytes([_END])
+            yield (0, first)
+        begun = made or begun
+        if not _is_silence(block):
+            yield (block.start, min(block.stop, file.size))
+        elif begun and silence < _MAX_SILENCE:
+            more = _silent(block, begun)
+            silence += len(more)
+            yield more
+    if blocks and blocks[-1].stop < file.size:
+        yield (blocks[-1].stop, file.size)
+
+
+def _is_silence(block: _Block) -> bool:
+    return block.kind == _SILENCE and len(block.head) >= 3
+
+
+def _format(block: _Block) -> bytes:
+    return block.head[: _FORMATS[block.kind]]
+
+
+def _silent(block: _Block, made: bytes) -> bytes:
+    """A block of samples in place of one of silence: so many less one, at a rate of its own."""
+    samples, seconds = int.from_bytes(block.head[:2], "little") + 1, (256 - block.head[2]) / 1_000_000
+    new = len(made) > _FORMATS[_SOUND]
+    codec = int.from_bytes(made[6:8], "little") if new else made[1]
+    rate = int.from_bytes(made[:4], "little") * made[5] if new else 1_000_000 / (256 - made[0])
+    data = _SILENT.get(codec, b"") * round(samples * seconds * rate)
+    return bytes([_MORE]) + len(data).to_bytes(3, "little") + data if data else b""
