@@ -22,6 +22,7 @@ const AHEAD = "1200px"; // so far before its end the list goes on
 const rows = new Map(); // job id → Row
 let alone = null; // {job, row}: the job that has a view to itself
 let live = null;
+let isOpen = false;
 let finished = () => {};
 
 const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && more().catch(showEnd), { rootMargin: AHEAD });
@@ -52,8 +53,10 @@ export function setUpJobs(onFinished) {
   new MutationObserver(showBlank).observe(byId("uploads"), { childList: true });
 }
 
+// Who comes back finds the list as it was left.
 export async function openJobs() {
-  await store.open();
+  await (isOpen ? store.check() : store.open());
+  isOpen = true;
   listen();
 }
 
