@@ -75,6 +75,7 @@ export async function openJob({ id }) {
     if (problem.status !== 404) throw problem;
     return showMissing();
   }
+  alone.row.element.querySelector(".job-name").ariaLevel = 2;
   byId("job-alone").replaceChildren(alone.row.element);
   showPlaying(id);
   listen();
