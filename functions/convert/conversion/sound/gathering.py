@@ -15,7 +15,7 @@ from functions.convert.conversion.tracks.mixing import MixReader
 from functions.convert.conversion.tracks.reading import TrackReader
 from functions.shared.job_warnings import JobWarning, count
 
-__all__ = ["Before", "Gatherer"]
+__all__ = ["ENOUGH", "Before", "Gatherer"]
 
 # So many samples are put together, and somewhat more where decoding could not resume at the next frame.
 ENOUGH = 8192
