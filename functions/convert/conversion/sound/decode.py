@@ -15,7 +15,7 @@ from functions.convert.conversion.marks import Mark, Place
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound import wild
 from functions.convert.conversion.sound.filters import fade_in, fade_out
-from functions.convert.conversion.sound.gathering import Gatherer
+from functions.convert.conversion.sound.gathering import Before, Gatherer
 from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.convert.conversion.sound.silence import silence, without_start
 from functions.convert.conversion.sound.timeline import Clock, Timeline
@@ -124,12 +124,17 @@ def _shaped(
     reader.seconds = sample / plan.shape.sample_rate
     for before, frame in gatherer.gathered(_placed(reader, timeline, at)):
         if parts := shaper.feed(frame):
-            mark, *found = before
-            block = _block(parts, ResumePoint(mark, sample, *found) if mark and shaper.exact else None)
+            block = _block(parts, _point(before, sample) if shaper.exact else None)
             sample += block.samples
             yield block
     if rest := shaper.flush():
         yield _block(rest, None)
+
+
+def _point(before: Before, sample: int) -> ResumePoint | None:
+    if before.mark is None:
+        return None
+    return ResumePoint(before.mark, sample, before.clock, before.broken, before.warnings, before.origin)
 
 
 def _placed(
