@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_out, sign_up, workspace
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
