@@ -56,11 +56,22 @@ def test_no_module_spells_a_state() -> None:
     assert spelled == OTHERS
 
 
-@pytest.mark.parametrize("script", sorted(PAGE.rglob("*.js")), ids=lambda path: path.name)
+# Words of the page that are states of something else: of an upload, of a reader, of a group in a list, of a plot.
+OF_OTHERS = {
+    "jobs/store.js": {"done:"},
+    "operator/figures.js": {'"done"', '"failed"'},
+    "upload/item.js": {'"failed"', '"done"', '"cancelled"'},
+    "upload/attempt.js": {"done:"},
+}
+SCRIPTS = [path for path in sorted(PAGE.rglob("*.js")) if path.name != "states.js" and path.parent.name != "vendor"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_no_script_of_the_page_spells_a_state(script: Path) -> None:
     words = "|".join(State)
-    spelled = re.findall(rf"""["'`](?:{words})["'`]|\b(?:{words}):""", script.read_text(encoding="utf-8"))
-    assert spelled == [] or script.name == "states.js"
+    text = re.sub(r"/\*[\s\S]*?\*/|//.*", "", script.read_text(encoding="utf-8"))
+    spelled = re.findall(rf"""["'`](?:{words})["'`]|\b(?:{words}):""", text)
+    assert set(spelled) <= OF_OTHERS.get(script.relative_to(PAGE).as_posix(), set())
 
 
 def states_in(path: Path) -> Iterator[str]:
