@@ -40,7 +40,7 @@ def create(user_id: str, ids: Sequence[str]) -> Archive:
     found = _named(_rows(user_id, ids))
     if not found:
         raise Problem("not-found", "None of these jobs has an MP3.")
-    row = {"id": uuid.uuid4().hex, "user_id": user_id, "job_ids": [job.id for _, job in found]}
+    row: dict[str, Any] = {"id": uuid.uuid4().hex, "user_id": user_id, "job_ids": [job.id for _, job in found]}
     times = {"created_at": now(), "expires_at": now() + timedelta(seconds=LINK_SECONDS)}
     _insert(row | times)
     signed = tokens.archive(row["id"], times["expires_at"].timestamp())

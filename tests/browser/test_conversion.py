@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import mutagen.mp3
 import numpy as np
@@ -120,11 +121,13 @@ def test_what_to_know_about_an_mp3_is_shown_and_spoken(page: Page, tmp_path: Pat
 
 
 def test_a_remark_is_only_ever_text(page: Page) -> None:
-    code = "(path) => import(path).then(({ Card }) => { const card = new Card('x'); card.showRemarks([REMARK]); "
-    code += (
-        "return [card.element.querySelector('.remarks').textContent, card.element.querySelectorAll('img').length]; })"
-    )
-    assert page.evaluate(code.replace("REMARK", "'<img src=x>'"), module(page, "jobs/card.js")) == ["<img src=x>", 0]
+    job: dict[str, Any] = {"id": "1" * 32, "filename": "x", "state": "done", "links": {}, "options": {}}
+    job |= {"created_at": "2026-11-27T09:00:00.000Z", "warnings": [{"code": "new", "text": "<img src=x>"}]}
+    code = """([path, job]) => import(path).then(({ Row }) => {
+      const { element } = new Row(job);
+      return [element.querySelector(".remarks").textContent, element.querySelectorAll("img").length];
+    })"""
+    assert page.evaluate(code, [module(page, "jobs/row.js"), job]) == ["<img src=x>", 0]
 
 
 def test_a_file_name_is_only_ever_text(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -35,11 +36,11 @@ def barriers(page: Page) -> list[str]:
 @pytest.mark.parametrize("name", STATES)
 def test_no_state_has_barriers_in_either_theme(browser: Browser, name: str) -> None:
     state = STATES[name]
-    narrow = {"width": 360, "height": 740}
-    with browser.new_context(viewport=narrow, has_touch=state.touch, is_mobile=state.touch, locale="en") as context:  # type: ignore[arg-type]
+    narrow: Any = {"width": 360, "height": 740}
+    with browser.new_context(viewport=narrow, has_touch=state.touch, is_mobile=state.touch, locale="en") as context:
         page = state.open(context)
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             assert barriers(page) == [], theme
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

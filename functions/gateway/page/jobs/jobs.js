@@ -22,8 +22,10 @@ const AHEAD = "1200px"; // so far before its end the list goes on
 const rows = new Map(); // job id → Row
 let alone = null; // {job, row}: the job that has a view to itself
 let live = null;
+let isOpen = false;
 let finished = () => {};
 
+const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && more().catch(showEnd), { rootMargin: AHEAD });
 const store = new Store({ placed, changed, dropped, cleared, isElsewhere: isArriving });
 
 /** What rows and the bar of those that are chosen need of the list. */
@@ -47,12 +49,14 @@ export function setUpJobs(onFinished) {
   player.setUp(showPlaying);
   for (const id of ["jobs", "job-alone"]) prepare(byId(id), list);
   byId("jobs-more").addEventListener("click", (event) => guarded(event.currentTarget, more, showEnd));
-  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && more().catch(showEnd), { rootMargin: AHEAD }).observe(byId("jobs-end"));
+  watchEnd();
   new MutationObserver(showBlank).observe(byId("uploads"), { childList: true });
 }
 
+// Who comes back finds the list as it was left.
 export async function openJobs() {
-  await store.open();
+  await (isOpen ? store.check() : store.open());
+  isOpen = true;
   listen();
 }
 
@@ -71,6 +75,7 @@ export async function openJob({ id }) {
     if (problem.status !== 404) throw problem;
     return showMissing();
   }
+  alone.row.element.querySelector(".job-name").ariaLevel = 2;
   byId("job-alone").replaceChildren(alone.row.element);
   showPlaying(id);
   listen();
@@ -95,8 +100,7 @@ function onEvent({ event, data }) {
 
 /** A job is as this says now, wherever that is from. */
 function take(job) {
-  const before = list.job(job.id);
-  countJob(job.id, isActive(job));
+  const wasAtWork = countJob(job.id, isActive(job));
   if (alone?.job.id === job.id && job.updated_at >= alone.job.updated_at) {
     alone.job = job;
     alone.row.show(job);
@@ -104,10 +108,7 @@ function take(job) {
   }
   store.take(job);
   player.rename(job);
-  if (before && isActive(before) && !isActive(job)) end(job);
-}
-
-function end(job) {
+  if (!wasAtWork || isActive(job)) return;
   tellEnd(job);
   finished(job);
 }
@@ -157,11 +158,18 @@ function showPlaying(id, isOver = false) {
   if (isOver) list.row(id)?.focus();
 }
 
+// Anew after each page: who scrolls fast is at the end again before it is noticed that it was out of sight.
+function watchEnd() {
+  nearEnd.unobserve(byId("jobs-end"));
+  nearEnd.observe(byId("jobs-end"));
+}
+
 async function more() {
   const before = store.size;
   byId("jobs-problem").hidden = true;
   await store.more();
   showEnds();
+  watchEnd();
   if (store.size > before) announce(say("jobs.more-shown", { count: store.size - before }));
 }
 

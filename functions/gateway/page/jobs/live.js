@@ -6,7 +6,8 @@
 import { ask } from "../core/api.js";
 import { eventsOf } from "../core/sse.js";
 
-const WAITS_MS = [500, 2000, 5000, 10_000];
+const WAITS_MS = [500, 2000, 5000];
+const STEADY_MS = 10_000; // a stream that lasted so long was a good one
 const SILENT_MS = 40_000; // the server says something every 15 seconds
 const DOUBT_MS = 5000; // some proxies hold streams back: then it is asked
 
@@ -63,14 +64,16 @@ export class Live {
   async #listen() {
     const listening = (this.#listening = new AbortController());
     const { signal } = listening;
+    const begun = Date.now();
     const silence = new Silence(() => this.#missed(), () => listening.abort());
     const headers = { Accept: "text/event-stream", ...(this.#last && { "Last-Event-ID": this.#last }) };
     try {
       const answer = await ask("/v1/jobs/events", { headers, signal });
-      const heard = () => { silence.over(); this.#failures = 0; };
-      for await (const { event, data, id } of eventsOf(answer.body, heard)) this.#pass({ event, data: JSON.parse(data), id });
+      const events = eventsOf(answer.body, () => silence.over());
+      for await (const { event, data, id } of events) this.#pass({ event, data: JSON.parse(data), id });
     } finally {
       silence.end();
+      if (Date.now() - begun > STEADY_MS) this.#failures = 0;
     }
   }
 

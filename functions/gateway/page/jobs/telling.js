@@ -21,11 +21,13 @@ export function setUpTelling() {
   showBell(bell);
 }
 
-/** A job is under way, or is not any more. */
+/** A job is under way, or is not any more. Returns whether it was. */
 export function countJob(id, isAtWork) {
+  const was = atWork.has(id);
   if (isAtWork) atWork.add(id);
   else atWork.delete(id);
-  count(atWork.size);
+  if (was !== isAtWork) count(atWork.size);
+  return was;
 }
 
 /** A job has come to its end. */
