@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import mutagen.mp3
 import numpy as np
@@ -120,7 +121,7 @@ def test_what_to_know_about_an_mp3_is_shown_and_spoken(page: Page, tmp_path: Pat
 
 
 def test_a_remark_is_only_ever_text(page: Page) -> None:
-    job = {"id": "1" * 32, "filename": "x", "state": "done", "links": {}, "options": {}}
+    job: dict[str, Any] = {"id": "1" * 32, "filename": "x", "state": "done", "links": {}, "options": {}}
     job |= {"created_at": "2026-11-27T09:00:00.000Z", "warnings": [{"code": "new", "text": "<img src=x>"}]}
     code = """([path, job]) => import(path).then(({ Row }) => {
       const { element } = new Row(job);

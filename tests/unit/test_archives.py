@@ -20,6 +20,7 @@ from functions.shared.blobs import Blobs
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem
 from functions.shared.tables import archives as table
+from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import now
 from functions.shared.zips import ZipStream, length
 from functions.sweep import retention
@@ -71,10 +72,10 @@ def test_it_has_what_there_is_when_it_is_fetched(store: Blobs) -> None:
     user = rows.user()
     jobs = [done(store, user, f"{number}.mp4") for number in range(2)]
     link = archives.create(user, jobs).url
-    rows.change(archives.jobs, archives.jobs.c.id == jobs[0], state=State.EXPIRED)
+    rows.change(jobs_table, jobs_table.c.id == jobs[0], state=State.EXPIRED)
     content = body_of(opened(link))
     assert zipfile.ZipFile(BytesIO(content)).namelist() == ["1.mp3"]
-    rows.change(archives.jobs, archives.jobs.c.id == jobs[1], state=State.EXPIRED)
+    rows.change(jobs_table, jobs_table.c.id == jobs[1], state=State.EXPIRED)
     assert refused(link) == "not-found"
     with pytest.raises(Problem, match="None of these"):
         archives.create(user, jobs)
@@ -123,7 +124,7 @@ def done(store: Blobs, user: str, name: str, **values: Any) -> str:
         "audio_bytes": len(job),
         "audio_sha256": hashlib.sha256(job.encode()).hexdigest(),
     }
-    rows.change(archives.jobs, archives.jobs.c.id == job, **{**known, **values})
+    rows.change(jobs_table, jobs_table.c.id == job, **{**known, **values})
     return job
 
 

@@ -47,7 +47,7 @@ def heights(planes: Sequence[bytes], first: int, stop: int, step: int, samples: 
     return bytes(_height(views, start, size, near, far) for start in range(0, stop - first, size))
 
 
-def _height(views: Sequence[memoryview], start: int, size: int, near: int, far: int) -> int:
+def _height(views: Sequence[memoryview[float]], start: int, size: int, near: int, far: int) -> int:
     half, end = start + size // 2, start + size
     samples: list[float] = []
     for view in views:
