@@ -40,12 +40,11 @@ def create(user_id: str, ids: Sequence[str]) -> Archive:
     found = _named(_rows(user_id, ids))
     if not found:
         raise Problem("not-found", "None of these jobs has an MP3.")
-    row: dict[str, Any] = {"id": uuid.uuid4().hex, "user_id": user_id, "job_ids": [job.id for _, job in found]}
-    times = {"created_at": now(), "expires_at": now() + timedelta(seconds=LINK_SECONDS)}
-    _insert(row | times)
-    signed = tokens.archive(row["id"], times["expires_at"].timestamp())
-    url = f"{settings.text('PUBLIC_URL')}/v1/archives/{signed}"
-    return Archive(url, rfc3339(times["expires_at"]), len(found), _length(found))
+    ident, ends = uuid.uuid4().hex, now() + timedelta(seconds=LINK_SECONDS)
+    wanted = {"job_ids": [job.id for _, job in found], "created_at": now(), "expires_at": ends}
+    _insert({"id": ident, "user_id": user_id, **wanted})
+    url = f"{settings.text('PUBLIC_URL')}/v1/archives/{tokens.archive(ident, ends.timestamp())}"
+    return Archive(url, rfc3339(ends), len(found), _length(found))
 
 
 def respond(request: Request, signed: str) -> Response:

@@ -21,6 +21,7 @@ from tests.system import Audiolift
 
 HOSTILE = "<img src=x onerror=document.title='taken'>&amp; " + "ö" * 60
 MANY = 2000
+ENDED: dict[str, Any] = {"options": "{}", "progress": 1.0, "attempts": 0, "fencing_token": 1}
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +47,16 @@ def insert(audiolift: Audiolift, owner: str, *jobs: dict[str, Any]) -> list[str]
             values: dict[str, Any] = {
                 "id": uuid.uuid4().hex,
                 "user_id": owner,
-                "state": "done",
+                "state": State.DONE.value,
                 "filename": f"{at}.mp4",
-                "options": "{}",
+                **ENDED,
             }
             values |= {
-                "progress": 1.0,
                 "created_at": str(made),
                 "updated_at": str(made),
-                "attempts": 0,
-                "fencing_token": 1,
+                "expires_at": str(now + timedelta(days=7)),
+                **job,
             }
-            values |= {"expires_at": str(now + timedelta(days=7)), **job}
             names = ", ".join(values)
             database.execute(f"INSERT INTO jobs ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()])
             ids.append(str(values["id"]))
