@@ -82,6 +82,7 @@ backup: ## Write all rows and files into DIR, at one moment, while everything go
 	@$(run) functions.sweep.backup "$$DIR"
 
 restore: ## Bring them back from DIR, into empty stores
+	@$(run) functions.shared.migrate
 	@$(run) functions.sweep.backup --restore "$$DIR"
 
 events: ## Write schemas, examples and AsyncAPI document of the events anew

@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, migrate, settings, unwanted
+from functions.shared import blobs, database, settings, unwanted
 from functions.shared.blobs import NoSuchBlob
 from functions.shared.problems import Unavailable
 from functions.shared.tables import Instant, chores, metadata, outbox, users
@@ -61,11 +61,10 @@ def back_up(directory: Path) -> tuple[int, int]:
 
 
 def restore(directory: Path) -> tuple[int, int]:
-    """Write what `back_up` has written into empty stores, the files first. Returns: how many of both.
+    """Write what `back_up` has written into empty stores, with tables, the files first. Returns: how many of both.
 
     Raises: NotEmpty, Unavailable.
     """
-    migrate.upgrade()
     if (there := _revision()) != (made := (directory / "revision").read_text()):
         raise NotEmpty(
             f"the backup has tables of revision {made}, and these are of {there}: use the release that made it"
