@@ -16,7 +16,10 @@ __all__ = ["PLACE", "NewPhone", "Phone", "PhoneCode"]
 PLACE = "{number}"
 
 # ITU-T E.164: a country code and a national number, 15 digits at most. No country has less than seven in all.
-E164 = "^\\+[1-9][0-9]{6,14}$"
+# Written as people do, with what they put between the digits.
+_BETWEEN = "[ ()./-]*"
+NUMBER = f"^\\+{_BETWEEN}[1-9](?:{_BETWEEN}[0-9]){{6,14}}{_BETWEEN}$"
+MAX_CHARS = 40
 
 
 class NewPhone(Struct, forbid_unknown_fields=True):
@@ -27,14 +30,14 @@ class NewPhone(Struct, forbid_unknown_fields=True):
         Meta(
             description="With the country code, as E.164 has it; spaces, hyphens and brackets do not count.",
             examples=["+4915112345678"],
-            extra_json_schema={"maxLength": 40},
+            extra_json_schema={"maxLength": MAX_CHARS, "pattern": NUMBER},
         ),
     ]
 
     def __post_init__(self) -> None:
-        if len(self.number) > 40 or not re.fullmatch(E164, plain := re.sub(r"[ ()./-]", "", self.number)):
+        if len(self.number) > MAX_CHARS or not re.fullmatch(NUMBER, self.number):
             raise Problem("bad-request", "`number` must be a telephone number with its country code: +4915112345678.")
-        self.number = plain
+        self.number = re.sub(_BETWEEN, "", self.number)
 
 
 class PhoneCode(Struct, forbid_unknown_fields=True):

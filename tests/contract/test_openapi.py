@@ -49,6 +49,8 @@ _LOOSEST = (positive_data_acceptance, negative_data_rejection)
 LOOSE: dict[str, list[CheckFunction]] = {
     "POST /v1/users": [positive_data_acceptance],
     "POST /v1/users/verify": [positive_data_acceptance],
+    # The code is in an SMS.
+    "POST /v1/me/phone/confirm": [positive_data_acceptance],
     "POST /v1/password/reset": [positive_data_acceptance],
     "POST /v1/me/password": [positive_data_acceptance],
     "PATCH /v1/me": [positive_data_acceptance],
