@@ -30,7 +30,7 @@ def see_to_cookies(request: Request, operation: Target) -> None:
         return
     check(request)
     if operation.by_cookie and not session_of(request):
-        raise no_session()
+        raise no_session("none")
 
 
 def session_of(request: Request) -> str:

@@ -90,10 +90,13 @@ def renew_browser(request: Request, body: Renewal) -> Response:
 
     A cookie is good once, and for a minute more if the next one has not been used yet: docs/sign-in.md.
     """
+    if not (cookie := _cookie(request)):
+        raise no_session("none")
     try:
-        granted = grants.renew(_cookie(request), agent_of(request), body.scope or "", in_cookie=True)
+        granted = grants.renew(cookie, agent_of(request), body.scope or "", in_cookie=True)
     except Problem as problem:
-        raise no_session() if problem.code == "invalid-grant" else problem from None
+        gone = no_session("over", {"Set-Cookie": cookies.without(SESSION, _by_tls(request))})
+        raise gone if problem.code == "invalid-grant" else problem from None
     return _answer(request, granted, granted.scopes if body.scope else granted.scopes - {Scope.ADMIN})
 
 

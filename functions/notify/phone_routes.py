@@ -6,14 +6,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.notify import phones
-from functions.notify.phone_shapes import NewPhone, Phone, PhoneCode
+from functions.notify.phone_shapes import PLACE, NewPhone, Phone, PhoneCode
 from functions.notify.routes import routes
+from functions.shared import settings
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
 from functions.shared.scopes import Scope
+from functions.shared.starting import CannotStart, before_serving
 from functions.shared.takes import json_body
 
-__all__: list[str] = []
+__all__ = ["check_service"]
+
+
+@before_serving
+def check_service() -> None:
+    """Raises: CannotStart when every SMS would go to the same number, whatever was confirmed."""
+    url = settings.text("SMS_SERVICE")
+    if url and PLACE not in url:
+        raise CannotStart(f"SMS_SERVICE must have {PLACE} where the recipient's number goes")
 
 
 @routes.operation(

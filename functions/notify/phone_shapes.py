@@ -10,7 +10,10 @@ from msgspec import Meta, Struct
 from functions.shared.problems import Problem
 from functions.shared.views import Instant
 
-__all__ = ["NewPhone", "Phone", "PhoneCode"]
+__all__ = ["PLACE", "NewPhone", "Phone", "PhoneCode"]
+
+# Where the number goes in SMS_SERVICE.
+PLACE = "{number}"
 
 # ITU-T E.164: a country code and a national number, 15 digits at most. No country has less than seven in all.
 E164 = "^\\+[1-9][0-9]{6,14}$"

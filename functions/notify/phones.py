@@ -17,7 +17,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from functions.notify import by_apprise, texts
-from functions.notify.phone_shapes import Phone
+from functions.notify.phone_shapes import PLACE, Phone
 from functions.shared import attempts, database, languages, settings
 from functions.shared.attempts import Pace
 from functions.shared.problems import Problem
@@ -32,7 +32,6 @@ CODE_SECONDS, MAX_GUESSES = 600, 5
 # to one in an hour; both of an account, and to a number, whichever accounts ask.
 OF_ACCOUNT = Pace("sms-of-account", free=2, first=300, longest=3500)
 TO_NUMBER = Pace("sms-to-number", free=2, first=300, longest=3500)
-PLACE = "{number}"
 
 
 def are_possible() -> bool:

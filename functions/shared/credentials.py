@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from functions.shared.problems import Problem
 
 __all__ = ["no_session", "sent", "unauthenticated"]
@@ -15,12 +18,13 @@ def sent(authorization: str | None) -> str:
     return credential.strip()
 
 
-def no_session() -> Problem:
-    """The problem (401) of a browser without a session.
+def no_session(reason: Literal["none", "over"], headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem (401) of a browser without a session, by its `reason`: `none` was there, or it is `over`.
 
-    Its cookie is left as it is: another tab may have had a new one set while this one asked.
+    `headers` go with it.
     """
-    return Problem("no-session", "Sign in.", {"WWW-Authenticate": 'Bearer realm="audiolift"'})
+    challenge = {"WWW-Authenticate": 'Bearer realm="audiolift"'}
+    return Problem("no-session", "Sign in.", {**challenge, **(headers or {})}, reason=reason)
 
 
 def unauthenticated(detail: str, error: str = "") -> Problem:

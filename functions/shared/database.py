@@ -26,6 +26,7 @@ __all__ = [
     "engine",
     "ping",
     "reading",
+    "snapshot",
     "transaction",
     "transactional",
 ]
@@ -113,6 +114,18 @@ def reading() -> Iterator[sa.Connection]:
     Raises: Unavailable when the database does not answer.
     """
     with _answering(), engine().connect().execution_options(reading=True) as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot() -> Iterator[sa.Connection]:
+    """A connection for reading all tables as they are at one moment, however long it takes.
+
+    Raises: Unavailable when the database does not answer.
+    """
+    # SQLite knows nothing else.
+    level = {} if engine().url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with _answering(), engine().connect().execution_options(reading=True, **level) as connection:
         yield connection
 
 

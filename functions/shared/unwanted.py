@@ -7,7 +7,10 @@ deleted at once, sweep deletes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,14 +18,16 @@ import sqlalchemy as sa
 from functions.shared import blobs, database
 from functions.shared.jobs.names import owner_of
 from functions.shared.problems import Unavailable
-from functions.shared.tables import now, unwanted_blobs, upload_pieces
+from functions.shared.tables import chores, now, unwanted_blobs, upload_pieces
 
-__all__ = ["delete_of", "delete_of_all", "delete_some", "forget", "note", "note_pieces"]
+__all__ = ["delete_of", "delete_of_all", "delete_some", "forget", "kept", "note", "note_pieces"]
 
 log = logging.getLogger(__name__)
 
 # In one go: a job that was saved for hours has thousands of parts.
 BATCH = 500
+# The row of chores that says that files are kept, for so long after it was written: whoever keeps them may die.
+_KEPT, KEPT_SECONDS = "keep-files", 600
 
 
 def note(connection: sa.Connection, names: Iterable[str | None]) -> None:
@@ -62,6 +67,46 @@ def delete_some() -> int:
     return len(rows)
 
 
+@contextmanager
+def kept() -> Iterator[Callable[[], None]]:
+    """During the block, no file is deleted that a row has named, however unwanted: for a backup.
+
+    Gives: what has to be called every few minutes. Raises: Unavailable.
+    """
+    _keep()
+    written = time.monotonic()
+
+    def keep() -> None:
+        nonlocal written
+        if time.monotonic() > written + KEPT_SECONDS / 10:
+            _keep()
+            written = time.monotonic()
+
+    try:
+        yield keep
+    finally:
+        _let_go()
+
+
+@database.transactional
+def _keep(connection: sa.Connection) -> None:
+    mine = chores.c.name == _KEPT
+    if connection.execute(chores.update().where(mine).values(begun_at=now())).rowcount == 0:
+        connection.execute(chores.insert().values(name=_KEPT, begun_at=now()))
+
+
+@database.transactional
+def _let_go(connection: sa.Connection) -> None:
+    connection.execute(chores.delete().where(chores.c.name == _KEPT))
+
+
+def _are_kept() -> bool:
+    since = now() - timedelta(seconds=KEPT_SECONDS)
+    with database.reading() as connection:
+        query = sa.select(chores.c.name).where(chores.c.name == _KEPT, chores.c.begun_at > since)
+        return connection.execute(query).first() is not None
+
+
 def _insert(connection: sa.Connection, noted: Iterable[tuple[str, str]]) -> None:
     """Note blobs, each with the job that needed it last."""
     rows = [{"job_id": job_id, "name": name, "since": now()} for job_id, name in noted]
@@ -72,7 +117,9 @@ def _insert(connection: sa.Connection, noted: Iterable[tuple[str, str]]) -> None
 def _noted(which: sa.ColumnElement[bool]) -> Sequence[Any]:
     with database.reading() as connection:
         query = unwanted_blobs.select().where(which).order_by(unwanted_blobs.c.id)
-        return connection.execute(query.limit(BATCH)).all()
+        found = connection.execute(query.limit(BATCH)).all()
+    # In this order: what is deleted was unwanted before anybody had files kept, and so in no row that is backed up.
+    return () if _are_kept() else found
 
 
 def _delete(rows: Sequence[Any]) -> None:

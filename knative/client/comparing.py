@@ -17,9 +17,20 @@ from av.stream import Disposition, Stream
 __all__ = ["Contents", "is_cover", "stays"]
 
 # What a container says of itself, or of who wrote it.
-_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "handler_name", "vendor_id"}
+_OWN_TAGS = {
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "duration",
+    "handler_name",
+    "vendor_id",
+    "software",
+}
 # Frames that share a packet of a transport stream have one time stamp; those of the others are made up, and rounded.
 _ROUNDED_TICKS = 2
+# So much two files of the same sound may differ in how long they say they are.
+_SAME_SECONDS = 0.1
 # For a packet without a time.
 _NO_TIME = -(2**63)
 
@@ -55,6 +66,8 @@ class Contents:
         self._start = Fraction(container.start_time or 0, av.time_base)
         self._rounds = container.format.name == "mpegts"
         self._said = _tags(container.metadata), [self._chapter(each) for each in container.chapters()]
+        # An FLV says how long it is in its beginning, and by that one knows when it is cut off.
+        self._seconds = (container.duration or 0) / av.time_base if container.format.name == "flv" else 0.0
         kept = [stream for stream in container.streams if stays(stream)]
         self._tracks = {stream.index: _Track(_said(stream), hashlib.blake2b(), array("q")) for stream in kept}
 
@@ -80,6 +93,7 @@ class Contents:
         slack = _ROUNDED_TICKS if self._rounds else 0
         tracks = list(zip(self._tracks.values(), other._tracks.values(), strict=False))
         alike = self._said == other._said and len(self._tracks) == len(other._tracks)
+        alike &= abs(self._seconds - other._seconds) < _SAME_SECONDS
         return alike and all(len(one.times) == len(two.times) and one.is_like(two, slack) for one, two in tracks)
 
     def _chapter(self, chapter: Any) -> tuple[Any, ...]:

@@ -31,11 +31,15 @@ TARGETS = {
     Kind.MATROSKA: "matroska",
     Kind.WEBM: "webm",
     Kind.MPEG_TS: "mpegts",
+    Kind.AVI: "avi",
+    Kind.FLV: "flv",
 }
 # Saving less than a fifth is not worth the time.
 WORTHWHILE = 0.8
 # Of a track that is left out: so many packets (pictures come in another order than they are shown), so many bytes each.
 STUBS, STUB_BYTES = 17, 32
+# What the muxer of FLV can write; with other codecs it may end the whole process.
+_IN_FLV = ("aac", "mp3", "mp3float")
 # bitexact: the same bytes each time, so that an upload that was broken off goes on with them.
 _OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 # In microseconds: so long may frames wait, so that several of them share the packets of a transport stream.
@@ -121,6 +125,8 @@ def _streams(container: InputContainer, output: OutputContainer) -> dict[int, St
     kept = [stream for stream in container.streams if stream.type in ("audio", "video")]
     if all(map(stays, kept)) or not container.streams.audio:
         raise ValueError("there is nothing to take out")
+    if output.format.name == "flv" and any(each.codec_context.name not in _IN_FLV for each in container.streams.audio):
+        raise ValueError("the sound cannot be written")
     return {stream.index: _copied(stream, output) for stream in kept}
 
 

@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     MATROSKA = "Matroska"
     WEBM = "WebM"
     MPEG_TS = "MPEG transport stream"
+    AVI = "AVI"
+    FLV = "FLV"
 
 
 def kind_of(video: Path) -> Kind | None:
@@ -35,6 +37,10 @@ def kind_of(video: Path) -> Kind | None:
         return Kind.MOV if head[8:10] == b"qt" else Kind.MP4
     if head.startswith(_EBML):
         return Kind.WEBM if b"webm" in head[:64] else Kind.MATROSKA
+    if head.startswith(b"FLV\1"):
+        return Kind.FLV
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return Kind.AVI
     starts = head[: _PACKET * _PACKETS : _PACKET]
     return Kind.MPEG_TS if starts == b"G" * _PACKETS else None
 
@@ -47,7 +53,10 @@ def is_complete(video: Path, kind: Kind) -> bool:
     with video.open("rb") as file:
         if kind in (Kind.MP4, Kind.MOV):
             return _is_one_movie(file)
-        return file.seek(0, os.SEEK_END) % _PACKET == 0 if kind is Kind.MPEG_TS else _is_one_segment(file)
+        if kind is Kind.MPEG_TS:
+            return file.seek(0, os.SEEK_END) % _PACKET == 0
+        whole = {Kind.AVI: _is_one_riff, Kind.FLV: _ends_with_a_tag}
+        return whole.get(kind, _is_one_segment)(file)
 
 
 def _is_one_movie(file: BinaryIO) -> bool:
@@ -67,6 +76,28 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         # A size of 0 lasts to the end of the file, wherever that is.
         yield (head[4:8], size) if 8 <= size <= end - at else (b"", 0)
         at += max(size, 8)
+
+
+def _is_one_riff(file: BinaryIO) -> bool:
+    # Microsoft's AVI RIFF file reference, and OpenDML 1.02: a list, and others beside it where it is a gigabyte.
+    at, end = 0, file.seek(0, os.SEEK_END)
+    while at < end:
+        file.seek(at)
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != (b"AVIX" if at else b"AVI "):
+            return False
+        at += 8 + int.from_bytes(head[4:8], "little")
+    return at == end
+
+
+def _ends_with_a_tag(file: BinaryIO) -> bool:
+    # Adobe Flash Video File Format Specification 10.1, E.3: behind each tag stands how long it is.
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - 4, 0))
+    tag = int.from_bytes(file.read(4), "big")
+    file.seek(max(end - 4 - tag, 0))
+    head = file.read(4)
+    return len(head) == 4 and tag == 11 + int.from_bytes(head[1:], "big")
 
 
 def _is_one_segment(file: BinaryIO) -> bool:

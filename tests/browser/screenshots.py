@@ -55,23 +55,22 @@ def _take(browser: Browser, name: str, folder: Path) -> None:
         for width, theme in itertools.product(WIDTHS, THEMES):
             if not (state.touch and width > TOUCHED):
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-                _picture(page, folder / f"{name}-{width}-{theme}.png", width, state.touch)
+                _picture(page, folder / f"{name}-{width}-{theme}.png", width)
     print(name, flush=True)
 
 
-def _picture(page: Page, path: Path, width: int, touch: bool) -> None:
+def _picture(page: Page, path: Path, width: int) -> None:
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
     page.wait_for_timeout(SETTLED_MS)
-    if touch:
-        # Taking all of a page at once, Chromium forgets for a moment that there is no mouse.
-        page.set_viewport_size({"width": width, "height": page.evaluate("document.documentElement.scrollHeight")})
-    page.screenshot(path=path, full_page=not touch, caret="initial")
+    # Not by full_page: for that, Chromium forgets that there is no mouse, and what is at the foot of the window moves.
+    page.set_viewport_size({"width": width, "height": page.evaluate("document.documentElement.scrollHeight")})
+    page.screenshot(path=path, caret="initial")
 
 
 def _compress(folder: Path) -> None:
     for path in sorted(folder.glob("*.png")):
         command = [media.ffmpeg(), "-v", "error", "-nostdin", "-y", "-i", str(path)]
-        subprocess.run([*command, "-c:v", "libwebp", "-quality", "70", str(path.with_suffix(".webp"))], check=True)
+        subprocess.run([*command, "-c:v", "libwebp", "-quality", "50", str(path.with_suffix(".webp"))], check=True)
         path.unlink()
 
 

@@ -59,7 +59,13 @@ _DAY = "2026-11-27T08:30:00.000Z"
 _HOOK = {"id": "1" * 32, "url": "https://example.org/hooks/audiolift", "enabled": True, "created_at": _DAY}
 _CREATED = "dev.audiolift.audio.created.v1"
 _EVENTS = (_CREATED, "dev.audiolift.conversion.failed.v1", "dev.audiolift.batch.ended.v1")
-_LETTER = {"id": "2" * 32, "state": "recorded", "type": _CREATED, "source": "/audiolift/convert", "event_id": "3" * 32}
+_LETTER: dict[str, Any] = {
+    "id": "2" * 32,
+    "state": "recorded",
+    "type": _CREATED,
+    "source": "/audiolift/convert",
+    "event_id": "3" * 32,
+}
 _LETTER |= {"job_id": "4" * 32, "reason": "500: the sink answered with an error", "note": None, "replays": 1}
 _AGENTS = ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "audiolift/0.1 (Python 3.11)")
 

@@ -13,6 +13,9 @@ from tests.browser.stage import JOBS, ORIGIN, Stage
 
 __all__ = ["STATES", "State"]
 
+# What a view asks for is there by then; some of it is asked for again and again.
+SETTLED_MS = 300
+
 
 @dataclass(frozen=True)
 class State:
@@ -33,7 +36,8 @@ class State:
         page.goto(f"{ORIGIN}{self.path}")
         if not (stage.slow or stage.away):
             expect(page.get_by_role("heading", level=1).locator("visible=true")).to_have_count(1)
-            page.wait_for_load_state("networkidle")
+            expect(page.locator(".bone").locator("visible=true")).to_have_count(0)
+            page.wait_for_timeout(SETTLED_MS)
         self.reach(page, stage)
         page.evaluate("document.fonts.ready")
         return page
@@ -70,7 +74,7 @@ def _refused(page: Page, stage: Stage) -> None:
 
 
 def _german(page: Page, _stage: Stage) -> None:
-    page.get_by_label("Language").select_option("de")
+    page.locator("#language").select_option("de")
 
 
 def _cut_off(page: Page, stage: Stage) -> None:

@@ -44,7 +44,7 @@ def insert(audiolift: Audiolift, owner: str, *jobs: dict[str, Any]) -> list[str]
     with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
         for at, job in enumerate(jobs):
             made = now - timedelta(minutes=at + 1)
-            values = {
+            values: dict[str, Any] = {
                 "id": uuid.uuid4().hex,
                 "user_id": owner,
                 "state": State.DONE.value,

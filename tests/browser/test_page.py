@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -35,11 +36,11 @@ def barriers(page: Page) -> list[str]:
 @pytest.mark.parametrize("name", STATES)
 def test_no_state_has_barriers_in_either_theme(browser: Browser, name: str) -> None:
     state = STATES[name]
-    narrow = {"width": 360, "height": 740}
-    with browser.new_context(viewport=narrow, has_touch=state.touch, is_mobile=state.touch, locale="en") as context:  # type: ignore[arg-type]
+    narrow: Any = {"width": 360, "height": 740}
+    with browser.new_context(viewport=narrow, has_touch=state.touch, is_mobile=state.touch, locale="en") as context:
         page = state.open(context)
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             assert barriers(page) == [], theme
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
@@ -68,7 +69,7 @@ def test_the_page_speaks_the_browsers_language_until_another_is_chosen(open_page
     page = open_page(locale="de-AT")
     expect(page.get_by_role("heading", name="Anmelden")).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "de"
-    page.get_by_label("Sprache").select_option("en")
+    page.locator("#language").select_option("en")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "en"
     page.reload()
@@ -79,12 +80,12 @@ def test_the_page_speaks_the_browsers_language_until_another_is_chosen(open_page
 
 
 def test_what_is_shown_already_follows_the_language(page: Page) -> None:
-    page.get_by_label("Language").select_option("de")
+    page.locator("#language").select_option("de")
     expect(page.get_by_role("heading", name="Deine Audios")).to_be_visible()
     expect(page.get_by_text("Noch nichts da.")).to_be_visible(timeout=SLOW_MS)
     page.get_by_role("navigation").get_by_role("link", name="Konto").click()
     expect(page.get_by_text("(hier)")).to_be_visible(timeout=SLOW_MS)
-    page.get_by_label("Sprache").select_option("en")
+    page.locator("#language").select_option("en")
     expect(page.get_by_text("(this one)")).to_be_visible()
 
 
@@ -119,14 +120,14 @@ def test_what_is_left_out_is_said_at_the_field(open_page: OpenPage) -> None:
 def test_a_chosen_theme_is_kept_and_is_there_before_anything_is_painted(open_page: OpenPage) -> None:
     ground = "Math.max(...getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number))"
     page = open_page(color_scheme="light")
-    page.get_by_label("Colours").select_option("dark")
+    page.locator("#theme").select_option("dark")
     assert page.evaluate(ground) < 64
     page.route("**/core/app.js", lambda route: route.abort())
     page.reload()
     assert page.evaluate(ground) < 64
     page.unroute_all()
     page.reload()
-    page.get_by_label("Colours").select_option("system")
+    page.locator("#theme").select_option("system")
     assert page.evaluate(ground) > 192
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_out, sign_up, workspace
 from tests.system import PASSWORD
 
 OpenPage = Callable[..., Page]
@@ -64,12 +64,12 @@ def test_signing_out_ends_the_session_on_the_server_too(open_page: OpenPage) -> 
     page = open_page()
     sign_up(page)
     kept = page.context.cookies()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW_MS)
     assert page.context.cookies() == []
     page.context.add_cookies(kept)  # type: ignore[arg-type]
     page.reload()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW_MS)
+    expect(problem(page)).to_contain_text("Your session has ended", timeout=SLOW_MS)
 
 
 def test_an_account_is_deleted_after_a_question_and_with_its_password(open_page: OpenPage) -> None:

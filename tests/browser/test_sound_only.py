@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests import media
-from tests.browser.screen import SLOW_MS, card, choose, film_at, press, send_whole, sign_up, throttle
+from tests.browser.screen import SLOW_MS, card, choose, film_at, pick, press, send_whole, sign_up, throttle
 
 STAYS = re.compile(r"[0-9.,]+\sMB\sstay\shere,\s[0-9.,]+\s[kM]B\sto\ssend")
 
@@ -63,7 +63,7 @@ def mp3_of(page: Page, name: str) -> bytes:
     with page.expect_download() as download:
         press(page, "Download", name)
     data = download.value.path().read_bytes()
-    press(page, "Delete", name)
+    pick(page, "Delete", name)
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(card(page, name)).to_have_count(0)
     return data

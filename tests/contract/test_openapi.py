@@ -55,6 +55,11 @@ LOOSE: dict[str, list[CheckFunction]] = {
     "DELETE /v1/me": [positive_data_acceptance],
     "POST /v1/token/revoke": [negative_data_rejection],
     "POST /v1/token": [positive_data_acceptance],
+    # A password, a code or a cookie has to be the right one.
+    "POST /v1/session": [positive_data_acceptance],
+    "POST /v1/session/oidc": [positive_data_acceptance],
+    "POST /v1/session/renew": [positive_data_acceptance],
+    "POST /v1/session/password": [positive_data_acceptance],
     "POST /v1/jobs": [positive_data_acceptance, negative_data_rejection],
     "POST /v1/jobs/{job_id}/retry": [positive_data_acceptance],
     # By another method, it is the job with the id `delete`, which nobody has.
@@ -107,6 +112,8 @@ def session(owner: User) -> Iterator[requests.Session]:
     """The connection of the requests."""
     with requests.Session() as session:
         session.headers["Authorization"] = owner.http.headers["Authorization"]
+        # What is for the page alone is asked for in its name.
+        session.headers["Sec-Fetch-Site"] = "same-origin"
         yield session
 
 

@@ -100,9 +100,10 @@ def main() -> None:
 
 
 CASES = (
-    ("one job, three faults, one postponed", 1, 2, Budget(faults=3, postpones=1)),
-    ("one job, two faults, cancelled and retried", 1, 2, Budget(faults=2, cancels=1, retries=1)),
-    ("two jobs, one fault", 2, 2, Budget(faults=1)),
+    ("one job, two faults", 1, 2, Budget(faults=2)),
+    ("two jobs, no fault", 2, 2, Budget()),
+    ("one job, two faults, one delivery that leaves the rest to the next", 1, 2, Budget(faults=2, postpones=1)),
+    ("one job, one fault, cancelled and retried at any time", 1, 2, Budget(faults=1, cancels=1, retries=1)),
 )
 
 

@@ -62,12 +62,19 @@ def test_by_tls_the_name_that_anybody_can_set_is_not_looked_at() -> None:
     assert renewed(cookie).status == 200
 
 
-@pytest.mark.parametrize("cookie", ["", "other=x", "audiolift-session=", "audiolift-session=no such token", "x"])
-def test_a_cookie_that_is_none_opens_nothing_and_is_left_alone(cookie: str) -> None:
+@pytest.mark.parametrize("cookie", ["", "other=x", "audiolift-session=", "x", "a-audiolift-session=x"])
+def test_a_browser_without_a_cookie_has_no_session(cookie: str) -> None:
     answer = renewed(cookie)
     assert code(answer) == (401, "no-session")
+    assert member(answer, "reason") == "none"
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.cookies == ()
+
+
+def test_a_cookie_that_is_over_is_taken_back_and_said_to_be() -> None:
+    answer = renewed("audiolift-session=no such token")
+    assert member(answer, "reason") == "over"
+    assert answer.cookies[0].startswith("audiolift-session=; Path=/; Max-Age=0;")
 
 
 def test_of_two_cookies_of_the_name_none_counts() -> None:

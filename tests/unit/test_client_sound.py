@@ -38,6 +38,9 @@ TAKEN = {
     "aac.ts": [*X264, "-c:a", "aac"],
     "ac3.ts": [*X264, "-c:a", "ac3"],
     "mp2.ts": ["-c:v", "mpeg2video", "-b:v", "4M", "-c:a", "mp2"],
+    "mp3.avi": ["-c:v", "mpeg4", "-b:v", "2M", "-c:a", "libmp3lame"],
+    "pcm.avi": ["-c:v", "mpeg4", "-b:v", "8M", "-c:a", "pcm_s16le"],
+    "aac.flv": [*X264, "-c:a", "aac"],
 }
 # … and from these not: there is nothing to leave at home, or the client does not know how, or not for certain.
 WHOLE = {
@@ -45,8 +48,8 @@ WHOLE = {
     "silent.mp4": [*X264, "-an"],
     "mostly-sound.mov": [*X264, "-b:v", "50k", "-c:a", "pcm_s16le"],
     "fragmented.mp4": [*X264, "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov"],
-    "mp3.avi": [*X264, "-c:a", "libmp3lame"],
-    "flv.flv": ["-c:v", "flv", "-c:a", "aac"],
+    "speex.flv": ["-c:v", "flv", "-b:v", "2M", "-ar", "16000", "-ac", "1", "-c:a", "libspeex"],
+    "wma.asf": ["-c:v", "wmv2", "-b:v", "2M", "-c:a", "wmav2"],
 }
 
 
@@ -129,7 +132,7 @@ def test_a_video_that_was_cut_out_of_another_stays_so(files: Path, suffix: str) 
     check_same(remade(simple(files), f"from-the-middle.{suffix}", before=["-ss", "2.3"]))
 
 
-@pytest.mark.parametrize("name", ["aac.mp4", "aac.mkv", "opus.webm", "aac.ts"])
+@pytest.mark.parametrize("name", ["aac.mp4", "aac.mkv", "opus.webm", "aac.ts", "mp3.avi", "aac.flv"])
 def test_what_is_cut_off_is_sent_whole_or_is_the_same(files: Path, name: str) -> None:
     whole = media.chirp(files / f"cut-{name}", *TAKEN[name], seconds=6).read_bytes()
     for share in (0.3, 0.9, 0.999):
@@ -149,7 +152,7 @@ def test_what_follows_is_sent_along(files: Path) -> None:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(["mp4", "mkv", "ts"]),
+    st.sampled_from(["mp4", "mkv", "ts", "flv"]),
     st.lists(st.integers(0, 2**31), min_size=1, max_size=20),
     st.binary(min_size=1, max_size=4),
 )

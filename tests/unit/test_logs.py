@@ -64,7 +64,7 @@ def test_what_is_no_id_of_a_job_is_left_out(subject: str) -> None:
         ("<anna@example.com>", "<…@…>"),
         ("mysql+pymysql://root:hunter2@db.example.com/x", "mysql+pymysql://root:…@…/x"),
         (f"Bearer {TOKEN}", "Bearer (token)"),
-        (api_keys.make(), "(key)"),
+        pytest.param(api_keys.make(), "(key)", id="key"),
     ],
 )
 def test_addresses_passwords_tokens_and_keys_are_taken_out(kind: str, private: str, left: str) -> None:

@@ -24,6 +24,7 @@ from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
+from functions.shared.starting import CannotStart
 from functions.shared.tables import attempts, notifications
 from functions.shared.tables import phones as table
 from functions.sweep import retention
@@ -214,6 +215,16 @@ def test_where_there_are_no_sms_no_number_is_taken_and_nobody_is_held_up(anna: s
     job = done(anna)
     fanout.tell(job, AudioCreated)
     assert rows.unsettled(job) == []
+
+
+def test_a_service_that_would_send_all_to_one_number_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("", "json://example.com/{number}"):
+        monkeypatch.setenv("SMS_SERVICE", url)
+        phone_routes.check_service()
+    monkeypatch.setenv("SMS_SERVICE", "json://user:secret@example.com/+4915112345678")
+    with pytest.raises(CannotStart, match="number") as said:
+        phone_routes.check_service()
+    assert "secret" not in str(said.value)
 
 
 def test_a_code_that_cannot_be_sent_is_told_at_once(provider: Receiver, anna: str) -> None:

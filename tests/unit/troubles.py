@@ -135,6 +135,19 @@ def asf_of_double_size(directory: Path) -> bytes:
     return patched(data, bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), 24, struct.pack("<Q", 2 * len(data)))
 
 
+def with_one_wrong_cluster(directory: Path) -> bytes:
+    """A Matroska in which a bit was lost of the time that a cluster has for its packets: it is 4 s too late."""
+    video(directory, "a.mkv")
+    path = directory / "clusters.mkv"
+    words("-i", str(directory / "a.mkv"), "-c", "copy", "-cluster_time_limit", "500", str(path))
+    data, mark = path.read_bytes(), bytes.fromhex("1f43b675")
+    places = [at for at in range(len(data) - 4) if data.startswith(mark, at)]
+    time = data.index(b"\xe7", places[len(places) // 2]) + 1
+    size = data[time] & 0x7F
+    right = int.from_bytes(data[time + 1 :][:size], "big")
+    return data[: time + 1] + (right + 4000).to_bytes(size, "big") + data[time + 1 + size :]
+
+
 def scrambled_for_a_while(directory: Path) -> bytes:
     """A transport stream whose sound is encrypted for a fifth of it."""
     data = bytearray(video(directory, "a.ts", "-c:a", "mp2"))
@@ -219,6 +232,7 @@ TROUBLES = {
     ),
     "wmv, twice the size stated": Trouble(asf_of_double_size, SECONDS, ONCE),
     "mkv, twice the duration stated": Trouble(with_double_duration, SECONDS, ONCE),
+    "mkv, one cluster at a wrong time": Trouble(with_one_wrong_cluster, SECONDS, {1: 1, 3: 3, 5: 5}),
     "ogg, ages stated": Trouble(with_endless_pages, SECONDS, ONCE),
     "voc with a silence": Trouble(
         lambda _: voc((1, voice(166, 3, 0)), (3, struct.pack("<HB", 22221, 166)), (1, voice(166, 3, 3))),

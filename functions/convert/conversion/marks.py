@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from av.audio.frame import AudioFrame
 
-__all__ = ["Decoded", "Mark", "Place", "with_next"]
+__all__ = ["Ahead", "Decoded", "Mark", "Place", "Stamps", "with_next"]
 
 T = TypeVar("T")
 
@@ -26,10 +27,34 @@ class Mark(NamedTuple):
 
 # A Mark that is not one yet: to make one of each packet takes long.
 Place: TypeAlias = "tuple[int, int | None, int | None]"
-# What came of a packet: its place (None for what comes at the end); its frames; the time stamp of the packet after it;
-# and how long its sound would be, in seconds, where the decoder failed, and where it gave nothing: that may be right,
-# or it will still come.
-Decoded: TypeAlias = "tuple[Place | None, list[AudioFrame], int | None, float, float]"
+# What came of a packet: its place (None for what comes at the end); its frames; and how long its sound would be, in
+# seconds, where the decoder failed, and where it gave nothing: that may be right, or it will still come.
+Decoded: TypeAlias = "tuple[Place | None, list[AudioFrame], float, float]"
+# Gives time stamp and length, in ticks, of the packets that come next.
+Stamps: TypeAlias = "Callable[[], Iterator[tuple[int | None, int]]]"
+
+
+class Ahead(Generic[T]):
+    """Gives items in order, and shows those that come next."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items, self._shown = iter(items), deque[T]()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        return self._shown.popleft() if self._shown else next(self._items)
+
+    def next_ones(self, most: int) -> Iterator[T]:
+        """Those that come next, at most so many; to be read before the next one is taken."""
+        for number in range(most):
+            if number == len(self._shown):
+                try:
+                    self._shown.append(next(self._items))
+                except StopIteration:
+                    return
+            yield self._shown[number]
 
 
 def with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:

@@ -41,7 +41,7 @@ from functions.convert.conversion.sound import decode, loudness, peaks
 from functions.convert.conversion.sound.cutting import Cutter, cuts
 from functions.convert.conversion.sound.decode import Block
 from functions.convert.conversion.sound.peaks import Waveform
-from functions.convert.conversion.sound.timeline import timeline_of
+from functions.convert.conversion.sound.timelines import timeline_of
 from functions.convert.conversion.source import RangeFile, RangeSource
 from functions.convert.conversion.tracks import choosing
 from functions.convert.conversion.tracks.listening import Heard, audible

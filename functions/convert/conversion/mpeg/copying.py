@@ -9,7 +9,7 @@ from itertools import repeat
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from functions.convert.conversion.marks import with_next
+from functions.convert.conversion.marks import Ahead
 from functions.convert.conversion.mpeg.frames import Header, muted, offsets, side_info, silent, slot, split
 from functions.convert.conversion.mpeg.mp3 import around
 from functions.convert.conversion.mpeg.xing import Tally
@@ -29,6 +29,8 @@ MAX_DELAY = 1152 + DECODER_DELAY
 MAX_PADDING = 2 * 1152
 # So many headers are remembered. A stream has a few: of each bitrate, with and without padding, in each stereo mode.
 MAX_ALIKE = 4096
+# How many packets may have a wrong time stamp in a row.
+LOOK_AHEAD = 256
 # AV_PKT_DATA_SKIP_SAMPLES: how many samples of the packet to discard at its start, and at its end.
 _SKIP = struct.Struct("<II")
 
@@ -60,9 +62,10 @@ class Copy:
         Raises: NotOneStream, after any number of pieces, where a copy would not be what a decoder gives.
         """
         piece = bytearray()
-        for packet, after in with_next(packets):
+        ahead = Ahead(packets)
+        for packet in ahead:
             data, samples = self._taken(packet)
-            for part in self._on_the_clock(packet.pts, after.pts if after else None, data, samples):
+            for part in self._on_the_clock(packet.pts, ahead, data, samples):
                 piece += part
                 if len(piece) >= PIECE:
                     yield self._counted(piece)
@@ -122,11 +125,13 @@ class Copy:
             self._skipped += start + padding
             self._is_at_end = padding > 0
 
-    def _on_the_clock(self, pts: int | None, following: int | None, data: bytes, samples: int) -> Iterator[bytes]:
+    def _on_the_clock(
+        self, pts: int | None, ahead: Ahead[Packet[AudioStream]], data: bytes, samples: int
+    ) -> Iterator[bytes]:
         """The frames of a packet, silence before them where the clock has a hole; nothing, where they come twice."""
         if not samples or self._first is None:
             return
-        gap, dropped = self._timeline.place(pts, samples, self._first.sample_rate, following, whole=True)
+        gap, dropped = self._timeline.place(pts, samples, self._first.sample_rate, lambda: _stamps(ahead), whole=True)
         if gap:
             yield from repeat(silent(data), gap // self._first.samples)
             self.samples += gap
@@ -151,3 +156,7 @@ class Copy:
         piece.clear()
         self._tally.count(frames)
         return frames
+
+
+def _stamps(ahead: Ahead[Packet[AudioStream]]) -> Iterator[tuple[int | None, int]]:
+    return ((packet.pts, packet.duration or 0) for packet in ahead.next_ones(LOOK_AHEAD))

@@ -15,10 +15,11 @@ from functions.convert.conversion.marks import Mark, Place
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound import wild
 from functions.convert.conversion.sound.filters import fade_in, fade_out
-from functions.convert.conversion.sound.gathering import Gatherer
+from functions.convert.conversion.sound.gathering import Before, Gatherer
 from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Planes, Shaper, filtered, sliced
 from functions.convert.conversion.sound.silence import silence, without_start
-from functions.convert.conversion.sound.timeline import Clock, Timeline, timeline_of
+from functions.convert.conversion.sound.timeline import Clock, Timeline
+from functions.convert.conversion.sound.timelines import timeline_of
 from functions.convert.conversion.tracks.mixing import MixReader
 from functions.convert.conversion.tracks.outcome import check_mix, check_outcome
 from functions.convert.conversion.tracks.reading import TrackReader
@@ -123,12 +124,17 @@ def _shaped(
     reader.seconds = sample / plan.shape.sample_rate
     for before, frame in gatherer.gathered(_placed(reader, timeline, at)):
         if parts := shaper.feed(frame):
-            mark, *found = before
-            block = _block(parts, ResumePoint(mark, sample, *found) if mark and shaper.exact else None)
+            block = _block(parts, _point(before, sample) if shaper.exact else None)
             sample += block.samples
             yield block
     if rest := shaper.flush():
         yield _block(rest, None)
+
+
+def _point(before: Before, sample: int) -> ResumePoint | None:
+    if before.mark is None:
+        return None
+    return ResumePoint(before.mark, sample, before.clock, before.broken, before.warnings, before.origin)
 
 
 def _placed(
@@ -136,14 +142,14 @@ def _placed(
 ) -> Iterator[tuple[Place | None, AudioFrame]]:
     """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its place."""
     frame, awaited, tick = None, 0, reader.stream.time_base
-    for place, frames, following, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
+    for place, frames, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
         first = place
         if not frames:
             timeline.lose(lost, missing)
             awaited += missing > 0
         for frame in frames:
             pts = frame.pts if reader.has_one_tick else _ticks(frame, tick)
-            gap, dropped = timeline.place(pts, frame.samples, frame.sample_rate, following)
+            gap, dropped = timeline.place(pts, frame.samples, frame.sample_rate, reader.stamps)
             if gap:
                 reader.broken += awaited
                 yield from ((None, pause) for pause in silence(frame, gap))

@@ -15,7 +15,7 @@ from functions.convert.conversion.tracks.mixing import MixReader
 from functions.convert.conversion.tracks.reading import TrackReader
 from functions.shared.job_warnings import JobWarning, count
 
-__all__ = ["Before", "Gatherer"]
+__all__ = ["ENOUGH", "Before", "Gatherer"]
 
 # So many samples are put together, and somewhat more where decoding could not resume at the next frame.
 ENOUGH = 8192
@@ -37,6 +37,8 @@ class Gatherer:
     def __init__(self, reader: TrackReader | MixReader, timeline: Timeline, silences_wild: bool) -> None:
         self._reader, self._timeline, self._silences_wild = reader, timeline, silences_wild
         self._fifo, self._samples, self._since_mark = AudioFifo(), 0, 0
+        # Of the frames in the FIFO: av does not compare it, and reads what is not there (av 18).
+        self._layout = ""
         self._before: Before | None = None
 
     def gathered(self, frames: Iterator[tuple[Place | None, AudioFrame]]) -> Iterator[tuple[Before, AudioFrame]]:
@@ -49,14 +51,15 @@ class Gatherer:
                 yield from self._taken()
             if self._before is None:
                 self._begin(place)
-            if self._silences_wild and (wild := silenced(frame)):
-                count(self._reader.warnings, "wild-samples", count=wild)
+            wild = silenced(frame) if self._silences_wild else 0
             if not self._add(frame):
                 # Of another kind.
                 yield from self._taken()
                 self._begin(place)
-                self._fifo = AudioFifo()
+                self._fifo, self._layout = AudioFifo(), frame.layout.name
                 self._add(frame)
+            if wild:
+                count(self._reader.warnings, "wild-samples", count=wild)
         yield from self._taken()
 
     def _begin(self, place: Place | None) -> None:
@@ -66,6 +69,8 @@ class Gatherer:
             self._since_mark = 0
 
     def _add(self, frame: AudioFrame) -> bool:
+        if frame.layout.name != self._layout:
+            return False
         frame.pts = None
         try:
             self._fifo.write(frame)

@@ -18,15 +18,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-import av
-from av.audio.stream import AudioStream
-from av.container import InputContainer
+from functions.convert.conversion.marks import Stamps
+from functions.convert.conversion.plan import TOLERANCE
 
-from functions.convert.conversion.containers.edits import empty_edits
-from functions.convert.conversion.plan import TOLERANCE, Plan
-from functions.convert.conversion.source import RangeFile
-
-__all__ = ["LONGEST_HOLE", "LONGEST_OVERLAP", "Clock", "Fit", "Timeline", "timeline_of"]
+__all__ = ["LONGEST_HOLE", "LONGEST_OVERLAP", "Clock", "Fit", "Timeline"]
 
 # In seconds. As ffplay has it (max_frame_duration): a recorder may be muted for long; known jumps are of many hours.
 LONGEST_HOLE = 3600.0
@@ -41,11 +36,6 @@ JITTER = 0.005
 # Time stamps of MPEG have 33 bits at 90 kHz (ISO/IEC 13818-1, 2.4.3.7).
 MPEG_TICK = Fraction(1, 90_000)
 WRAP = float(2**33 * MPEG_TICK)
-# In an AVI, units of time that are shorter are bytes or samples that are counted; others are chunks of sound, of which
-# some may be empty.
-_CHUNK = Fraction(1, 1000)
-# Bare frames, whose time stamps FFmpeg makes up.
-_WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "dts", "truehd", "mlp"}
 
 
 class Clock(NamedTuple):
@@ -147,10 +137,10 @@ class Timeline:
         self._position += samples
         return samples
 
-    def place(self, pts: int | None, samples: int, rate: int, following: int | None = None, whole: bool = False) -> Fit:
+    def place(self, pts: int | None, samples: int, rate: int, stamps: Stamps | None = None, whole: bool = False) -> Fit:
         """How to put a frame of so many samples on the clock; `whole`: only frames can be put in or left out.
 
-        `following` is the time stamp of the packet after it, if there is one.
+        `stamps` are those of the packets after it.
         """
         if self._follows(pts, samples, rate):
             return _AS_IT_IS
@@ -159,7 +149,7 @@ class Timeline:
             # Another recording: FFmpeg counts its time in the ticks of the first one.
             if self._is_chain and self._next is not None:
                 self.string()
-        time = self._next if pts is None else self._believed(pts * self._tick, following, samples)
+        time = self._next if pts is None else self._believed(pts * self._tick, stamps, samples)
         lost = 0 if not (self._lost or self._awaited) else self._missing(time, samples)
         fit = Fit(lost, 0) if time is None else self._timed(time, samples, lost)
         if whole:
@@ -192,12 +182,16 @@ class Timeline:
             return missing
         return room if room > samples / 2 else 0
 
-    def _believed(self, time: float, following: int | None, samples: int) -> float:
-        """The time of a frame; where one time stamp is wrong, and the next one right, what it would be."""
-        if self._next is None or following is None or abs(time - self._next) <= TOLERANCE:
+    def _believed(self, time: float, stamps: Stamps | None, samples: int) -> float:
+        """The time of a frame; where a few time stamps from this on are wrong, and then one right, what it would be."""
+        if self._next is None or stamps is None or abs(time - self._next) <= TOLERANCE:
             return time
-        is_outlier = abs(following * self._tick - samples / self._rate - self._next) <= TOLERANCE
-        return self._next if is_outlier else time
+        right = self._next + samples / self._rate
+        for pts, ticks in stamps():
+            if pts is not None and abs(pts * self._tick - right) <= TOLERANCE:
+                return self._next
+            right += ticks * self._tick or samples / self._rate
+        return time
 
     def _timed(self, time: float, samples: int, lost: int) -> Fit:
         if self._empty and self._is_empty(time, time + samples / self._rate / 2):
@@ -282,18 +276,3 @@ class Timeline:
         self._wrong_at = self.seconds + lost / self._rate
         self._origin = time - self._wrong_at
         return Fit(lost, 0)
-
-
-def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> Timeline:
-    """The timeline of a track, from where a player shows 0 on: where the first of all streams begins."""
-    tick = stream.time_base or Fraction(1)
-    # Typed as what av keeps: it wraps the file that it was given.
-    file: RangeFile = container.file.file
-    unknown = 0.0 if file.silence else math.nan
-    start = (unknown if container.start_time is None else container.start_time / av.time_base) - file.silence
-    empty = empty_edits(file, stream) if "mov" in container.format.name else ()
-    name = container.format.name
-    timeline = Timeline(tick, start, empty, counts=name == "avi" and tick < _CHUNK, is_chain=name == "ogg")
-    if plan.strung or name in _WITHOUT_CLOCK:
-        timeline.string()
-    return timeline

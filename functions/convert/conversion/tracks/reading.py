@@ -15,7 +15,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
 from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
-from functions.convert.conversion.marks import Decoded, Mark, Place, with_next
+from functions.convert.conversion.marks import Ahead, Decoded, Mark, Place
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
@@ -32,6 +32,9 @@ Numbered: TypeAlias = "Iterator[tuple[int, Packet[AudioStream]]]"
 
 # The demuxer seeks this many seconds back for the packets that a decoder needs ahead.
 WARM_UP_SECONDS = 10
+# So many packets may have a wrong time stamp in a row: a cluster of a Matroska, which has one for all of them, lasts
+# five seconds at most in most files.
+LOOK_AHEAD = 256
 
 
 class TrackReader(TrackFile):
@@ -62,6 +65,7 @@ class TrackReader(TrackFile):
         self.origin: Mark | None = None
         # How long the sound of the newest packet was, in seconds.
         self._usual = 0.0
+        self._ahead: Ahead[tuple[int, Packet[AudioStream]]] = Ahead(())
         self._need = decoders.need_of(track.codec)
         self._decoding = self.stream
         self._decoder = Decoder(self.stream.codec_context, self._need)
@@ -121,9 +125,10 @@ class TrackReader(TrackFile):
         """
         newest = byte = None
         numbered = self._numbered(mark and self._begin(mark, origin))
+        self._ahead = Ahead(numbered)
         self._decoding, self.origin = self.stream, origin
         self._decoder = Decoder(self.stream.codec_context, self._need)
-        for (number, packet), after in with_next(numbered):
+        for number, packet in self._ahead:
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
                 newest = pts
@@ -131,29 +136,34 @@ class TrackReader(TrackFile):
                 pts = None
             byte = byte if (pos := packet.pos) is None else pos
             here = (number, pts, byte)
-            frames = self._made(here, packet, after[1] if after else None)
+            frames = self._made(here, packet)
             if number and self._decoder.renewed_at == number:
                 self.origin = Mark(*here)
             if mark is None or number >= mark.number:
-                yield self._counted(here, frames, packet, after[1].pts if after else None)
+                yield self._counted(here, frames, packet)
         rest = self._decoded(-1, None) or []
         self.seconds += _length_of(rest)
-        yield None, rest, None, 0.0, 0.0
+        yield None, rest, 0.0, 0.0
 
-    def _counted(
-        self, here: Place, frames: list[AudioFrame] | None, packet: Packet[AudioStream], following: int | None
-    ) -> Decoded:
+    def stamps(self) -> Iterator[tuple[int | None, int]]:
+        """Time stamp and length of the packets that come next, in ticks of the track."""
+        for _, packet in self._ahead.next_ones(LOOK_AHEAD):
+            if not self.has_one_tick:
+                return
+            yield packet.pts, packet.duration or 0
+
+    def _counted(self, here: Place, frames: list[AudioFrame] | None, packet: Packet[AudioStream]) -> Decoded:
         self.packets_read = here[0] + 1
         if frames:
             self.seconds += self._usual if len(frames) == 1 else _length_of(frames)
             self.broken_last = 0
-            return here, frames, following, 0.0, 0.0
+            return here, frames, 0.0, 0.0
         if frames is None:
             self.broken += 1
             self.broken_last += 1
-            return here, [], None, self._length(packet), 0.0
+            return here, [], self._length(packet), 0.0
         is_awaited = self.seconds and not packet.is_discard
-        return here, [], None, 0.0, self._length(packet) if is_awaited else 0.0
+        return here, [], 0.0, self._length(packet) if is_awaited else 0.0
 
     def _length(self, packet: Packet[AudioStream]) -> float:
         """How long the sound of a packet would be, in seconds: what it states, or, if rounded, that of others."""
@@ -186,15 +196,17 @@ class TrackReader(TrackFile):
             self.is_unknown = isinstance(error, av.error.PatchWelcomeError)
         return None
 
-    def _made(
-        self, here: Place, packet: Packet[AudioStream], after: Packet[AudioStream] | None
-    ) -> list[AudioFrame] | None:
+    def _made(self, here: Place, packet: Packet[AudioStream]) -> list[AudioFrame] | None:
         """As `_decoded`, by another decoder from a packet on that needs one."""
-        kind = changing.changed(packet, after, self._kind) if self._kind else None
+        kind = changing.changed(packet, self._after, self._kind) if self._kind else None
         if kind is None:
             return self._decoded(here[0], packet)
         rest, self.origin = self._changed_to(kind), Mark(*here)
         return rest + (self._decoded(here[0], packet) or [])
+
+    @property
+    def _after(self) -> Packet[AudioStream] | None:
+        return next((packet for _, packet in self._ahead.next_ones(1)), None)
 
     def _changed_to(self, kind: str) -> list[AudioFrame]:
         """Go on with another decoder. Returns: what is left in the one before."""

@@ -39,6 +39,7 @@ function onChange(state, why) {
   if (state === "in") enterOnce().catch(fail);
   else if (state === "away") away();
   else if (why === "none") showWelcome();
+  else if (why === "over" && !entering) fail(sessionOver());
   else if (why !== "asked") leave(why === "over" ? SESSION_OVER : "");
 }
 

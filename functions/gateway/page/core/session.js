@@ -118,7 +118,7 @@ async function renewed(scope, asked) {
 
 function failed(problem) {
   if (problem.status === 401) {
-    end(state === "unknown" ? "none" : "over");
+    end(state === "unknown" && problem.reason !== "over" ? "none" : "over");
     return sessionOver();
   }
   if (isRefusal(problem)) return problem;

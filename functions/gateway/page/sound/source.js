@@ -76,23 +76,43 @@ export class Source {
 
   async #move(start, length) {
     this.#onProgress?.(start / this.size);
-    freed(this.#window);
-    this.#window = NOTHING;
-    this.#window = await this.#read(start, length);
+    const { buffer } = this.#window;
+    this.#window = NOTHING; // until it is read: what is in it is lost even if that fails
+    this.#window = await this.#read(start, length, buffer.byteLength >= length ? buffer : new ArrayBuffer(Math.max(length, WINDOW)));
     this.#start = start;
   }
 
-  async #read(start, length) {
+  async #read(start, length, buffer = new ArrayBuffer(length)) {
     this.#signal?.throwIfAborted();
-    const bytes = new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+    const bytes = await filled(buffer, this.#blob.slice(start, start + length), length);
     sure(bytes.length === length, "the file has become shorter");
     return bytes;
   }
 }
 
-// A browser collects what is no longer used when it pleases: gigabytes later, if it is busy.
-function freed({ buffer }) {
-  if (!buffer.byteLength) return;
-  if (buffer.transfer) buffer.transfer(0);
-  else structuredClone(buffer, { transfer: [buffer] });
+/**
+ * The first bytes of a Blob in this memory, which goes back and forth between us and the browser. With new memory for each, a browser
+ * has hundreds of megabytes that it has not collected yet. Resolves to fewer bytes where it ends before.
+ */
+async function filled(buffer, blob, length) {
+  const reader = readerOf(blob);
+  if (!reader) return new Uint8Array(await blob.arrayBuffer());
+  let at = 0;
+  for (let isOver = false; at < length && !isOver; ) {
+    const { value, done } = await reader.read(new Uint8Array(buffer, at, length - at));
+    isOver = done;
+    buffer = value.buffer;
+    at += value.length;
+  }
+  reader.releaseLock();
+  return new Uint8Array(buffer, 0, at);
+}
+
+// Not every browser reads blobs in this way.
+function readerOf(blob) {
+  try {
+    return blob.stream().getReader({ mode: "byob" });
+  } catch {
+    return null;
+  }
 }

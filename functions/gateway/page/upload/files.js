@@ -8,7 +8,7 @@ const isCancelled = (error) => error.name === "AbortError";
 export function pick(event, take) {
   if (!globalThis.showOpenFilePicker || !event.isTrusted) return;
   event.preventDefault();
-  chosenFiles({ multiple: true }).then(take, () => {});
+  chosenFiles({ multiple: true }).then(take, () => event.target.click()); // where it is not allowed, by the one that all have
 }
 
 async function chosenFiles(options) {

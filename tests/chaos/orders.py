@@ -1,0 +1,189 @@
+"""What people and systems ask for in a storm, each as a careful client does: again and again, until it is accepted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pika
+from pika.exceptions import AMQPError
+
+from events.catalogue import VideoSubmitted
+from tests import media
+from tests.chaos.mailbox import MailServer
+from tests.patience import PATIENCE, eventually
+from tests.system import PASSWORD
+
+__all__ = ["KINDS", "Customer", "Order", "ask"]
+
+PAUSE_SECONDS, ANSWER_SECONDS = 0.3, 20
+SOUND = {"Content-Type": "audio/ogg"}
+TUS = {"Tus-Resumable": "1.0.0"}
+# Not all of an Ogg file: it can be read, and is no sound.
+RUBBISH = b"OggS" + bytes(400)
+
+
+class Customer:
+    """Somebody with a sound of their own, by which an MP3 is known: its tone in Hz, its length in seconds."""
+
+    def __init__(self, number: int, url: str, directory: Path) -> None:
+        self.number, self.url = number, url
+        self.email = f"storm{number}@example.com"
+        self.tone, self.seconds = 330 + 110 * number, 2 + number
+        self.source = f"/storm/{number}"
+        self.sound = directory / f"sound{number}.ogg"
+        words = ["-f", "lavfi", "-i", f"sine=frequency={self.tone}:duration={self.seconds}", "-c:a", "libvorbis"]
+        subprocess.run([media.ffmpeg(), "-v", "error", "-y", *words, str(self.sound)], check=True)
+        self.origin = ""
+        self._headers: dict[str, str] = {}
+
+    def register(self, post: MailServer) -> None:
+        """Have an account, by the link in the mail, and a token."""
+        account = {"email": self.email, "password": PASSWORD}
+        with httpx.Client(base_url=self.url, timeout=PATIENCE) as http:
+            http.post("/v1/users", json=account).raise_for_status()
+            link = eventually(lambda: next((mail for mail in post.mails if mail["to"] == self.email), None), "a mail")
+            token = re.findall(r"#\w+=(\S+)", link["text"])[0]
+            http.post("/v1/users/verify", json={"token": token, "password": PASSWORD}).raise_for_status()
+            form = {"grant_type": "password", "username": self.email, "password": PASSWORD}
+            token = http.post("/v1/token", data=form).raise_for_status().json()["access_token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def http(self) -> httpx.Client:
+        """A client of theirs."""
+        return httpx.Client(base_url=self.url, headers=self._headers, timeout=ANSWER_SECONDS)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All their jobs."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, Any] = {}
+        with self.http() as http:
+            while True:
+                page = http.get("/v1/jobs", params={"limit": 100, **cursor}).raise_for_status().json()
+                found += page["items"]
+                if not page["next_cursor"]:
+                    return found
+                cursor = {"cursor": page["next_cursor"]}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One file, or the files of one batch, by which way; `fails` when there is nothing to convert."""
+
+    kind: str
+    names: Sequence[str]
+    customer: Customer
+
+    @property
+    def fails(self) -> bool:
+        """Whether each of its jobs has to fail."""
+        return self.kind == "broken"
+
+
+def ask(order: Order, broker: str) -> None:
+    """Have it accepted. Raises: TimeoutError."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        with suppress(httpx.TransportError, AMQPError, OSError):
+            if KINDS[order.kind](order, broker):
+                return
+        time.sleep(PAUSE_SECONDS)
+    raise TimeoutError(f"{order.kind} {order.names} was not accepted")
+
+
+def _plain(order: Order, _: str, body: bytes | None = None) -> bool:
+    (name,) = order.names
+    content = order.customer.sound.read_bytes() if body is None else body
+    with order.customer.http() as http:
+        query, headers = {"filename": name}, {**SOUND, "Idempotency-Key": name}
+        return _accepted(http.post("/v1/jobs", params=query, content=content, headers=headers))
+
+
+def _broken(order: Order, broker: str) -> bool:
+    return _plain(order, broker, RUBBISH)
+
+
+def _url(order: Order, _: str) -> bool:
+    (name,) = order.names
+    with order.customer.http() as http:
+        body = {"source_url": order.customer.origin, "filename": name}
+        return _accepted(http.post("/v1/jobs", json=body, headers={"Idempotency-Key": name}))
+
+
+def _batch(order: Order, _: str) -> bool:
+    items = [{"source_url": order.customer.origin, "filename": name} for name in order.names]
+    with order.customer.http() as http:
+        key = {"Idempotency-Key": order.names[0]}
+        return _accepted(http.post("/v1/batches", json={"items": items}, headers=key))
+
+
+def _event(order: Order, broker: str) -> bool:
+    (name,) = order.names
+    about = {"specversion": "1.0", "id": name, "source": order.customer.source, "type": VideoSubmitted.TYPE}
+    kept = pika.BasicProperties(
+        headers={**about, "content-type": "application/json"},
+        message_id=name,
+        content_type="application/json",
+        delivery_mode=2,
+    )
+    connection = pika.BlockingConnection(pika.URLParameters(f"{broker}?blocked_connection_timeout=10"))
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        body = json.dumps({"url": order.customer.origin, "filename": name}).encode()
+        channel.basic_publish("audiolift.video-submitted", "", body, kept, mandatory=True)
+        return True
+    finally:
+        connection.close()
+
+
+def _tus(order: Order, _: str) -> bool:
+    """One that is lost before its address is known is begun anew; it is forgotten after a day."""
+    content, half = order.customer.sound.read_bytes(), order.customer.sound.stat().st_size // 2
+    with order.customer.http() as http:
+        named = {"Upload-Metadata": f"filename {_base64(order.names[0])}"}
+        begun = http.post("/v1/uploads", headers={**TUS, **named, "Upload-Length": str(len(content))})
+        if not _accepted(begun):
+            return False
+        _go_on(http, begun.headers["Location"], content, half)
+    return True
+
+
+def _go_on(http: httpx.Client, path: str, content: bytes, most: int) -> None:
+    ends, offset = time.monotonic() + PATIENCE, 0
+    while offset < len(content) and time.monotonic() < ends:
+        with suppress(httpx.TransportError):
+            said = http.head(path, headers=TUS)
+            offset = int(said.headers.get("Upload-Offset", offset))
+            if said.is_success and offset < len(content):
+                headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+                http.patch(path, content=content[offset : offset + most + 1], headers=headers)
+        time.sleep(PAUSE_SECONDS / 3)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _accepted(answer: httpx.Response) -> bool:
+    assert answer.status_code in (201, 202, 409, 429, 500, 502, 503, 504), answer.text
+    return answer.status_code in (201, 202)
+
+
+KINDS: dict[str, Callable[[Order, str], bool]] = {
+    "plain": _plain,
+    "tus": _tus,
+    "url": _url,
+    "batch": _batch,
+    "event": _event,
+    "broken": _broken,
+}
