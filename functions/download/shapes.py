@@ -22,6 +22,7 @@ __all__ = [
     "ChosenJobs",
     "DeletedJobs",
     "Event",
+    "JobId",
     "JobPage",
     "NewName",
     "PageQuery",

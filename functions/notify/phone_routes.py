@@ -15,7 +15,7 @@ from functions.shared.scopes import Scope
 from functions.shared.starting import CannotStart, before_serving
 from functions.shared.takes import json_body
 
-__all__ = ["check_service"]
+__all__ = ["check_service", "confirm_phone", "forget_phone", "give_phone", "read_phone"]
 
 
 @before_serving

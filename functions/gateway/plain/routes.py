@@ -15,7 +15,7 @@ from functions.shared.jobs.states import ENDED
 from functions.shared.problems import Problem
 from functions.shared.routing import Routes
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "export", "home", "job", "register", "sign_in", "sign_out", "upload"]
 
 MAX_FORM_BYTES = 16 * 1024
 # So often a page about what is under way looks again.

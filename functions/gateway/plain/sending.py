@@ -15,7 +15,7 @@ from functions.shared import settings
 from functions.shared.problems import Problem
 from functions.shared.proxy import Answer
 
-__all__ = ["FormUpload", "OwnersExport"]
+__all__ = ["FormUpload", "InName", "OwnersExport"]
 
 
 class InName(Relay):

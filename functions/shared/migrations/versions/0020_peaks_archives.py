@@ -6,6 +6,8 @@ the one that the peaks are of, so that nobody takes them for its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,6 +15,8 @@ from functions.shared.tables import Instant
 
 revision = "0020"
 down_revision = "0019"
+
+MYSQL: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 
 
 def upgrade() -> None:
@@ -24,9 +28,7 @@ def upgrade() -> None:
         sa.Column("heights", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_peaks_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_peaks")),
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mysql_engine="InnoDB",
+        **MYSQL,
     )
     op.create_table(
         "archives",
@@ -37,9 +39,7 @@ def upgrade() -> None:
         sa.Column("expires_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_archives_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_archives")),
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mysql_engine="InnoDB",
+        **MYSQL,
     )
     op.create_index(op.f("ix_archives_user_id"), "archives", ["user_id"])
     op.create_index(op.f("ix_archives_expires_at"), "archives", ["expires_at"])
