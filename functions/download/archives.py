@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from functions.download import files
+from functions.download import downloads, files
 from functions.download.archive_shapes import Archive
 from functions.shared import database, settings, suspension, tokens
 from functions.shared.file_names import ending_of, renamed, safe_name
@@ -64,7 +64,7 @@ def _pieces(found: Sequence[tuple[str, Any]]) -> Iterator[bytes]:
     """The zip. What is deleted in the meantime breaks it off: its length was stated."""
     zipped = ZipStream()
     for name, job in found:
-        yield from zipped.add(name, job.updated_at, files.read(job, 0, job.audio_bytes))
+        yield from zipped.add(name, job.updated_at, downloads.noted(job, files.read(job, 0, job.audio_bytes)))
     yield from zipped.end()
 
 

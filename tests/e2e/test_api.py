@@ -202,7 +202,7 @@ def test_a_hostile_id_is_just_not_found(user: User, job_id: str) -> None:
         ("PUT", "/v1/jobs", "GET, HEAD, POST"),
         ("GET", "/v1/users", "POST"),
         ("DELETE", "/v1/token", "POST"),
-        ("PATCH", f"/v1/jobs/{NOBODY}", "DELETE, GET, HEAD"),
+        ("PUT", f"/v1/jobs/{NOBODY}", "DELETE, GET, HEAD, PATCH"),
         ("POST", f"/v1/jobs/{NOBODY}/audio", "GET, HEAD"),
         ("TRACE", "/", "GET, HEAD"),
     ],
