@@ -58,10 +58,10 @@ def test_why_there_is_none_is_said_in_the_reader_s_language(open_page: OpenPage)
     fill_in(page, f"{uuid.uuid4().hex}@example.org", "password1", "Konto anlegen", labels)
     expect(page.get_by_role("alert")).to_be_visible(timeout=SLOW_MS)
     fill_in(page, f"{uuid.uuid4().hex}@example.org", PASSWORD, "Konto anlegen", labels)
-    page.get_by_label("Video").set_input_files([not_a_video("<b>Notiz</b>.mp4")])
+    page.get_by_label("Video").set_input_files([not_a_video("<b>Notiz<b>.mp4")])
     page.get_by_role("button", name="Hochladen").click()
     expect(page.get_by_role("alert")).to_contain_text("Die Datei ist weder Video noch Audio.", timeout=SLOW_MS)
-    expect(page.get_by_role("heading", name="<b>Notiz</b>.mp4")).to_be_visible()
+    expect(page.get_by_role("heading", name="<b>Notiz<b>.mp4")).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "de"
 
 
