@@ -163,7 +163,6 @@ def test_a_server_that_says_when_is_not_asked_before(origin: Origin) -> None:
     [
         ("0", 0, 0),
         ("120", 120, 120),
-        pytest.param(formatdate(time.time() + 10_000, usegmt=True), 9000, 10_000, id="in some hours"),
         (formatdate(1000, usegmt=True), 0, 0),
         ("9" * 5000, 10**8, 10**9),
         ("soon", 0, 0),
@@ -175,6 +174,11 @@ def test_a_server_that_says_when_is_not_asked_before(origin: Origin) -> None:
 )
 def test_when_to_ask_again_is_read_as_seconds_or_as_a_date(said: str, least: float, most: float) -> None:
     assert least <= fetch._retry_after({"retry-after": said}) <= most
+
+
+def test_when_to_ask_again_may_be_some_hours_away() -> None:
+    said = formatdate(time.time() + 10_000, usegmt=True)
+    assert 9000 <= fetch._retry_after({"retry-after": said}) <= 10_000
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 507, 520, 408, 425, 429])

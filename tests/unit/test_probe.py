@@ -192,7 +192,7 @@ def test_an_mp4_without_its_index_is_truncated(directory: Path) -> None:
         assert why(path) == "truncated"
 
 
-@pytest.mark.parametrize("name", ["mp4-faststart.mp4", "mkv-opus.mkv", "webm-vorbis.webm", "avi-mp3.avi"])
+@pytest.mark.parametrize("name", ["mp4-faststart.mp4", "avi-mp3.avi"])
 def test_a_file_that_states_more_than_there_is_is_cut_off(directory: Path, name: str) -> None:
     path = directory / f"cut-{name}"
     whole = made(directory, name).read_bytes()

@@ -240,6 +240,12 @@ def test_a_matroska_that_reaches_its_duration_is_whole_whatever_its_segment_stat
     assert (found.code, found.codes) == ("done", [])
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_matroska_that_is_cut_is_truncated(directory: Path, share: float) -> None:
+    whole = made(directory, "a.mkv")
+    assert ended(whole[: int(len(whole) * share)]).code == "truncated"
+
+
 def test_the_threshold_is_a_tenth_of_a_second(directory: Path) -> None:
     whole = made(directory, "a.wav")
     second = 44100 * 2
