@@ -23,7 +23,7 @@ export async function openNotifications() {
 
 function show(preferences) {
   shown = preferences;
-  const services = [...new Set(Object.values(preferences.events).flatMap((each) => Object.keys(each.services)))].sort();
+  const services = [...new Set(Object.values(preferences.events).flatMap((each) => Object.keys(each.services ?? {})))].sort();
   byId("notifications-head").replaceChildren(make("td"), ...[MAIL, ...services].map(headOf));
   const rows = Object.entries(preferences.events).map(([kind, channels]) => rowOf(kind, channels, services));
   byId("notifications-rows").replaceChildren(...rows);
@@ -39,8 +39,8 @@ function headOf(channel) {
 function rowOf(kind, channels, services) {
   const title = tellWith(make("th"), () => kindName(kind));
   title.scope = "row";
-  const ticks = [tickOf(kind, MAIL, channels.mail), ...services.map((each) => tickOf(kind, each, channels.services[each]))];
-  return make("tr", "", title, ...ticks.map((tick) => make("td", "", tick)));
+  const byServices = services.map((each) => (channels.services ? [tickOf(kind, each, channels.services[each])] : []));
+  return make("tr", "", title, ...[[tickOf(kind, MAIL, channels.mail)], ...byServices].map((tick) => make("td", "", ...tick)));
 }
 
 function tickOf(kind, channel, ticked) {
@@ -56,11 +56,13 @@ async function save() {
   toast("notices.saved");
 }
 
+// What is not shown here stays as it is.
 function chosen(kind) {
   const boxes = [...byId("notifications-rows").querySelectorAll("input")].filter((each) => each.dataset.kind === kind);
   const ticked = Object.fromEntries(boxes.map((each) => [each.dataset.channel, each.checked]));
   const { [MAIL]: mail, ...services } = ticked;
-  return { mail, services };
+  const before = shown.events[kind];
+  return { ...before, mail, ...(before.services ? { services } : {}) };
 }
 
 /** What a type of event is called; one of a newer release by its own name. */
