@@ -92,10 +92,11 @@ def test_opus_ends_at_the_very_sample(tmp_path: Path, name: str, samples_: int) 
 def test_a_place_that_the_index_does_not_lead_to_is_found_from_the_start(directory: Path) -> None:
     path = made(directory, "aac.mp4")
     whole, _ = decoded(path)
-    place = whole[500].resume
+    middle = len(whole) // 2
+    place = whole[middle].resume
     assert place
     rest, _ = decoded(path, at=place._replace(mark=place.mark._replace(pts=place.mark.pts and place.mark.pts + 1)))
-    assert_same(joined(rest), joined(whole[500:]))
+    assert_same(joined(rest), joined(whole[middle:]))
 
 
 def test_reading_an_mp4_fetches_little_but_the_sound(tmp_path: Path) -> None:
