@@ -334,10 +334,9 @@ def test_the_second_recording_is_judged_for_being_cut(directory: Path) -> None:
 
 def test_what_follows_and_cannot_be_read_is_remarked(directory: Path) -> None:
     whole = made(directory, "a.wav")
-    for data in (2 * made(directory, "a.wv"), whole + whole[:20]):
-        found = ended(data)
-        assert (found.code, found.codes) == ("done", ["rest-unread"])
-        assert found.seconds == pytest.approx(SECONDS, abs=0.001)
+    found = ended(whole + whole[:20])
+    assert (found.code, found.codes) == ("done", ["rest-unread"])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.001)
 
 
 def test_an_mp4_whose_index_is_cut_behind_the_sound_is_whole(directory: Path) -> None:

@@ -150,7 +150,7 @@ def with_one_wrong_cluster(directory: Path) -> bytes:
 
 def scrambled_for_a_while(directory: Path) -> bytes:
     """A transport stream whose sound is encrypted for a fifth of it."""
-    data = bytearray(video(directory, "a.ts", "-c:a", "mp2"))
+    data = bytearray(video(directory, "scrambled.ts", "-c:a", "aac"))
     sound = [at for at in range(0, len(data), 188) if int.from_bytes(data[at + 1 : at + 3], "big") & 0x1FFF == 0x101]
     for at in sound[len(sound) * 2 // 5 : len(sound) * 3 // 5]:
         start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)

@@ -32,8 +32,8 @@ _BEGINS = {
     "flv": re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09"),
     "asf": re.compile(re.escape(ASF)),
     "tta": re.compile(rb"TTA[12][\x01-\x03]\x00"),
-    # A block of WavPack: its length, and a version of its format.
-    "wv": re.compile(rb"wvpk.{4}[\x02-\x10]\x04", re.DOTALL),
+    # A block of WavPack: its length, a version of its format, how many samples there are, and that it is the first.
+    "wv": re.compile(rb"wvpk.{4}[\x02-\x10]\x04.{6}\x00{4}", re.DOTALL),
     "voc": re.compile(VOC),
     "ogg": re.compile(rb"OggS\x00[\x02\x03\x06\x07]"),
 }
