@@ -163,10 +163,12 @@ class Life(RuleBasedStateMachine):
         self.wait(LEASE_SECONDS + 1)
         self.lose_the_dispatcher()
         envelope = self.world.broker.pop()
+        before = [actor for _, actor, _ in self.world.actors]
         self._begin("convert", self.world.convert(envelope), envelope, outcome)
-        for _ in range(steps):
-            if not self.world.actors[-1][1].is_over and self.world.actors[-1][0] == "convert":
-                self._go_on(*self.world.actors[-1], True)
+        for other in [each for each in self.world.actors if each[1] not in before]:
+            for _ in range(steps):
+                if not other[1].is_over:
+                    self._go_on(*other, True)
 
     @rule(seconds=st.sampled_from([1.0, LEASE_SECONDS + 1.0, 700.0]))
     def wait(self, seconds: float) -> None:
