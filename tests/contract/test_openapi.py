@@ -167,6 +167,7 @@ def test_every_operation_that_takes_a_token_has_a_scope_and_no_other_has() -> No
         "/v1/oidc/callback",
         "/.well-known/jwks.json",
         "/v1/files/<signed>",
+        "/v1/archives/<signed>",
         "/v1/unsubscribe/<unsubscription>",
     }
 
