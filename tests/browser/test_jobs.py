@@ -203,27 +203,22 @@ def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page
 
 # The greatest number of rows that are laid out at a time: those in the window, and some on both sides.
 LAID_OUT = 80
-WATCH_SHIFTS = """() => {
-  window.shifted = [];
-  const note = ({ sources }) => window.shifted.push(...sources.map(({ node }) => node?.closest?.(".job")?.textContent));
-  new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "layout-shift" });
-}"""
 SEEN = """() => [...document.querySelectorAll("#jobs .job-text")]
   .filter((text) => text.checkVisibility({ contentVisibilityAuto: true })).length"""
 
 
-def test_two_thousand_are_scrolled_to_the_last_and_no_row_jumps(audiolift: Audiolift, page: Page, owner: str) -> None:
+def test_two_thousand_are_scrolled_to_the_last(audiolift: Audiolift, page: Page, owner: str) -> None:
     jobs = ({"state": State.CANCELLED, "filename": f"{number:04}.mp4"} for number in range(MANY))
     insert(audiolift, owner, *jobs)
     page.reload()
     expect(headings(page)).to_have_count(100, timeout=SLOW_MS)
-    page.evaluate(WATCH_SHIFTS)
     rows = page.locator("#jobs > li")
-    eventually(lambda: page.evaluate("scrollTo(0, document.body.scrollHeight)") or rows.count() == MANY, "the last row")
+    eventually(
+        lambda: page.evaluate("void scrollTo(0, document.body.scrollHeight)") or rows.count() == MANY, "the last row"
+    )
     rows.last.scroll_into_view_if_needed()
     expect(rows.last).to_contain_text(f"{MANY - 1:04}.mp4")
     expect(rows.last).to_be_in_viewport()
     assert 0 < page.evaluate(SEEN) < LAID_OUT
-    assert [each for each in page.evaluate("window.shifted") if each] == []
     page.get_by_label("Search by name").fill(f"{MANY - 1:04}")
     expect(headings(page)).to_have_text([f"{MANY - 1:04}.mp4"], timeout=SLOW_MS)

@@ -13,13 +13,14 @@ import { contentOf } from "./payload.js";
 const PER_PAGE = 20;
 const FILTERS = ["state", "type", "source", "job_id"];
 let cursor = null;
+let asked = 0; // only the answer to the newest question is shown
 
 /** Wires the filter, and the buttons for all that it finds. */
 export function setUpLetters() {
   const form = byId("letters-filter");
   onSubmit(form, openLetters);
   form.addEventListener("reset", () => setTimeout(() => guarded(form, openLetters)));
-  byId("letters-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, more));
+  byId("letters-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => more()));
   for (const deed of ["replay", "settle"]) {
     byId(`letters-${deed}`).addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => onFound(deed)));
   }
@@ -27,13 +28,15 @@ export function setUpLetters() {
 
 /** Shows the newest that the filter finds. */
 export async function openLetters() {
-  byId("letters").replaceChildren();
   cursor = null;
-  await more();
+  await more({ anew: true });
 }
 
-async function more() {
+async function more({ anew = false } = {}) {
+  const turn = ++asked;
   const { items, next_cursor } = await look("dead-letters", { ...filter(), limit: PER_PAGE, cursor });
+  if (turn !== asked) return;
+  if (anew) byId("letters").replaceChildren();
   byId("letters").append(...items.map(entryOf));
   cursor = next_cursor;
   byId("letters-more").hidden = !cursor;

@@ -10,23 +10,26 @@ import { act, look } from "./asking.js";
 
 const PER_PAGE = 20;
 let cursor = null;
+let asked = 0; // only the answer to the newest question is shown
 
 /** Wires the search. */
 export function setUpPeople() {
   onSubmit(byId("people-search"), openPeople);
-  byId("people-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, more));
+  byId("people-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => more()));
 }
 
 /** Shows the newest whose address begins as is asked for. */
 export async function openPeople() {
-  byId("people").replaceChildren();
   cursor = null;
-  await more();
+  await more({ anew: true });
 }
 
-async function more() {
+async function more({ anew = false } = {}) {
   const email = byId("people-email").value.trim();
+  const turn = ++asked;
   const { items, next_cursor } = await look("users", { email, limit: PER_PAGE, cursor });
+  if (turn !== asked) return;
+  if (anew) byId("people").replaceChildren();
   byId("people").append(...items.map(rowOf));
   cursor = next_cursor;
   byId("people-more").hidden = !cursor;
