@@ -109,7 +109,7 @@ class Workshop:
         platforms = [f"--platform=manylinux_2_{minor}_{platform.machine()}" for minor in (34, 28, 17, 12, 5)]
         kind = ["--only-binary=:all:", "--python-version=3.11", "--no-deps", "--require-hashes", *platforms]
         lock, pyproject = (ROOT / "requirements.lock").read_text(), (ROOT / "pyproject.toml").read_text()
-        roots = {package for name in tree.images(ROOT) for package in subset.extra_of(pyproject, name)}
+        roots = {package for name in tree.images(ROOT) for package in subset.roots_of(pyproject, name)}
         (self.directory / "requirements.txt").write_text(subset.subset(lock, roots))
         where = ["--requirement", str(self.directory / "requirements.txt"), "--dest", str(self._wheels)]
         self._call(sys.executable, "-m", "pip", "download", "--quiet", *kind, *where)
