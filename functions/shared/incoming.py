@@ -10,7 +10,7 @@ from collections import deque
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-__all__ = ["Incoming"]
+__all__ = ["PIECE", "Incoming"]
 
 # As much as comes at once.
 PIECE = 1024 * 1024

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from functions.shared.crowd import Crowd
-from functions.shared.incoming import Incoming
+from functions.shared.incoming import PIECE, Incoming
 from functions.shared.joined import Joined
 from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.pace import Pace
@@ -29,9 +29,8 @@ MAX_WAITING = 16
 # What all connections hold of bodies that nobody has read yet, beside what is waiting in the kernel and comes at once.
 # Of a thousand, each has little; one has no more than stays in the processor's cache until it is read.
 HELD_BYTES, MIN_HELD_BYTES, MAX_HELD_BYTES = 16 * 1024 * 1024, 16 * 1024, 1024 * 1024
-MAX_READ_BYTES = 1024 * 1024
 
-_BUFFER = memoryview(bytearray(MAX_READ_BYTES))
+_BUFFER = memoryview(bytearray(PIECE))
 
 
 class _Malformed(Exception):
@@ -63,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
-        if self._share() < MAX_READ_BYTES:
+        if self._share() < PIECE:
             # The kernel doubles it (socket(7)), and no more than that comes at once.
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._share() // 2)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
