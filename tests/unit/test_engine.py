@@ -41,8 +41,8 @@ pytestmark = pytest.mark.usefixtures("tables")
 # Long, and quickly encoded: a segment is 55 s of it.
 LONG_SECONDS = 600
 LONG = {"quality": 9}
-# The checkpoint, of 10, at which a conversion is killed.
-LAST = 8
+# The checkpoint, of 10, at which a conversion is killed: the child, which is ahead by what a pipe holds, still works.
+LAST = 5
 
 
 @pytest.fixture(autouse=True)
@@ -199,7 +199,7 @@ def test_a_conversion_that_is_killed_costs_what_was_not_saved(
     monkeypatch.setattr(Worker, "run", run)
     segments = spied(monkeypatch, lambda _worker, header: header["kind"] == "audio")
     assert stored(store, converted(again(claim))) == whole
-    assert 0 < len(segments) <= 4
+    assert 0 < len(segments) <= 10 - LAST + 2
 
 
 def test_stores_that_are_away_for_a_while_cost_no_work(

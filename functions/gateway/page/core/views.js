@@ -56,10 +56,15 @@ export async function show() {
     await bring(byId(match.found.id));
   }
   if (path !== location.pathname) return;
+  if (current) forget();
   turnTo(match?.found ?? MISSING);
+  if (match) await opened(match);
+}
+
+// What was said of the view that is left; what the way here has met is still news.
+function forget() {
   hideProblem();
   hideNotice();
-  if (match) await opened(match);
 }
 
 async function opened({ found: view, parts }) {
