@@ -35,7 +35,7 @@ stack: ## Serve audiolift as run does, on a MariaDB, a RabbitMQ and a MongoDB of
 	@$(dev) knative.local.stack run --port "$(PORT)"
 
 test: provision lint ## Run the linters and every test
-	@$(dev) pytest -n 2
+	@$(dev) pytest -n 3
 	@$(images)
 
 provision:

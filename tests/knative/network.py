@@ -66,6 +66,12 @@ class Network:
         self._given += 1
         return f"{self._prefix}.{self._given}"
 
+    def own_address(self) -> str:
+        """One more address of the machine itself."""
+        added = self.address()
+        run(["ip", "addr", "add", f"{added}/24", "dev", self.bridge])
+        return added
+
 
 class Pod:
     """A network namespace with an address, in which programs are started."""

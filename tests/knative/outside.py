@@ -54,10 +54,10 @@ class Mailbox:
 
 
 class ToFront(httpx.HTTPTransport):
-    """Brings every request to one address, whatever host it is for: the tests have no DNS."""
+    """Brings every request to one address, whatever host it is for: the tests have no DNS. It may come from another."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__()
+    def __init__(self, address: str, sender: str | None = None) -> None:
+        super().__init__(local_address=sender)
         self._address = address
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -58,9 +58,14 @@ class Plane:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def front(self) -> str:
+        """The address of the ingress."""
+        return self._front.address
+
     def user(self, email: str | None = None) -> User:
         """Somebody who registers and signs in by the public name."""
-        self._users.append(User(self.url, ToFront(self._front.address), email))
+        self._users.append(User(self.url, ToFront(self.front), email))
         return self._users[-1]
 
     def begin(self, name: str, **variables: str) -> FunctionPod:

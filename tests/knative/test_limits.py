@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from knative.local.cluster import Sink
 from tests import media
 from tests.e2e.inside import check_problem, peak_rss, tree
+from tests.knative.outside import ToFront
 from tests.knative.plane import Plane
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import User
 
 LARGE = 500_000_000
@@ -23,6 +25,7 @@ CHUNK = 1_000_000
 MOST_MEMORY = 200_000_000
 # As docs/deploy.md adds them up: three for work, one for readiness.
 MOST_CONNECTIONS = 4
+GUESSES = 5
 TOKEN = {"grant_type": "password", "username": "nobody@example.com", "password": "not a pass phrase"}
 
 
@@ -79,6 +82,31 @@ def test_a_gateway_that_is_sent_to_itself_says_so(plane: Plane) -> None:
     finally:
         plane.replace("gateway")
     check_problem(answer, 508, "loop-detected")
+
+
+def test_an_address_is_limited_whatever_it_claims_to_come_from(plane: Plane) -> None:
+    """Past the ingress, and a queue-proxy that adds to the list itself; as docs/deploy.md says it is set up."""
+    ours = f"127.0.0.0/8 ::1/128 {plane.front}"
+    plane.replace("gateway", RATE_LIMITS=f'{{"sign-in": "{GUESSES}/3600"}}', TRUSTED_PROXIES=ours)
+    another = httpx.Client(transport=ToFront(plane.front, plane.network.own_address()), timeout=PATIENCE)
+    try:
+        with another:
+            answers = [guess(plane, plane.http, number).status_code for number in range(2 * GUESSES)]
+            assert guess(plane, another, 1).status_code == 401
+            refused = guess(plane, plane.http, 2)
+    finally:
+        plane.replace("gateway")
+    # A process that has just started counts by itself until it knows MongoDB.
+    assert GUESSES <= answers.count(401) < 2 * GUESSES, answers
+    check_problem(refused, 429, "too-many-requests")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def guess(plane: Plane, client: httpx.Client, number: int) -> httpx.Response:
+    """A sign-in that names another client each time, in each way there is."""
+    made_up = f"203.0.113.{number}"
+    headers = {"X-Forwarded-For": made_up, "Forwarded": f"for={made_up}", "X-Real-IP": made_up, "Client-IP": made_up}
+    return client.post(f"{plane.url}/v1/token", data=TOKEN, headers=headers)
 
 
 def test_a_host_that_nobody_has_is_not_found(plane: Plane) -> None:
