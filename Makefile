@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 OVERLAY ?= kind
-export VIDEO ID SHOW SETTLE EMAIL REVOKE JOBS BYTES MINUTES SECRET REGISTRY TAG NAMES DIR BASE BUILD_FLAGS
+export VIDEO ID SHOW SETTLE TYPE STATE SOURCE JOB EMAIL REVOKE JOBS BYTES MINUTES SECRET REGISTRY TAG NAMES DIR BASE BUILD_FLAGS
 
 bootstrap = $(PYTHON) -I knative/local/bootstrap.py
 run = $(bootstrap) requirements.lock && exec .venv/bin/python -m
@@ -20,7 +20,7 @@ compile = uv pip compile pyproject.toml --quiet --universal --python-version 3.1
   --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stack test provision lint format lock audit coverage migrate replay operator account backup restore events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest chaos benchmark clean
+.PHONY: help run demo stack test provision lint format lock audit coverage migrate replay resend operator account backup restore events docs vendor images deploy undeploy kn secrets rotate screenshots sbom imagetest knativetest chaos benchmark clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -68,8 +68,12 @@ vendor: ## Bring what the page has of other projects, at the versions of functio
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate
 
-replay: ## List dead letters (ID=… sends one again, SHOW=… prints one, SETTLE=… takes one off the list)
-	@$(run) functions.sweep.replay $(if $(SHOW),--show $$SHOW,$(if $(SETTLE),--settle $$SETTLE,$$ID))
+replay: ## List dead letters (TYPE= STATE= SOURCE= JOB= for some); ID=… or --all, SHOW=…, SETTLE=…
+	@$(run) functions.sweep.replay $(if $(SHOW),--show $$SHOW,$(if $(SETTLE),--settle $$SETTLE,$$ID)) \
+		$(if $(TYPE),--type "$$TYPE") $(if $(STATE),--state "$$STATE") $(if $(SOURCE),--source "$$SOURCE") $(if $(JOB),--job "$$JOB")
+
+resend: ## List events that the broker refused (ID=… sends one again, ID=--all sends all)
+	@$(run) functions.sweep.resend $$ID
 
 operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that)
 	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL"))

@@ -14,12 +14,19 @@ from functions.shared import audit, database
 from functions.shared.audit import COMMAND_LINE, Actor
 from functions.shared.tables import outbox
 
-__all__ = ["refused", "send_again"]
+__all__ = ["listed", "refused", "send_again"]
 
 
 def refused() -> sa.ColumnElement[bool]:
     """The condition that an event is one that the sink has refused, and has had no effect since."""
     return sa.and_(outbox.c.refusal.is_not(None), outbox.c.settled_at.is_(None))
+
+
+def listed() -> list[Any]:
+    """The rows of these events, newest first."""
+    with database.reading() as connection:
+        query = outbox.select().where(refused()).order_by(outbox.c.created_at.desc(), outbox.c.event_id)
+        return list(connection.execute(query).all())
 
 
 @database.transactional

@@ -47,11 +47,16 @@ _SENT_AGAIN = ("content-type", "traceparent", "tracestate")
 _NEWEST_FIRST = dead_letters.c.recorded_at.desc()
 
 
-def listed() -> list[Any]:
-    """The dead letters that are neither healed nor settled, newest first; without their data."""
+def listed(named: Named = _UNNAMED) -> list[Any]:
+    """The dead letters whose columns have the values that are named, newest first; without their data.
+
+    Unless a state is named, they are those that are neither healed nor settled.
+    """
     columns = (column for column in dead_letters.c if column.name != "data")
+    which = [dead_letters.c[name] == value for name, value in named.items()]
+    open_ones = [] if "state" in named else [dead_letters.c.state.not_in(OVER)]
     with database.reading() as connection:
-        query = sa.select(*columns).where(dead_letters.c.state.not_in(OVER))
+        query = sa.select(*columns).where(*which, *open_ones)
         return list(connection.execute(query.order_by(_NEWEST_FIRST)).all())
 
 

@@ -25,7 +25,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 # What is set for make, and not for a function.
 OF_MAKE = {"SHOW", "SETTLE", "STACK", "PORT", "PYTHON", "VIDEO", "ID", "OVERLAY", "REGISTRY", "TAG", "RUN"}
-OF_MAKE |= {"SECRET", "DROP", "EMAIL", "SEED", "JOBS", "DIR"}
+OF_MAKE |= {"SECRET", "DROP", "EMAIL", "SEED", "JOBS", "DIR", "TYPE", "STATE", "SOURCE", "JOB", "HOSTILE_SEEDS"}
 
 
 def prose(page: Path) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 import sqlalchemy as sa
 
 from functions.shared import blobs, database, unwanted
-from functions.shared.blobs import Blobs
-from functions.shared.jobs import claims, transitions
+from functions.shared.blobs import Blobs, Piece
+from functions.shared.jobs import claims, names, transitions
 from functions.shared.jobs.transitions import Audio
 from functions.shared.tables import chores, jobs, metadata, outbox
 from functions.sweep import backup, main
@@ -20,19 +23,40 @@ from tests.unit.sink import Sink
 
 pytestmark = pytest.mark.usefixtures("tables")
 
+Use: TypeAlias = Callable[[str], Blobs]
 MP3 = Audio(5, "cd" * 32, 1.0)
 
 
-def test_what_was_in_flight_ends_after_a_restore_and_what_was_done_is_there(
-    store: Blobs, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_work, done = queued(store, media.make(tmp_path / "audio-only.ogg").read_bytes()), finished(store)
-    assert claims.claim(at_work)
-    before = everything()
+@pytest.fixture(params=["directory", "GridFS"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
+    """Says which store the functions find by BLOBS_URL, and gives it; it is empty."""
 
-    assert backup.back_up(tmp_path / "backup") == (sum(map(len, before.values())), 2)
-    lose_all(tmp_path, monkeypatch)
+    def use(name: str) -> Blobs:
+        server = request.getfixturevalue("mongo").url.rpartition("/")[0] if request.param == "GridFS" else ""
+        monkeypatch.setenv("BLOBS_URL", f"{server}/{uuid.uuid4().hex}" if server else f"file:{tmp_path / name}")
+        blobs.store.cache_clear()
+        if request.param == "GridFS":
+            request.addfinalizer(blobs.store().close)
+        return blobs.store()
+
+    yield use
+    blobs.store.cache_clear()
+
+
+def test_what_was_in_flight_ends_after_a_restore_and_what_was_done_is_there(
+    stores: Use, sink: Sink, tmp_path: Path
+) -> None:
+    store, sound = stores("before"), media.make(tmp_path / "audio-only.ogg").read_bytes()
+    at_work, done, resumable = queued(store, sound), finished(store), in_pieces(store, sound)
+    assert claims.claim(at_work)
+    before, files = everything(), contents(store)
+
+    assert backup.back_up(tmp_path / "backup") == (sum(map(len, before.values())), len(files))
+    lose_rows()
+    store = stores("after")
+    assert contents(store) == {}
     backup.restore(tmp_path / "backup")
+    assert contents(store) == files
 
     sent = [outbox.c.sent_at, outbox.c.settled_at]
     assert {name: len(found) for name, found in everything().items()} == {n: len(found) for n, found in before.items()}
@@ -48,6 +72,9 @@ def test_what_was_in_flight_ends_after_a_restore_and_what_was_done_is_there(
     headers, body = event(rows.messages(at_work)[0].event_id)
     assert asgi.call(asgi.app_of("convert"), "POST", "/", headers, body).status == 204
     assert rows.read(at_work).state == "done"
+    headers, body = event(rows.messages(resumable)[0].event_id)
+    assert asgi.call(asgi.app_of("convert"), "POST", "/", headers, body).status == 204
+    assert rows.read(resumable).state == "done"
 
 
 def test_while_files_are_kept_none_is_deleted_and_afterwards_they_are(store: Blobs) -> None:
@@ -88,13 +115,15 @@ def test_nothing_is_written_over(store: Blobs, tmp_path: Path) -> None:
         backup.restore(tmp_path / "backup")
 
 
-def lose_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty tables, and another, empty, store."""
+def lose_rows() -> None:
     with database.transaction() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
-    monkeypatch.setenv("BLOBS_URL", f"file:{tmp_path / 'others'}")
-    blobs.store.cache_clear()
+
+
+def contents(store: Blobs) -> dict[str, bytes]:
+    """All files, by their names."""
+    return {blob.name: b"".join(store.read(blob.name, 0, store.size(blob.name))) for blob in store.all()}
 
 
 def everything() -> dict[str, list[sa.Row[tuple[object, ...]]]]:
@@ -113,6 +142,20 @@ def queued(store: Blobs, video: bytes) -> str:
     job = rows.job("receiving")
     claim = claims.claim_upload(job)
     write(store, claim.video, video)
+    transitions.queue(claim, "sound.ogg", {}, len(video))
+    return job
+
+
+def in_pieces(store: Blobs, video: bytes) -> str:
+    """A queued job whose video came in two pieces, of which it is joined."""
+    job = rows.job("receiving")
+    claim = claims.claim_upload(job)
+    pieces = [
+        Piece(names.piece(job, 1, start), len(video[start : start + 9000])) for start in range(0, len(video), 9000)
+    ]
+    for at, piece in enumerate(pieces):
+        write(store, piece.name, video[at * 9000 :][:9000])
+    store.join(claim.video, pieces)
     transitions.queue(claim, "sound.ogg", {}, len(video))
     return job
 
