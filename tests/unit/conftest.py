@@ -13,7 +13,7 @@ from functions.shared import blobs, database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
 from tests.servers import MariaDB
-from tests.unit import rows
+from tests.unit import login, rows
 from tests.unit.receiver import Receiver, served
 from tests.unit.sink import Sink
 from tests.unit.smtp import Server
@@ -90,6 +90,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with Server() as running:
         monkeypatch.setenv("SMTP_URL", f"smtp://{running.place}")
         yield running
+
+
+@pytest.fixture
+def broker(tables: None, secrets: dict[str, str], server: Server) -> None:
+    """Brings the events of mails about accounts to notify, before a test looks at what was mailed."""
+    server.before_a_look = login.carry
 
 
 @pytest.fixture

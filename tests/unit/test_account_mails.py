@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from functions.login.letter_texts import ENGLISH, GERMAN, TEXTS
 from functions.notify import german, texts
+from functions.notify.account_texts import ENGLISH, GERMAN, TEXTS
 from functions.shared import database, languages, mail, wording
 from functions.shared.tables import users
 from tests.unit.login import PASSWORD, asked, register, token
@@ -70,7 +70,7 @@ def test_the_language_is_the_first_of_ours_that_is_asked_for(asked_for: str, lan
     assert languages.accepted(asked_for) == language
 
 
-@pytest.mark.usefixtures("tables", "secrets")
+@pytest.mark.usefixtures("broker")
 def test_who_registers_in_german_is_written_to_in_german_from_then_on(server: Server) -> None:
     body = {"email": ANNA, "password": PASSWORD}
     asked("POST", "/v1/users", body, Accept_Language="de")
