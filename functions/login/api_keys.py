@@ -65,7 +65,7 @@ def _insert(connection: sa.Connection, values: dict[str, Any]) -> str:
     if connection.execute(counted).scalar_one() >= MAX_KEYS:
         raise Problem("too-many-keys", f"An account has at most {MAX_KEYS} API keys; revoke one that is not used.")
     connection.execute(table.insert().values(values))
-    return account_mails.write(connection, kinds.KEY_MADE, email, values["user_id"], name=values["name"])
+    return account_mails.write(connection, kinds.KEY_MADE, email, values["user_id"], said={"name": values["name"]})
 
 
 def _members(row: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def note(connection: sa.Connection, user: Any, where: Seen) -> str | None:
         return None
     at = f"{now():%Y-%m-%d %H:%M} UTC"
     said = {"program": where.program, "address": where.address, "at": at}
-    return account_mails.write(connection, kinds.SIGNED_IN, user.email, user.id, **said)
+    return account_mails.write(connection, kinds.SIGNED_IN, user.email, user.id, said=said)
 
 
 def _note(connection: sa.Connection, user_id: str, where: Seen) -> bool:

@@ -19,7 +19,7 @@ from functions.shared.tables import now
 
 __all__ = ["AccountMail", "composed", "notice_of", "reopen", "settle"]
 
-# Those whose links have a token, and what the page is to do with it.
+# Those whose links have a token, and what is done with it there (functions/gateway/plain/links.py).
 LINKED = {kinds.CONFIRM: "verify", kinds.CONFIRM_ADDRESS: "verify", kinds.RESET: "reset"}
 _OVER = "it is good no more"
 
@@ -91,7 +91,7 @@ def _link(about: AccountMail) -> str:
     token = mailed.mint(about.id)
     if token is None:
         raise Refused(_OVER)
-    return f"{wording.home()}/#{LINKED[about.kind]}={token}"
+    return f"{wording.home()}/{LINKED[about.kind]}/{token}"
 
 
 def _values(about: AccountMail, language: Language) -> dict[str, str]:

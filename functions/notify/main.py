@@ -13,6 +13,7 @@ from events.catalogue import (
     AudioCreated,
     BatchEnded,
     ConversionFailed,
+    EventType,
     ExpiryAnnounced,
     JobEvent,
     MailRequested,
@@ -47,7 +48,7 @@ async def notify(request: Request) -> Response:
 
 @routes.add("POST", "/", takes_events=True)
 @on_event(AudioCreated, ConversionFailed, SubmissionConfirmed, ExpiryAnnounced, BatchEnded, MailRequested)
-def tell_owner(event: JobEvent | MailRequested) -> None:
+def tell_owner(event: EventType) -> None:
     """Tell by every channel; the event comes again while one of them is left."""
     fanout.tell(_about(event), type(event))
 
@@ -74,9 +75,10 @@ def list_mail(_request: Request, user_id: str) -> Response:
     return json_response(MailList([_shown(row.sent_at, message) for row, message in found if message]))
 
 
-def _about(event: JobEvent | MailRequested) -> str:
+def _about(event: EventType) -> str:
     if isinstance(event, MailRequested):
         return event.mail_id
+    assert isinstance(event, JobEvent)
     return event.batch_id if isinstance(event, BatchEnded) else event.job_id
 
 

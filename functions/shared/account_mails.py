@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,7 +34,7 @@ def write(
     to: str,
     user_id: str | None = None,
     language: Language | None = None,
-    **said: str,
+    said: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Have a mail of this kind sent to this address, in the caller's transaction. Returns: the event's id.
 

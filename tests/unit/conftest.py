@@ -14,7 +14,7 @@ from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
 from tests.servers import MariaDB
 from tests.unit import login, rows
-from tests.unit.receiver import Receiver, served
+from tests.unit.receiver import Receiver
 from tests.unit.sink import Sink
 from tests.unit.smtp import Server
 
@@ -101,7 +101,7 @@ def broker(tables: None, secrets: dict[str, str], server: Server) -> None:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """An HTTP server that takes what is posted to it."""
-    with served(Receiver()) as running:
+    with Receiver() as running:
         yield running
 
 

@@ -114,6 +114,6 @@ class Server:
         return [(mail["Subject"], mail.get_body(("plain",)).get_content()) for mail in read]
 
     def token(self, to: str) -> str:
-        """What stands behind the # of the newest link that was mailed there, without what it is for."""
-        found: list[str] = re.findall(r"/#[a-z]+=([\w-]+)", self.mails(to)[-1][1])
+        """What the newest link that was mailed there ends with."""
+        found: list[str] = re.findall(r"/(?:verify|reset)/([\w-]+)", self.mails(to)[-1][1])
         return found[-1]

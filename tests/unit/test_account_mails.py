@@ -32,7 +32,7 @@ def parts(server: Server) -> tuple[str, str]:
 def test_text_and_html_say_the_same_and_nothing_that_is_put_in_runs(
     name: str, language: languages.Language, server: Server
 ) -> None:
-    words, link = TEXTS[language][name], "http://localhost:8080/#verify=x"
+    words, link = TEXTS[language][name], "http://localhost:8080/verify/x"
     values = {each: HOSTILE for _, each, _, _ in Formatter().parse(words.body) if each and each != "link"}
     text, html = wording.written(words, language, link, **values)
     mail.send(mail.compose("1", ANNA, text, html))
