@@ -7,7 +7,7 @@ import { clearAll, mark, onSubmit } from "../core/forms.js";
 import { say, tell, tellWith } from "../core/words.js";
 import { leaveToLink, linked, toLink } from "./oidc.js";
 
-const URL = "/v1/me/identities";
+const ADDRESS = "/v1/me/identities";
 const FIELDS = { "wrong-password": "identities-password", "too-many-attempts": "identities-password" };
 
 /** Wires the form. */
@@ -17,7 +17,7 @@ export function setUpIdentities() {
 
 /** Shows them, where there is a provider or one is linked. */
 export async function openIdentities() {
-  const [{ items }, { issuer }] = await Promise.all([askJson(URL), askJson("/v1/oidc")]);
+  const [{ items }, { issuer }] = await Promise.all([askJson(ADDRESS), askJson("/v1/oidc")]);
   const form = byId("identities");
   form.hidden = !issuer && !items.length;
   byId("identities-list").replaceChildren(...items.map(lineOf));
@@ -33,7 +33,7 @@ export async function openIdentities() {
 }
 
 async function link() {
-  await askJson(URL, sending("POST", { ...toLink(), password: byId("identities-password").value })).catch((problem) => {
+  await askJson(ADDRESS, sending("POST", { ...toLink(), password: byId("identities-password").value })).catch((problem) => {
     // A code is good once: with any other answer but that the password is wrong, it is used up.
     if (!Object.hasOwn(FIELDS, problem.code)) linked();
     throw problem;
@@ -53,7 +53,7 @@ async function unlink(id) {
   clearAll(byId("identities"));
   if (!password.value) return wrong("form.missing");
   try {
-    await ask(`${URL}/${id}`, sending("DELETE", { password: password.value }));
+    await ask(`${ADDRESS}/${id}`, sending("DELETE", { password: password.value }));
   } catch (problem) {
     if (problem.code !== "wrong-password") throw problem;
     return wrong("problem.wrong-password");
