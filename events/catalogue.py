@@ -21,6 +21,7 @@ __all__ = [
     "EventType",
     "ExpiryAnnounced",
     "JobEvent",
+    "MailRequested",
     "SubmissionConfirmed",
     "VideoSubmitted",
     "VideoUploaded",
@@ -149,6 +150,17 @@ class BatchEnded(JobEvent):
     batch_id: str = _described("The batch; `job_id` is one of its jobs, and any of them may be.")
 
 
+@dataclass(frozen=True)
+class MailRequested(EventType):
+    """A mail about an account is to be sent. `mail_id` is the event's subject too."""
+
+    TYPE = "dev.audiolift.mail.requested.v1"
+    SOURCE = "/audiolift/login"
+    EXAMPLE = {"mail_id": "3c0e8a1f5b7d4e6f9a2b1c0d8e7f6a5b"}
+
+    mail_id: str = _described("The mail, and the claim check for what it says: neither address nor token is in events.")
+
+
 # What Knative's RabbitmqSource makes of a message that is no event. Its data is the message, its source the queue.
 FROM_RABBITMQ = "dev.knative.rabbitmq.event"
 # What other systems may emit too.
@@ -161,6 +173,7 @@ CATALOGUE: tuple[type[EventType], ...] = (
     SubmissionConfirmed,
     ExpiryAnnounced,
     BatchEnded,
+    MailRequested,
 )
 
 

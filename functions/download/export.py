@@ -53,6 +53,7 @@ SECRETS = frozenset({"digest", "code_digest", "password_hash", "secret", "former
 LEFT_OUT = {
     "archives": "which MP3s a zip was asked for, for an hour",
     "checkpoints": "half an MP3, of use to the conversion alone",
+    "account_mails": "what is about to be mailed, and then deleted",
     "mailed_tokens": "good for a day at most, and then deleted",
     "peaks": "drawn from the MP3s, which are exported themselves",
     "outbox": "the events of jobs, which say what job_events says",

@@ -27,19 +27,21 @@ __all__ = ["ENTRY", "LANGUAGES", "modules", "page", "words"]
 
 LANGUAGES = ("en", "de")
 ENTRY = "core/app.js"
+# Only what is for browsers without JavaScript refers to it.
+PLAIN = "/plain"
 _SAY = re.compile(r'(data-say="([\w.-]+)"[^>]*>)(?=</)')
 _LABEL = re.compile(r'data-say-label="([\w.-]+)"')
 _MODULES = re.compile(r"<!-- (modules|later) (\S+) -->")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*"(\.[^"]+)";', re.MULTILINE)
 
 
-def page(request: Request, name: str = "index.html", status: int = 200) -> Response:
-    """An HTML page of page/, by its file's name.
+def page(request: Request, name: str = "index.html", status: int = 200, without_script: str = PLAIN) -> Response:
+    """An HTML page of page/, by its file's name. Without JavaScript, a browser is sent to `without_script`.
 
     Who has no session to continue is shown the welcome at once; anybody else a skeleton, until the script knows more.
     """
     spoken = language(request.headers.get("Accept-Language", ""), LANGUAGES, LANGUAGES[0])
-    whole, packed = _made(name, spoken, _is_visitor(request))
+    whole, packed = _made(name, spoken, _is_visitor(request), without_script)
     headers = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Language": spoken,
@@ -75,8 +77,8 @@ def modules(entry: str = ENTRY) -> tuple[str, ...]:
 
 
 @cache
-def _made(name: str, spoken: str, visitor: bool) -> tuple[bytes, bytes]:
-    text = assets.content()[name].decode()
+def _made(name: str, spoken: str, visitor: bool, without_script: str) -> tuple[bytes, bytes]:
+    text = assets.content()[name].decode().replace(f'{PLAIN}"', f'{without_script}"')
     text = _SAY.sub(lambda found: found[1] + html.escape(words(spoken)[found[2]], quote=False), text)
     text = _LABEL.sub(lambda found: f'{found[0]} aria-label="{html.escape(words(spoken)[found[1]])}"', text)
     if visitor:

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.login import mailed, passwords
+from functions.login import passwords
 from functions.login.shapes import Account, Quotas, Usage, User
-from functions.shared import attempts, database, languages, quotas
+from functions.shared import account_mails, attempts, database, kinds, languages, mailed, quotas
 from functions.shared.attempts import PASSWORDS
 from functions.shared.languages import DEFAULT, Language
 from functions.shared.problems import Problem
@@ -98,10 +98,10 @@ def by_email(email: str) -> Any:
 
 
 @database.transactional
-def set_password(connection: sa.Connection, user: Any, password_hash: str, spent: Any = None) -> None:
+def set_password(connection: sa.Connection, user: Any, password_hash: str, spent: Any = None) -> str:
     """Another password for the user of this row, by the row of a mailed token if it took one.
 
-    The user is signed out everywhere, and all tokens that were mailed end.
+    The user is signed out everywhere, and all tokens that were mailed end. Returns: the event of the mail about it.
     Raises: Problem (403 when the password was changed meanwhile, 400 when the token is used up).
     """
     if spent is not None:
@@ -111,27 +111,28 @@ def set_password(connection: sa.Connection, user: Any, password_hash: str, spent
         raise Problem("wrong-password", "The password was changed a moment ago.")
     _end_all(connection, user.id)
     attempts.forget(connection, PASSWORDS, user.email)
+    return account_mails.write(connection, kinds.PASSWORD_CHANGED, user.email, user.id)
 
 
-def move(user: Any, email: str, spent: Any = None) -> User:
+def move(user: Any, email: str, spent: Any = None) -> tuple[User, str | None]:
     """Another address for the user of this row, by the row of a mailed token if it took one.
 
+    Returns: the account, and the event of the mail to the former address, where addresses are confirmed.
     Raises: Problem (409; 400 when the token is used up).
     """
     try:
-        _move(user.id, email, spent)
+        event_id = _move(user, email, spent)
     except IntegrityError:
         raise taken() from None
-    return read(user.id)
+    return read(user.id), event_id
 
 
-@database.transactional
-def close(connection: sa.Connection, user: Any) -> None:
-    """Mark an account as deleted: from now on nobody can sign in, and its address is free. Sweep deletes the rest."""
-    # Not an address, so that no mail goes there, and nobody registers it.
-    values = {"email": f"deleted-{user.id}", "password_hash": passwords.unknown(), "deleted_at": now()}
-    connection.execute(users.update().where(users.c.id == user.id, users.c.deleted_at.is_(None)).values(**values))
-    _end_all(connection, user.id)
+def close(user: Any) -> str:
+    """Mark an account as deleted: from now on nobody can sign in, and its address is free. Sweep deletes the rest.
+
+    Returns: the event of the mail about it.
+    """
+    return _close(user, languages.of(user.id))
 
 
 def gone() -> Problem:
@@ -155,12 +156,24 @@ def _create(connection: sa.Connection, email: str, password_hash: str, language:
 
 
 @database.transactional
-def _move(connection: sa.Connection, user_id: str, email: str, spent: Any) -> None:
+def _move(connection: sa.Connection, user: Any, email: str, spent: Any) -> str | None:
     if spent is not None:
         mailed.spend(connection, spent)
-    connection.execute(users.update().where(users.c.id == user_id, users.c.deleted_at.is_(None)).values(email=email))
+    connection.execute(users.update().where(users.c.id == user.id, users.c.deleted_at.is_(None)).values(email=email))
     # Also those that whoever reads the mail of the former address may still have.
-    mailed.forget(connection, mailed_tokens.c.user_id == user_id)
+    mailed.forget(connection, mailed_tokens.c.user_id == user.id)
+    return account_mails.write(connection, kinds.ADDRESS_CHANGED, user.email, user.id) if spent is not None else None
+
+
+@database.transactional
+def _close(connection: sa.Connection, user: Any, language: Language) -> str:
+    # Not an address, so that no mail goes there, and nobody registers it.
+    values = {"email": f"deleted-{user.id}", "password_hash": passwords.unknown(), "deleted_at": now()}
+    connection.execute(users.update().where(users.c.id == user.id, users.c.deleted_at.is_(None)).values(**values))
+    _end_all(connection, user.id)
+    account_mails.forget(connection, user.id)
+    # Nobody's notice: the mail may have to wait for longer than the account's rows are there.
+    return account_mails.write(connection, kinds.DELETED, user.email, language=language)
 
 
 @database.transactional

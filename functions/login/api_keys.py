@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.login.key_shapes import MAX_KEYS, ApiKey, ApiKeyList, MadeApiKey, NewApiKey
-from functions.shared import api_keys, database
+from functions.shared import account_mails, api_keys, database, kinds
 from functions.shared.problems import Problem
 from functions.shared.scopes import parse, written
 from functions.shared.tables import api_keys as table
@@ -19,8 +19,11 @@ from functions.shared.views import rfc3339
 __all__ = ["create", "every", "revoke"]
 
 
-def create(user_id: str, new: NewApiKey) -> MadeApiKey:
-    """Make a key; what is answered is the only place where it is whole. Raises: Problem (401, 409)."""
+def create(user_id: str, new: NewApiKey) -> tuple[MadeApiKey, str]:
+    """Make a key; what is answered is the only place where it is whole.
+
+    Returns: it, and the event of the mail that tells of it. Raises: Problem (401, 409).
+    """
     key = api_keys.make()
     values = {
         "id": uuid.uuid4().hex,
@@ -32,8 +35,8 @@ def create(user_id: str, new: NewApiKey) -> MadeApiKey:
         "created_at": now(),
         "expires_at": new.expires_at,
     }
-    _insert(values)
-    return MadeApiKey(**_members(values), key=key)
+    event_id = _insert(values)
+    return MadeApiKey(**_members(values), key=key), event_id
 
 
 def every(user_id: str) -> ApiKeyList:
@@ -52,15 +55,17 @@ def revoke(connection: sa.Connection, user_id: str, key_id: str) -> None:
 
 
 @database.transactional
-def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
+def _insert(connection: sa.Connection, values: dict[str, Any]) -> str:
     # The lock on the account has those who make keys at once take turns, or each would still see room for one.
-    owner = sa.select(users.c.id).where(users.c.id == values["user_id"]).with_for_update()
-    if connection.execute(owner).one_or_none() is None:
+    owner = sa.select(users.c.email).where(users.c.id == values["user_id"], users.c.deleted_at.is_(None))
+    email = connection.execute(owner.with_for_update()).scalar_one_or_none()
+    if email is None:
         raise Problem("unauthenticated", "This account does not exist any more.")
     counted = sa.select(sa.func.count()).select_from(table).where(table.c.user_id == values["user_id"])
     if connection.execute(counted).scalar_one() >= MAX_KEYS:
         raise Problem("too-many-keys", f"An account has at most {MAX_KEYS} API keys; revoke one that is not used.")
     connection.execute(table.insert().values(values))
+    return account_mails.write(connection, kinds.KEY_MADE, email, values["user_id"], said={"name": values["name"]})
 
 
 def _members(row: Any) -> dict[str, Any]:

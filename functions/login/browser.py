@@ -10,12 +10,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, changes, grants, letters, oidc, sign_ins
+from functions.login import accounts, changes, grants, oidc, sign_ins
 from functions.login.browser_shapes import Credentials, PageToken, Renewal
 from functions.login.oidc_shapes import OidcCode
 from functions.login.routes import agent_of, answer_and_mail, done, language_of, routes
 from functions.login.shapes import PasswordChange
-from functions.shared import cookies, languages, settings
+from functions.shared import cookies, settings
 from functions.shared.api import json_response
 from functions.shared.cookies import ACCESS, SESSION
 from functions.shared.credentials import no_session
@@ -118,8 +118,8 @@ def change_password_in_browser(request: Request, user_id: str, body: PasswordCha
     As `POST /v1/me/password`, for the page of audiolift: all other sessions end.
     """
     user = accounts.prove(user_id, body.password)
-    changed = changes.change_password(user, body.new_password)
-    return answer_and_mail(_begun(request, changed), letters.password_changed(user.email, languages.of(user.id)))
+    changed, event_id = changes.change_password(user, body.new_password)
+    return answer_and_mail(_begun(request, changed), event_id)
 
 
 @routes.operation(
@@ -140,14 +140,14 @@ def sign_out_browser(request: Request) -> Response:
 
 
 def _signed_in(request: Request, user: Any) -> Response:
-    return answer_and_mail(_begun(request, user), sign_ins.note(user, request))
+    return _begun(request, user, sign_ins.seen(request))
 
 
-def _begun(request: Request, user: Any) -> Response:
+def _begun(request: Request, user: Any, seen: sign_ins.Seen | None = None) -> Response:
     """A new session, never the one that a cookie names: that may have been planted (session fixation), and ends."""
-    granted = grants.begin(user, agent_of(request), "", in_cookie=True)
+    granted = grants.begin(user, agent_of(request), "", in_cookie=True, seen=seen)
     grants.revoke(_cookie(request))
-    return _answer(request, granted, granted.scopes - {Scope.ADMIN})
+    return answer_and_mail(_answer(request, granted, granted.scopes - {Scope.ADMIN}), granted.event_id)
 
 
 def _answer(request: Request, granted: grants.Granted, scopes: frozenset[Scope]) -> Response:

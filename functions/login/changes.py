@@ -11,70 +11,81 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.login import accounts, letters, mailed, passwords, policy
-from functions.login.letters import Letter
-from functions.login.mailed import Purpose
+from functions.login import accounts, passwords, policy
 from functions.login.shapes import User
-from functions.shared import attempts, database, kinds, languages
+from functions.shared import account_mails, attempts, database, kinds, languages, mailed
 from functions.shared.attempts import MAILS, PASSWORDS, RESETS
 from functions.shared.languages import Language
+from functions.shared.mailed import Purpose
 from functions.shared.tables import mailed_tokens
 
-__all__ = ["change_address", "change_password", "confirm", "forgot", "key_made", "register", "reset"]
+__all__ = ["change_address", "change_password", "confirm", "forgot", "register", "reset"]
 
 
-def register(email: str, password: str, language: Language) -> Letter | None:
-    """Note an account to be made. Returns: the mail to be sent; None after too many.
+def register(email: str, password: str, language: Language) -> str | None:
+    """Note an account to be made. Returns: the event of the mail about it; None after too many.
 
     `language` is that of whoever asks; the owner of an account that there is has one already.
     """
     password_hash = passwords.hash_of(password)
     if attempts.seconds_left(MAILS, email):
         return None
-    owner = accounts.by_email(email)
-    token = mailed.issue(Purpose.REGISTER, email, owner and owner.id, password_hash)
-    theirs = languages.of(owner.id if owner else "")
-    return letters.known(email, theirs) if owner else letters.confirm(email, token, language)
+    return _register(email, password_hash, language, accounts.by_email(email))
 
 
-def change_address(user: Any, email: str) -> Letter | None:
-    """Note another address for the user of this row. Returns: the mail to be sent; None after too many."""
+@database.transactional
+def _register(connection: sa.Connection, email: str, password_hash: str, language: Language, owner: Any) -> str:
+    kind, user_id = (kinds.KNOWN, owner.id) if owner else (kinds.CONFIRM, None)
+    return account_mails.with_link(
+        connection, kind, Purpose.REGISTER, email, user_id, user_id, None if owner else language, password_hash
+    )
+
+
+def change_address(user: Any, email: str) -> str | None:
+    """Note another address for the user of this row. Returns: the event of the mail about it; None after too many."""
     if attempts.seconds_left(MAILS, email):
         return None
-    token = mailed.issue(Purpose.ADDRESS, email, user.id)
-    other = accounts.by_email(email)
-    language = languages.of(other.id if other else user.id)
-    return letters.known(email, language) if other else letters.confirm_address(email, token, language)
+    return _change_address(user, email, languages.of(user.id), accounts.by_email(email))
 
 
-def forgot(email: str) -> Letter | None:
-    """Let whoever reads the mail of an account choose another password. Returns: the mail to be sent, if any."""
+@database.transactional
+def _change_address(connection: sa.Connection, user: Any, email: str, language: Language, other: Any) -> str:
+    # Among nobody's notices when the address is free: by its own notices, an account could tell which ones are.
+    kind, user_id, chosen = (kinds.KNOWN, other.id, None) if other else (kinds.CONFIRM_ADDRESS, None, language)
+    return account_mails.with_link(connection, kind, Purpose.ADDRESS, email, user.id, user_id, chosen)
+
+
+def forgot(email: str) -> str | None:
+    """Let whoever reads the mail of an account choose another password. Returns: an event, also of a mail to nobody."""
     if attempts.seconds_left(RESETS, email):
         return None
-    owner = accounts.by_email(email)
-    token = mailed.issue(Purpose.RESET, email, owner and owner.id)
-    language = languages.of(owner.id if owner else "")
-    return letters.reset(owner.email, token, language) if owner else None
+    return _forgot(email, accounts.by_email(email))
 
 
-def confirm(token: str, password: str, language: Language) -> tuple[User, Letter | None]:
-    """Make the account, or change its address, that the token was mailed for. Returns: it, and a mail to be sent.
+@database.transactional
+def _forgot(connection: sa.Connection, email: str, owner: Any) -> str:
+    user_id = owner and owner.id
+    return account_mails.with_link(connection, kinds.RESET, Purpose.RESET, email, user_id, user_id)
+
+
+def confirm(token: str, password: str, language: Language) -> tuple[User, str | None]:
+    """Make the account, or change its address, that the token was mailed for.
 
     `language` is that of whoever asks, which a new account gets.
     The password is that of the account: whoever opens a link without having asked for it cannot give it, and gives
     nobody an account with their address.
+    Returns: it, and the event of a mail that tells of it, if one does.
     Raises: Problem (400, 403, 409, 429).
     """
     found = mailed.read(token, Purpose.REGISTER, Purpose.ADDRESS)
     if found.purpose == Purpose.REGISTER:
         _check(found, password)
         return _open(found, language), None
-    user = accounts.prove(found.user_id, password)
-    return accounts.move(user, found.email, found), letters.address_changed(user.email, languages.of(user.id))
+    return accounts.move(accounts.prove(found.user_id, password), found.email, found)
 
 
-def reset(token: str, password: str) -> Letter:
-    """Another password for the account that the token was mailed for. Returns: the mail to be sent.
+def reset(token: str, password: str) -> str:
+    """Another password for the account that the token was mailed for. Returns: the event of the mail that tells of it.
 
     Raises: Problem (400, 422).
     """
@@ -82,26 +93,18 @@ def reset(token: str, password: str) -> Letter:
     policy.check(password, found.email, "new_password")
     if found.user_id is None:
         raise mailed.invalid_link()
-    user = accounts.row(found.user_id)
-    accounts.set_password(user, passwords.hash_of(password), found)
-    return letters.password_changed(user.email, languages.of(user.id))
+    return accounts.set_password(accounts.row(found.user_id), passwords.hash_of(password), found)
 
 
-def change_password(user: Any, password: str) -> Any:
-    """Another password for the user of this row, who has proven to be that. Returns: the row as it is then.
+def change_password(user: Any, password: str) -> tuple[Any, str]:
+    """Another password for the user of this row, who has proven to be that.
 
+    Returns: the row as it is then, and the event of the mail that tells of it.
     Raises: Problem (422; 403 when it was changed meanwhile).
     """
     policy.check(password, user.email, "new_password")
-    accounts.set_password(user, passwords.hash_of(password))
-    return accounts.row(user.id)
-
-
-def key_made(user_id: str, name: str) -> Letter | None:
-    """The mail about an API key that was made, if it is wanted. Raises: Problem (401) when the account is gone."""
-    if not kinds.is_mailed(user_id, kinds.KEY_MADE):
-        return None
-    return letters.key_made(accounts.row(user_id).email, name, languages.of(user_id))
+    event_id = accounts.set_password(user, passwords.hash_of(password))
+    return accounts.row(user.id), event_id
 
 
 def _check(found: Any, password: str) -> None:

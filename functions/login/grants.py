@@ -20,7 +20,7 @@ from typing import Any
 import jwt
 import sqlalchemy as sa
 
-from functions.login import sessions
+from functions.login import sessions, sign_ins
 from functions.login.shapes import Token
 from functions.shared import database, roles, settings, suspension
 from functions.shared.problems import Problem
@@ -28,7 +28,7 @@ from functions.shared.scopes import OF_A_PERSON, Scope, narrowed, parse, written
 from functions.shared.tables import now, refresh_tokens
 from functions.shared.tokens import ALGORITHM
 
-__all__ = ["GRACE_SECONDS", "Granted", "begin", "issue", "refresh", "renew", "revoke", "signed"]
+__all__ = ["GRACE_SECONDS", "Granted", "begin", "issue", "refresh", "renew", "revoke", "signed", "tokens"]
 
 # Why so many, and what a thief could make of them: docs/sign-in.md.
 GRACE_SECONDS = 60
@@ -36,35 +36,40 @@ GRACE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Granted:
-    """What a sign-in or its renewal gave. `scopes` are what an access token is to be for, `held` all it could be."""
+    """What a sign-in or its renewal gave. `scopes` are what an access token is to be for, `held` all it could be.
+
+    `event_id` is the event of the mail about the sign-in, if it is to be told.
+    """
 
     user_id: str
     session_id: str
     refresh_token: str
     scopes: frozenset[Scope]
     held: frozenset[Scope]
+    event_id: str | None = None
 
 
 def issue(user: Any, user_agent: str = "", asked: str = "") -> Token:
     """Tokens for a program of the user of this row of users: `begin` says the rest."""
-    return _response(begin(user, user_agent, asked, in_cookie=False))
+    return tokens(begin(user, user_agent, asked, in_cookie=False))
 
 
 def refresh(token: str, user_agent: str = "", asked: str = "") -> Token:
     """Trade a program's refresh token in for new tokens of the same session: `renew` says the rest."""
-    return _response(renew(token, user_agent, asked, in_cookie=False))
+    return tokens(renew(token, user_agent, asked, in_cookie=False))
 
 
-def begin(user: Any, user_agent: str, asked: str, *, in_cookie: bool) -> Granted:
+def begin(user: Any, user_agent: str, asked: str, *, in_cookie: bool, seen: sign_ins.Seen | None = None) -> Granted:
     """A session of the user of this row of users, with the first refresh token of a new family.
 
-    It is for all that the user may, or for the scopes that are `asked`.
+    It is for all that the user may, or for the scopes that are `asked`. What is `seen` of the sign-in is noted with it.
     Raises: Problem (401) when the password is another one by now, or the account is gone; (400) for a scope that the
     user cannot have; (403) when the account is suspended.
     """
     token, family = secrets.token_urlsafe(32), uuid.uuid4().hex
-    scopes = _begin(user, token, {"family": family, "generation": 0 if in_cookie else None}, user_agent, asked)
-    return Granted(user.id, family, token, scopes, scopes)
+    about = {"family": family, "generation": 0 if in_cookie else None}
+    scopes, event_id = _begin(user, token, about, user_agent, asked, seen)
+    return Granted(user.id, family, token, scopes, scopes, event_id)
 
 
 def renew(token: str, user_agent: str, asked: str, *, in_cookie: bool) -> Granted:
@@ -90,8 +95,14 @@ def revoke(connection: sa.Connection, token: str) -> None:
 
 @database.transactional
 def _begin(
-    connection: sa.Connection, user: Any, token: str, about: dict[str, Any], user_agent: str, asked: str
-) -> frozenset[Scope]:
+    connection: sa.Connection,
+    user: Any,
+    token: str,
+    about: dict[str, Any],
+    user_agent: str,
+    asked: str,
+    seen: sign_ins.Seen | None,
+) -> tuple[frozenset[Scope], str | None]:
     # Held: a new password ends all sessions, and this must not be one that it does not see.
     if sessions.held_hash(connection, user.id) != user.password_hash:
         raise Problem("invalid-credentials", "The password was changed a moment ago.", error="invalid_grant")
@@ -99,7 +110,7 @@ def _begin(
     scopes = narrowed(asked, roles.scopes_of(connection, user.id))
     whose = {"user_id": user.id, "scope": written(scopes), **about}
     connection.execute(refresh_tokens.insert().values(_row(token, user_agent, now(), whose)))
-    return scopes
+    return scopes, seen and sign_ins.note(connection, user, seen)
 
 
 @database.transactional
@@ -163,7 +174,8 @@ def _row(token: str, user_agent: str, signed_in_at: datetime | None, whose: dict
     return {"digest": _digest(token), "expires_at": expires_at, **whose, **seen}
 
 
-def _response(granted: Granted) -> Token:
+def tokens(granted: Granted) -> Token:
+    """What a program is answered."""
     seconds, scope = settings.number("ACCESS_TOKEN_SECONDS"), written(granted.scopes)
     access = signed(granted.user_id, granted.scopes)
     return Token(access, "Bearer", seconds, granted.refresh_token, scope, granted.session_id)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import Authorization
 
-from functions.login import accounts, api_keys, browser, changes, grants, me, oidc_routes, registration, sign_ins
+from functions.login import accounts, api_keys, browser, grants, me, oidc_routes, registration, sign_ins
 from functions.login.key_shapes import ApiKeyList, MadeApiKey, NewApiKey
 from functions.login.routes import NO_STORE, agent_of, answer_and_mail, routes
 from functions.login.shapes import Grant, KeySet, Revocation, Token
@@ -69,8 +69,8 @@ def get_token(request: Request, form: Grant) -> Response:
         (basic.username, basic.password) if basic and basic.type == "basic" else (form.username, form.password)
     )
     user = accounts.check_password(name or "", password or "")
-    token = grants.issue(user, agent_of(request), form.scope or "")
-    return answer_and_mail(json_response(token), sign_ins.note(user, request))
+    granted = grants.begin(user, agent_of(request), form.scope or "", in_cookie=False, seen=sign_ins.seen(request))
+    return answer_and_mail(json_response(grants.tokens(granted)), granted.event_id)
 
 
 @routes.operation(
@@ -119,9 +119,8 @@ def create_api_key(_request: Request, user_id: str, body: NewApiKey) -> Response
     It may be sent wherever an access token may, to the routes that ask for one of its scopes. The account's owner is
     told by mail.
     """
-    made = api_keys.create(user_id, body)
-    answer = json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"})
-    return answer_and_mail(answer, changes.key_made(user_id, made.name))
+    made, event_id = api_keys.create(user_id, body)
+    return answer_and_mail(json_response(made, 201, {"Location": f"/v1/api-keys/{made.id}"}), event_id)
 
 
 @routes.operation(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, changes, grants, letters, sessions
+from functions.login import accounts, changes, grants, mails, sessions
 from functions.login.routes import accepted, agent_of, answer_and_mail, done, routes
 from functions.login.shapes import Account, AddressChange, PasswordChange, Proof, SessionList, Token, User
-from functions.shared import languages
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success, part
 from functions.shared.scopes import Scope
@@ -49,9 +48,10 @@ def change_address(_request: Request, user_id: str, body: AddressChange) -> Resp
     Where mail is really sent, it changes when the link in the mail is opened: see `POST /v1/users/verify`.
     """
     user = accounts.prove(user_id, body.password)
-    if letters.are_needed():
+    if mails.are_needed():
         return accepted(changes.change_address(user, body.email))
-    return json_response(accounts.move(user, body.email))
+    moved, _ = accounts.move(user, body.email)
+    return json_response(moved)
 
 
 @routes.operation(
@@ -70,9 +70,7 @@ def delete_account(_request: Request, user_id: str, body: Proof) -> Response:
     Nobody can sign in from now on. Conversions stop, and jobs and files are deleted, within minutes.
     """
     user = accounts.prove(user_id, body.password)
-    language = languages.of(user.id)
-    accounts.close(user)
-    return answer_and_mail(done(), letters.deleted(user.email, language))
+    return answer_and_mail(done(), accounts.close(user))
 
 
 @routes.operation(
@@ -92,9 +90,8 @@ def change_password(request: Request, user_id: str, body: PasswordChange) -> Res
     Everybody is signed out but you, who get new tokens.
     """
     user = accounts.prove(user_id, body.password)
-    changed = changes.change_password(user, body.new_password)
-    letter = letters.password_changed(user.email, languages.of(user.id))
-    return answer_and_mail(json_response(grants.issue(changed, agent_of(request))), letter)
+    changed, event_id = changes.change_password(user, body.new_password)
+    return answer_and_mail(json_response(grants.issue(changed, agent_of(request))), event_id)
 
 
 @routes.operation(

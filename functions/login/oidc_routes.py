@@ -82,8 +82,8 @@ def finish_sign_in(request: Request, body: OidcCode) -> Response:
     already is left alone.
     """
     user = accounts.row(oidc.finish(body, language_of(request)))
-    token = grants.issue(user, agent_of(request))
-    return answer_and_mail(json_response(token), sign_ins.note(user, request))
+    granted = grants.begin(user, agent_of(request), "", in_cookie=False, seen=sign_ins.seen(request))
+    return answer_and_mail(json_response(grants.tokens(granted)), granted.event_id)
 
 
 @routes.operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, changes, letters
+from functions.login import accounts, changes, mails
 from functions.login.routes import accepted, answer_and_mail, done, language_of, routes
 from functions.login.shapes import Forgotten, LinkOpened, NewUser, PasswordReset, User
 from functions.shared.api import json_response
@@ -33,7 +33,7 @@ def register(request: Request, body: NewUser) -> Response:
     Where mail is really sent, the account is made when the link in the mail is opened: see `POST /v1/users/verify`.
     Mails are in the language of `Accept-Language`, of those that there are, until another is chosen.
     """
-    if letters.are_needed():
+    if mails.are_needed():
         return accepted(changes.register(body.email, body.password, language_of(request)))
     made = accounts.create(body.email, body.password, language_of(request))
     return json_response(made, 201, {"Location": "/v1/me"})
@@ -54,8 +54,8 @@ def confirm_address(request: Request, body: LinkOpened) -> Response:
     That makes the account, or gives it its new address. The password is that of the account: who gets a mail that
     they have not asked for cannot give it.
     """
-    user, letter = changes.confirm(body.token, body.password, language_of(request))
-    return answer_and_mail(json_response(user), letter)
+    user, event_id = changes.confirm(body.token, body.password, language_of(request))
+    return answer_and_mail(json_response(user), event_id)
 
 
 @routes.operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import letters
+from functions.login import mails
 from functions.shared import database, languages
 from functions.shared.api import Api
 from functions.shared.languages import Language
@@ -27,14 +27,14 @@ def language_of(request: Request) -> Language:
     return languages.accepted(request.headers.get("Accept-Language"))
 
 
-def accepted(letter: letters.Letter | None) -> Response:
-    """202, after which a letter is sent, if there is one."""
-    return answer_and_mail(Response(status_code=202, headers=NO_STORE), letter)
+def accepted(event_id: str | None) -> Response:
+    """202, after which the event of a mail is sent, if there is one."""
+    return answer_and_mail(Response(status_code=202, headers=NO_STORE), event_id)
 
 
-def answer_and_mail(response: Response, letter: letters.Letter | None) -> Response:
-    """The response, after which a letter is sent, if there is one."""
-    response.background = letters.posting(letter)
+def answer_and_mail(response: Response, event_id: str | None) -> Response:
+    """The response, after which the event of a mail is sent, if there is one."""
+    response.background = mails.posting(event_id)
     return response
 
 

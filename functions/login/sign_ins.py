@@ -10,63 +10,62 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 
-from functions.login import letters, programs
-from functions.shared import database, kinds, languages, settings
+from functions.login import programs
+from functions.shared import account_mails, kinds, settings
 from functions.shared.clients import client_of
-from functions.shared.problems import Unavailable
 from functions.shared.tables import known_sign_ins as table
 from functions.shared.tables import now
 
-__all__ = ["note"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Seen", "note", "seen"]
 
 # IPv4 is given to providers in such parts, more or less, and IPv6 in /32 (RIPE-738, section 5.1).
 NETWORKS = {4: 16, 6: 32}
 # When it was seen last is written down once in so long.
 RESTED = timedelta(days=1)
-UNSAID: dict[str, str] = {"en": "a program that does not say what it is", "de": "ein Programm, das sich nicht nennt"}
 
 
-def note(user: Any, request: Request) -> letters.Letter | None:
-    """Note a sign-in of the user of this row. Returns: the mail about it, if it is to be told.
+class Seen(NamedTuple):
+    """What a request tells of where a sign-in comes from: a network's or a client's address, and a program's name."""
 
-    The first of an account is known, as is the first after the key has changed. Never raises: nobody is kept out by it.
+    address: str
+    program: str
+
+
+def seen(request: Request) -> Seen:
+    """What a request tells."""
+    return Seen(client_of(request.scope), programs.named(request.headers.get("User-Agent", "")))
+
+
+def note(connection: sa.Connection, user: Any, where: Seen) -> str | None:
+    """Note a sign-in of the user of this row, which the caller's transaction holds: two at once take turns.
+
+    Returns: the event of the mail about it, if it is new. The first of an account is known, as is the first after the
+    key has changed.
     """
-    address, program = client_of(request.scope), programs.named(request.headers.get("User-Agent", ""))
     try:
-        if not _is_new(user.id, address, program) or not kinds.is_mailed(user.id, kinds.SIGNED_IN):
-            return None
-        language = languages.of(user.id)
-    except Unavailable as error:
-        log.warning("a sign-in is not noted: %s", error)
-        return None
-    at = f"{now():%Y-%m-%d %H:%M} UTC"
-    return letters.signed_in(user.email, program or UNSAID[language], address, at, language)
-
-
-def _is_new(user_id: str, address: str, program: str) -> bool:
-    key = json.loads(settings.required("SIGNING_KEY"))
-    secret = hashlib.sha256(f"sign-ins\0{key['d']}".encode()).digest()
-    content = f"{user_id}\0{program}\0{_network(address)}".encode(errors="surrogatepass")
-    try:
-        return _note(user_id, hmac.new(secret, content, hashlib.sha256).hexdigest(), str(key["kid"])[:64])
+        # The release before this one does not hold the row.
+        with connection.begin_nested():
+            is_new = _note(connection, user.id, where)
     except IntegrityError:
         # Twice at the same moment: the other one tells.
-        return False
+        return None
+    if not is_new:
+        return None
+    at = f"{now():%Y-%m-%d %H:%M} UTC"
+    said = {"program": where.program, "address": where.address, "at": at}
+    return account_mails.write(connection, kinds.SIGNED_IN, user.email, user.id, said=said)
 
 
-@database.transactional
-def _note(connection: sa.Connection, user_id: str, digest: str, key_id: str) -> bool:
+def _note(connection: sa.Connection, user_id: str, where: Seen) -> bool:
     """Returns: whether it is new, beside others."""
+    digest, key_id = _digest(user_id, where)
     mine, moment = table.c.user_id == user_id, now()
     known = {row.digest: row for row in connection.execute(table.select().where(mine, table.c.key_id == key_id))}
     if digest not in known:
@@ -74,6 +73,14 @@ def _note(connection: sa.Connection, user_id: str, digest: str, key_id: str) -> 
     elif known[digest].seen_at < moment - RESTED:
         connection.execute(table.update().where(mine, table.c.digest == digest).values(seen_at=moment))
     return bool(known) and digest not in known
+
+
+def _digest(user_id: str, where: Seen) -> tuple[str, str]:
+    """The digest of a place and a program, and by which key."""
+    key = json.loads(settings.required("SIGNING_KEY"))
+    secret = hashlib.sha256(f"sign-ins\0{key['d']}".encode()).digest()
+    content = f"{user_id}\0{where.program}\0{_network(where.address)}".encode(errors="surrogatepass")
+    return hmac.new(secret, content, hashlib.sha256).hexdigest(), str(key["kid"])[:64]
 
 
 def _network(address: str) -> str:

@@ -7,6 +7,8 @@ from functions.shared.late import late
 if not TYPE_CHECKING:
     __getattr__ = late(
         __name__,
+        "account_news",
+        "account_texts",
         "by_apprise",
         "deliveries",
         "fanout",

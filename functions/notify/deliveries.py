@@ -12,7 +12,7 @@ from functions.notify import news
 from functions.notify.notice_shapes import DeliveryAttempt, DeliveryPage, DeliveryQuery, NoticeDelivery, Outcome
 from functions.shared import database
 from functions.shared.cursors import newest_first
-from functions.shared.kinds import WEBHOOK_TESTED
+from functions.shared.kinds import OF_ACCOUNTS, WEBHOOK_TESTED
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_attempts, notifications, now
 from functions.shared.views import rfc3339
@@ -68,6 +68,7 @@ def _is_under_way(row: Any) -> sa.ColumnElement[bool]:
     return sa.and_(notifications.c.due_at > now(), sa.exists().where(*open_attempt))
 
 
+_OF_NO_JOB = {WEBHOOK_TESTED, *OF_ACCOUNTS}
 _SENT, _REFUSED = notifications.c.sent_at.is_not(None), notifications.c.refusal.is_not(None)
 _IN_STATE = {
     "sent": sa.and_(_SENT, ~_REFUSED),
@@ -89,7 +90,7 @@ def _shown(row: Any, attempts: Sequence[Any]) -> NoticeDelivery:
     is_waiting = not row.refusal and not row.sent_at
     return NoticeDelivery(
         id=row.delivery_id,
-        job_id=None if row.kind == WEBHOOK_TESTED else row.job_id,
+        job_id=None if row.kind in _OF_NO_JOB else row.job_id,
         type=row.kind,
         channel=row.channel,
         state="refused" if row.refusal else "waiting" if is_waiting else "sent",

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
-from events.catalogue import JobEvent
+from events.catalogue import EventType
 from functions.notify import channels, news, telling
 from functions.notify.channels import Channel, Endpoint, Notice
 from functions.shared.problems import Unavailable
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 3
 
 
-def tell(about: str, event_type: type[JobEvent]) -> None:
-    """Tell the owner of a job, or of a batch, by its id.
+def tell(about: str, event_type: type[EventType]) -> None:
+    """Tell the owner of a job, of a batch or of an account, by the id of the job, the batch or the mail.
 
     The event is settled once every endpoint has been told, or has refused. Sweep sends the event again for endpoints
     that are left, when the ledger says that they are due.
@@ -40,7 +40,7 @@ def tell(about: str, event_type: type[JobEvent]) -> None:
     _, slow = wait(told, WAIT_SECONDS)
     silent = [channel.name for channel, endpoints in asked if endpoints is None]
     if silent:
-        raise Unavailable(f"the owner of job {about} is not told yet by {', '.join(silent)}")
+        raise Unavailable(f"the owner of {about} is not told yet by {', '.join(silent)}")
     for each in slow:
         each.add_done_callback(lambda _: _settle_late(notice, told))
     if not slow:
@@ -51,7 +51,7 @@ def _endpoints(channel: Channel, notice: Notice) -> Sequence[Endpoint] | None:
     try:
         return channel.endpoints_of(notice)
     except Exception:  # what is wrong with one channel is nothing to the others
-        log.exception("%s cannot say whom to tell of job %s", channel.name, notice.job.id)
+        log.exception("%s cannot say whom to tell of %s", channel.name, notice.about)
         return None
 
 
@@ -59,7 +59,7 @@ def _settle_late(notice: Notice, told: Sequence[Future[bool]]) -> None:
     try:
         _settle_if_told(notice, told)
     except Exception:  # the event comes again, and finds that everybody was told
-        log.exception("the event of job %s is not settled yet", notice.job.id)
+        log.exception("the event of %s is not settled yet", notice.about)
 
 
 def _settle_if_told(notice: Notice, told: Sequence[Future[bool]]) -> None:

@@ -19,7 +19,7 @@ from functions.shared import database
 from functions.shared.problems import Unavailable
 from functions.shared.tables import notice_attempts, notifications, now
 
-__all__ = ["Attempt", "NotDue", "begin", "finish", "hold", "put_off", "sent_to"]
+__all__ = ["Attempt", "NotDue", "begin", "end_waiting", "finish", "hold", "put_off", "sent_to"]
 
 # One send and two more: whoever has got none of three copies has another trouble.
 MAX_UNCLEAR = 3
@@ -116,6 +116,14 @@ def put_off(
     values = {"due_at": due, "claimed_at": due, "unclear": attempt.unclear + is_unclear}
     connection.execute(notifications.update().where(_is_ours(attempt)).values(**values))
     _record(connection, attempt, Outcome.UNCLEAR if is_unclear else Outcome.PUT_OFF, reason, status)
+
+
+def end_waiting(connection: sa.Connection, notice: Notice, reason: str) -> None:
+    """Whoever is neither told of it nor has refused is not told any more, in the caller's transaction."""
+    about = (notifications.c.job_id == notice.job.id, notifications.c.kind == notice.kind)
+    left = (notifications.c.sent_at.is_(None), notifications.c.refusal.is_(None))
+    this = (*about, notifications.c.generation == notice.generation, *left)
+    connection.execute(notifications.update().where(*this).values(refusal=reason, due_at=None))
 
 
 def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What happened to a job, or to several → their owner is told, once by each channel."""
+"""What happened to a job, to several, or to an account → their owner is told, once by each channel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from events.catalogue import (
     AudioCreated,
     BatchEnded,
     ConversionFailed,
+    EventType,
     ExpiryAnnounced,
     JobEvent,
+    MailRequested,
     SubmissionConfirmed,
 )
 from functions.notify import fanout, ledger, notice_routes, phone_routes, preference_routes, webhook_routes
@@ -45,10 +47,10 @@ async def notify(request: Request) -> Response:
 
 
 @routes.add("POST", "/", takes_events=True)
-@on_event(AudioCreated, ConversionFailed, SubmissionConfirmed, ExpiryAnnounced, BatchEnded)
-def tell_owner(event: JobEvent) -> None:
+@on_event(AudioCreated, ConversionFailed, SubmissionConfirmed, ExpiryAnnounced, BatchEnded, MailRequested)
+def tell_owner(event: EventType) -> None:
     """Tell by every channel; the event comes again while one of them is left."""
-    fanout.tell(event.batch_id if isinstance(event, BatchEnded) else event.job_id, type(event))
+    fanout.tell(_about(event), type(event))
 
 
 @routes.operation(
@@ -71,6 +73,13 @@ def list_mail(_request: Request, user_id: str) -> Response:
     rows = ledger.sent_to(user_id, channel.CHANNEL.name, NEWEST)
     found = ((row, mail.kept(identity(row.job_id, row.kind, row.generation))) for row in rows)
     return json_response(MailList([_shown(row.sent_at, message) for row, message in found if message]))
+
+
+def _about(event: EventType) -> str:
+    if isinstance(event, MailRequested):
+        return event.mail_id
+    assert isinstance(event, JobEvent)
+    return event.batch_id if isinstance(event, BatchEnded) else event.job_id
 
 
 def _shown(sent_at: datetime, message: EmailMessage) -> KeptMail:

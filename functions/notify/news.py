@@ -1,6 +1,6 @@
 """What there is to tell of a job, by what the rows say of it; and when its event has had its effect.
 
-Of a batch, batch_news.py knows that; of files that are about to expire, reminder_news.py.
+Of a batch, batch_news.py knows that; of files that are about to expire, reminder_news.py; of accounts, account_news.py.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from events.catalogue import (
     AudioCreated,
     BatchEnded,
     ConversionFailed,
+    EventType,
     ExpiryAnnounced,
     JobEvent,
+    MailRequested,
     SubmissionConfirmed,
 )
-from functions.notify import batch_news, reminder_news
+from functions.notify import account_news, batch_news, ledger, reminder_news
 from functions.notify.channels import Notice
-from functions.shared import database, outbox, reasons
+from functions.shared import database, kinds, outbox, reasons
 from functions.shared.jobs.states import TO_CONVERT, State
-from functions.shared.tables import jobs, notifications, users
+from functions.shared.tables import jobs, users
 from functions.shared.tables import outbox as _outbox
 
 __all__ = ["event_of", "notice_of", "reopen", "settle"]
@@ -33,22 +35,27 @@ _STATES: dict[str, frozenset[State]] = {
     ConversionFailed.TYPE: frozenset({State.FAILED}),
     SubmissionConfirmed.TYPE: TO_CONVERT,
 }
-# What is news of several jobs at once, and who knows about it.
-_OF_SEVERAL: dict[str, Any] = {BatchEnded.TYPE: batch_news, ExpiryAnnounced.TYPE: reminder_news}
+# What is not news of one job, by the types of events and the kinds of notices, and who knows about it.
+_ELSEWHERE: dict[str, Any] = {
+    BatchEnded.TYPE: batch_news,
+    ExpiryAnnounced.TYPE: reminder_news,
+    MailRequested.TYPE: account_news,
+    **dict.fromkeys(kinds.OF_ACCOUNTS, account_news),
+}
 
 
-def notice_of(about: str, event_type: type[JobEvent]) -> Notice | None:
-    """What there is to tell of a job or a batch, by its id and what the rows say, not the event.
+def notice_of(about: str, event_type: type[EventType]) -> Notice | None:
+    """What there is to tell of a job, a batch or an account, by the id that the event has, and by what the rows say.
 
     Returns: None for old news, whose event is settled.
     """
-    of_several = _OF_SEVERAL.get(event_type.TYPE)
-    found: Notice | None = of_several.notice_of(about) if of_several else _notice_of_job(about, event_type)
+    elsewhere = _ELSEWHERE.get(event_type.TYPE)
+    found: Notice | None = elsewhere.notice_of(about) if elsewhere else _notice_of_job(about, event_type)
     return found
 
 
 @database.transactional
-def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[JobEvent]) -> Notice | None:
+def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[EventType]) -> Notice | None:
     job = connection.execute(_with_owner().where(jobs.c.id == job_id)).one_or_none()
     wanted = _STATES[event_type.TYPE]
     if job is not None and job.state in wanted:
@@ -62,13 +69,13 @@ def _notice_of_job(connection: sa.Connection, job_id: str, event_type: type[JobE
 @database.transactional
 def settle(connection: sa.Connection, notice: Notice) -> None:
     """Settle the event of a notice that all endpoints are done with; not if the job has newer news by now."""
-    if of_several := _OF_SEVERAL.get(notice.kind):
-        of_several.settle(connection, notice.job.id)
-        return _end_unwanted(connection, notice)
+    if elsewhere := _ELSEWHERE.get(notice.kind):
+        elsewhere.settle(connection, notice.job.id)
+        return ledger.end_waiting(connection, notice, _UNWANTED)
     job = _held(connection, notice.job.id)
     if job is not None and _is_news(job, notice.kind, notice.generation):
         outbox.settle(connection, outbox.of(job.id, notice.kind))
-        _end_unwanted(connection, notice)
+        ledger.end_waiting(connection, notice, _UNWANTED)
     return None
 
 
@@ -85,10 +92,10 @@ def event_of(notice: Notice) -> JobEvent:
 def reopen(connection: sa.Connection, job_id: str, kind: str, generation: int) -> bool:
     """Have the event of a notice come again, in the caller's transaction, if it still is what is new of the job.
 
-    `job_id` is that of the batch, for a notice of one. Returns: whether it is.
+    `job_id` is that of the batch, or of the mail, for a notice of one. Returns: whether it is.
     """
-    if of_several := _OF_SEVERAL.get(kind):
-        return bool(of_several.reopen(connection, job_id))
+    if elsewhere := _ELSEWHERE.get(kind):
+        return bool(elsewhere.reopen(connection, job_id))
     job = _held(connection, job_id)
     if job is None or not _is_news(job, kind, generation):
         return False
@@ -102,14 +109,6 @@ def reopen(connection: sa.Connection, job_id: str, kind: str, generation: int) -
 def _is_news(job: Any, kind: str, generation: int) -> bool:
     """Whether this still is what is new of the job of this row."""
     return job.state in _STATES.get(kind, ()) and Notice(job, kind).generation == generation
-
-
-def _end_unwanted(connection: sa.Connection, notice: Notice) -> None:
-    """Who is neither told nor has refused when all are done wants it no more."""
-    about = (notifications.c.job_id == notice.job.id, notifications.c.kind == notice.kind)
-    left = (notifications.c.sent_at.is_(None), notifications.c.refusal.is_(None))
-    this = (*about, notifications.c.generation == notice.generation, *left)
-    connection.execute(notifications.update().where(*this).values(refusal=_UNWANTED, due_at=None))
 
 
 def _held(connection: sa.Connection, job_id: str) -> Any:

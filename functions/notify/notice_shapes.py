@@ -58,9 +58,19 @@ class NoticeDelivery(Struct, kw_only=True):
 
     id: Annotated[str, Meta(description="The same at every try.", examples=[_EXAMPLE])]
     job_id: Annotated[
-        str | None, Meta(description="The job, or the batch, that it is about; null for a test of a webhook.")
+        str | None,
+        Meta(
+            description="The job, or the batch, that it is about; null for a test of a webhook, and for a mail about "
+            "your account."
+        ),
     ]
-    type: Annotated[str, Meta(description="Of the event.", examples=["dev.audiolift.audio.created.v1"])]
+    type: Annotated[
+        str,
+        Meta(
+            description="Of the event, or `account.…`: which mail about your account.",
+            examples=["dev.audiolift.audio.created.v1"],
+        ),
+    ]
     channel: Annotated[str, Meta(description="How it is told.", examples=["mail", "sms", "service", "webhook"])]
     state: Annotated[State, Meta(description="`refused`: it is not tried any more; `reason` says why.")]
     reason: Annotated[str | None, Meta(description="Why it was given up.", examples=["550 5.1.1 no such user"])]

@@ -35,7 +35,7 @@ KINDS = {
 }
 # What no mail comes about unless it is asked for.
 OFF_UNLESS_SAID = frozenset({SubmissionConfirmed.TYPE})
-# What login tells of, by mail alone.
+# What is told of by mail alone.
 MAILED_ALONE = frozenset({kinds.SIGNED_IN, kinds.KEY_MADE})
 UNSUBSCRIPTION = part("unsubscription", "What the mail has.", minLength=1, maxLength=2048)
 

@@ -17,6 +17,7 @@ from functions.notify.channels import Channel, Endpoint, Notice, PutOff, Refused
 from functions.notify.ledger import Attempt, NotDue
 from functions.notify.notice_shapes import Outcome
 from functions.shared import draining, logs, telemetry
+from functions.shared.kinds import OF_ACCOUNTS
 from functions.shared.problems import NeedsOperator, Unavailable
 from functions.shared.tables import now
 from functions.shared.watch import Watch
@@ -66,7 +67,8 @@ def _threads(channel: str, count: int) -> ThreadPoolExecutor:
 
 def _take(notice: Notice, channel: Channel, endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
     """Count an endpoint as under way, for its channel, its owner and itself. Returns: nothing if that is too many."""
-    whole, owner = (channel.name,), (channel.name, notice.job.user_id)
+    # A mail about an account that is not there yet is nobody's: each counts by itself.
+    whole, owner = (channel.name,), (channel.name, notice.job.user_id or notice.job.id)
     limits: dict[tuple[str, ...], float] = {
         whole: channel.threads * WAITING_BY_THREAD,
         owner: channel.threads * OF_OWNER_BY_THREAD,
@@ -108,12 +110,12 @@ def _rest(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
 
 
 def _told(notice: Notice, channel: Channel, endpoint: Endpoint) -> bool:
-    with logs.about(job_id=notice.job.id):
+    with logs.about(job_id="" if notice.kind in OF_ACCOUNTS else notice.job.id):
         try:
             attempt = ledger.begin(notice, channel.name, endpoint.key, channel.claim_seconds())
             return attempt is None or _try(attempt, channel, endpoint)
         except NotDue as error:
-            log.info("%s: the notice of job %s waits: %s", channel.name, notice.job.id, error)
+            log.info("%s: the notice of %s waits: %s", channel.name, notice.about, error)
             return False
 
 
@@ -123,18 +125,16 @@ def _try(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> bool:
     try:
         status = _send(attempt, channel, endpoint)
     except Refused as refusal:
-        log.error("%s: the notice of job %s was refused: %s", channel.name, notice.job.id, refusal)
+        log.error("%s: the notice of %s was refused: %s", channel.name, notice.about, refusal)
         ledger.finish(attempt, str(refusal), refusal.status)
     except Unclear as error:
-        log.error(
-            "%s: it is not known whether the notice of job %s has arrived: %s", channel.name, notice.job.id, error
-        )
+        log.error("%s: it is not known whether the notice of %s has arrived: %s", channel.name, notice.about, error)
         ledger.put_off(attempt, ledger.UNCLEAR_SECONDS, str(error), is_unclear=True)
         return False
     except Unavailable as error:
         return _put_off(attempt, channel, endpoint, error)
     except Exception:  # a bug: whether it was sent is not known, and its claim is left to run out
-        log.exception("%s: the notice of job %s went wrong; it is tried again", channel.name, notice.job.id)
+        log.exception("%s: the notice of %s went wrong; it is tried again", channel.name, notice.about)
         return False
     else:
         ledger.finish(attempt, status=status)
@@ -156,7 +156,7 @@ def _send(attempt: Attempt, channel: Channel, endpoint: Endpoint) -> int | None:
 def _put_off(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Unavailable) -> bool:
     # What only the operator can cure is found by its level.
     level = logging.ERROR if isinstance(error, NeedsOperator) else logging.WARNING
-    log.log(level, "%s: the notice of job %s is put off: %s", channel.name, attempt.notice.job.id, error)
+    log.log(level, "%s: the notice of %s is put off: %s", channel.name, attempt.notice.about, error)
     patience = channel.patience_seconds
     status = error.status if isinstance(error, PutOff) else None
     is_over = patience is not None and now() - attempt.created_at > timedelta(seconds=patience)
@@ -172,7 +172,7 @@ def _given_up(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Una
         channel.give_up(attempt.notice, endpoint, str(error))
         return True
     except Unavailable as other:
-        log.warning("%s: the notice of job %s is not given up yet: %s", channel.name, attempt.notice.job.id, other)
+        log.warning("%s: the notice of %s is not given up yet: %s", channel.name, attempt.notice.about, other)
         return False
 
 

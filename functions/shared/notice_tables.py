@@ -18,7 +18,8 @@ notifications = _table(
     sa.Column("channel", sa.String(16), primary_key=True),
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("endpoint", _ID, primary_key=True, server_default=""),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Null for a mail to an address that is no account's.
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
     # Held, or not to be tried again, until then; what a release before revision 0015 goes by.
     sa.Column("claimed_at", Instant, nullable=False),
     sa.Column("sent_at", Instant),
@@ -36,7 +37,7 @@ notice_attempts = _table(
     "notice_attempts",
     sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
     sa.Column("delivery_id", _ID, nullable=False, index=True),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
     sa.Column("at", Instant, nullable=False, index=True),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("detail", sa.String(500)),

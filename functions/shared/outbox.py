@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from events.catalogue import CATALOGUE, EventType
+from events.catalogue import CATALOGUE, EventType, MailRequested
 from events.codec import encode
 from events.wire import Envelope
 from functions.shared import database, logs, trace
@@ -27,6 +27,7 @@ __all__ = [
     "add",
     "add_beside",
     "add_first",
+    "add_mail",
     "of",
     "read",
     "ready",
@@ -80,6 +81,13 @@ def add_first(connection: sa.Connection, events: Mapping[str, EventType]) -> lis
     return [row["event_id"] for row in rows]
 
 
+def add_mail(connection: sa.Connection, event: MailRequested) -> str:
+    """Write the event of a mail about an account into the outbox, in the caller's transaction. Returns: its id."""
+    values = _row(event.mail_id, 0, event, trace.current())
+    connection.execute(outbox.insert().values(**{**values, "job_id": None, "mail_id": event.mail_id}))
+    return str(values["event_id"])
+
+
 def settle(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
     """Mark events as having had their effect: they are not sent again."""
     connection.execute(outbox.update().where(*which, outbox.c.settled_at.is_(None)).values(settled_at=now()))
@@ -99,7 +107,7 @@ def send(event_id: str) -> Receipt:
             return Receipt(Outcome.REFUSED, "there is no such event")
         if row.type not in _TYPES:
             return Receipt(Outcome.REFUSED, f"this release knows no events of type {row.type}")
-        with logs.about(event_id=event_id, job_id=row.job_id):
+        with logs.about(event_id=event_id, job_id=row.job_id or ""):
             answer = publish(_envelope(row))
         if answer.outcome is Outcome.SENT:
             _mark_sent(event_id)
@@ -164,6 +172,7 @@ def _trace_before(connection: sa.Connection, job_id: str) -> trace.Trace | None:
 
 def _envelope(row: Any) -> Envelope:
     event_type = _TYPES[row.type]
-    about = {"id": row.event_id, "source": event_type.SOURCE, "subject": row.job_id, "time": row.created_at}
+    subject = row.job_id or row.mail_id
+    about = {"id": row.event_id, "source": event_type.SOURCE, "subject": subject, "time": row.created_at}
     followed = trace.parse(row.traceparent, row.tracestate)
     return encode(event_type, row.data, **about).with_attributes(**(followed.headers() if followed else {}))

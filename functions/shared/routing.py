@@ -18,7 +18,7 @@ from functions.shared.scopes import Scope
 __all__ = ["Routes", "loggable"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-_SIGNED = re.compile(r"^(/+v1/(?:files|unsubscribe)/).+", re.DOTALL)
+_SIGNED = re.compile(r"^(/+(?:v1/files|v1/unsubscribe|verify|reset)/).+", re.DOTALL)
 
 
 def loggable(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from functions.shared.file_tables import archives, links, peaks
+from functions.shared.mail_tables import account_mails, mailed_tokens
 from functions.shared.notice_tables import (
     known_sign_ins,
     notice_attempts,
@@ -22,6 +23,7 @@ from functions.shared.upload_tables import batches, upload_pieces, uploads
 
 __all__ = [
     "Instant",
+    "account_mails",
     "api_keys",
     "archives",
     "attempts",
@@ -67,16 +69,6 @@ users = _table(
     sa.Column("deleted_at", Instant, index=True),
     # An operator has suspended it: nothing that belongs to it opens anything.
     sa.Column("suspended_at", Instant),
-)
-
-mailed_tokens = _table(
-    "mailed_tokens",
-    sa.Column("digest", _ID, primary_key=True),
-    sa.Column("purpose", sa.String(16), nullable=False),
-    sa.Column("email", sa.String(254), nullable=False, index=True),
-    sa.Column("user_id", _ID, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
-    sa.Column("password_hash", sa.String(255)),
-    sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
 attempts = _table(
@@ -236,7 +228,9 @@ job_events = _table(
 outbox = _table(
     "outbox",
     sa.Column("event_id", _ID, primary_key=True),
-    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    # What it is about: a job, or a mail about an account.
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), index=True),
+    sa.Column("mail_id", _ID, sa.ForeignKey("account_mails.id", ondelete="CASCADE"), index=True),
     sa.Column("type", sa.String(128), nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
     sa.Column("created_at", Instant, nullable=False),

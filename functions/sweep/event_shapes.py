@@ -24,7 +24,7 @@ class RefusedEvent(Struct):
 
     id: Annotated[str, Meta(description="The event.")]
     type: Annotated[str, Meta(description="Its type.")]
-    job_id: Annotated[str, Meta(description="The job that it is about.")]
+    job_id: Annotated[str | None, Meta(description="The job that it is about; null for a mail about an account.")]
     reason: Annotated[str, Meta(description="What the sink said.")]
     attempts: Annotated[int, Meta(description="How often it was sent, or tried.")]
     created_at: Annotated[Instant, Meta(description="When it was written.")]

@@ -35,7 +35,7 @@ def send_again() -> None:
     with database.reading() as connection:
         due = connection.execute(_due()).all()
     for row in due:
-        with logs.about(event_id=row.event_id, job_id=row.job_id):
+        with logs.about(event_id=row.event_id, job_id=row.job_id or ""):
             log.info("sending event %s again", row.event_id)
             answer = outbox.send(row.event_id)
         if answer.outcome is Outcome.AWAY:
@@ -46,7 +46,7 @@ def send_again() -> None:
 
 
 def _set_aside(row: Any, answer: Receipt) -> None:
-    log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id, answer.reason)
+    log.error("event %s of job %s is set aside: %s", row.event_id, row.job_id or "-", answer.reason)
     # What has somebody work on a job is not set aside for ever: somebody may work on it just now, and die.
     aside = {"set_aside_at": now()} if answer.for_good and row.type not in giving_up.WORK else {}
     _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1, **aside)
@@ -77,7 +77,8 @@ def _due() -> sa.Select[Any]:
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
     died = sa.and_(~beside, rows.c.sent_at < jobs.c.lease_until)
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
-    joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).join(jobs, jobs.c.id == rows.c.job_id)
+    # That of a mail about an account has no job.
+    joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).outerjoin(jobs, jobs.c.id == rows.c.job_id)
     lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
@@ -90,8 +91,9 @@ def _due() -> sa.Select[Any]:
 
 def _owed(moment: datetime) -> sa.ColumnElement[bool]:
     """Once for each due time: an event that waits in the broker is not sent a second time for the same."""
-    about = notices.c.job_id.in_((rows.c.job_id, jobs.c.batch_id))
-    its_notice = sa.and_(about, notices.c.kind == rows.c.type)
+    about = notices.c.job_id.in_((rows.c.job_id, jobs.c.batch_id, rows.c.mail_id))
+    # A mail has one notice, whatever its kind.
+    its_notice = sa.and_(about, sa.or_(notices.c.kind == rows.c.type, rows.c.mail_id.is_not(None)))
     left = sa.and_(notices.c.sent_at.is_(None), notices.c.refusal.is_(None))
     return sa.exists().where(its_notice, left, notices.c.due_at < moment, notices.c.due_at > rows.c.sent_at)
 

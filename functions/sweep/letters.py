@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from events.catalogue import CATALOGUE
+from events.catalogue import CATALOGUE, MailRequested
 from events.wire import Envelope
 from functions.shared.jobs import names
 from functions.sweep import parked
@@ -72,9 +72,13 @@ def of_request(headers: Mapping[str, str], body: bytes, why: str) -> Letter:
 def about(attributes: Mapping[str, str]) -> dict[str, Any]:
     """What a letter is about, as columns: the event's id, source and type, and the job that it is, or would become."""
     found = {name: attributes.get(name, "") for name in _NAMES}
-    job_id = found["subject"][:64] if found["source"] in OWN_SOURCES else _submitted(found["source"], found["id"])
+    job_id = _subject(found) if found["source"] in OWN_SOURCES else _submitted(found["source"], found["id"])
     columns = {"event_id": found["id"], "source": found["source"], "type": found["type"]}
     return {**{name: value[:_MAX_NAME_LENGTH] for name, value in columns.items()}, "job_id": job_id}
+
+
+def _subject(found: Mapping[str, str]) -> str | None:
+    return None if found["type"] == MailRequested.TYPE else found["subject"][:64]
 
 
 def _submitted(source: str, event_id: str) -> str | None:

@@ -26,6 +26,7 @@ BATCH, MAX_BATCHES = 500, 10
 # Longer than attempts count.
 ATTEMPTS_SECONDS = 86_400
 UNCONFIRMED_SECONDS = 86_400
+OVER_SECONDS = 3600
 # For so long a place and a program are known by which somebody has signed in.
 SIGN_IN_SECONDS = 90 * 86_400
 # Finding rows about jobs that are gone reads all of them.
@@ -45,6 +46,11 @@ class Retention:
 
 def _mailed() -> Conditions:
     return (tables.mailed_tokens.c.expires_at < now(),)
+
+
+def _account_mails() -> Conditions:
+    # notify deletes what is over when it is next due, within the hour, and says so in the ledger.
+    return (tables.account_mails.c.expires_at < _ago(OVER_SECONDS),)
 
 
 def _attempts() -> Conditions:
@@ -130,6 +136,7 @@ _WITH_ACCOUNT, _WITH_JOB = "as long as the account", "as long as the job"
 RETENTIONS = (
     Retention(tables.users, "until its owner deletes it"),
     Retention(tables.mailed_tokens, "until it is used, or is good no more: a day at most", _mailed),
+    Retention(tables.account_mails, "until it is sent, refused, or good no more: seven days at most", _account_mails),
     Retention(tables.attempts, "a day after the last one", _attempts),
     Retention(tables.refresh_tokens, "`REFRESH_TOKEN_SECONDS`, or until the session ends", _refresh_tokens),
     Retention(tables.api_keys, "until it is revoked, or `RETENTION_SECONDS` after it has expired", _api_keys),
@@ -153,7 +160,10 @@ RETENTIONS = (
     Retention(tables.checkpoints, "until its job ends"),
     Retention(tables.job_events, _WITH_JOB),
     Retention(tables.outbox, "`RETENTION_SECONDS` after its effect", _outbox),
-    Retention(tables.notifications, "as long as the job, or the batch; of a test of a webhook, `RETENTION_SECONDS`"),
+    Retention(
+        tables.notifications,
+        "as long as the job, or the batch; of accounts and of a test of a webhook, `RETENTION_SECONDS`",
+    ),
     Retention(tables.notice_attempts, "`RETENTION_SECONDS`", _notice_attempts),
     Retention(tables.notice_preferences, _WITH_ACCOUNT),
     Retention(tables.webhooks, "until its owner deletes it"),
@@ -178,11 +188,12 @@ def forget() -> None:
 
 
 def clear_strays() -> None:
-    """What was noted about jobs in the moment when they were deleted, and old tests of webhooks: once an hour."""
+    """What was noted about jobs in the moment when they were deleted, and old notices of none: once an hour."""
     about = notifications.c.job_id
     of_nothing = ~(sa.exists().where(jobs.c.id == about) | sa.exists().where(tables.batches.c.id == about))
     kept = notifications.c.created_at >= _ago(settings.number("RETENTION_SECONDS"))
-    strays = sa.and_(of_nothing, ~sa.and_(notifications.c.kind == kinds.WEBHOOK_TESTED, kept))
+    of_no_job = notifications.c.kind.in_({kinds.WEBHOOK_TESTED, *kinds.OF_ACCOUNTS})
+    strays = sa.and_(of_nothing, ~sa.and_(of_no_job, kept))
     chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
 
 

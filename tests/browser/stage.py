@@ -103,6 +103,10 @@ ANSWERS: dict[str, Any] = {
             for number, agent in enumerate(_AGENTS)
         ]
     },
+    "/v1/me/phone": {"possible": True, "number": "+49…678", "confirmed_at": None, "code_expires_at": _DAY},
+    "/v1/me/identities": {
+        "items": [{"id": "1", "issuer": "https://login.example.org", "subject": "248289761001", "linked_at": _DAY}]
+    },
     "/v1/me/notifications": {
         "events": {name: {"mail": True, "services": {"team-chat": name == _CREATED}} for name in _EVENTS},
         "language": "en",

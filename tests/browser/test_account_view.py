@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.screen import SLOW_MS, card, choose, not_a_video, open_account, sign_up, workspace
+from tests.servers.listening import Listening, Quiet
 from tests.system import Audiolift
 
 OpenPage = Callable[..., Page]
 
 
-class Receiver(BaseHTTPRequestHandler):
+class Receiver(Quiet):
     """Takes what webhooks post, and answers with `status`."""
 
     status = 204
+    bodies: list[bytes] = []
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        Receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(Receiver.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[str]:
     """The address of a receiver on this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/hook"
-        server.shutdown()
+    with Listening(Receiver) as server:
+        yield f"{server.url}/hook"
 
 
 @pytest.fixture(scope="module")
-def audiolift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audiolift]:
-    """audiolift on one machine, which posts to receivers there."""
-    settings = {"FETCH_ALLOWED_NETWORKS": "127.0.0.0/8", "MAX_USER_JOBS": "3"}
+def audiolift(tmp_path_factory: pytest.TempPathFactory, receiver: str) -> Iterator[Audiolift]:
+    """audiolift on one machine, which posts to receivers there; one takes what would be SMS."""
+    sms = receiver.replace("http:", "json:").replace("/hook", "/{number}")
+    settings = {"FETCH_ALLOWED_NETWORKS": "127.0.0.0/8", "MAX_USER_JOBS": "3", "SMS_SERVICE": sms}
     running = Audiolift(tmp_path_factory.mktemp("account") / "data", settings)
     yield running
     running.stop()
@@ -67,6 +64,35 @@ def test_what_one_is_told_of_is_kept_and_read_again(page: Page) -> None:
     expect(form.get_by_label("Language of mails")).to_have_value("de", timeout=SLOW_MS)
     expect(ready).not_to_be_checked()
     expect(form.get_by_role("checkbox", name="There is no MP3: Mail")).to_be_checked()
+
+
+def test_a_number_is_given_confirmed_chosen_for_sms_and_removed(page: Page) -> None:
+    open_account(page)
+    number, code = page.get_by_label("Mobile number"), page.get_by_label("Code of the SMS")
+    for given in ("12", "+49 151 12345678"):
+        number.fill(given)
+        page.get_by_role("button", name="Send a code there").click()
+        if given == "12":
+            expect(number).to_have_attribute("aria-invalid", "true", timeout=SLOW_MS)
+    expect(code).to_be_focused(timeout=SLOW_MS)
+    expect(page.get_by_text("A code was sent to +49…678.")).to_be_visible()
+    code.fill("wrong")
+    page.get_by_role("button", name="Confirm the number").click()
+    expect(code).to_have_attribute("aria-invalid", "true", timeout=SLOW_MS)
+    (sent,) = re.findall(rb"code is (\d{6})", b"".join(Receiver.bodies))
+    code.fill(sent.decode())
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("SMS go to +49…678.")).to_be_visible(timeout=SLOW_MS)
+    choice = page.get_by_role("checkbox", name="There is no MP3: SMS")
+    choice.check()
+    page.get_by_role("form", name="What you are told of").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_have_count(1, timeout=SLOW_MS)
+    page.reload()
+    expect(choice).to_be_checked(timeout=SLOW_MS)
+    expect(page.get_by_role("checkbox", name="An API key was made: SMS")).to_have_count(0)
+    page.get_by_role("button", name="Remove the number").click()
+    expect(page.get_by_text("You get no SMS.")).to_be_visible(timeout=SLOW_MS)
+    expect(choice).to_have_count(0)
 
 
 def test_a_webhook_is_made_tested_told_and_sent_again(page: Page, receiver: str) -> None:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.screen import SLOW_MS, problem, sign_in, sign_up, workspace
+from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_up, workspace
 from tests.servers import OidcProvider
-from tests.system import Audiolift
+from tests.system import PASSWORD, Audiolift
 
 Begin = Callable[..., Page]
 
@@ -46,9 +46,9 @@ def somebody(provider: OidcProvider, **claims: object) -> str:
     return provider.know(name, **{"email": f"{name}@example.com", "email_verified": True, **claims})
 
 
-def go(tab: Page, provider: OidcProvider, name: str) -> None:
+def go(tab: Page, provider: OidcProvider, name: str, by: str = "Sign in with 127.0.0.1") -> None:
     """From audiolift to the provider, and through its pages."""
-    tab.get_by_role("button", name="Sign in with 127.0.0.1").click(timeout=SLOW_MS)
+    tab.get_by_role("button", name=by).click(timeout=SLOW_MS)
     tab.wait_for_url(f"{provider.url}/interaction/**", timeout=SLOW_MS)
     tab.get_by_placeholder("Enter any login").fill(name)
     tab.get_by_placeholder("and password").fill("any")
@@ -118,6 +118,33 @@ def test_who_changes_their_mind_can_sign_in_otherwise(open_tab: Begin, provider:
     tab.get_by_role("link", name="Cancel").click()
     expect(problem(tab)).to_contain_text("You were not signed in.", timeout=SLOW_MS)
     sign_up(tab)
+
+
+def test_an_identity_is_linked_with_the_password_opens_the_account_and_is_unlinked(
+    open_tab: Begin, provider: OidcProvider
+) -> None:
+    tab, name = open_tab(), somebody(provider)
+    email = sign_up(tab)
+    open_account(tab)
+    form, password = tab.get_by_role("form", name="Other ways to sign in"), tab.locator("#identities-password")
+    go(tab, provider, name, "Link an identity of 127.0.0.1")
+    expect(password).to_be_focused(timeout=SLOW_MS)
+    assert tab.url.endswith("/account")
+    for given in ("not the password", PASSWORD):
+        password.fill(given)
+        form.get_by_role("button", name="Link it").click()
+        if given != PASSWORD:
+            expect(password).to_have_attribute("aria-invalid", "true", timeout=SLOW_MS)
+    expect(form.get_by_role("listitem")).to_have_count(1, timeout=SLOW_MS)
+
+    other = open_tab()
+    go(other, provider, name)
+    expect(other.get_by_role("banner")).to_contain_text(email, timeout=SLOW_MS)
+    form.get_by_role("button", name="Unlink").click()
+    expect(password).to_have_attribute("aria-invalid", "true")
+    password.fill(PASSWORD)
+    form.get_by_role("button", name="Unlink").click()
+    expect(form.get_by_role("listitem")).to_have_count(0, timeout=SLOW_MS)
 
 
 def test_without_a_provider_none_is_offered(open_page: Callable[..., Page]) -> None:

@@ -108,6 +108,7 @@ def test_the_events_that_a_function_wants_reach_it(overlay: Path) -> None:
         "dev.audiolift.batch.ended.v1": "notify",
         "dev.audiolift.submission.confirmed.v1": "notify",
         "dev.audiolift.expiry.announced.v1": "notify",
+        "dev.audiolift.mail.requested.v1": "notify",
     }
 
 
@@ -135,6 +136,7 @@ def test_only_the_gateway_is_public(overlay: Path) -> None:
 @overlays
 def test_emitters_are_bound_to_the_broker(overlay: Path) -> None:
     assert {name: sink.name for name, sink in rendered(overlay).sinks.items()} == {
+        "login": "audiolift",
         "upload": "audiolift",
         "convert": "audiolift",
         "sweep": "audiolift",

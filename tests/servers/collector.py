@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.servers.listening import Listening, Quiet
 
 __all__ = ["Collector", "KeptSpan", "Point"]
 
@@ -40,27 +39,14 @@ class Point:
     value: float
 
 
-class Collector:
+class Collector(Listening):
     """Answers every export with 200; `spans` and `points` are what came."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.spans: list[KeptSpan] = []
         self.points: list[Point] = []
         self.bodies: list[bytes] = []
-
-    def __enter__(self) -> Collector:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def environment(self, soon: int = 200) -> dict[str, str]:
         """What has a function export here, every so many milliseconds."""
@@ -84,24 +70,17 @@ class Collector:
         elif path == "/v1/metrics":
             self.points += _points(ExportMetricsServiceRequest.FromString(body))
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        collector = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(Quiet):
+    server: Collector
+    protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                unpacked = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
-                collector.take(self.path, unpacked)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Keep quiet."""
-
-        return Handler
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.take(self.path, gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
 
 def _spans(request: Any) -> Iterator[KeptSpan]:

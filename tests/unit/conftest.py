@@ -13,8 +13,8 @@ from functions.shared import blobs, database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
 from tests.servers import MariaDB
-from tests.unit import rows
-from tests.unit.receiver import Receiver, served
+from tests.unit import login, rows
+from tests.unit.receiver import Receiver
 from tests.unit.sink import Sink
 from tests.unit.smtp import Server
 
@@ -93,9 +93,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 @pytest.fixture
+def broker(tables: None, secrets: dict[str, str], server: Server) -> None:
+    """Brings the events of mails about accounts to notify, before a test looks at what was mailed."""
+    server.before_a_look = login.carry
+
+
+@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """An HTTP server that takes what is posted to it."""
-    with served(Receiver()) as running:
+    with Receiver() as running:
         yield running
 
 

@@ -10,10 +10,13 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
+from events.catalogue import MailRequested
+from functions.notify import fanout
 from functions.shared import database
+from functions.shared.tables import outbox
 from tests.asgi import Answered, app_of, call
 
-__all__ = ["PASSWORD", "asked", "code", "member", "posted", "register", "sign_in", "statements", "token"]
+__all__ = ["PASSWORD", "asked", "carry", "code", "member", "posted", "register", "sign_in", "statements", "token"]
 
 PASSWORD = "correct horse battery staple"
 
@@ -56,6 +59,15 @@ def member(answer: Answered, name: str) -> Any:
 def code(answer: Answered) -> tuple[int, str]:
     """Status and code of a problem."""
     return answer.status, member(answer, "code")
+
+
+def carry() -> None:
+    """Bring the events of mails that are not settled to notify, as the broker does."""
+    waiting = (outbox.c.type == MailRequested.TYPE, outbox.c.settled_at.is_(None))
+    with database.reading() as connection:
+        found = connection.execute(outbox.select().where(*waiting).order_by(outbox.c.created_at)).all()
+    for row in found:
+        fanout.tell(row.mail_id, MailRequested)
 
 
 @contextmanager

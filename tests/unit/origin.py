@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 
 from tests.patience import PATIENCE
+from tests.servers.listening import Listening, Quiet
 
 __all__ = ["Origin", "Pieces", "Turn"]
 
@@ -19,30 +18,19 @@ __all__ = ["Origin", "Pieces", "Turn"]
 Turn = Callable[["_Handler"], bool]
 
 
-class Origin:
+class Origin(Listening):
     """Serves `content`. `turns` are taken one by one, a request each; after them all requests are answered properly.
 
     `validator` is etag, modified, weak or none; `asked` has the Range of each request ("" for none).
     """
 
     def __init__(self, content: bytes, address: str = "127.0.0.1", validator: str = "etag", port: int = 0) -> None:
+        super().__init__(_Handler, address, port)
         self.content, self.validator, self.ranges = content, validator, True
         self.turns: list[Turn] = []
         self.asked: list[str] = []
         self.modified = time.time() - 3600
-        self._server = ThreadingHTTPServer((address, port), _Handler)
-        self._server.origin = self  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.url = f"http://{address}:{self._server.server_port}/talk.mp4"
-
-    def __enter__(self) -> Origin:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.url += "/talk.mp4"
 
     @property
     def etag(self) -> str:
@@ -88,18 +76,19 @@ class Pieces:
         self.restarts += 1
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
+    server: Origin
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        origin = self._origin
+        origin = self.server
         origin.asked.append(self.headers.get("Range", ""))
         with suppress(ConnectionError):
             turn = origin.turns.pop(0) if origin.turns else _Handler.answer
             turn(self)
 
     def answer(self, cut_after: int | None = None, until: threading.Event | None = None) -> bool:
-        content, start = self._origin.content, self._start()
+        content, start = self.server.content, self._start()
         body = content[start:]
         headers = [("Content-Length", str(len(body))), *self._validators()]
         if start:
@@ -118,23 +107,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         return True
 
-    def log_message(self, *_arguments: object) -> None:
-        """Quiet."""
-
-    @property
-    def _origin(self) -> Origin:
-        origin: Origin = self.server.origin  # type: ignore[attr-defined]
-        return origin
-
     def _start(self) -> int:
         wanted, condition = self.headers.get("Range", ""), self.headers.get("If-Range")
         current = [value for name, value in self._validators() if name in ("ETag", "Last-Modified")]
-        if not self._origin.ranges or not wanted or condition not in current:
+        if not self.server.ranges or not wanted or condition not in current:
             return 0
         return int(wanted.removeprefix("bytes=").partition("-")[0])
 
     def _validators(self) -> list[tuple[str, str]]:
-        origin = self._origin
+        origin = self.server
         if origin.validator == "modified":
             return [("Last-Modified", formatdate(origin.modified, usegmt=True))]
         etag = {"etag": origin.etag, "weak": f"W/{origin.etag}"}.get(origin.validator)

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.patience import PATIENCE
+from tests.servers.listening import Listening, Quiet
 
-__all__ = ["Receiver", "served"]
-
-Kind = TypeVar("Kind", bound=ThreadingHTTPServer)
+__all__ = ["Receiver"]
 
 
-@contextmanager
-def served(server: Kind) -> Iterator[Kind]:
-    """The server, which serves in a thread until the block ends."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    with server:
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(PATIENCE)
-
-
-class Receiver(ThreadingHTTPServer):
-    """On a free port: what it `got` as (headers, body), and where; `status` is what it answers, after `seconds`."""
-
-    daemon_threads = True
+class Receiver(Listening):
+    """What it `got` as (headers, body), and where; `status` is what it answers, after `seconds`."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
         self.status, self.seconds = 204, 0.0
         self.headers: dict[str, str] = {}
         self.answer = b""
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+        self.url += "/hook"
 
     @property
     def jsons(self) -> list[Any]:
@@ -50,7 +29,7 @@ class Receiver(ThreadingHTTPServer):
         return [json.loads(body) for _, body in self.got]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     server: Receiver
 
     def do_POST(self) -> None:
@@ -64,6 +43,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(server.answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
 
 from events.errors import EventError
 from events.wire import Envelope, read
+from tests.servers.listening import Listening, Quiet
 
 __all__ = ["Sink"]
 
 
-class Sink:
+class Sink(Listening):
     """Answers every POST with `status` once `hold` is set; `received` are the events that it answered with a 2xx.
 
     `statuses` has the answer to events of a certain id, subject or type; `requests` is all that came, as it came.
     """
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.status = 202
         self.statuses: dict[str, int] = {}
         self.headers: dict[str, str] = {}
@@ -29,26 +29,18 @@ class Sink:
         self.hold = threading.Event()
         self.hold.set()
 
-    def __enter__(self) -> Sink:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.hold.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, traceback)
 
     def types(self) -> list[str]:
         """The types of the events that were taken, in order, without what all types share."""
         return [event.type.removeprefix("dev.audiolift.").removesuffix(".v1") for event in self.received]
 
-    def _take(self, headers: dict[str, str], body: bytes) -> int:
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        """What a request is answered with; an event is kept."""
         try:
             event = read(headers, body)
         except EventError:
@@ -58,25 +50,20 @@ class Sink:
         (self.received if status < 300 else self.refused).append(event)
         return status
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        sink = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.requests.append((dict(self.headers), body))
-                sink.hold.wait(30)
-                self.send_response(sink._take(dict(self.headers), body))
-                for name, value in {**sink.headers, "Content-Length": "0"}.items():
-                    self.send_header(name, value)
-                self.end_headers()
+class _Handler(Quiet):
+    server: Sink
 
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+    def do_POST(self) -> None:
+        sink, body = self.server, self.rfile.read(int(self.headers["Content-Length"]))
+        sink.requests.append((dict(self.headers), body))
+        sink.hold.wait(30)
+        self.send_response(sink.take(dict(self.headers), body))
+        for name, value in {**sink.headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
-                """Keep quiet."""
-
-        return Handler
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()

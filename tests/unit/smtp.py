@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -55,6 +56,8 @@ class Server:
         self.pauses: dict[str, float] = {}
         self.reached: list[str] = []
         self.logins: list[tuple[bytes, bytes]] = []
+        # What is done before anybody looks at the mails.
+        self.before_a_look: Callable[[], None] = lambda: None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -105,11 +108,12 @@ class Server:
 
     def mails(self, to: str = "") -> list[tuple[str, str]]:
         """Subject and text of what was accepted, for one recipient if one is named."""
+        self.before_a_look()
         found = [each for each in self.got if not to or each.rcpt_tos == [to]]
         read: list[Any] = [message_from_bytes(each.content, policy=policy.default) for each in found]  # type: ignore[arg-type]
         return [(mail["Subject"], mail.get_body(("plain",)).get_content()) for mail in read]
 
     def token(self, to: str) -> str:
-        """What stands behind the # of the newest link that was mailed there, without what it is for."""
-        found: list[str] = re.findall(r"/#[a-z]+=([\w-]+)", self.mails(to)[-1][1])
+        """What the newest link that was mailed there ends with."""
+        found: list[str] = re.findall(r"/(?:verify|reset)/([\w-]+)", self.mails(to)[-1][1])
         return found[-1]

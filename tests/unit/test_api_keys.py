@@ -192,7 +192,7 @@ def test_who_makes_keys_at_once_gets_no_more_of_them() -> None:
         "from functions.shared.problems import Problem\n"
         "def make():\n"
         "    try:\n"
-        f"        return api_keys.create('{user}', NewApiKey('x', ['jobs:read'])).id\n"
+        f"        return api_keys.create('{user}', NewApiKey('x', ['jobs:read']))[0].id\n"
         "    except Problem as problem:\n"
         "        return problem.code"
     )
@@ -243,7 +243,7 @@ def test_a_time_in_another_zone_is_that_time() -> None:
 
 
 def new(user: str, *scopes: Any, expires_at: datetime | None = None) -> MadeApiKey:
-    return made.create(user, NewApiKey("nightly import", [*(scopes or get_args(KeyScope))], expires_at))
+    return made.create(user, NewApiKey("nightly import", [*(scopes or get_args(KeyScope))], expires_at))[0]
 
 
 def last_used(key: MadeApiKey) -> Any:

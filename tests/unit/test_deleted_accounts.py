@@ -9,13 +9,13 @@ import pytest
 import functions.sweep.accounts as sweep
 import functions.sweep.files as files
 from events.catalogue import AudioCreated
-from functions.login import accounts, mailed
-from functions.login.mailed import Purpose
+from functions.login import accounts
 from functions.notify import news
-from functions.shared import database
+from functions.shared import database, mailed
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import leases, names
 from functions.shared.jobs.claims import ClaimLost
+from functions.shared.mailed import Purpose
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import attempts, mailed_tokens, metadata, users
 from functions.shared.tables import jobs as jobs_table
@@ -128,8 +128,9 @@ def test_nobody_is_told_of_the_jobs_of_a_deleted_account(store: Blobs) -> None:
 
 
 def test_tokens_and_attempts_are_forgotten_when_they_are_over() -> None:
-    for email in ("old@example.com", "new@example.com"):
-        mailed.issue(Purpose.REGISTER, email, None, "-")
+    with database.transaction() as connection:
+        for email in ("old@example.com", "new@example.com"):
+            mailed.issue(connection, Purpose.REGISTER, "-", email, None, "-")
     rows.change(mailed_tokens, mailed_tokens.c.email == "old@example.com", expires_at=rows.ago(1))
     with database.transaction() as connection:
         for key, seconds in (("old", 90_000), ("new", 10)):

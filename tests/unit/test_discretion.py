@@ -82,7 +82,7 @@ def check(caplog: pytest.LogCaptureFixture) -> None:
     assert LINK not in caplog.text
 
 
-@pytest.mark.parametrize("path", ["/v1/files/", "//v1/files/", "/v1/unsubscribe/"])
+@pytest.mark.parametrize("path", ["/v1/files/", "//v1/files/", "/v1/unsubscribe/", "/verify/", "//reset/"])
 def test_no_log_has_what_a_link_in_a_mail_ends_with(path: str) -> None:
     assert loggable(path + LINK) == f"{path}…"
 

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -18,13 +17,13 @@ from functions.shared.reasons import Failure
 from functions.upload import fetch as fetching
 from functions.upload.fetch import Remote, TimeUp, fetch
 from tests.patience import PATIENCE
+from tests.servers.listening import Listening, Quiet
 from tests.unit.origin import Pieces
-from tests.unit.receiver import served
 
 VIDEO = bytes(range(256)) * 4096
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet):
     """/video is one, /chunked too; /status/N answers N; /to/URL redirects; /short ends early; /endless never does."""
 
     protocol_version = "HTTP/1.1"
@@ -69,14 +68,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def log_message(self, *_arguments: object) -> None:
-        """Quiet."""
-
 
 @contextmanager
 def serving(address: str) -> Iterator[str]:
-    with served(ThreadingHTTPServer((address, 0), Handler)) as server:
-        yield f"http://{address}:{server.server_port}"
+    with Listening(Handler, address) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def test_a_token_opens_the_routes_of_its_scopes_and_no_other(middleware: Identit
 
 
 def test_a_function_looks_a_key_up_and_the_gateway_only_at_it(user: str) -> None:
-    key = keys.create(user, NewApiKey("x", ["jobs:read"])).key
+    key = keys.create(user, NewApiKey("x", ["jobs:read"]))[0].key
     caller = passes(Verified(), Scope.JOBS_READ, key)
     assert (caller.user_id, caller.scopes) == (user, {Scope.JOBS_READ})
     assert caller.key_id

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -15,22 +14,17 @@ import pytest
 from functions.login import oidc_fetching
 from functions.login.oidc_fetching import ProviderUnavailable
 from functions.login.oidc_provider import Provider
-from tests.unit.receiver import served
+from tests.servers.listening import Listening, Quiet
 
 
-class Odd(ThreadingHTTPServer):
+class Odd(Listening):
     """Answers every request with what the test has set, and counts them."""
 
-    daemon_threads = True
     answer: tuple[int, dict[str, str], bytes] = (200, {}, b"{}")
     asked: list[str] | None = None
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
-
-class Answering(BaseHTTPRequestHandler):
+class Answering(Quiet):
     server: Odd
 
     def do_GET(self) -> None:
@@ -42,13 +36,10 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def odd() -> Iterator[Odd]:
-    with served(Odd(("127.0.0.1", 0), Answering)) as server:
+    with Odd(Answering) as server:
         yield server
 
 

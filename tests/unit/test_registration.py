@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
-from functions.login import letters
+from functions.login import mails
 from functions.shared import database
-from functions.shared.tables import mailed_tokens
+from functions.shared.tables import mailed_tokens, outbox
 from tests.asgi import Answered, app_of, received, scope_of
 from tests.unit import rows
-from tests.unit.login import PASSWORD, asked, code, register, sign_in, statements, token
+from tests.unit.login import PASSWORD, asked, carry, code, register, sign_in, statements, token
+from tests.unit.sink import Sink
 from tests.unit.smtp import Server
 
-pytestmark = pytest.mark.usefixtures("tables", "secrets")
+pytestmark = pytest.mark.usefixtures("tables", "secrets", "broker")
 
 ANNA, EVE = "anna@example.com", "eve@example.com"
 
@@ -32,11 +33,11 @@ def member_of(server: Server, email: str) -> None:
     assert confirm(server.token(email)).status == 200
 
 
-@pytest.mark.usefixtures("mails")
-def test_where_mail_is_kept_an_account_works_at_once(mails: Path) -> None:
+def test_where_mail_is_kept_an_account_works_at_once(broker: None, mails: Path) -> None:
     assert register(ANNA).status == 201
     assert sign_in(ANNA).status == 200
     assert code(register(ANNA)) == (409, "email-taken")
+    carry()
     assert not mails.exists()
 
 
@@ -72,18 +73,17 @@ def test_a_known_address_takes_the_same_statements_as_an_unknown_one(server: Ser
     assert known == unknown != []
 
 
-def test_the_answer_does_not_wait_for_the_mail_server(server: Server) -> None:
-    server.seconds = 1.0
-    mailed_at_the_end_of_the_answer: list[int] = []
+def test_the_answer_does_not_wait_for_the_broker(sink: Sink) -> None:
+    sent_at_the_end_of_the_answer: list[int] = []
     body = json.dumps({"email": ANNA, "password": PASSWORD}).encode()
     scope = scope_of("POST", "/v1/users", {"Content-Type": "application/json"})
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            mailed_at_the_end_of_the_answer.append(len(server.got))
+            sent_at_the_end_of_the_answer.append(len(sink.requests))
 
     asyncio.run(app_of("login")(scope, received([body]), send))  # type: ignore[arg-type]
-    assert (mailed_at_the_end_of_the_answer, len(server.got)) == ([0], 1)
+    assert (sent_at_the_end_of_the_answer, sink.types()) == ([0], ["mail.requested"])
 
 
 def test_a_link_is_of_no_use_without_the_password_that_was_chosen(server: Server) -> None:
@@ -137,7 +137,7 @@ def test_what_was_never_mailed_confirms_nothing(server: Server, mailed: str) -> 
 def test_nobody_can_flood_a_mailbox_and_nobody_learns_why(server: Server) -> None:
     member_of(server, ANNA)
     answers = {register(ANNA).status for _ in range(5)}
-    assert (answers, len(server.got)) == ({202}, 3)
+    assert (answers, len(server.mails())) == ({202}, 3)
     register(EVE)
     assert len(server.mails(EVE)) == 1
 
@@ -157,16 +157,21 @@ def test_a_token_is_neither_in_the_database_nor_in_the_log(server: Server, caplo
     caplog.set_level("DEBUG", "functions")
     register(ANNA)
     with database.reading() as connection:
+        (event,) = connection.execute(outbox.select()).all()
+    mailed = server.token(ANNA)
+    with database.reading() as connection:
         (row,) = connection.execute(mailed_tokens.select()).all()
     said = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("functions"))
-    assert "Confirm your address" in said
+    assert "account.confirm" in said
     assert ANNA not in said
-    assert not {server.token(ANNA), PASSWORD} & {*said.split(), *map(str, row)}
+    assert not {mailed, PASSWORD} & {*said.split(), *map(str, row), *map(str, event)}
+    assert ANNA not in str(event)
 
 
 def test_a_mail_that_cannot_be_sent_changes_no_answer(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.answers["RCPT"] = "550 no such mailbox"
     assert register(ANNA).status == 202
+    carry()
     assert "refused" in caplog.text
 
 
@@ -184,7 +189,7 @@ def test_a_mail_that_cannot_be_sent_changes_no_answer(server: Server, caplog: py
 def test_whether_addresses_are_confirmed(monkeypatch: pytest.MonkeyPatch, chosen: str, url: str, needed: bool) -> None:
     monkeypatch.setenv("VERIFY_EMAIL", chosen)
     monkeypatch.setenv("SMTP_URL", url)
-    assert letters.are_needed() is needed
+    assert mails.are_needed() is needed
 
 
 def test_an_address_changes_once_the_new_one_is_confirmed_and_the_former_is_told(server: Server) -> None:
@@ -217,8 +222,7 @@ def test_who_changes_the_address_ends_what_was_mailed_to_the_former_one(server: 
     assert code(asked("POST", "/v1/password/reset", reset)) == (400, "invalid-link")
 
 
-@pytest.mark.usefixtures("mails")
-def test_where_mail_is_kept_an_address_changes_at_once() -> None:
+def test_where_mail_is_kept_an_address_changes_at_once(broker: None, mails: Path) -> None:
     for email in (ANNA, EVE):
         register(email)
     mine = token(ANNA)
@@ -248,7 +252,6 @@ def test_a_mail_server_that_is_away_keeps_nobody_from_making_a_key(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member_of(server, ANNA)
-    monkeypatch.setattr("functions.login.letters.PAUSES_SECONDS", ())
     monkeypatch.setenv("SMTP_URL", "smtp://127.0.0.1:9")
     made = {"name": "nightly import", "scopes": ["jobs:read"]}
     assert asked("POST", "/v1/api-keys", made, Authorization=token(ANNA)).status == 201

@@ -24,7 +24,7 @@ CHROME = (
 
 
 @pytest.fixture(autouse=True)
-def behind_a_gateway(tables: None, secrets: object, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def behind_a_gateway(broker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Anna has an account. Whoever asks came through a proxy that is believed."""
     monkeypatch.setenv("VERIFY_EMAIL", "off")
     monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.0/8")

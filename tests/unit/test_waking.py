@@ -7,13 +7,12 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from functions.gateway import contract, waking
 from functions.shared.operations import Access
-from tests.unit.receiver import served
+from tests.servers.listening import Listening, Quiet
 
 WAKES = {(each.method, each.path): each.wakes for each in contract.operations()}
 
@@ -30,18 +29,15 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
     """Reachable under the gateway's settings."""
     made = Functions()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             made.asked.append(self.path)
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Silent."""
-
-    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with Listening(Handler) as server:
         for name in ("login", "upload", "download", "notify", "convert"):
-            monkeypatch.setenv(f"{name.upper()}_URL", f"http://127.0.0.1:{server.server_port}/{name}")
+            monkeypatch.setenv(f"{name.upper()}_URL", f"{server.url}/{name}")
         yield made
 
 

@@ -32,7 +32,7 @@ from functions.sweep import retention
 from tests import provision
 from tests.patience import PATIENCE, eventually
 from tests.unit import rows
-from tests.unit.receiver import Receiver, served
+from tests.unit.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 # The handlers look at nothing of a request.
@@ -204,7 +204,7 @@ def test_a_receiver_that_hangs_holds_up_no_mail_and_no_other_receiver(
     receiver: Receiver, anna: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.notify.fanout.WAIT_SECONDS", 0.3)
-    with served(Receiver()) as other:
+    with Receiver() as other:
         made(anna, receiver)
         made(anna, other)
         receiver.seconds = 5
@@ -221,7 +221,7 @@ def test_an_owner_whose_receivers_hang_leaves_threads_to_others(receiver: Receiv
     receiver.seconds = 3
     for _ in range(20):
         made(anna, receiver)
-    with served(Receiver()) as other:
+    with Receiver() as other:
         eve = rows.user()
         made(eve, other)
         waiting = [threading.Thread(target=fanout.tell, args=(done(anna), AudioCreated)) for _ in range(3)]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from events.catalogue import SubmissionConfirmed
 from events.errors import SpeakingError
+from functions.shared.kinds import OF_ACCOUNTS
 from functions.shared.late import late
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
@@ -51,11 +52,17 @@ class Unclear(SpeakingError):
 class Notice:
     """One piece of news for the owner of `job` (a row of jobs, with `email`); `kind` is an event type.
 
-    News of a batch has a `batch_news.EndedBatch` as its `job`, and a reminder a `reminder_news.Reminder`.
+    News of a batch has a `batch_news.EndedBatch` as its `job`, a reminder a `reminder_news.Reminder`; a mail about an
+    account, whose kind is one of kinds.OF_ACCOUNTS, has an `account_news.AccountMail`.
     """
 
     job: Any
     kind: str
+
+    @property
+    def about(self) -> str:
+        """What it is about, as the log has it."""
+        return f"{'mail' if self.kind in OF_ACCOUNTS else 'job'} {self.job.id}"
 
     @property
     def generation(self) -> int:

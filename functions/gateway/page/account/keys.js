@@ -14,7 +14,7 @@ let showKey;
 
 export function setUpKeys() {
   onSubmit(byId("key-form"), make);
-  showKey = secretPanel("key", byId("keys-title"));
+  showKey = secretPanel(byId("keys-list"), "keys.made", byId("keys-title"));
 }
 
 export async function openKeys() {

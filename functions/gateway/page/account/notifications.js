@@ -8,8 +8,10 @@ import { has, label, LANGUAGES, say, tellWith } from "../core/words.js";
 
 const URL = "/v1/me/notifications";
 const MAIL = "mail";
+const SMS = "sms";
 
 let shown = null; // the preferences as the server has them
+let withSms = false;
 
 /** Wires the form. */
 export function setUpNotifications() {
@@ -17,15 +19,18 @@ export function setUpNotifications() {
   onSubmit(byId("notifications"), save);
 }
 
-export async function openNotifications() {
+/** Shows what was chosen; SMS too, if there is a number that they `come` to. */
+export async function openNotifications(come) {
+  withSms = come;
   show(await askJson(URL));
 }
 
 function show(preferences) {
   shown = preferences;
   const services = [...new Set(Object.values(preferences.events).flatMap((each) => Object.keys(each.services ?? {})))].sort();
-  byId("notifications-head").replaceChildren(make("td"), ...[MAIL, ...services].map(headOf));
-  const rows = Object.entries(preferences.events).map(([kind, channels]) => rowOf(kind, channels, services));
+  const own = withSms ? [MAIL, SMS] : [MAIL];
+  byId("notifications-head").replaceChildren(make("td"), ...[...own, ...services].map(headOf));
+  const rows = Object.entries(preferences.events).map(([kind, channels]) => rowOf(kind, channels, own, services));
   byId("notifications-rows").replaceChildren(...rows);
   byId("notifications-language").value = preferences.language;
 }
@@ -36,11 +41,13 @@ function headOf(channel) {
   return cell;
 }
 
-function rowOf(kind, channels, services) {
+function rowOf(kind, channels, own, services) {
   const title = tellWith(make("th"), () => kindName(kind));
   title.scope = "row";
+  // Of some there are mails alone.
+  const byOwn = own.map((each) => (each in channels ? [tickOf(kind, each, channels[each])] : []));
   const byServices = services.map((each) => (channels.services ? [tickOf(kind, each, channels.services[each])] : []));
-  return make("tr", "", title, ...[[tickOf(kind, MAIL, channels.mail)], ...byServices].map((tick) => make("td", "", ...tick)));
+  return make("tr", "", title, ...[...byOwn, ...byServices].map((tick) => make("td", "", ...tick)));
 }
 
 function tickOf(kind, channel, ticked) {
@@ -60,12 +67,12 @@ async function save() {
 function chosen(kind) {
   const boxes = [...byId("notifications-rows").querySelectorAll("input")].filter((each) => each.dataset.kind === kind);
   const ticked = Object.fromEntries(boxes.map((each) => [each.dataset.channel, each.checked]));
-  const { [MAIL]: mail, ...services } = ticked;
   const before = shown.events[kind];
-  return { ...before, mail, ...(before.services ? { services } : {}) };
+  const { [MAIL]: mail, [SMS]: sms = before.sms, ...services } = ticked;
+  return { ...before, mail, ...("sms" in before && { sms }), ...(before.services && { services }) };
 }
 
 /** What a type of event is called; one of a newer release by its own name. */
 export const kindName = (kind) => (has(`notices.kind.${kind}`) ? say(`notices.kind.${kind}`) : kind);
 
-const channelName = (channel) => (channel === MAIL ? say("notices.mail") : channel);
+const channelName = (channel) => ([MAIL, SMS].includes(channel) ? say(`notices.${channel}`) : channel);

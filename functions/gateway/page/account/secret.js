@@ -1,11 +1,15 @@
 /** What is shown once, to be copied: an API key, the secret of a webhook. It is on the page only until it is put away. */
 
-import { announce, byId, guarded } from "../core/dom.js";
-import { say } from "../core/words.js";
+import { announce, guarded, stamp } from "../core/dom.js";
+import { say, tell } from "../core/words.js";
 
-/** Wires the panel `name`-made, with `name`-value, -copy and -hide. Returns what shows a secret in it; then `back` gets the focus. */
-export function secretPanel(name, back) {
-  const [panel, field, copy, hide] = ["made", "value", "copy", "hide"].map((part) => byId(`${name}-${part}`));
+/** Puts a panel behind a list, which `key` says what is in. Returns what shows a secret in it; then `back` gets the focus. */
+export function secretPanel(list, key, back) {
+  const panel = stamp("secret");
+  const [label, field, [copy, hide]] = [panel.querySelector("label"), panel.querySelector("input"), panel.querySelectorAll("button")];
+  field.id = label.htmlFor = `${list.id}-secret`;
+  tell(label, key);
+  list.after(panel);
   copy.addEventListener("click", () => guarded(copy, () => copyFrom(field)));
   hide.addEventListener("click", () => {
     field.value = "";

@@ -38,7 +38,8 @@ export function setUpSignIn(onSignedIn) {
 
 /** Shows the form for the link of a mail, if this page was opened by one; the address bar forgets the token. */
 export function openLink() {
-  const [, action, mailed] = /^#(verify|reset)=([\w-]+)$/.exec(location.hash) ?? [];
+  // Behind the # it is in mails of the release before this one.
+  const [, action, mailed] = /^\/(verify|reset)[/=]([\w-]+)$/.exec(location.pathname + location.hash.replace("#", "")) ?? [];
   if (!action) return false;
   history.replaceState(null, "", "/");
   token = mailed;

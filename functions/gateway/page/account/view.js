@@ -1,14 +1,22 @@
 /** The view /account: what it shows is asked for when it is opened. */
 
+import { openIdentities, setUpIdentities } from "./identities.js";
 import { openKeys, setUpKeys } from "./keys.js";
 import { openNotifications, setUpNotifications } from "./notifications.js";
+import { openPhone, setUpPhone } from "./phone.js";
 import { openQuotas } from "./quota.js";
 import { setUpSettings, showSessions } from "./settings.js";
 import { openWebhooks, setUpWebhooks } from "./webhooks.js";
 
+setUpIdentities();
 setUpKeys();
 setUpNotifications();
+setUpPhone(openNotifications);
 setUpSettings();
 setUpWebhooks();
 
-export const open = () => Promise.all([openQuotas(), showSessions(), openNotifications(), openWebhooks(), openKeys()]);
+// Whether SMS can be chosen, the number says.
+const openChoices = async () => openNotifications(await openPhone());
+
+export const open = () =>
+  Promise.all([openQuotas(), showSessions(), openIdentities(), openChoices(), openWebhooks(), openKeys()]);

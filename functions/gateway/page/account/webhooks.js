@@ -16,7 +16,7 @@ let showSecret;
 
 /** Wires the form. */
 export function setUpWebhooks() {
-  showSecret = secretPanel("hook", byId("hooks-title"));
+  showSecret = secretPanel(byId("hooks-list"), "hooks.made", byId("hooks-title"));
   byId("hook-kinds").append(...KINDS.map(kindBox));
   onSubmit(byId("hook-form"), create, { "bad-request": "hook-url", "too-many-webhooks": "hook-url" });
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from functions.shared import kinds
 from functions.shared.languages import Language
 from functions.shared.wording import Words
 
-__all__ = ["TEXTS"]
+__all__ = ["KINDS", "TEXTS", "UNSAID"]
 
 ENGLISH = {
-    "confirm": Words(
+    kinds.CONFIRM: Words(
         "Confirm your address",
         """\
 somebody, you we hope, has registered this address. Open this link within a day, and sign in with the password that you
@@ -20,7 +21,7 @@ have chosen:
 If it was not you, do nothing: without the password the link is of no use, and no account is made.""",
         "Confirm this address",
     ),
-    "known": Words(
+    kinds.KNOWN: Words(
         "You already have an account",
         """\
 somebody, you perhaps, has entered this address for a new account. You have one already. Sign in here; you can also have
@@ -30,7 +31,7 @@ your password reset:
 If it was not you, do nothing: they have not been told that there is an account.""",
         "Sign in",
     ),
-    "confirm-address": Words(
+    kinds.CONFIRM_ADDRESS: Words(
         "Confirm your new address",
         """\
 somebody, you we hope, wants this to be the address of their account. Open this link within a day, and confirm it
@@ -40,7 +41,7 @@ with the password of that account:
 If it was not you, do nothing.""",
         "Confirm this address",
     ),
-    "reset": Words(
+    kinds.RESET: Words(
         "Reset your password",
         """\
 somebody, you we hope, has forgotten the password of your account. Open this link within half an hour, and choose
@@ -50,7 +51,7 @@ another one:
 If it was not you, do nothing: your password stays as it is.""",
         "Choose another password",
     ),
-    "password-changed": Words(
+    kinds.PASSWORD_CHANGED: Words(
         "Your password was changed",
         """\
 the password of your account was changed, and everybody who was signed in has been signed out.
@@ -59,14 +60,14 @@ If it was not you, have your password reset at once, by "Forgot your password?" 
 {link}""",
         "Go to the page",
     ),
-    "address-changed": Words(
+    kinds.ADDRESS_CHANGED: Words(
         "Your address was changed",
         """\
 your account has another address now. This one gets no more mail from us.
 
 If it was not you, tell whoever runs this service.""",
     ),
-    "key-made": Words(
+    kinds.KEY_MADE: Words(
         "An API key was made",
         """\
 somebody, you we hope, has made an API key for your account, and called it "{name}". Whoever has it can use the account
@@ -76,7 +77,7 @@ If it was not you, revoke the key, and change your password:
 {link}""",
         "Go to your account",
     ),
-    "signed-in": Words(
+    kinds.SIGNED_IN: Words(
         "A new sign-in to your account",
         """\
 somebody, you we hope, has signed in to your account from a place, or by a program, that we do not know of you:
@@ -89,7 +90,7 @@ If it was you, there is nothing to do. If it was not, change your password, whic
 You can choose not to get such mails, under notices in your settings.""",
         "Go to your account",
     ),
-    "deleted": Words(
+    kinds.DELETED: Words(
         "Your account was deleted",
         """\
 your account was deleted, as you have asked. Its files are deleted within the next hours.
@@ -98,7 +99,7 @@ If it was not you, tell whoever runs this service.""",
     ),
 }
 GERMAN = {
-    "confirm": Words(
+    kinds.CONFIRM: Words(
         "Bestätigen Sie Ihre Adresse",
         """\
 jemand, hoffentlich Sie, hat sich mit dieser Adresse registriert. Öffnen Sie diesen Link innerhalb eines Tages, und
@@ -108,7 +109,7 @@ melden Sie sich mit dem Passwort an, das Sie gewählt haben:
 Waren Sie es nicht, tun Sie nichts: Ohne das Passwort nützt der Link niemandem, und es entsteht kein Konto.""",
         "Diese Adresse bestätigen",
     ),
-    "known": Words(
+    kinds.KNOWN: Words(
         "Sie haben schon ein Konto",
         """\
 jemand, vielleicht Sie, hat diese Adresse für ein neues Konto eingegeben. Sie haben schon eines. Hier melden Sie sich
@@ -118,7 +119,7 @@ an; Sie können auch Ihr Passwort zurücksetzen lassen:
 Waren Sie es nicht, tun Sie nichts: Wer es war, hat nicht erfahren, dass es ein Konto gibt.""",
         "Anmelden",
     ),
-    "confirm-address": Words(
+    kinds.CONFIRM_ADDRESS: Words(
         "Bestätigen Sie Ihre neue Adresse",
         """\
 jemand, hoffentlich Sie, möchte diese Adresse für sein Konto. Öffnen Sie diesen Link innerhalb eines Tages, und
@@ -128,7 +129,7 @@ bestätigen Sie sie mit dem Passwort dieses Kontos:
 Waren Sie es nicht, tun Sie nichts.""",
         "Diese Adresse bestätigen",
     ),
-    "reset": Words(
+    kinds.RESET: Words(
         "Setzen Sie Ihr Passwort zurück",
         """\
 jemand, hoffentlich Sie, hat das Passwort Ihres Kontos vergessen. Öffnen Sie diesen Link innerhalb einer halben Stunde,
@@ -138,7 +139,7 @@ und wählen Sie ein anderes:
 Waren Sie es nicht, tun Sie nichts: Ihr Passwort bleibt, wie es ist.""",
         "Ein anderes Passwort wählen",
     ),
-    "password-changed": Words(
+    kinds.PASSWORD_CHANGED: Words(
         "Ihr Passwort wurde geändert",
         """\
 das Passwort Ihres Kontos wurde geändert, und alle, die angemeldet waren, sind abgemeldet.
@@ -147,14 +148,14 @@ Waren Sie es nicht, lassen Sie Ihr Passwort sofort zurücksetzen, mit „Passwor
 {link}""",
         "Zur Seite",
     ),
-    "address-changed": Words(
+    kinds.ADDRESS_CHANGED: Words(
         "Ihre Adresse wurde geändert",
         """\
 Ihr Konto hat jetzt eine andere Adresse. An diese schreiben wir nicht mehr.
 
 Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
     ),
-    "key-made": Words(
+    kinds.KEY_MADE: Words(
         "Ein API-Schlüssel wurde erstellt",
         """\
 jemand, hoffentlich Sie, hat einen API-Schlüssel für Ihr Konto erstellt und ihn „{name}“ genannt. Wer ihn hat, kann das
@@ -164,7 +165,7 @@ Waren Sie es nicht, widerrufen Sie den Schlüssel, und ändern Sie Ihr Passwort:
 {link}""",
         "Zu Ihrem Konto",
     ),
-    "signed-in": Words(
+    kinds.SIGNED_IN: Words(
         "Eine neue Anmeldung bei Ihrem Konto",
         """\
 jemand, hoffentlich Sie, hat sich bei Ihrem Konto angemeldet, von einem Ort oder mit einem Programm, die wir von Ihnen
@@ -178,7 +179,7 @@ Waren Sie es, ist nichts zu tun. Waren Sie es nicht, ändern Sie Ihr Passwort; d
 Solche Mails können Sie in Ihren Einstellungen unter Benachrichtigungen abwählen.""",
         "Zu Ihrem Konto",
     ),
-    "deleted": Words(
+    kinds.DELETED: Words(
         "Ihr Konto wurde gelöscht",
         """\
 Ihr Konto wurde gelöscht, wie Sie es verlangt haben. Seine Dateien werden in den nächsten Stunden gelöscht.
@@ -187,3 +188,9 @@ Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
     ),
 }
 TEXTS: Mapping[Language, Mapping[str, Words]] = {"en": ENGLISH, "de": GERMAN}
+# What there are words for.
+KINDS = frozenset(ENGLISH)
+UNSAID: Mapping[Language, str] = {
+    "en": "a program that does not say what it is",
+    "de": "ein Programm, das sich nicht nennt",
+}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from functions.login.letter_texts import ENGLISH, GERMAN, TEXTS
 from functions.notify import german, texts
+from functions.notify.account_texts import ENGLISH, GERMAN, TEXTS
 from functions.shared import database, languages, mail, wording
 from functions.shared.tables import users
 from tests.unit.login import PASSWORD, asked, register, token
@@ -32,7 +32,7 @@ def parts(server: Server) -> tuple[str, str]:
 def test_text_and_html_say_the_same_and_nothing_that_is_put_in_runs(
     name: str, language: languages.Language, server: Server
 ) -> None:
-    words, link = TEXTS[language][name], "http://localhost:8080/#verify=x"
+    words, link = TEXTS[language][name], "http://localhost:8080/verify/x"
     values = {each: HOSTILE for _, each, _, _ in Formatter().parse(words.body) if each and each != "link"}
     text, html = wording.written(words, language, link, **values)
     mail.send(mail.compose("1", ANNA, text, html))
@@ -70,7 +70,7 @@ def test_the_language_is_the_first_of_ours_that_is_asked_for(asked_for: str, lan
     assert languages.accepted(asked_for) == language
 
 
-@pytest.mark.usefixtures("tables", "secrets")
+@pytest.mark.usefixtures("broker")
 def test_who_registers_in_german_is_written_to_in_german_from_then_on(server: Server) -> None:
     body = {"email": ANNA, "password": PASSWORD}
     asked("POST", "/v1/users", body, Accept_Language="de")
