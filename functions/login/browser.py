@@ -154,7 +154,7 @@ def _answer(request: Request, granted: grants.Granted, scopes: frozenset[Scope])
     """An access token for these scopes: not for all, unless asked, since a page seldom administers."""
     by_tls, access = _by_tls(request), grants.signed(granted.user_id, scopes)
     seconds = settings.number("ACCESS_TOKEN_SECONDS")
-    token = PageToken(access, "Bearer", seconds, written(scopes), written(granted.held), granted.session_id)
+    token = PageToken(access, "Bearer", seconds, written(scopes), granted.session_id, written(granted.held))
     kept = cookies.cookie(SESSION, granted.refresh_token, settings.number("REFRESH_TOKEN_SECONDS"), by_tls)
     return _with(json_response(token), kept, cookies.without(ACCESS, by_tls))
 

@@ -178,7 +178,7 @@ def tokens(granted: Granted) -> Token:
     """What a program is answered."""
     seconds, scope = settings.number("ACCESS_TOKEN_SECONDS"), written(granted.scopes)
     access = signed(granted.user_id, granted.scopes)
-    return Token(access, "Bearer", seconds, granted.refresh_token, scope, granted.session_id)
+    return Token(access, "Bearer", seconds, scope, granted.session_id, granted.refresh_token)
 
 
 def signed(user_id: str, scopes: frozenset[Scope]) -> str:

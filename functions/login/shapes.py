@@ -15,6 +15,7 @@ from functions.shared.views import Instant
 __all__ = [
     "MAX_PASSWORD",
     "MIN_PASSWORD",
+    "AccessToken",
     "Account",
     "AddressChange",
     "Forgotten",
@@ -188,8 +189,8 @@ class Grant(Struct):
     ] = UNSET
 
 
-class Token(Struct):
-    """A token response (RFC 6749, section 5.1)."""
+class AccessToken(Struct):
+    """An access token, and whose it is."""
 
     access_token: Annotated[
         str,
@@ -200,17 +201,22 @@ class Token(Struct):
     ]
     token_type: Literal["Bearer"]
     expires_in: Annotated[int, Meta(description="Seconds until the access token ends.", examples=[900])]
-    refresh_token: Annotated[str, Meta(description="Gets the next tokens, once.", examples=["Zm9yIG9uZSB1c2Ugb25seQ"])]
     scope: Annotated[
         str, Meta(description="The scopes of the access token, space between.", examples=["jobs:read jobs:write"])
     ]
     session_id: Annotated[
         str,
         Meta(
-            description="The session that these are of; `GET /v1/me/sessions` lists it.",
+            description="The session that it is of; `GET /v1/me/sessions` lists it.",
             examples=["0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"],
         ),
     ]
+
+
+class Token(AccessToken):
+    """A token response (RFC 6749, section 5.1)."""
+
+    refresh_token: Annotated[str, Meta(description="Gets the next tokens, once.", examples=["Zm9yIG9uZSB1c2Ugb25seQ"])]
 
 
 class Revocation(Struct):

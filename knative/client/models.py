@@ -315,14 +315,14 @@ class Token(Struct, kw_only=True):
     expires_in: int
     """Seconds until the access token ends."""
 
-    refresh_token: str
-    """Gets the next tokens, once."""
-
     scope: str
     """The scopes of the access token, space between."""
 
     session_id: str
-    """The session that these are of; `GET /v1/me/sessions` lists it."""
+    """The session that it is of; `GET /v1/me/sessions` lists it."""
+
+    refresh_token: str
+    """Gets the next tokens, once."""
 
 
 class Usage(Struct, kw_only=True):
