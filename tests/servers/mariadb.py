@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from knative.local.process import LOCALHOST
 from tests.servers.programs import need, run
@@ -22,6 +23,7 @@ class MariaDB(Server):
     def start(self) -> None:
         """See Server; the first start makes the system tables."""
         data = self.directory / "data"
+        self._temporary.mkdir(parents=True, exist_ok=True)
         if not (data / "mysql").exists():
             shutil.rmtree(data, ignore_errors=True)
             run(
@@ -31,7 +33,8 @@ class MariaDB(Server):
                     *self._as_me(),
                     "--skip-test-db",
                     *_NORMAL_ROOT,
-                ]
+                ],
+                {**os.environ, "TMPDIR": str(self._temporary)},
             )
         super().start()
         self.create("audiolift")
@@ -62,6 +65,7 @@ class MariaDB(Server):
             *files,
             *at,
             *self._as_me(),
+            f"--tmpdir={self._temporary}",
             "--innodb-buffer-pool-size=32M",
         ]
 
@@ -72,6 +76,11 @@ class MariaDB(Server):
             pymysql.connect(host=LOCALHOST, port=self.port, user="root").close()
             return True
         return False
+
+    @property
+    def _temporary(self) -> Path:
+        # Its own: each server that starts deletes the temporary tables of all others in its directory.
+        return self.directory / "tmp"
 
     @staticmethod
     def _as_me() -> list[str]:
