@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["PATIENCE", "eventually"]
 
-PATIENCE = 600
+PATIENCE = 60
 _PAUSE = 0.05
 
 

@@ -110,7 +110,7 @@ SETTINGS = (
         "Private JWK (EC P-256, with kid) that login signs tokens with; made by `python -m functions.login.keys`.",
     ),
     Setting("JWKS", "", "Public JWK set that access tokens are checked with."),
-    Setting("LINK_SECRET", "", "Secret behind the signed download links in mails: 32 bytes or more.", min_bytes=32),
+    Setting("LINK_SECRET", "", "Secret behind the links in mails: 32 bytes or more.", min_bytes=32),
     Setting("TOKEN_ISSUER", "audiolift", "Issuer and audience of the access tokens."),
     Setting("ACCESS_TOKEN_SECONDS", 900, "How long an access token is good for."),
     Setting("REFRESH_TOKEN_SECONDS", 2_592_000, "How long a refresh token is good for."),

@@ -52,7 +52,7 @@ class Customer:
         with httpx.Client(base_url=self.url, timeout=PATIENCE) as http:
             http.post("/v1/users", json=account).raise_for_status()
             link = eventually(lambda: next((mail for mail in post.mails if mail["to"] == self.email), None), "a mail")
-            token = re.findall(r"#\w+=(\S+)", link["text"])[0]
+            token = re.findall(r"/verify/(\S+)", link["text"])[0]
             http.post("/v1/users/verify", json={"token": token, "password": PASSWORD}).raise_for_status()
             form = {"grant_type": "password", "username": self.email, "password": PASSWORD}
             token = http.post("/v1/token", data=form).raise_for_status().json()["access_token"]

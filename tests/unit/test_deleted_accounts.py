@@ -51,7 +51,8 @@ def test_all_rows_and_files_go_and_those_of_others_stay(store: Blobs) -> None:
     hers = with_file(store, eve, "done")
     close(anna)
     sweep.finish_deleting()
-    assert sorted(left()) == ["audit", "audit", "job_events", "jobs", "users"]
+    # And the mail that says so.
+    assert sorted(left()) == ["account_mails", "audit", "audit", "job_events", "jobs", "outbox", "users"]
     assert [blob.name for blob in store.all()] == [names.video(hers, 0)]
     assert rows.user_row(anna) is None
 

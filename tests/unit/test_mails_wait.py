@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from functions.notify import deliveries
+from functions.notify import deliveries, main
 from functions.notify.notice_shapes import DeliveryQuery
 from functions.shared import database
 from functions.shared.tables import (
@@ -171,3 +172,12 @@ def test_what_nobody_has_sent_in_a_week_is_forgotten_and_the_ledger_keeps_what_w
     retention.forget()
     retention.clear_strays()
     assert (every(account_mails), every(outbox), len(every(notifications))) == ([], [], 1)
+
+
+def test_where_mail_is_kept_the_owner_sees_it_on_the_page(mails: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    account(monkeypatch)
+    forget_password()
+    carry()
+    shown = json.loads(bytes(main.list_mail(None, every(users)[0].id).body))["items"]  # type: ignore[arg-type]
+    assert [(mail["to"], mail["subject"]) for mail in shown] == [(ANNA, "Reset your password")]
+    assert "/reset/" in shown[0]["text"]
