@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.notify import news
-from functions.notify.notice_shapes import DeliveryAttempt, DeliveryPage, DeliveryQuery, NoticeDelivery, Outcome
+from functions.notify.notice_shapes import DeliveryAttempt, DeliveryPage, DeliveryQuery, NoticeDelivery
 from functions.shared import database
 from functions.shared.cursors import newest_first
 from functions.shared.kinds import OF_ACCOUNTS, WEBHOOK_TESTED
@@ -104,4 +104,4 @@ def _shown(row: Any, attempts: Sequence[Any]) -> NoticeDelivery:
 
 def _attempt(row: Any) -> DeliveryAttempt:
     ended = row.ended_at and rfc3339(row.ended_at)
-    return DeliveryAttempt(rfc3339(row.at), ended, Outcome(row.outcome), row.status, row.detail)
+    return DeliveryAttempt(rfc3339(row.at), ended, row.outcome, row.status, row.detail)

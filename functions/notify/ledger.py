@@ -1,12 +1,14 @@
 """The ledger: a row for each (job, kind, generation, channel, endpoint), written before and after it is told.
 
 A row is held while somebody tells its endpoint, and rests between two tries; both end at `due_at`. Sweep sends the
-event again when a row of it is due. Each try is a row of notice_attempts.
+event again when a row of it is due. Each try is a row of notice_attempts. When a row may be taken, the clock of the
+database says, which is the same for all; in between, a process counts the seconds by itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +19,7 @@ from functions.notify.channels import Notice
 from functions.notify.notice_shapes import Outcome
 from functions.shared import database
 from functions.shared.problems import Unavailable
-from functions.shared.tables import notice_attempts, notifications, now
+from functions.shared.tables import clock, notice_attempts, notifications, now
 
 __all__ = ["Attempt", "NotDue", "begin", "end_waiting", "finish", "hold", "put_off", "sent_to"]
 
@@ -47,6 +49,17 @@ class Attempt:
     tries: int = 1
     unclear: int = 0
     record: int = 0
+    # `held_until` by the clock of this process that nobody changes.
+    _ends: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long it is held."""
+        return self._ends - time.monotonic()
+
+    def keep(self, until: datetime, seconds: float) -> None:
+        """It is held until then, which is in so many seconds."""
+        self.held_until, self._ends = until, time.monotonic() + seconds
 
     @property
     def key(self) -> dict[str, Any]:
@@ -67,12 +80,13 @@ def begin(connection: sa.Connection, notice: Notice, channel: str, endpoint: str
     Returns: None when the endpoint has been told, or has refused, or may have it after too many unclear tries.
     Raises: NotDue.
     """
-    moment = now()
-    attempt = Attempt(notice, channel, endpoint, moment + timedelta(seconds=hold_seconds), moment)
+    moment = _time(connection)
+    attempt = Attempt(notice, channel, endpoint, moment, moment)
+    attempt.keep(moment + timedelta(seconds=hold_seconds), hold_seconds)
     row = connection.execute(notifications.select().where(_is(attempt))).one_or_none()
     if row is None:
         _insert(connection, attempt)
-    elif row.sent_at or row.refusal or not _take(connection, attempt, row, hold_seconds):
+    elif row.sent_at or row.refusal or not _take(connection, attempt, row, hold_seconds, moment):
         return None
     started = {"delivery_id": attempt.delivery_id, "user_id": notice.job.user_id, "at": moment}
     made = connection.execute(notice_attempts.insert().values(**started, outcome=Outcome.BEGUN))
@@ -87,11 +101,12 @@ def hold(connection: sa.Connection, attempt: Attempt, seconds: int, unclear: boo
 
     Raises: NotDue when it is another's by now.
     """
-    until = max(attempt.held_until, now() + timedelta(seconds=seconds))
+    seconds = max(seconds, round(attempt.seconds_left))
+    until = _time(connection) + timedelta(seconds=seconds)
     values = {"due_at": until, "claimed_at": until, "unclear": attempt.unclear + unclear}
     if connection.execute(notifications.update().where(_is_ours(attempt)).values(**values)).rowcount != 1:
         raise NotDue("another delivery has taken it over")
-    attempt.held_until = until
+    attempt.keep(until, seconds)
 
 
 @database.transactional
@@ -112,7 +127,7 @@ def put_off(
     status: int | None = None,
 ) -> None:
     """Let the endpoint rest for so many seconds, if it is not another's by now: it was not told, or it `is_unclear`."""
-    due = now() + timedelta(seconds=seconds)
+    due = _time(connection) + timedelta(seconds=seconds)
     values = {"due_at": due, "claimed_at": due, "unclear": attempt.unclear + is_unclear}
     connection.execute(notifications.update().where(_is_ours(attempt)).values(**values))
     _record(connection, attempt, Outcome.UNCLEAR if is_unclear else Outcome.PUT_OFF, reason, status)
@@ -138,6 +153,12 @@ def sent_to(user_id: str, channel: str, limit: int) -> list[Any]:
         return list(connection.execute(query).all())
 
 
+def _time(connection: sa.Connection) -> datetime:
+    """By the clock of the database."""
+    moment: datetime = connection.execute(sa.select(clock())).scalar_one()
+    return moment
+
+
 def _insert(connection: sa.Connection, attempt: Attempt) -> None:
     held = {"claimed_at": attempt.held_until, "due_at": attempt.held_until, "tries": 1, "unclear": 0}
     about = {"user_id": attempt.notice.job.user_id, "delivery_id": attempt.delivery_id}
@@ -148,11 +169,11 @@ def _insert(connection: sa.Connection, attempt: Attempt) -> None:
         raise NotDue("it is being sent by another delivery") from None
 
 
-def _take(connection: sa.Connection, attempt: Attempt, row: Any, hold_seconds: int) -> bool:
+def _take(connection: sa.Connection, attempt: Attempt, row: Any, hold_seconds: int, moment: datetime) -> bool:
     """Take over a row that is due. Returns: False when it is final instead. Raises: NotDue."""
     # One of the release before this one says only when it was claimed.
     due = row.due_at or row.claimed_at + timedelta(seconds=hold_seconds)
-    if due > now():
+    if due > moment:
         raise NotDue("it is being sent by another delivery, or rests")
     if (row.unclear or 0) >= MAX_UNCLEAR:
         connection.execute(notifications.update().where(_is(attempt)).values(refusal=_UNKNOWN, due_at=None))

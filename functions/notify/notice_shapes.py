@@ -43,10 +43,11 @@ class DeliveryAttempt(Struct):
     at: Annotated[Instant, Meta(description="When it began.")]
     ended_at: Annotated[Instant | None, Meta(description="Null while it is under way, or when its process died.")]
     outcome: Annotated[
-        Outcome,
+        str,
         Meta(
             description="`begun`: under way, or its process died. `put-off`: nothing was sent, it is tried again. "
-            "`unclear`: whether it arrived is not known; a mail is sent again twice at most, hours apart."
+            "`unclear`: whether it arrived is not known; a mail is sent again twice at most, hours apart.",
+            extra_json_schema={"enum": [*Outcome]},
         ),
     ]
     status: Annotated[int | None, Meta(description="What an HTTP server answered, if it did.", examples=[503])]

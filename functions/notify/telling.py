@@ -178,7 +178,7 @@ def _given_up(attempt: Attempt, channel: Channel, endpoint: Endpoint, error: Una
 
 def _watch(attempt: Attempt) -> Watch:
     def before_step(seconds: int) -> None:
-        if attempt.held_until < now() + timedelta(seconds=seconds):
+        if attempt.seconds_left < seconds:
             ledger.hold(attempt, seconds + MARGIN_SECONDS)
 
     def at_the_end(seconds: int) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from functions.shared import settings
 from functions.shared.jobs.states import KEPT, LIVE, State
 from functions.shared.problems import Problem
-from functions.shared.tables import converted, jobs, now, quotas, users
+from functions.shared.tables import clock, converted, jobs, now, quotas, users
 
 __all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "pressed", "room", "spend", "used"]
 
@@ -130,7 +130,7 @@ def _check(quota: str, limit: int, has: float) -> None:
 
 def _arriving() -> sa.ColumnElement[bool]:
     """Its video comes in a request that is alive. One that broke off counts no more once its lease has run out."""
-    return sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None), jobs.c.lease_until > now())
+    return sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None), jobs.c.lease_until > clock())
 
 
 def _live(connection: sa.Connection, user_id: str) -> int:

@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["BYTES", "ID", "SERIAL", "Instant", "metadata", "now", "table"]
+__all__ = ["BYTES", "ID", "SERIAL", "Instant", "clock", "metadata", "now", "table"]
 
 
 def now() -> datetime:
@@ -33,6 +35,31 @@ class Instant(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
         """Naive UTC in the database, aware in Python."""
         return value and value.replace(tzinfo=UTC)
+
+
+class _Clock(FunctionElement[datetime]):
+    type = Instant()
+    inherit_cache = True
+
+
+def clock(seconds: int = 0) -> sa.ColumnElement[datetime]:
+    """The time so many seconds from now by the clock of the database, for a statement.
+
+    Leases are given and judged by this one: of the clocks of processes, one may be wrong by hours.
+    """
+    return _Clock(sa.literal(seconds, sa.Integer()))
+
+
+@compiles(_Clock, "sqlite")
+def _sqlite_clock(element: _Clock, compiler: Any, **options: Any) -> str:
+    # As SQLAlchemy has it in the column: with six digits, so that texts are ordered as times are.
+    seconds = compiler.process(element.clauses, **options)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds')"
+
+
+@compiles(_Clock, "mysql")
+def _mysql_clock(element: _Clock, compiler: Any, **options: Any) -> str:
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **options)} SECOND)"
 
 
 metadata = sa.MetaData(

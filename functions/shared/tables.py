@@ -17,7 +17,7 @@ from functions.shared.notice_tables import (
 from functions.shared.table_types import BYTES as _BYTES
 from functions.shared.table_types import ID as _ID
 from functions.shared.table_types import SERIAL as _SERIAL
-from functions.shared.table_types import Instant, metadata, now
+from functions.shared.table_types import Instant, clock, metadata, now
 from functions.shared.table_types import table as _table
 from functions.shared.upload_tables import batches, upload_pieces, uploads
 
@@ -31,6 +31,7 @@ __all__ = [
     "batches",
     "checkpoints",
     "chores",
+    "clock",
     "converted",
     "dead_letters",
     "identities",

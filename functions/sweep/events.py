@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from events.catalogue import SubmissionConfirmed
 from functions.shared import database, logs, outbox, settings
 from functions.shared.publisher import Outcome, Receipt
-from functions.shared.tables import jobs, now
+from functions.shared.tables import clock, jobs, now
 from functions.shared.tables import notifications as notices
 from functions.shared.tables import outbox as rows
 from functions.sweep import giving_up
@@ -73,13 +73,13 @@ def _due() -> sa.Select[Any]:
     moment = now()
     # What asks nobody to work on the job need not wait for who does.
     beside = rows.c.type == SubmissionConfirmed.TYPE
-    idle = sa.or_(beside, jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
+    idle = sa.or_(beside, jobs.c.lease_until.is_(None), jobs.c.lease_until < clock())
     unsent = sa.and_(rows.c.sent_at.is_(None), rows.c.created_at < moment - timedelta(seconds=UNSENT_SECONDS))
     died = sa.and_(~beside, rows.c.sent_at < jobs.c.lease_until)
     rested = sa.or_(rows.c.refusal.is_(None), _waited(rows.c.tried_at, moment))
     # That of a mail about an account has no job.
     joined = sa.select(rows.c.event_id, rows.c.job_id, rows.c.type).outerjoin(jobs, jobs.c.id == rows.c.job_id)
-    lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed(moment))
+    lost = sa.or_(unsent, died, _waited(rows.c.sent_at, moment), _owed())
     # One that was tried comes last: should the sink be away for that one only, the others get their turn.
     tried_last = sa.func.coalesce(rows.c.tried_at, rows.c.created_at)
     return (
@@ -89,13 +89,13 @@ def _due() -> sa.Select[Any]:
     )
 
 
-def _owed(moment: datetime) -> sa.ColumnElement[bool]:
+def _owed() -> sa.ColumnElement[bool]:
     """Once for each due time: an event that waits in the broker is not sent a second time for the same."""
     about = notices.c.job_id.in_((rows.c.job_id, jobs.c.batch_id, rows.c.mail_id))
     # A mail has one notice, whatever its kind.
     its_notice = sa.and_(about, sa.or_(notices.c.kind == rows.c.type, rows.c.mail_id.is_not(None)))
     left = sa.and_(notices.c.sent_at.is_(None), notices.c.refusal.is_(None))
-    return sa.exists().where(its_notice, left, notices.c.due_at < moment, notices.c.due_at > rows.c.sent_at)
+    return sa.exists().where(its_notice, left, notices.c.due_at < clock(), notices.c.due_at > rows.c.sent_at)
 
 
 def _waited(since: sa.ColumnElement[Any], moment: datetime) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import Any, get_args
 
 from functions.shared import settings
 from functions.shared.audit import COMMAND_LINE
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--settle", metavar="ID", nargs="*", help="take these off the list, or with --all: they are dealt with"
     )
-    parser.add_argument("--state", choices=LetterState.__args__, help="only those in this state")
+    parser.add_argument("--state", choices=get_args(LetterState), help="only those in this state")
     parser.add_argument("--type", help="only those of this event type")
     parser.add_argument("--source", help="only those from this source")
     parser.add_argument("--job", dest="job_id", metavar="ID", help="only those about this job")
@@ -58,7 +58,7 @@ def _fault(chosen: argparse.Namespace) -> str | None:
     return "say which to settle: ids, or --all" if chosen.settle == [] and not chosen.all else None
 
 
-def _named(chosen: argparse.Namespace) -> dict[str, str]:
+def _named(chosen: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in FILTERS if (value := getattr(chosen, name)) is not None}
 
 
@@ -77,7 +77,7 @@ def _chosen(chosen: argparse.Namespace, ids: list[str]) -> Chosen:
     return Chosen(ids=ids) if ids else Chosen(**(_named(chosen) or {"all": True}))
 
 
-def _list(named: dict[str, str]) -> None:
+def _list(named: dict[str, Any]) -> None:
     for letter in listed(named):
         about = f"{letter.attributes['type'] or '-'} {letter.attributes.get('subject') or '-'}"
         why = f"{letter.reason}{f' [{letter.note}]' if letter.note else ''}"

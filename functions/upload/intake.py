@@ -16,8 +16,8 @@ from functions.shared.jobs.changes import lease_end
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
+from functions.shared.tables import clock, now
 from functions.shared.tables import jobs as table
-from functions.shared.tables import now
 from functions.upload import crowd
 
 __all__ = ["blank_job", "discard", "first", "open_job", "whole"]
@@ -115,7 +115,7 @@ def _delete_receiving(connection: sa.Connection, job_id: str) -> bool:
 @database.transactional
 def _forget_abandoned(connection: sa.Connection, job_id: str) -> bool:
     """Delete a job whose upload broke off without a chance to say so. Returns: whether it was one."""
-    abandoned = (table.c.id == job_id, table.c.state == State.RECEIVING, table.c.lease_until < now())
+    abandoned = (table.c.id == job_id, table.c.state == State.RECEIVING, table.c.lease_until < clock())
     return connection.execute(table.delete().where(*abandoned)).rowcount == 1
 
 

@@ -14,7 +14,7 @@ from functions.shared.jobs import names
 from functions.shared.jobs.states import TO_CONVERT, State
 from functions.shared.options import longest_seconds
 from functions.shared.reasons import Failure
-from functions.shared.tables import checkpoints, job_events, jobs, now
+from functions.shared.tables import checkpoints, clock, job_events, jobs, now
 
 __all__ = [
     "OPEN",
@@ -77,13 +77,13 @@ def drop_checkpoint(connection: sa.Connection, job_id: str) -> None:
 
 def unconverted() -> sa.ColumnElement[bool]:
     """Waiting for a conversion: queued, or left behind by one that died."""
-    left = sa.and_(jobs.c.state == State.CONVERTING, jobs.c.lease_until < now())
+    left = sa.and_(jobs.c.state == State.CONVERTING, jobs.c.lease_until < clock())
     return sa.or_(jobs.c.state == State.QUEUED, left)
 
 
 def unfetched() -> sa.ColumnElement[bool]:
     """Waiting for its video to be fetched: not begun, or left behind."""
-    free = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
+    free = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < clock())
     return sa.and_(_BY_URL, free)
 
 
@@ -94,9 +94,9 @@ def asking_for(row: Any) -> EventType:
     return VideoUploaded(row.id, row.filename, row.video_bytes)
 
 
-def lease_end() -> datetime:
-    """When a lease that is given now ends."""
-    return now() + timedelta(seconds=settings.number("LEASE_SECONDS"))
+def lease_end() -> sa.ColumnElement[datetime]:
+    """When a lease that is given now ends, for a statement."""
+    return clock(settings.number("LEASE_SECONDS"))
 
 
 def expiry(chosen: Mapping[str, Any]) -> datetime:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +16,8 @@ from functions.shared.jobs.changes import lease_end, move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import LEASED
 from functions.shared.problems import Unavailable
+from functions.shared.tables import clock
 from functions.shared.tables import jobs as rows
-from functions.shared.tables import now
 
 __all__ = ["LeaseHeartbeat", "claim_when_free", "extend", "heartbeat", "holds", "keeping", "record_tracks", "renew"]
 
@@ -37,8 +36,8 @@ def claim_when_free(take: Callable[[str], Claim | None], job_id: str) -> Claim |
     Returns: None when there is nothing to do.
     """
     first, claimed = None, take(job_id)
-    while claimed is None and (until := _lease(job_id)) and until == (first or until):
-        first, left = until, (until - now()).total_seconds()
+    while claimed is None and (lease := _lease(job_id)) and lease.lease_until == (first or lease.lease_until):
+        first, left = lease.lease_until, (lease.lease_until - lease.now).total_seconds()
         time.sleep(min(LOOK_SECONDS, max(0.0, left)))
         claimed = take(job_id)
         if left <= 0:
@@ -156,8 +155,8 @@ def keeping(
     return write_and_keep
 
 
-def _lease(job_id: str) -> datetime | None:
-    """When the newest lease of a job that is being worked on ends, or has ended; None when nobody works on it."""
-    query = sa.select(rows.c.lease_until).where(rows.c.id == job_id, rows.c.state.in_(LEASED))
+def _lease(job_id: str) -> Any:
+    """When the newest lease of a job that is being worked on ends, or has ended, and `now`; None without a lease."""
+    leased = (rows.c.id == job_id, rows.c.state.in_(LEASED), rows.c.lease_until.is_not(None))
     with database.reading() as connection:
-        return connection.execute(query).scalar()
+        return connection.execute(sa.select(rows.c.lease_until, clock().label("now")).where(*leased)).one_or_none()

@@ -25,7 +25,7 @@ from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.peaks import Peaks
 from functions.shared.jobs.states import KEPT, LIVE, RETRYABLE, State
 from functions.shared.reasons import Failure
-from functions.shared.tables import jobs, now
+from functions.shared.tables import clock, jobs, now
 
 __all__ = [
     "Audio",
@@ -203,7 +203,7 @@ def forget_unreceived(connection: sa.Connection, before: datetime, most: int) ->
     Returns: how many there were.
     """
     by_request = sa.and_(jobs.c.state == State.RECEIVING, jobs.c.source_url.is_(None))
-    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now())
+    idle = sa.or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < clock())
     abandoned = sa.select(jobs.c.id).where(by_request, idle, jobs.c.updated_at < before).limit(most).with_for_update()
     count = len(deletion.delete_rows(connection, connection.execute(abandoned).scalars().all()))
     if count:

@@ -31,7 +31,7 @@ import sqlalchemy as sa
 from events.catalogue import VideoUploaded
 from functions.shared.database import DatabaseUnavailable
 from functions.shared.jobs.states import State
-from functions.shared.tables import jobs, now, outbox, turns
+from functions.shared.tables import clock, jobs, outbox, turns
 
 __all__ = ["MAX_PLACES", "ExchangeLost", "ahead_of", "charge", "event_of", "exchange", "over", "places", "untried"]
 
@@ -135,7 +135,7 @@ def _ranked(rows: Sequence[Any]) -> dict[str, int]:
 
 def _running() -> sa.Select[Any]:
     number = sa.func.count().label("number")
-    held = sa.select(jobs.c.user_id, number).where(jobs.c.state == State.CONVERTING, jobs.c.lease_until > now())
+    held = sa.select(jobs.c.user_id, number).where(jobs.c.state == State.CONVERTING, jobs.c.lease_until > clock())
     return held.group_by(jobs.c.user_id)
 
 

@@ -29,7 +29,7 @@ async function more(here, log, cursor = null) {
 }
 
 function entryOf(here, delivery, log) {
-  const state = tell(make("span", `badge ${BADGES[delivery.state]}`), `hooks.state.${delivery.state}`);
+  const state = tellWith(make("span", `badge ${BADGES[delivery.state] ?? ""}`), () => stateName(delivery.state));
   const title = tellWith(make("span"), () => `${kindName(delivery.type)}, ${moment(delivery.created_at)}`);
   const again = button("hooks.redeliver", title.textContent, () => redeliver(here, delivery.id, log), { kind: "quiet" });
   const tries = make("ol", "tries", ...delivery.attempts.map(tryOf));
@@ -42,6 +42,7 @@ function tryOf({ at, outcome, status, detail }) {
   return tellWith(make("li"), () => parts().join(" · "));
 }
 
+const stateName = (state) => (has(`hooks.state.${state}`) ? say(`hooks.state.${state}`) : state);
 const outcomeName = (outcome) => (has(`hooks.outcome.${outcome}`) ? say(`hooks.outcome.${outcome}`) : outcome);
 
 async function redeliver(here, id, log) {

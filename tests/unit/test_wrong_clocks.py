@@ -1,0 +1,135 @@
+"""A process whose clock is an hour off takes nothing from others, and leaves nothing that nobody takes; leap days."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy as sa
+
+from events.catalogue import AudioCreated
+from functions.notify import ledger, news
+from functions.notify.ledger import NotDue
+from functions.shared import database
+from functions.shared.jobs import claims, leases, transitions
+from functions.shared.jobs.states import State
+from functions.shared.jobs.transitions import Audio
+from functions.shared.tables import clock, converted, jobs, notifications
+from functions.sweep import files, main, retention
+from tests.unit import rows
+from tests.unit.sink import Sink
+
+pytestmark = pytest.mark.usefixtures("tables", "store")
+
+HOUR = 3600.0
+SetClock = Callable[[float], None]
+either_way = pytest.mark.parametrize("wrong", [-HOUR, HOUR], ids=["an hour behind", "an hour ahead"])
+
+
+@pytest.fixture
+def off(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Sets the clock of this process so many seconds ahead. That of the database stays right."""
+    ahead = [timedelta()]
+
+    wrong = SimpleNamespace(now=lambda zone: datetime.now(zone) + ahead[0])
+    monkeypatch.setattr("functions.shared.table_types.datetime", wrong)
+    return lambda seconds: ahead.__setitem__(0, timedelta(seconds=seconds))
+
+
+@either_way
+def test_a_lease_is_as_long_whoever_gives_it_and_ends_when_it_ends_whoever_looks(
+    off: SetClock, sink: Sink, wrong: float
+) -> None:
+    right, other = rows.job(), rows.job()
+    assert claims.claim(right)
+    off(wrong)
+    assert claims.claim(other)
+    assert claims.claim(right) is None, "it was taken from one that lives"
+    main.tick()
+    assert sink.received == []
+    off(0)
+    assert claims.claim(other) is None, "the one with the wrong clock lost it"
+    # Both die; whoever comes takes them over, by a right clock and by a wrong one.
+    rows.change(jobs, jobs.c.id.in_((right, other)), lease_until=clock(-1))
+    assert claims.claim(right)
+    off(wrong)
+    assert claims.claim(other)
+
+
+@either_way
+def test_a_delivery_waits_for_the_lease_of_a_dead_one_as_long_as_it_lasts(
+    off: SetClock, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "2")
+    job = rows.job()
+    assert claims.claim(job)
+    off(wrong)
+    began = time.monotonic()
+    assert leases.claim_when_free(claims.claim, job)
+    assert 1 < time.monotonic() - began < 60
+
+
+@either_way
+def test_nobody_is_told_twice_nor_kept_waiting(off: SetClock, wrong: float) -> None:
+    job = rows.job()
+    held = claims.claim(job)
+    assert held
+    transitions.finish(held, Audio(10, "ab" * 32, 1.5))
+    notice = news.notice_of(job, AudioCreated)
+    assert notice
+    first = ledger.begin(notice, "mail", "", 30)
+    assert first
+    off(wrong)
+    with pytest.raises(NotDue):
+        ledger.begin(notice, "mail", "", 30)
+    ledger.hold(first, 60)
+    with database.reading() as connection:
+        due = connection.execute(
+            sa.select(notifications.c.due_at < clock(61), notifications.c.due_at > clock(29))
+        ).one()
+    assert tuple(due) == (True, True)
+    ledger.put_off(first, 0, "away")
+    off(0)
+    again = ledger.begin(notice, "mail", "", 30)
+    assert again
+    ledger.finish(again)
+
+
+LEAP_DAYS = [
+    "2028-02-28T23:59:30",
+    "2028-02-29T00:00:00",
+    "2028-02-29T23:59:30",
+    "2027-02-28T23:59:30",
+    "2096-02-29T12:00:00",
+]
+
+
+@pytest.mark.parametrize("moment", LEAP_DAYS)
+def test_files_are_kept_for_as_many_days_as_they_should_around_a_leap_day(off: SetClock, moment: str) -> None:
+    begin = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    at = (begin - datetime.now(UTC)).total_seconds()
+    off(at)
+    user = rows.user()
+    job = rows.job(owner=user, options={"keep_days": 1})
+    held = claims.claim(job)
+    assert held
+    transitions.finish(held, Audio(10, "ab" * 32, 60.0))
+    assert timedelta(days=1) <= rows.read(job).expires_at - begin < timedelta(days=1, minutes=1)
+    for seconds, state in ((86_400 - 60, State.DONE), (86_400 + 60, State.EXPIRED)):
+        off(at + seconds)
+        files.expire()
+        assert rows.read(job).state == state
+    assert days() == [begin.date()]
+    for day, left in ((1, 1), (4, 0)):
+        off(at + day * 86_400)
+        retention.forget()
+        assert len(days()) == left
+
+
+def days() -> list[object]:
+    """The days on which something was converted."""
+    with database.reading() as connection:
+        return list(connection.execute(sa.select(converted.c.day)).scalars())
