@@ -74,10 +74,12 @@ def on_uploaded(envelope: Envelope) -> None:
     event = decode(envelope, VideoUploaded)
     # The engine starts while the database is asked.
     nursery.warm()
-    job_id = claims.job_of(envelope.id, event.job_id)
-    claim = leases.claim_when_free(functools.partial(claims.claim_turn, envelope.id), job_id)
+    names = (envelope.id, event.job_id)
+    # Which job it is about may change while this waits (turns.py).
+    about = functools.partial(claims.job_of, *names)
+    claim = leases.claim_when_free(functools.partial(claims.claim_turn, *names), about)
     if claim is None:
-        return outbox.send_unsent(job_id)
+        return outbox.send_unsent(about())
     if claim.taken_over:
         telemetry.count("audiolift.lease.takeovers")
     with (

@@ -69,7 +69,8 @@ def _write_down(connection: sa.Connection, letter: Letter, columns: dict[str, An
 
 @database.transactional
 def _send_at_next_tick(connection: sa.Connection, event_id: str) -> None:
-    connection.execute(rows.update().where(rows.c.event_id == event_id).values(sent_at=None))
+    waiting = rows.update().where(rows.c.event_id == event_id, rows.c.settled_at.is_(None))
+    connection.execute(waiting.values(sent_at=None))
 
 
 def _handle_give_up(row: Any, transient: bool) -> None:
@@ -79,4 +80,4 @@ def _handle_give_up(row: Any, transient: bool) -> None:
     elif transient and row.attempts < LAST_SEND:
         log.info("event %s waits until events without effect are sent again", row.event_id)
     else:
-        giving_up.fail_job(row.job_id, row.type)
+        giving_up.fail_for(row.event_id)

@@ -51,7 +51,7 @@ def _set_aside(row: Any, answer: Receipt) -> None:
     aside = {"set_aside_at": now()} if answer.for_good and row.type not in giving_up.WORK else {}
     _note(row.event_id, refusal=answer.reason[:500], attempts=rows.c.attempts + 1, **aside)
     if answer.for_good:
-        giving_up.fail_job(row.job_id, row.type)
+        giving_up.fail_for(row.event_id)
 
 
 @database.transactional

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 
 from events.catalogue import VideoSubmitted, VideoUploaded
 from functions.shared import database, outbox, settings
-from functions.shared.jobs import transitions
+from functions.shared.jobs import changes, transitions
 from functions.shared.jobs.changes import unfetched
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs, now
 from functions.shared.tables import outbox as rows
 
-__all__ = ["WORK", "fail_job", "fail_unfetched"]
+__all__ = ["WORK", "fail_for", "fail_unfetched"]
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,12 @@ BATCH = 500
 ENOUGH_SENDS = 5
 
 
-def fail_job(job_id: str, event_type: str) -> None:
-    """Fail the job that an event was to have worked on, unless somebody works on it or it is over; tell its owner."""
-    if event_type in WORK and (failed := transitions.fail(job_id, Failure(WORK[event_type]))):
+def fail_for(event_id: str) -> None:
+    """Fail the job that an event was to have worked on, and tell its owner.
+
+    Not when somebody works on the job, or the event has had its effect: what was read of it may be old.
+    """
+    if failed := _fail_for(event_id):
         outbox.send(failed)
 
 
@@ -43,7 +46,22 @@ def fail_unfetched() -> None:
         given_up = connection.execute(_unfetched().limit(BATCH)).scalars().all()
     for job_id in given_up:
         log.error("nobody fetched the video of job %s", job_id)
-        fail_job(job_id, VideoSubmitted.TYPE)
+        if failed := transitions.fail(job_id, Failure(WORK[VideoSubmitted.TYPE])):
+            outbox.send(failed)
+
+
+@database.transactional
+def _fail_for(connection: sa.Connection, event_id: str) -> str | None:
+    waiting = rows.select().where(rows.c.event_id == event_id, rows.c.settled_at.is_(None), rows.c.type.in_(WORK))
+    event = connection.execute(waiting).one_or_none()
+    if event is None:
+        return None
+    # The job first, as whoever settles its events does: none of them waits for the other for ever.
+    connection.execute(sa.select(jobs.c.id).where(jobs.c.id == event.job_id).with_for_update())
+    if connection.execute(waiting.where(rows.c.job_id == event.job_id).with_for_update()).one_or_none() is None:
+        return None
+    free = sa.or_(changes.unconverted(), changes.unfetched())
+    return changes.fail(connection, event.job_id, Failure(WORK[event.type]), free)
 
 
 def _unfetched() -> sa.Select[Any]:

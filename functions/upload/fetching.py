@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from functions.shared import outbox, settings
 from functions.shared.addresses import HostUnreachable
@@ -35,7 +36,7 @@ FIRST_WAIT_SECONDS, LAST_WAIT_SECONDS = 60.0, 3600.0
 
 def fetch_for(job_id: str) -> None:
     """Claim the job, fetch its video, and queue it; or leave it alone when it is over or somebody else's."""
-    claim = leases.claim_when_free(claims.claim_fetch, job_id)
+    claim = leases.claim_when_free(partial(claims.claim_fetch, job_id), lambda: job_id)
     if claim is None:
         return outbox.send_unsent(job_id)
     try:

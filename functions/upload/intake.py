@@ -37,12 +37,7 @@ def open_job(
     """
     job_id = uuid.uuid4().hex
     values = blank_job(job_id, user_id, filename, options)
-    once = {
-        "idempotency_key": key,
-        "fingerprint": fingerprint,
-        "lease_until": lease_end(),
-        "reserved_bytes": size_bytes,
-    }
+    once = {"idempotency_key": key, "fingerprint": fingerprint, "reserved_bytes": size_bytes}
     for _ in range(MAX_RACES):
         try:
             _open({**values, **once})
@@ -101,7 +96,8 @@ def first(user_id: str, key: str | None, fingerprint: str, rows: Any = table) ->
 def _open(connection: sa.Connection, values: dict[str, Any]) -> None:
     """Write the row, and take it back when it is one too many: a request that repeats another must find that first."""
     quotas.lock(connection, values["user_id"])
-    connection.execute(table.insert().values(values))
+    # The lease begins here, however long the database was waited for.
+    connection.execute(table.insert().values(lease_until=lease_end(), **values))
     quotas.admit(connection, values["user_id"])
     crowd.check(connection)
 

@@ -20,6 +20,7 @@ import pytest
 
 from functions.shared import blobs
 from functions.shared.blobs import Blobs, NoSuchBlob, Piece
+from functions.shared.problems import Unavailable
 from tests.servers import Mongo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,6 +258,18 @@ class TestBlobs:
         store.delete_unfinished(datetime.now(UTC) - timedelta(hours=1))
         assert leftovers(url)
         store.delete_unfinished(datetime.now(UTC) + timedelta(seconds=1))
+        assert not leftovers(url)
+
+    def test_a_writer_that_is_taken_for_dead_is_told_and_leaves_nothing(self, store: Blobs, url: str) -> None:
+        def write_and_sweep() -> None:
+            with store.writing(NAME) as writer:
+                writer.write(bytes(5 * MEBIBYTE))
+                store.delete_unfinished(datetime.now(UTC) + timedelta(seconds=1))
+                writer.write(bytes(5 * MEBIBYTE))
+
+        with pytest.raises(Unavailable):
+            write_and_sweep()
+        assert list(store.all()) == []
         assert not leftovers(url)
 
     def test_sweeping_leaves_whole_blobs_alone(self, store: Blobs) -> None:

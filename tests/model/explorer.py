@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.model.invariants import at_rest, broken
-from tests.model.processes import Step, steps
+from tests.model.processes import steps
 from tests.model.state import Budget, State, start
+from tests.model.steps import Step
 
 __all__ = ["Explored", "Successors", "Violation", "explore"]
 

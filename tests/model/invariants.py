@@ -32,7 +32,7 @@ def at_rest(state: State) -> str:
 
 
 def _wrong(state: State, job: int) -> Iterator[str]:
-    row, gone = state.jobs[job], state.unwanted
+    row, gone = state.jobs[job], state.noted
     if row.state == "done":
         yield from _missing(state, audio(job, row.audio or 0))
         if row.audio != row.token:
@@ -60,7 +60,7 @@ def _wrong(state: State, job: int) -> Iterator[str]:
 def _missing(state: State, name: str) -> Iterator[str]:
     if name not in state.blobs:
         yield f"{name} is gone"
-    if name in state.unwanted:
+    if name in state.noted:
         yield f"{name} is to be deleted"
 
 

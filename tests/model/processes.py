@@ -7,21 +7,12 @@ there are so many.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from tests.model import rows
-from tests.model.state import IDLE, Id, Process, State, audio, video
+from tests.model import rows, sweeping
+from tests.model.state import IDLE, Id, Process, State, audio, owner, video
+from tests.model.steps import Step, send, send_by, sent, uploading, working
 
-__all__ = ["Step", "steps"]
-
-
-class Step(NamedTuple):
-    """Something that may happen: its name, what is then, and whether nothing but bad luck brings it about."""
-
-    name: str
-    state: State
-    fault: bool = False
-    actor: str = ""
+__all__ = ["steps"]
 
 
 def steps(state: State) -> Iterator[Step]:
@@ -33,10 +24,10 @@ def steps(state: State) -> Iterator[Step]:
     for worker in range(len(state.workers)):
         yield from _by("convert", _work(state, worker))
     yield from _by("notify", _notify(state))
-    yield from _by("sweep", _sweep(state))
-    yield from _by("people", _send_by(state, "api", state.api))
+    yield from _by("sweep", sweeping.sweep(state))
+    yield from _by("people", send_by(state, "api", state.api))
     if state.budget.faults:
-        yield from _by("broker", _broker_faults(state))
+        yield from _by("broker", sweeping.broker_faults(state))
 
 
 def _by(actor: str, may: Iterable[Step]) -> Iterator[Step]:
@@ -47,21 +38,21 @@ def _upload(state: State, job: int) -> Iterator[Step]:
     process = state.uploaders[job]
     at = process.at
     if at == "idle" and state.jobs[job].state == "none":
-        yield Step(f"open {job}", _uploader(rows.opened(state, job), job, Process("store", job)))
+        yield Step(f"open {job}", uploading(rows.opened(state, job), job, Process("store", job)))
     if at == "store":
         stored = state._replace(blobs=state.blobs | {video(job)})
-        yield Step(f"store {job}", _uploader(stored, job, Process("queue", job)))
+        yield Step(f"store {job}", uploading(stored, job, Process("queue", job)))
     if at == "queue":
         queued = rows.enqueue(state, job)
         if queued:
-            yield Step(f"queue {job}", _uploader(queued, job, Process("post", job, sends=("V", job, 0))))
+            yield Step(f"queue {job}", uploading(queued, job, Process("post", job, sends=("V", job, 0))))
         else:
             # A cancelled upload: nobody wants its video.
-            yield Step(f"drop {job}", _uploader(state.without(frozenset({video(job)})), job, Process("gone")))
-    for step in _send(state, f"upload {job}", process):
-        yield step._replace(state=_uploader(step.state, job, _sent(process, Process("gone"))))
+            yield Step(f"drop {job}", uploading(state.without(video(job)), job, Process("gone")))
+    for step in send(state, f"upload {job}", process):
+        yield step._replace(state=uploading(step.state, job, sent(process, Process("gone"))))
     if at not in ("idle", "gone") and state.budget.faults:
-        yield Step(f"kill upload {job}", _uploader(state.spent("faults"), job, Process("gone")), fault=True)
+        yield Step(f"kill upload {job}", uploading(state.spent("faults"), job, Process("gone")), fault=True)
 
 
 def _time(state: State, job: int) -> Iterator[Step]:
@@ -92,21 +83,32 @@ def _work(state: State, worker: int) -> Iterator[Step]:
         case "idle":
             for event_id in {event_id for event_id in state.broker if event_id[0] == "V"}:
                 yield from _deliver(state, worker, event_id)
+        case "look":
+            yield from _look(state, worker, process)
         case "convert":
             yield from _convert(state, worker, process)
         case "finish":
             done = rows.finish(state, process)
             yield _told_by(state, worker, process, "finish", done, "A")
         case "lost":
-            gone = state.without(frozenset({audio(process.job, process.token)}))
-            yield Step(f"drop {worker}", _worker(gone, worker, IDLE))
+            gone = state.without(audio(process.job, process.token))
+            yield Step(f"drop {worker}", working(gone, worker, IDLE))
         case "clear":
-            yield Step(f"clear {worker}", _worker(state.without(state.unwanted), worker, IDLE))
+            yield from _clear(state, worker, process.job)
     following = Process("clear", process.job, delivery=process.delivery)
-    for step in _send(state, f"worker {worker}", process):
-        yield step._replace(state=_worker(step.state, worker, _sent(process, following)))
+    for step in send(state, f"worker {worker}", process):
+        yield step._replace(state=working(step.state, worker, sent(process, following)))
     if process != IDLE and state.budget.faults:
         yield from _worker_faults(state.spent("faults"), worker, process)
+
+
+def _clear(state: State, worker: int, job: int) -> Iterator[Step]:
+    """unwanted.delete_of."""
+    left = [name for name in state.noted & state.blobs if owner(name) == job]
+    for name in left:
+        yield Step(f"clear {worker} {name}", rows.delete(state, name))
+    if not left:
+        yield Step(f"cleared {worker}", working(state, worker, IDLE))
 
 
 def _deliver(state: State, worker: int, event_id: Id) -> Iterator[Step]:
@@ -123,9 +125,17 @@ def _deliver(state: State, worker: int, event_id: Id) -> Iterator[Step]:
     if claimed:
         yield Step(f"claim {worker} {event_id}", _at_work(claimed, worker, about, event_id))
     elif not _left_behind(state, about):
+        process = Process("look", about, delivery=event_id, sends=event_id)
+        yield Step(f"nothing to do {worker} {event_id}", working(taken, worker, process))
+
+
+def _look(state: State, worker: int, process: Process) -> Iterator[Step]:
+    """outbox.send_unsent, of the job that the delivered event is about by now."""
+    event = state.event(process.sends) if process.sends else None
+    for about in {process.job, event.about if event else process.job}:
         unsent = [each.id for each in state.of(about) if not each.sent]
-        process = Process("post", about, delivery=event_id, sends=unsent[0]) if unsent else IDLE
-        yield Step(f"nothing to do {worker} {event_id}", _worker(taken, worker, process))
+        after = process._replace(at="post", job=about, sends=unsent[0]) if unsent else IDLE
+        yield Step(f"look {worker} {about}", working(state, worker, after))
 
 
 def _left_behind(state: State, job: int) -> bool:
@@ -139,18 +149,18 @@ def _at_work(state: State, worker: int, job: int, event_id: Id) -> State:
     row = state.jobs[job]
     if row.state == "failed":
         sends = ("F", job, row.token)
-        return _worker(state, worker, Process("post", job, row.token, event_id, sends))
-    return _worker(state, worker, Process("convert", job, row.token, event_id))
+        return working(state, worker, Process("post", job, row.token, event_id, sends))
+    return working(state, worker, Process("convert", job, row.token, event_id))
 
 
 def _convert(state: State, worker: int, process: Process) -> Iterator[Step]:
     stored = state._replace(blobs=state.blobs | {audio(process.job, process.token)})
     if video(process.job) not in state.blobs:
         # Another one has finished the job meanwhile.
-        gone = rows.release(_worker(state, worker, IDLE), process, counts=True)
+        gone = rows.release(working(state, worker, IDLE), process, counts=True)
         yield Step(f"no video {worker}", gone.on_its_way(process.delivery) if process.delivery else gone)
         return
-    yield Step(f"convert {worker}", _worker(stored, worker, process._replace(at="finish")))
+    yield Step(f"convert {worker}", working(stored, worker, process._replace(at="finish")))
     yield _told_by(state, worker, process, "fail", rows.fail_held(state, process), "F")
     if state.budget.postpones:
         later = rows.postpone(state.spent("postpones"), process)
@@ -159,14 +169,14 @@ def _convert(state: State, worker: int, process: Process) -> Iterator[Step]:
 
 def _told_by(state: State, worker: int, process: Process, name: str, after: State | None, kind: str) -> Step:
     if after is None:
-        return Step(f"{name} lost {worker}", _worker(state, worker, process._replace(at="lost")))
+        return Step(f"{name} lost {worker}", working(state, worker, process._replace(at="lost")))
     sends = (kind, process.job, process.token)
-    return Step(f"{name} {worker}", _worker(after, worker, process._replace(at="post", sends=sends)))
+    return Step(f"{name} {worker}", working(after, worker, process._replace(at="post", sends=sends)))
 
 
 def _worker_faults(state: State, worker: int, process: Process) -> Iterator[Step]:
     """It is killed, the engine crashes, a store is away: the event comes again, or is given up. The dispatcher dies."""
-    idle = _worker(state, worker, IDLE)
+    idle = working(state, worker, IDLE)
     yield from _given_back(idle, f"kill {worker}", process.delivery, transient=True)
     if process.at == "convert":
         crashed = rows.release(idle, process, counts=True)
@@ -174,7 +184,7 @@ def _worker_faults(state: State, worker: int, process: Process) -> Iterator[Step
         away = rows.release(idle, process, counts=False)
         yield from _given_back(away, f"store away {worker}", process.delivery, transient=True)
     if process.delivery:
-        twice = _worker(state.on_its_way(process.delivery), worker, process._replace(delivery=None))
+        twice = working(state.on_its_way(process.delivery), worker, process._replace(delivery=None))
         yield Step(f"dispatcher dies {worker}", twice, fault=True)
 
 
@@ -189,107 +199,5 @@ def _given_back(state: State, name: str, event_id: Id | None, *, transient: bool
 def _notify(state: State) -> Iterator[Step]:
     """notify, whose ledger sees to it that an event that comes twice tells once."""
     for event_id in {event_id for event_id in state.broker if event_id[0] in "AF"}:
-        event, taken = state.event(event_id), state.taken(event_id)
-        assert event
-        settled = taken if event.settled else taken.put(event._replace(settled=True))
-        told = settled.told if event.settled else settled.told | {event_id}
-        yield Step(f"tell {event_id}", settled._replace(told=told))
-
-
-def _sweep(state: State) -> Iterator[Step]:
-    yield from _send_by(state, "sweep", state.sweep)
-    if state.sweep == IDLE:
-        yield from _resend(state)
-        yield from _give_up(state)
-    if state.unwanted & state.blobs:
-        yield Step("delete unwanted", state.without(state.unwanted))
-    orphans = rows.note_orphans(state)
-    if orphans:
-        yield Step("note orphans", orphans)
-    for job in range(len(state.jobs)):
-        forgotten = rows.forget(state, job)
-        if forgotten:
-            yield Step(f"forget {job}", forgotten)
-
-
-def _resend(state: State) -> Iterator[Step]:
-    """events.send_again. What is settled, or waits in the broker, is sent again by a sweep that is late."""
-    for event in state.events:
-        again = state._replace(sweep=Process("post", event.about, sends=event.id))
-        due = not event.settled and state.jobs[event.about].lease != "live"
-        if due and event.id not in state.broker and not _has(state, event.id):
-            yield Step(f"send again {event.id}", again)
-        elif state.budget.faults:
-            yield Step(f"send twice {event.id}", again.spent("faults"), fault=True)
-
-
-def _has(state: State, event_id: Id) -> bool:
-    """Whether somebody works on the delivery of an event, or is about to send it."""
-    processes = (*state.uploaders, *state.workers, state.api)
-    return any(event_id in (process.delivery, process.sends) for process in processes)
-
-
-def _give_up(state: State) -> Iterator[Step]:
-    """dead_letters.record."""
-    for event_id, transient in state.dead:
-        event, read = state.event(event_id), state._replace(dead=state.dead - {(event_id, transient)})
-        assert event
-        failed = None if event.settled or transient else rows.fail(read, event.about)
-        if failed and event_id[0] == "V":
-            token = failed.jobs[event.about].token
-            process = Process("post", event.about, sends=("F", event.about, token))
-            yield Step(f"give up {event_id}", failed._replace(sweep=process))
-        elif transient and not event.settled:
-            yield Step(f"unsent {event_id}", read.put(event._replace(sent=False)))
-        else:
-            yield Step(f"noted {event_id}", read)
-        # Knative's dispatcher drops what its dead-letter sink does not take.
-        if state.budget.faults:
-            yield Step(f"kill letter {event_id}", read.spent("faults"), fault=True)
-
-
-def _broker_faults(state: State) -> Iterator[Step]:
-    """The broker loses an event; or its dispatcher is stopped, and gives up what it held."""
-    for event_id in set(state.broker):
-        lost = state.taken(event_id).spent("faults")
-        yield Step(f"lose {event_id}", lost, fault=True)
-        yield Step(f"deliver twice {event_id}", lost.on_its_way(event_id).on_its_way(event_id), fault=True)
-        yield Step(f"give back {event_id}", lost._replace(dead=state.dead | {(event_id, True)}), fault=True)
-
-
-def _send_by(state: State, name: str, process: Process) -> Iterator[Step]:
-    for step in _send(state, name, process):
-        yield step._replace(state=_sender(step.state, name, _sent(process, IDLE)))
-    if process != IDLE and state.budget.faults:
-        yield Step(f"kill {name}", _sender(state.spent("faults"), name, IDLE), fault=True)
-
-
-def _send(state: State, name: str, process: Process) -> Iterator[Step]:
-    """outbox.send: the event goes out, and then its row is marked."""
-    if process.at == "post" and process.sends:
-        yield Step(f"{name} posts {process.sends}", state.on_its_way(process.sends))
-    if process.at == "mark" and process.sends:
-        event = state.event(process.sends)
-        assert event
-        yield Step(f"{name} marks {process.sends}", state.put(event._replace(sent=True)))
-
-
-def _sender(state: State, name: str, process: Process) -> State:
-    return state._replace(sweep=process) if name == "sweep" else state._replace(api=process)
-
-
-def _sent(process: Process, after: Process) -> Process:
-    return process._replace(at="mark") if process.at == "post" else after
-
-
-def _uploader(state: State, job: int, process: Process) -> State:
-    uploaders = list(state.uploaders)
-    uploaders[job] = process
-    return state._replace(uploaders=tuple(uploaders))
-
-
-def _worker(state: State, worker: int, process: Process) -> State:
-    """Workers are alike: their order says nothing."""
-    workers = list(state.workers)
-    workers[worker] = process
-    return state._replace(workers=tuple(sorted(workers, key=repr)))
+        kind, job, _ = event_id
+        yield Step(f"tell {event_id}", rows.tell(state.taken(event_id), job, kind))

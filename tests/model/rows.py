@@ -5,11 +5,12 @@ Each stands for one function of functions/shared/jobs or functions/sweep, which 
 
 from __future__ import annotations
 
-from tests.model.state import Event, Process, State, audio, video
+from tests.model.state import Event, Process, State, audio, owner, video
 
 __all__ = [
     "cancel",
     "claim",
+    "delete",
     "enqueue",
     "exchange",
     "expired",
@@ -19,14 +20,19 @@ __all__ = [
     "forget",
     "held",
     "is_free",
+    "may_come",
     "note_orphans",
     "opened",
     "postpone",
     "release",
     "retry",
+    "settle_swept",
+    "tell",
 ]
 
 MAX_ATTEMPTS = 2
+# The state of a job that an event is the news of.
+_NEWS = {"A": "done", "F": "failed"}
 
 
 def opened(state: State, job: int) -> State:
@@ -146,8 +152,35 @@ def expired(state: State, job: int) -> State | None:
 
 def note_orphans(state: State) -> State | None:
     """files.delete_orphans, up to the transaction."""
-    orphans = state.blobs - {name for job in range(len(state.jobs)) for name in _needed(state, job)} - state.unwanted
+    orphans = state.blobs - {name for job in range(len(state.jobs)) for name in _needed(state, job)} - state.noted
     return state._replace(unwanted=state.unwanted | orphans) if orphans else None
+
+
+def delete(state: State, name: str) -> State:
+    """A file that is noted is deleted. If it may be stored after that, its note goes later (settle_swept)."""
+    after = state.without(name)
+    return after._replace(swept=after.swept | {name}) if may_come(state, name) else after
+
+
+def may_come(state: State, name: str) -> bool:
+    """Whether an upload is about to store this file, which may be noted before it is there."""
+    process = state.uploaders[owner(name)]
+    return process.at == "store" and name == video(process.job)
+
+
+def settle_swept(state: State, name: str) -> State:
+    """unwanted._settle, of a file that was deleted before."""
+    return state._replace(swept=state.swept - {name})
+
+
+def tell(state: State, job: int, kind: str) -> State:
+    """fanout.tell, which goes by the row of the job, whichever of its events of a kind has come.
+
+    Its ledger sees to it that each generation is told once.
+    """
+    row = state.jobs[job]
+    settled = state.put(*(event._replace(settled=True) for event in state.of(job, kind)))
+    return settled._replace(told=settled.told | {(kind, job, row.token)}) if row.state == _NEWS[kind] else settled
 
 
 def _needed(state: State, job: int) -> set[str]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["IDLE", "Budget", "Event", "Id", "Job", "Process", "State", "audio", "start", "video"]
+__all__ = ["IDLE", "Budget", "Event", "Id", "Job", "Process", "State", "audio", "owner", "start", "video"]
+
+# How often an event may be on its way at once.
+MOST_COPIES = 2
 
 # Kind (V video.uploaded, A audio.created, F conversion.failed), the job that it was first about, its generation.
 Id = tuple[str, int, int]
@@ -56,12 +59,16 @@ class Budget(NamedTuple):
 
 
 class State(NamedTuple):
-    """All of it. `broker` has an event as often as it is on its way; `dead` says whether a later try may go well."""
+    """All of it. `broker` has an event as often as it is on its way; `dead` says whether a later try may go well.
+
+    `unwanted` are the files that are noted as such; `swept` those that were deleted, and may be stored after that.
+    """
 
     jobs: tuple[Job, ...]
     events: tuple[Event, ...]
     blobs: frozenset[str]
     unwanted: frozenset[str]
+    swept: frozenset[str]
     broker: tuple[Id, ...]
     dead: frozenset[tuple[Id, bool]]
     told: frozenset[Id]
@@ -95,8 +102,8 @@ class State(NamedTuple):
         return self.put(*(event._replace(settled=True) for event in self.of(number)))
 
     def on_its_way(self, event_id: Id) -> State:
-        """The same, with an event in the broker, at most twice."""
-        if self.broker.count(event_id) > 1:
+        """The same, with an event in the broker, unless that has enough copies of it."""
+        if self.broker.count(event_id) >= MOST_COPIES:
             return self
         return self._replace(broker=tuple(sorted([*self.broker, event_id])))
 
@@ -106,9 +113,15 @@ class State(NamedTuple):
         left.remove(event_id)
         return self._replace(broker=tuple(left))
 
-    def without(self, names: frozenset[str]) -> State:
-        """The same, once these blobs are deleted."""
-        return self._replace(blobs=self.blobs - names, unwanted=self.unwanted - names)
+    @property
+    def noted(self) -> frozenset[str]:
+        """What is noted as unwanted."""
+        return self.unwanted | self.swept
+
+    def without(self, name: str) -> State:
+        """The same, once this blob is deleted, and nobody will store it any more."""
+        gone = {name}
+        return self._replace(blobs=self.blobs - gone, unwanted=self.unwanted - gone, swept=self.swept - gone)
 
     def spent(self, what: str) -> State:
         """The same, with one less of a budget."""
@@ -125,8 +138,13 @@ def audio(number: int, token: int) -> str:
     return f"a{number}.{token}"
 
 
+def owner(name: str) -> int:
+    """The number of the job that a blob is of."""
+    return int(name[1:].partition(".")[0])
+
+
 def start(jobs: int, workers: int, budget: Budget) -> State:
     """Nothing has happened."""
     nothing: frozenset[str] = frozenset()
     idle = ((IDLE,) * jobs, (IDLE,) * workers, IDLE, IDLE)
-    return State((Job(),) * jobs, (), nothing, nothing, (), frozenset(), frozenset(), *idle, budget)
+    return State((Job(),) * jobs, (), nothing, nothing, nothing, (), frozenset(), frozenset(), *idle, budget)

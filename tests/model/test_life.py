@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.model import processes, rows
+from tests.model import rows, sweeping
 from tests.model.explorer import Violation, explore
 from tests.model.state import Budget, Event, Process, State, start
 
@@ -75,6 +75,6 @@ def test_the_explorer_finds_what_a_flaw_in_the_protocol_leads_to(
 
 
 def test_without_sweep_a_job_whose_event_was_lost_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_resend", lambda _: ())
+    monkeypatch.setattr(sweeping, "_resend", lambda _: ())
     with pytest.raises(Violation, match="never comes to rest"):
         explore(start(1, 1, Budget(faults=1)))

@@ -67,6 +67,21 @@ def test_a_job_that_is_being_converted_is_not_failed(sink: Sink) -> None:
     assert sink.received == []
 
 
+@pytest.mark.parametrize("code", ["500", "-1"])
+def test_a_job_that_was_retried_since_its_letter_was_read_is_left_alone(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    job, event = sent_upload()
+    read = outbox.read(event.id)
+    transitions.cancel(job)
+    transitions.retry(job)
+    monkeypatch.setattr(outbox, "read", lambda _: read)
+    dead_letters.record(event.with_attributes(knativeerrorcode=code))
+    assert rows.read(job).state == "queued"
+    assert rows.unsettled(job) == ["video.uploaded"]
+    assert {message.sent_at is None for message in rows.messages(job) if message.settled_at} == {False}
+
+
 def test_what_the_dispatcher_never_delivered_is_sent_again_at_the_next_tick(sink: Sink) -> None:
     job, event = sent_upload(created=60)
     dead_letters.record(event.with_attributes(knativeerrorcode="-1"))

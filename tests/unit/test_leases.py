@@ -88,7 +88,7 @@ def test_who_lost_the_job_hears_of_it_within_a_second(clock: list[float], progre
 
 def test_the_job_of_a_worker_that_died_is_taken_when_its_lease_has_run_out() -> None:
     job = rows.job("converting", lease_until=rows.ago(-2))
-    claim = leases.claim_when_free(claims.claim, job)
+    claim = when_free(job)
     assert claim
     assert (claim.job_id, claim.token) == (job, 2)
 
@@ -99,17 +99,17 @@ def test_the_job_of_a_worker_that_lives_is_left_to_it() -> None:
     held = claims.claim(job)
     assert held
     with leases.heartbeat(held):
-        assert leases.claim_when_free(claims.claim, job) is None
+        assert when_free(job) is None
     assert leases.holds(held)
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "receiving"])
 def test_nobody_waits_for_a_job_that_is_not_being_worked_on(state: str) -> None:
-    assert leases.claim_when_free(claims.claim, rows.job(state, lease_until=None)) is None
+    assert when_free(rows.job(state, lease_until=None)) is None
 
 
 def test_a_lease_that_has_run_out_on_a_job_that_cannot_be_claimed_is_waited_for_once() -> None:
-    assert leases.claim_when_free(claims.claim, rows.job("receiving", lease_until=rows.ago(1))) is None
+    assert when_free(rows.job("receiving", lease_until=rows.ago(1))) is None
 
 
 @pytest.mark.usefixtures("beating")
@@ -129,3 +129,8 @@ def test_a_lease_is_kept_while_its_holder_waits_for_something_else() -> None:
 def beating(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes time pass faster: a lease is looked at, and may be written, twenty times a second."""
     monkeypatch.setattr("functions.shared.jobs.leases.LOOK_SECONDS", 0.05)
+
+
+def when_free(job: str) -> claims.Claim | None:
+    """leases.claim_when_free, of a job that stays the same."""
+    return leases.claim_when_free(lambda: claims.claim(job), lambda: job)

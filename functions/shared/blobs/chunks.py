@@ -36,10 +36,13 @@ _counting = threading.Lock()
 
 
 class ChunkWriter:
-    """Cuts what is written into the chunks of one file, and inserts some of them at a time. Use it as a context."""
+    """Cuts what is written into the chunks of one file, and inserts some of them at a time. Use it as a context.
 
-    def __init__(self, chunks: Any, file_id: ObjectId) -> None:
-        self._chunks = chunks
+    `renew` is called again and again; it raises when the file cannot be written to its end.
+    """
+
+    def __init__(self, chunks: Any, file_id: ObjectId, renew: Callable[[], None] = lambda: None) -> None:
+        self._chunks, self._renew = chunks, renew
         self.chunk_bytes = CHUNK_BYTES if (_writers + 1) * CHUNK_BYTES <= HELD_BYTES else SMALL_CHUNK_BYTES
         self._file_id = file_id
         self._digest = hashlib.sha256()
@@ -60,6 +63,7 @@ class ChunkWriter:
 
     def write(self, data: bytes) -> None:
         """As Writer.write."""
+        self._renew()
         self._digest.update(data)
         self._pending += data
         self.size_bytes += len(data)

@@ -206,9 +206,10 @@ def _pieces(file: IO[bytes], start: int, stop: int) -> Iterator[bytes]:
 def _disk(name: str = "") -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise NoSuchBlob(name) from error
     except OSError as error:
+        if name and isinstance(error, FileNotFoundError):
+            raise NoSuchBlob(name) from error
+        # A file that is being written, and is gone, has been taken for one that its writer had left.
         kind = StoreFull if error.errno in FULL else Unavailable
         raise kind(f"the blob directory does not work: {error}") from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from pymongo.errors import PyMongoError
 from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW, ChunkReader, ChunkWriter, answering
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob, Piece, Reader, Stored, checked
 from functions.shared.blobs.joined import JoinedReader, Pieces
+from functions.shared.problems import Unavailable
 
 __all__ = ["GridFSBlobs"]
 
@@ -37,6 +39,9 @@ DATABASE = "audiolift"
 # one for ever. It opens two more to each server, to watch it.
 POOL = {"maxPoolSize": 4, "waitQueueTimeoutMS": 10_000, "serverSelectionTimeoutMS": 5000}
 CHECK_SECONDS = 5
+# How often a writer says that it lives: sweep takes one that is silent for UPLOAD_GRACE_SECONDS for dead.
+RENEW_SECONDS = 600
+_NOT_SWEPT = {"swept": {"$exists": False}}
 
 Document = dict[str, Any]
 
@@ -63,7 +68,7 @@ class GridFSBlobs:
         """Chunks in batches of at most 4 MiB, then the file's document; an older file of the name is hidden then."""
         file_id = self._begin(checked(name))
         try:
-            with ChunkWriter(self._chunks, file_id) as writer:
+            with ChunkWriter(self._chunks, file_id, self._renewing(file_id)) as writer:
                 yield writer
                 writer.flush()
         except BaseException:
@@ -130,6 +135,8 @@ class GridFSBlobs:
         """Remove the chunks of writers that never came to write the file's document."""
         with answering():
             for marker in self._unfinished.find({"since": {"$lt": before}}):
+                # First, so that a writer that was only slow finds out, at the latest when it has written all.
+                self._unfinished.update_one({"_id": marker["_id"]}, {"$set": {"swept": True}})
                 if self._files.find_one({"_id": marker["_id"]}) is None:
                     self._chunks.delete_many({"files_id": marker["_id"]})
                 self._unfinished.delete_one({"_id": marker["_id"]})
@@ -154,9 +161,27 @@ class GridFSBlobs:
         document = {"_id": file_id, "uploadDate": datetime.now(UTC), "filename": name, **content}
         with answering():
             self._files.insert_one(document)
-            self._unfinished.delete_one({"_id": file_id})
+            if not self._unfinished.delete_one({"_id": file_id, **_NOT_SWEPT}).deleted_count:
+                self._remove(file_id)
+                raise _swept()
             for older in self._files.find({"filename": name, "_id": {"$ne": file_id}}, {"_id": 1}):
                 self._hide(older["_id"])
+
+    def _renewing(self, file_id: ObjectId) -> Callable[[], None]:
+        """What to call while a file is written. It raises Unavailable when sweep has taken its writer for dead."""
+        renewed = time.monotonic()
+
+        def renew() -> None:
+            nonlocal renewed
+            if time.monotonic() < renewed + RENEW_SECONDS:
+                return
+            with answering():
+                since = {"$set": {"since": datetime.now(UTC)}}
+                if not self._unfinished.update_one({"_id": file_id, **_NOT_SWEPT}, since).matched_count:
+                    raise _swept()
+            renewed = time.monotonic()
+
+        return renew
 
     def _forget(self, file_id: ObjectId) -> None:
         # What cannot be removed now has its marker, which sweep follows.
@@ -219,6 +244,10 @@ def _pieces_of(document: Document) -> Pieces | None:
     """What a joined file is made of; None for one that is not."""
     listed = document.get("metadata", {}).get("pieces")
     return None if listed is None else Pieces([Piece(*each) for each in listed])
+
+
+def _swept() -> Unavailable:
+    return Unavailable("sweep has taken the writer of a file for dead")
 
 
 def _unsaid(uri: str) -> dict[str, Any]:

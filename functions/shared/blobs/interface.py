@@ -100,7 +100,10 @@ class Blobs(Protocol):
         """Every whole blob."""
 
     def delete_unfinished(self, before: datetime) -> None:
-        """Remove what writers that died before then left behind."""
+        """Remove what writers that died before then left behind.
+
+        One that only gave no sign of life since then raises Unavailable, at the latest when it ends its blob.
+        """
 
     def ping(self) -> None:
         """Raises: Unavailable when the store does not answer."""

@@ -28,18 +28,18 @@ LOOK_SECONDS, WRITE_SECONDS = 1.0, 2.0
 RENEWED_SHARE, PROGRESS_STEP = 0.25, 0.005
 
 
-def claim_when_free(take: Callable[[str], Claim | None], job_id: str) -> Claim | None:
-    """`take(job_id)` (claims.claim or claims.claim_fetch), if need be once the lease of another has run out.
+def claim_when_free(take: Callable[[], Claim | None], job_of: Callable[[], str]) -> Claim | None:
+    """`take()`, if need be once the lease of another has run out; `job_of()` says which job it is about now.
 
     A job under a live lease is being worked on, or its worker has just died and this is the delivery after it. Which of
     the two shows within one lease: a worker that lives renews it. So the job of a dead one need not wait for sweep.
     Returns: None when there is nothing to do.
     """
-    first, claimed = None, take(job_id)
-    while claimed is None and (lease := _lease(job_id)) and lease.lease_until == (first or lease.lease_until):
+    first, claimed = None, take()
+    while claimed is None and (lease := _lease(job_of())) and lease.lease_until == (first or lease.lease_until):
         first, left = lease.lease_until, (lease.lease_until - lease.now).total_seconds()
         time.sleep(min(LOOK_SECONDS, max(0.0, left)))
-        claimed = take(job_id)
+        claimed = take()
         if left <= 0:
             break
     return claimed
