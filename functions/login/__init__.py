@@ -14,6 +14,7 @@ if not TYPE_CHECKING:
         "letter_texts",
         "letters",
         "oidc",
+        "oidc_device",
         "oidc_identities",
         "sessions",
         "sign_ins",
