@@ -74,8 +74,11 @@ def on_uploaded(envelope: Envelope) -> None:
     event = decode(envelope, VideoUploaded)
     # The engine starts while the database is asked.
     nursery.warm()
-    job_id = claims.job_of(envelope.id, event.job_id)
-    claim = leases.claim_when_free(functools.partial(claims.claim_turn, envelope.id), job_id)
+    take = functools.partial(claims.claim_turn, envelope.id)
+    claim = take(event.job_id)
+    if claim is None:
+        job_id = claims.job_of(envelope.id, event.job_id)
+        claim = leases.claim_when_free(take, job_id)
     if claim is None:
         return outbox.send_unsent(job_id)
     if claim.taken_over:
@@ -125,7 +128,7 @@ def _finish(claim: claims.Claim) -> str:
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
     try:
-        result = transitions.finish(claim, converted.audio, converted.warnings)
+        result = transitions.finish(claim, converted.audio, converted.warnings, **converted.more)
     except transitions.OverMinutes as over:
         with suppress(Unavailable):
             blobs.store().delete(claim.audio)
