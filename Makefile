@@ -120,12 +120,17 @@ chaos: ## Kill, stop and slow everything under 300 jobs, then look at all of it 
 	@$(dev) tests.provision
 	@$(dev) tests.chaos.storm $(if $(SEED),--seed "$(SEED)") $(if $(JOBS),--jobs "$(JOBS)")
 
-benchmark: ## Measure starts, conversions, clips a minute, live streams and uploads, for docs/performance.md
+benchmark: ## Measure everything in half an hour, for docs/performance.md and docs/scale.md
 	@$(dev) tests.benchmarks.cold_start
 	@$(dev) tests.benchmarks.conversion
+	@$(dev) tests.benchmarks.stages
+	@$(dev) tests.benchmarks.trips
 	@$(dev) tests.benchmarks.throughput
+	@$(dev) tests.benchmarks.events
+	@$(dev) tests.benchmarks.through
 	@$(dev) tests.benchmarks.live
 	@$(dev) tests.benchmarks.intake
+	@$(dev) tests.benchmarks.scale
 
 sbom: ## Write what is in the images that were built, as CycloneDX, to data/sbom
 	@$(dev) knative.images.sbom

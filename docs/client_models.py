@@ -15,7 +15,10 @@ __all__ = ["PATH", "written"]
 
 PATH = Path(__file__).parent.parent / "knative" / "client" / "models.py"
 # What the client takes apart; each brings what it refers to.
-ROOTS = ("Job", "JobPage", "Token", "Account", "ApiKey", "ApiKeyList", "MadeApiKey", "Problem")
+ROOTS = (
+    *("Job", "JobPage", "Token", "Account", "ApiKey", "ApiKeyList", "MadeApiKey", "Problem"),
+    *("OidcDevice", "OidcPending", "OidcProvider", "OidcStart"),
+)
 HEAD = '''"""What the API answers with. Made from functions/gateway/openapi.json by `make docs`.
 
 What an answer may lack is None; a field that this release does not know is left out.

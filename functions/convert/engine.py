@@ -8,7 +8,8 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -65,15 +66,15 @@ def _by_engine(claim: Claim) -> Converted:
     saved = checkpoints.load(claim.job_id) if claim.token > 1 else None
     with Result(claim, saved.parts if saved else ()) as result:
         conversion = _Conversion(claim, result, saved.state if saved else None)
-        with blobs.store().reading(claim.video) as video, nursery.worker() as worker:
+        with blobs.store().reading(claim.video) as video, nursery.worker() as worker, conversion.telling():
             try:
                 job = _job(claim, saved)
                 ended = worker.run(job, video, conversion.on_message, conversion.tick, conversion.work_until)
             except NoWorker as error:
                 raise Crash("no engine", converter="engine", words=str(error)) from error
-        conversion.check_outcome(ended)
+            conversion.check_outcome(ended)
         audio = replace(result.store(), peaks=conversion.peaks)
-        return Converted(audio, tuple(conversion.warnings))
+        return Converted(audio, tuple(conversion.warnings), conversion.untold)
 
 
 def _by_ffmpeg(claim: Claim) -> Converted:
@@ -132,7 +133,7 @@ class _Conversion:
         """Take what the child says. Raises: ProtocolViolation, Failure, Unfinished, ClaimLost, Unavailable."""
         match self._dialogue.take(header, payload):
             case Tracks(items):
-                leases.record_tracks(self._claim, items)
+                self._keep.untold["audio_tracks"] = items
             case Frames(data):
                 self._result.add(data)
             case Progress(share):
@@ -151,6 +152,21 @@ class _Conversion:
                 self.warnings.append(warning)
             case Failed() as failed:
                 self._failure = failed
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Write down what the child has found even when the file is to blame: its owner can choose another track."""
+        try:
+            yield
+        except Failure:
+            if self.untold:
+                leases.renew(self._claim, self._progress, **self.untold)
+            raise
+
+    @property
+    def untold(self) -> dict[str, Any]:
+        """Values of the job that are not written yet: a short conversion ends before there is reason to."""
+        return self._keep.untold
 
     def tick(self) -> None:
         """Keep the lease. Raises: ClaimLost."""

@@ -127,7 +127,7 @@ def _finish(claim: claims.Claim) -> str:
     except Failure as failure:
         return transitions.fail_claimed(claim, failure)
     try:
-        result = transitions.finish(claim, converted.audio, converted.warnings)
+        result = transitions.finish(claim, converted.audio, converted.warnings, **converted.more)
     except transitions.OverMinutes as over:
         with suppress(Unavailable):
             blobs.store().delete(claim.audio)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 from functions.convert.conversion.mpeg.archive import Zip
 from functions.shared import blobs, settings
@@ -22,10 +22,11 @@ PIECE = 256 * 1024
 
 @dataclass(frozen=True)
 class Converted:
-    """The MP3 of a job, and what its owner has to know about it."""
+    """The MP3 of a job, what its owner has to know about it, and other values of the job that are not written yet."""
 
     audio: Audio
     warnings: tuple[JobWarning, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Result:

@@ -13,6 +13,7 @@ if not TYPE_CHECKING:
         "grants",
         "mails",
         "oidc",
+        "oidc_device",
         "oidc_identities",
         "sessions",
         "sign_ins",

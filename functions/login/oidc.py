@@ -14,6 +14,8 @@ import secrets
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from msgspec import UNSET
+
 from functions.login import oidc_identities
 from functions.login.oidc_fetching import Headers, ProviderUnavailable, get, post
 from functions.login.oidc_provider import Metadata, Provider, provider
@@ -23,20 +25,23 @@ from functions.shared import settings
 from functions.shared.languages import Language
 from functions.shared.problems import Problem
 
-__all__ = ["finish", "link", "start"]
+__all__ = ["SCOPE", "account_of", "client", "finish", "link", "named_provider", "start", "text_in"]
 
 log = logging.getLogger(__name__)
 
 SCOPE = "openid email"
 
 
-def start() -> OidcStart:
-    """A new sign-in. Raises: Problem (404) without a provider; Unavailable when it does not answer."""
-    endpoint, verifier = _provider().metadata().authorization_endpoint, secrets.token_urlsafe(48)
+def start(loopback_port: str | None = None) -> OidcStart:
+    """A new sign-in by the page, or by a program that listens at a port of its user's own machine (RFC 8252).
+
+    Raises: Problem (404) without a provider; Unavailable when it does not answer.
+    """
+    endpoint, verifier = named_provider().metadata().authorization_endpoint, secrets.token_urlsafe(48)
     state, nonce = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {"response_type": "code", "client_id": settings.required("OIDC_CLIENT_ID"), "scope": SCOPE}
-    query |= {"redirect_uri": _redirect_uri(), "state": state, "nonce": nonce}
+    query |= {"redirect_uri": _redirect_uri(loopback_port), "state": state, "nonce": nonce}
     query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     return OidcStart(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, nonce, verifier)
 
@@ -46,7 +51,14 @@ def finish(given: OidcCode, language: Language = "en") -> str:
 
     Raises: Problem (400, 403, 404, 409, 422); Unavailable when the provider does not answer.
     """
-    chosen, who, access_token = _identified(given)
+    return account_of(*_identified(given), language)
+
+
+def account_of(chosen: Provider, who: Person, access_token: str, language: Language) -> str:
+    """The id of the user that somebody is who has signed in; of a new one when it is the first time. Raises: as above.
+
+    `access_token` is the provider's.
+    """
     known = oidc_identities.user_of(chosen.issuer, who.subject)
     if known:
         return known
@@ -64,22 +76,28 @@ def link(user_id: str, given: OidcCode) -> Identity:
 
 def _identified(given: OidcCode) -> tuple[Provider, Person, str]:
     """The provider, who has signed in there, and the access token that it gave."""
-    chosen = _provider()
+    chosen = named_provider()
     _check_sender(chosen, given)
-    answer = _redeemed(chosen.metadata(), given.code, given.code_verifier)
-    access_token, id_token = _text(answer, "access_token"), _text(answer, "id_token")
+    answer = _redeemed(chosen.metadata(), given)
+    access_token, id_token = text_in(answer, "access_token"), text_in(answer, "id_token")
     who = checked(chosen, settings.required("OIDC_CLIENT_ID"), id_token, access_token, given.nonce)
     return chosen, who, access_token
 
 
-def _provider() -> Provider:
+def named_provider() -> Provider:
+    """The provider that is set up here. Raises: Problem (404)."""
     if not settings.text("OIDC_ISSUER"):
         raise Problem("not-found", "No identity provider is set up here. Sign in with email address and password.")
     return provider()
 
 
-def _redirect_uri() -> str:
-    """Always the page, as the operator has set it: nobody else can be named."""
+def _redirect_uri(loopback_port: str | None) -> str:
+    """The page, as the operator has set it, or the user's own machine: nobody else can be named.
+
+    A literal address, as RFC 8252, section 7.3, wants it: a name may lead elsewhere.
+    """
+    if loopback_port is not None:
+        return f"http://127.0.0.1:{loopback_port}/"
     return f"{settings.text('PUBLIC_URL').rstrip('/')}/"
 
 
@@ -90,11 +108,12 @@ def _check_sender(chosen: Provider, given: OidcCode) -> None:
         raise refused("the answer is of another provider")
 
 
-def _redeemed(metadata: Metadata, code: str, verifier: str) -> dict[str, Any]:
+def _redeemed(metadata: Metadata, given: OidcCode) -> dict[str, Any]:
     """The provider's answer to a code (RFC 6749, section 4.1.3). It takes each code once."""
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": _redirect_uri()}
-    identification, headers = _client(metadata)
-    answer = post(metadata.token_endpoint, {**form, **identification, "code_verifier": verifier}, headers)
+    place = _redirect_uri(None if given.loopback_port is UNSET else given.loopback_port)
+    form = {"grant_type": "authorization_code", "code": given.code, "redirect_uri": place}
+    identification, headers = client(metadata)
+    answer = post(metadata.token_endpoint, {**form, **identification, "code_verifier": given.code_verifier}, headers)
     if answer.status == 200:
         return answer.body
     if answer.body.get("error") in ("invalid_grant", "invalid_request"):
@@ -104,7 +123,7 @@ def _redeemed(metadata: Metadata, code: str, verifier: str) -> dict[str, Any]:
     raise ProviderUnavailable(f"the token endpoint answered {answer.status}")
 
 
-def _client(metadata: Metadata) -> tuple[dict[str, str], Headers]:
+def client(metadata: Metadata) -> tuple[dict[str, str], Headers]:
     """How we say who we are (RFC 6749, section 2.3.1): members of the form, and headers."""
     name, secret = settings.required("OIDC_CLIENT_ID"), settings.text("OIDC_CLIENT_SECRET")
     if not secret:
@@ -129,7 +148,8 @@ def _with_email(metadata: Metadata, who: Person, access_token: str) -> Person:
     return told
 
 
-def _text(answer: dict[str, Any], name: str) -> str:
+def text_in(answer: dict[str, Any], name: str) -> str:
+    """A text that the provider's answer must have. Raises: Problem (400)."""
     value = answer.get(name)
     # What goes into a header must not end it.
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():

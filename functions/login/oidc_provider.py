@@ -37,6 +37,8 @@ class Metadata(msgspec.Struct):
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str = ""
+    # RFC 8628, section 4.
+    device_authorization_endpoint: str = ""
     # What the section says for a provider that leaves it out.
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     # RFC 9207, section 3.

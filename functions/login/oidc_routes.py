@@ -5,13 +5,17 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.login import accounts, grants, oidc, oidc_identities, oidc_settings, sign_ins
+from functions.login import accounts, grants, oidc, oidc_device, oidc_identities, oidc_settings, sign_ins
 from functions.login.oidc_shapes import (
     IDENTITY_ID,
     Identity,
     IdentityList,
     LinkedCode,
     OidcCode,
+    OidcDevice,
+    OidcDeviceCode,
+    OidcLoopback,
+    OidcPending,
     OidcProvider,
     OidcStart,
 )
@@ -25,6 +29,8 @@ from functions.shared.starting import before_serving
 from functions.shared.takes import json_body
 
 __all__: list[str] = []
+
+REFUSALS = ("account-suspended", "sign-in-refused", "email-unverified", "not-found", "email-taken", "invalid-account")
 
 before_serving(oidc_settings.check)
 
@@ -64,14 +70,7 @@ def start_sign_in(_request: Request) -> Response:
     access=Access.PUBLIC,
     takes=(json_body(OidcCode),),
     answers={200: Success("Tokens.", Token)},
-    problems=(
-        "account-suspended",
-        "sign-in-refused",
-        "email-unverified",
-        "not-found",
-        "email-taken",
-        "invalid-account",
-    ),
+    problems=REFUSALS,
     settings=("SIGNING_KEY",),
     wakes=("download",),
 )
@@ -81,9 +80,61 @@ def finish_sign_in(request: Request, body: OidcCode) -> Response:
     The first sign-in makes an account, with the address that the provider has verified. An account that has the address
     already is left alone.
     """
-    user = accounts.row(oidc.finish(body, language_of(request)))
-    granted = grants.begin(user, agent_of(request), "", in_cookie=False, seen=sign_ins.seen(request))
-    return answer_and_mail(json_response(grants.tokens(granted)), granted.event_id)
+    return _signed_in(request, oidc.finish(body, language_of(request)))
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/loopback",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    takes=(json_body(OidcLoopback),),
+    answers={200: Success("Where to go, and what to keep.", OidcStart)},
+    problems=("not-found",),
+)
+def start_loopback_sign_in(_request: Request, body: OidcLoopback) -> Response:
+    """Begin a sign-in of a program whose user has a browser (RFC 8252).
+
+    The browser comes back to `http://127.0.0.1:PORT/`, which the identity provider must know as a redirect URI, with
+    `code` and `state`. Send the port with the code.
+    """
+    return json_response(oidc.start(body.port))
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/device",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    answers={200: Success("What to show, and what to keep.", OidcDevice)},
+    problems=("not-found",),
+)
+def start_device_sign_in(_request: Request) -> Response:
+    """Begin a sign-in of a program without a browser (RFC 8628).
+
+    Show `verification_uri` and `user_code`, and ask at `/v1/oidc/device/token` until the user has signed in there. 404
+    when the identity provider does not offer it.
+    """
+    return json_response(oidc_device.begin())
+
+
+@routes.operation(
+    "POST",
+    "/v1/oidc/device/token",
+    tag="Accounts",
+    access=Access.PUBLIC,
+    takes=(json_body(OidcDeviceCode),),
+    answers={200: Success("Tokens.", Token), 202: Success("Nobody has signed in yet.", OidcPending)},
+    problems=REFUSALS,
+    settings=("SIGNING_KEY",),
+)
+def finish_device_sign_in(request: Request, body: OidcDeviceCode) -> Response:
+    """Trade a device code in for tokens, once its user has signed in.
+
+    The first sign-in makes an account, as that of a browser does.
+    """
+    found = oidc_device.finish(body.device_code, language_of(request))
+    return json_response(found, 202) if isinstance(found, OidcPending) else _signed_in(request, found)
 
 
 @routes.operation(
@@ -138,3 +189,8 @@ def unlink_identity(_request: Request, user_id: str, identity_id: str, body: Pro
     accounts.prove(user_id, body.password)
     oidc_identities.unlink(user_id, identity_id)
     return Response(status_code=204)
+
+
+def _signed_in(request: Request, user_id: str) -> Response:
+    granted = grants.begin(accounts.row(user_id), agent_of(request), "", in_cookie=False, seen=sign_ins.seen(request))
+    return answer_and_mail(json_response(grants.tokens(granted)), granted.event_id)

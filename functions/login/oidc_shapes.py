@@ -10,8 +10,22 @@ from functions.login.shapes import Password
 from functions.shared.operations import part
 from functions.shared.views import Instant
 
-__all__ = ["IDENTITY_ID", "Identity", "IdentityList", "LinkedCode", "OidcCode", "OidcProvider", "OidcStart"]
+__all__ = [
+    "IDENTITY_ID",
+    "Identity",
+    "IdentityList",
+    "LinkedCode",
+    "OidcCode",
+    "OidcDevice",
+    "OidcDeviceCode",
+    "OidcLoopback",
+    "OidcPending",
+    "OidcProvider",
+    "OidcStart",
+]
 
+# As a text: of JSON, nobody can tell whether 8555.0 is an integer.
+Port = Annotated[str, Meta(pattern="^[1-9][0-9]{3,4}$", examples=["8555"])]
 IDENTITY_ID = part("identity_id", "The identity, as your list of them names it.", minLength=1, maxLength=64)
 
 
@@ -32,6 +46,12 @@ class OidcStart(Struct):
     code_verifier: Annotated[str, Meta(description="Goes to /v1/oidc/callback with the code (RFC 7636).")]
 
 
+class OidcLoopback(Struct):
+    """Where a program listens that has opened a browser on its own machine."""
+
+    port: Annotated[Port, Meta(description="Its port, at 127.0.0.1.")]
+
+
 class OidcCode(Struct):
     """What the browser came back from the identity provider with, and what it has kept of the start."""
 
@@ -39,6 +59,30 @@ class OidcCode(Struct):
     nonce: Annotated[str, Meta(description="Of /v1/oidc/start.")]
     code_verifier: Annotated[str, Meta(description="Of /v1/oidc/start.")]
     iss: Annotated[str | UnsetType, Meta(description="As the identity provider gave it, if it did (RFC 9207).")] = UNSET
+    loopback_port: Annotated[Port | UnsetType, Meta(description="Of a sign-in that /v1/oidc/loopback began.")] = UNSET
+
+
+class OidcDevice(Struct):
+    """A sign-in by another device (RFC 8628). The program keeps `device_code`, and shows it to nobody."""
+
+    device_code: Annotated[str, Meta(description="Goes to /v1/oidc/device/token.")]
+    user_code: Annotated[str, Meta(description="What to enter at `verification_uri`.", examples=["WDJB-MJHT"])]
+    verification_uri: Annotated[str, Meta(description="Where to go with any browser.")]
+    verification_uri_complete: Annotated[str | None, Meta(description="The same with the code in it, if there is one.")]
+    expires_in: Annotated[int, Meta(description="For how many seconds both codes are good.")]
+    interval: Annotated[int, Meta(description="How many seconds to wait, at least, before each question.")]
+
+
+class OidcDeviceCode(Struct):
+    """A sign-in by another device that has begun."""
+
+    device_code: Annotated[str, Meta(max_length=4096, description="Of /v1/oidc/device.")]
+
+
+class OidcPending(Struct):
+    """Nobody has signed in with that code yet."""
+
+    slow_down: Annotated[bool, Meta(description="Whether to wait for five seconds longer from now on.")]
 
 
 class LinkedCode(OidcCode, kw_only=True):

@@ -30,15 +30,15 @@ class Person:
     verified: bool
 
 
-def checked(provider: Provider, client_id: str, id_token: str, access_token: str, nonce: str) -> Person:
-    """Who an ID token is about (OpenID Connect Core 1.0, section 3.1.3.7).
+def checked(provider: Provider, client_id: str, id_token: str, access_token: str, nonce: str | None) -> Person:
+    """Who an ID token is about (OpenID Connect Core 1.0, section 3.1.3.7); `nonce` is None where no browser began it.
 
     Raises: Problem (400) when it is not of this provider, for this client, of this sign-in, or over; Unavailable when
     the keys cannot be had.
     """
     try:
         header = jwt.get_unverified_header(id_token)
-        claims = _verified(provider, client_id, id_token, header)
+        claims = _verified(provider, client_id, id_token, header, ["nonce"] if nonce else [])
         _check_binding(claims, header["alg"], client_id, access_token, nonce)
         return person(claims)
     except (jwt.PyJWTError, ValueError) as error:
@@ -60,7 +60,9 @@ def refused(why: str) -> Problem:
     return Problem("sign-in-refused", f"Start again from the sign-in page. What the identity provider said: {why}.")
 
 
-def _verified(provider: Provider, client_id: str, token: str, header: dict[str, Any]) -> dict[str, Any]:
+def _verified(
+    provider: Provider, client_id: str, token: str, header: dict[str, Any], more: list[str]
+) -> dict[str, Any]:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise jwt.InvalidAlgorithmError("its algorithm is not one of ours")
@@ -71,7 +73,7 @@ def _verified(provider: Provider, client_id: str, token: str, header: dict[str, 
         issuer=provider.issuer,
         audience=client_id,
         leeway=LEEWAY_SECONDS,
-        options={"require": ["iss", "sub", "aud", "exp", "iat", "nonce"], "enforce_minimum_key_length": True},
+        options={"require": ["iss", "sub", "aud", "exp", "iat", *more], "enforce_minimum_key_length": True},
     )
 
 
@@ -89,9 +91,11 @@ def _fits(key: dict[str, Any], algorithm: str) -> bool:
     return key.get("kty") == kind and key.get("alg", algorithm) == algorithm
 
 
-def _check_binding(claims: dict[str, Any], algorithm: str, client_id: str, access_token: str, nonce: str) -> None:
+def _check_binding(
+    claims: dict[str, Any], algorithm: str, client_id: str, access_token: str, nonce: str | None
+) -> None:
     """That the token was made for this sign-in, for us, and together with that access token. Raises: ValueError."""
-    if not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
+    if nonce and not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
         raise ValueError("it is of another sign-in")
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else client_id) != client_id:

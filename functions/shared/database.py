@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
 from sqlalchemy.pool import NullPool
 
 from functions.shared import settings
@@ -40,6 +40,9 @@ CONNECTIONS, CHECKING_CONNECTIONS = 3, 1
 POOL_SECONDS = 10
 # Servers and the proxies before them drop connections that are idle for longer.
 RECYCLE_SECONDS = 240
+# A connection that has been idle for longer is asked whether it is still there before it is used: a round trip, which
+# a job would pay for each of its transactions. One that is cut within this time costs one of them another try.
+ASKED_AFTER_SECONDS = 1.0
 TRIES, PAUSE_SECONDS = 4, 0.05
 # PyMySQL calls every error that it does not know operational. These are about the data: too large a packet, values that
 # are cut or wrong, text that is no text, JSON that is none, a broken CHECK (MySQL's, MariaDB's).
@@ -189,12 +192,11 @@ def _pauses() -> Iterator[float | None]:
 
 # What an error says gets into the log: addresses, names of files and digests of keys are among the parameters.
 def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS) -> sa.Engine:
-    return sa.create_engine(
+    made = sa.create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
-        pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
         isolation_level="READ COMMITTED",
         hide_parameters=True,
@@ -206,6 +208,24 @@ def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = AN
             "init_command": MYSQL_SESSION,
         },
     )
+    event.listen(made, "checkin", _note_use)
+    event.listen(made, "checkout", functools.partial(_ask, made.dialect))
+    return made
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ask(dialect: Any, connection: Any, record: Any, _proxy: Any) -> None:
+    """Raises: InvalidatePoolError, which has the pool make new ones, when an idle connection is gone."""
+    used = record.info.get("used")
+    if used is None or time.monotonic() - used < ASKED_AFTER_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

@@ -100,11 +100,10 @@ def _let_go(connection: sa.Connection) -> None:
     connection.execute(chores.delete().where(chores.c.name == _KEPT))
 
 
-def _are_kept() -> bool:
+def _are_kept(connection: sa.Connection) -> bool:
     since = now() - timedelta(seconds=KEPT_SECONDS)
-    with database.reading() as connection:
-        query = sa.select(chores.c.name).where(chores.c.name == _KEPT, chores.c.begun_at > since)
-        return connection.execute(query).first() is not None
+    query = sa.select(chores.c.name).where(chores.c.name == _KEPT, chores.c.begun_at > since)
+    return connection.execute(query).first() is not None
 
 
 def _insert(connection: sa.Connection, noted: Iterable[tuple[str, str]]) -> None:
@@ -118,8 +117,8 @@ def _noted(which: sa.ColumnElement[bool]) -> Sequence[Any]:
     with database.reading() as connection:
         query = unwanted_blobs.select().where(which).order_by(unwanted_blobs.c.id)
         found = connection.execute(query.limit(BATCH)).all()
-    # In this order: what is deleted was unwanted before anybody had files kept, and so in no row that is backed up.
-    return () if _are_kept() else found
+        # In this order: what is deleted was unwanted before anybody had files kept, and so in no row that is backed up.
+        return () if _are_kept(connection) else found
 
 
 def _delete(rows: Sequence[Any]) -> None:

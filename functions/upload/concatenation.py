@@ -68,7 +68,7 @@ def _queue(
     connection.execute(table.insert().values(job_id=upload.job_id, **kept, **sizes))
     joined.list_pieces(connection, upload.job_id, pieces)
     quotas.admit(connection, user_id)
-    return transitions.enqueue(connection, claim, claim.filename, claim.options, upload.offset)
+    return transitions.enqueue(connection, claim, user_id, claim.filename, claim.options, upload.offset)
 
 
 def _made(user_id: str, concat: str) -> Upload | None:

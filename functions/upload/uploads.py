@@ -162,7 +162,7 @@ def finish(
     claim = taken.claim
     # Whoever converts looks for the MP3 that is there, unless the digest is known: then somebody has looked.
     known = None if claim.options.get(DEDUPLICATE) else sha256
-    return transitions.enqueue(connection, claim, claim.filename, claim.options, size, known)
+    return transitions.enqueue(connection, claim, user_id, claim.filename, claim.options, size, known)
 
 
 def part(connection: sa.Connection, user_id: str, upload_id: str) -> Upload:

@@ -13,7 +13,18 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 
-from .models import Account, ApiKeyList, Job, JobPage, MadeApiKey, Token
+from .models import (
+    Account,
+    ApiKeyList,
+    Job,
+    JobPage,
+    MadeApiKey,
+    OidcDevice,
+    OidcPending,
+    OidcProvider,
+    OidcStart,
+    Token,
+)
 
 __all__ = [
     "Call",
@@ -21,12 +32,17 @@ __all__ = [
     "api_keys",
     "append",
     "audio",
+    "begin_by_browser",
+    "begin_by_device",
     "begin_upload",
     "cancel",
     "delete",
+    "finish_by_browser",
+    "finish_by_device",
     "job",
     "jobs",
     "make_api_key",
+    "provider",
     "renew",
     "retry",
     "revoke_api_key",
@@ -62,6 +78,33 @@ def renew(refresh_token: str) -> Call[Token]:
     """Trade a refresh token in for new tokens; it is good once."""
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     return Call("POST", "/v1/token", _reader(Token), {"data": form}, signed_in=False)
+
+
+def provider() -> Call[OidcProvider]:
+    """By whom people can sign in there, beside a password."""
+    return Call("GET", "/v1/oidc", _reader(OidcProvider), signed_in=False)
+
+
+def begin_by_device() -> Call[OidcDevice]:
+    """Begin a sign-in by any other device (RFC 8628)."""
+    return Call("POST", "/v1/oidc/device", _reader(OidcDevice), signed_in=False)
+
+
+def finish_by_device(device_code: str) -> Call[Token | OidcPending]:
+    """Trade a device code in for tokens, once somebody has signed in."""
+    return Call("POST", "/v1/oidc/device/token", _pending, {"json": {"device_code": device_code}}, signed_in=False)
+
+
+def begin_by_browser(port: int) -> Call[OidcStart]:
+    """Begin a sign-in by a browser of this machine, which comes back to this port of 127.0.0.1 (RFC 8252)."""
+    return Call("POST", "/v1/oidc/loopback", _reader(OidcStart), {"json": {"port": str(port)}}, signed_in=False)
+
+
+def finish_by_browser(started: OidcStart, port: int, code: str, iss: str | None) -> Call[Token]:
+    """Trade in for tokens what the browser came back with."""
+    kept = {"nonce": started.nonce, "code_verifier": started.code_verifier, "loopback_port": str(port)}
+    back = {"code": code, **({} if iss is None else {"iss": iss})}
+    return Call("POST", "/v1/oidc/callback", _reader(Token), {"json": {**kept, **back}}, signed_in=False)
 
 
 def sign_out(refresh_token: str) -> Call[None]:
@@ -159,6 +202,11 @@ def _metadata(pairs: Mapping[str, str]) -> str:
 def _reader(kind: type[T]) -> Callable[[httpx.Response], T]:
     decode = msgspec.json.Decoder(kind).decode
     return lambda answer: decode(answer.content)
+
+
+def _pending(answer: httpx.Response) -> Token | OidcPending:
+    kind: type[Token | OidcPending] = OidcPending if answer.status_code == httpx.codes.ACCEPTED else Token
+    return msgspec.json.decode(answer.content, type=kind)
 
 
 def _watched(answer: httpx.Response) -> tuple[Job, str | None] | None:

@@ -69,12 +69,13 @@ def list_keys(connect: Connect, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may; else all about jobs.")
 @click.option("--days", type=click.IntRange(1, 3650), help="So long it is good; else until it is revoked.")
+@AS_JSON
 @click.pass_obj
-def make_key(connect: Connect, name: str, scopes: tuple[str, ...], days: int | None) -> None:
+def make_key(connect: Connect, name: str, scopes: tuple[str, ...], days: int | None, as_json: bool) -> None:
     """Make an API key for NAME, and print it. It is not shown again."""
     with connect() as client:
         made = client.do(calls.make_api_key(name, scopes or SCOPES[:2], _in_days(days) if days else None))
-    click.echo(made.key)
+    click.echo(msgspec.json.encode(made) if as_json else made.key)
 
 
 @keys.command("revoke")

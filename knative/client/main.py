@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from . import calls
+from . import by_provider, calls
 from .client import Audiolift
 from .credentials import Credentials, KeySession, Session, Store, StoredSession, signed_in
 from .errors import AudioliftError, SignInNeeded, Unreachable
@@ -79,15 +79,20 @@ def main(ctx: click.Context, url: str | None, api_key: str | None, patience: flo
 
 @main.command()
 @click.option("--email", help="Of your account.")
-@click.option("--with-api-key", is_flag=True, help="By an API key instead of a password.")
+@click.option("--with-api-key", "way", flag_value="key", help="By an API key instead of a password.")
+@click.option("--with-oidc", "way", flag_value="oidc", help="By the identity provider, with any browser.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Where the browser comes back to, at 127.0.0.1.")
 @click.pass_obj
-def login(place: Place, email: str | None, with_api_key: bool) -> None:
+def login(place: Place, email: str | None, way: str | None, port: int) -> None:
     """Sign in, and stay signed in.
 
     The password or API key is asked for; without a terminal, it is the first line of standard input.
     """
     url = (place.url or LOCAL).rstrip("/")
-    found = _by_key(url) if with_api_key else _by_password(url, email or click.prompt("Email address", err=True))
+    if way == "oidc":
+        found = _by_oidc(url, port)
+    else:
+        found = _by_key(url) if way else _by_password(url, email or click.prompt("Email address", err=True))
     store = Store()
     with store.lock():
         store.keep(found)
@@ -146,6 +151,11 @@ def _trace(environment: Mapping[str, str]) -> dict[str, str]:
 def _by_password(url: str, email: str) -> Credentials:
     with Audiolift(KeySession(url, ""), patience=0) as client:
         return signed_in(url, client.do(calls.sign_in(email, _secret("Password: "))))
+
+
+def _by_oidc(url: str, port: int) -> Credentials:
+    with Audiolift(KeySession(url, ""), patience=60) as client:
+        return signed_in(url, by_provider.sign_in(client, lambda said: click.echo(said, err=True), port))
 
 
 def _by_key(url: str) -> Credentials:

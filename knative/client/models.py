@@ -21,6 +21,10 @@ __all__ = [
     "JobPage",
     "Links",
     "MadeApiKey",
+    "OidcDevice",
+    "OidcPending",
+    "OidcProvider",
+    "OidcStart",
     "Problem",
     "Quotas",
     "Remark",
@@ -260,6 +264,58 @@ class MadeApiKey(Struct, kw_only=True):
 
     key: str
     """Send it as `Authorization: Bearer …`. It is not shown again."""
+
+
+class OidcDevice(Struct, kw_only=True):
+    """A sign-in by another device (RFC 8628). The program keeps `device_code`, and shows it to nobody."""
+
+    device_code: str
+    """Goes to /v1/oidc/device/token."""
+
+    user_code: str
+    """What to enter at `verification_uri`."""
+
+    verification_uri: str
+    """Where to go with any browser."""
+
+    verification_uri_complete: str | None
+    """The same with the code in it, if there is one."""
+
+    expires_in: int
+    """For how many seconds both codes are good."""
+
+    interval: int
+    """How many seconds to wait, at least, before each question."""
+
+
+class OidcPending(Struct, kw_only=True):
+    """Nobody has signed in with that code yet."""
+
+    slow_down: bool
+    """Whether to wait for five seconds longer from now on."""
+
+
+class OidcProvider(Struct, kw_only=True):
+    """By whom people can sign in here."""
+
+    issuer: str | None
+    """The identity provider's issuer identifier; null when there is none."""
+
+
+class OidcStart(Struct, kw_only=True):
+    """A sign-in that begins. The browser's tab keeps all but the address, and shows it to nobody."""
+
+    authorization_url: str
+    """Where the browser goes next."""
+
+    state: str
+    """What the answer must bring back; take no answer that does not."""
+
+    nonce: str
+    """Goes to /v1/oidc/callback with the code."""
+
+    code_verifier: str
+    """Goes to /v1/oidc/callback with the code (RFC 7636)."""
 
 
 class Problem(Struct, kw_only=True):

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from .converting import Outcome, Seen
 from .models import Job, State
 
-__all__ = ["Bars", "job_line", "line", "table"]
+__all__ = ["Bars", "job_line", "line", "printable", "table"]
 
 
 class Bars:
@@ -59,16 +59,16 @@ def line(outcome: Outcome) -> str:
 def job_line(job: Job) -> str:
     """A job in a line."""
     state = f"{job.state} {job.progress:.0%}" if job.state in (State.RECEIVING, State.CONVERTING) else job.state
-    return f"{job.id}  {state:15}  {_printable(job.filename)}" + (f"  ({job.error.title})" if job.error else "")
+    return f"{job.id}  {state:15}  {printable(job.filename)}" + (f"  ({job.error.title})" if job.error else "")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as what is in them."""
-    cells = [list(map(_printable, each)) for each in (heads, *rows)]
+    cells = [list(map(printable, each)) for each in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(map(str.ljust, each, widths)).rstrip() for each in cells)
 
 
-def _printable(text: str) -> str:
-    # Names are others' words: none may move the cursor of a terminal.
+def printable(text: str) -> str:
+    """Others' words, none of which may move the cursor of a terminal."""
     return "".join(char if char.isprintable() else "�" for char in text)

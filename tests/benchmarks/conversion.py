@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from statistics import median
 
 import uv
 
-from functions.convert.sandbox import cores
 from tests.benchmarks import report
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
@@ -29,7 +27,7 @@ from tests.benchmarks.ours import Ours
 from tests.benchmarks.report import say
 from tests.media import ffmpeg
 
-__all__ = ["Kind", "Ways", "compared", "copied", "main", "read", "resumed"]
+__all__ = ["Kind", "Ways", "compared", "copied", "main", "plain", "read", "resumed"]
 
 # Name → seconds, and how often each way converts it.
 LENGTHS = {"10 s": (10, 9), "10 min": (600, 3), "2 h": (7200, 1)}
@@ -95,7 +93,7 @@ def main() -> None:
             video.unlink()
         plot = page.with_name("conversion.svg")
         plot.write_text(_plot(runs), encoding="utf-8")
-        report.write("conversion", f"{_comparison(runs)}\n({_conditions()})\n\n![{TITLE}]({plot.name})", page)
+        report.write("conversion", f"{_comparison(runs)}\n({report.conditions()})\n\n![{TITLE}]({plot.name})", page)
         report.write("resuming", _resuming(again), page)
         report.write("copying", _copying(copied(ours, make, 600)), page)
         report.write("reading", _reading(read(ours, make, 600)), page)
@@ -117,8 +115,7 @@ class Ways:
 
     def plain(self, video: Path) -> Figures:
         """The one command."""
-        words = ["-v", "error", "-nostdin", "-y", "-i", str(video), "-q:a", "2", str(self._mp3)]
-        return command([ffmpeg(), *words])
+        return plain(video, self._mp3)
 
     def tutorials(self, video: Path) -> Figures:
         """moviepy on a copy, by the same ffmpeg."""
@@ -139,6 +136,12 @@ class Ways:
             say("moviepy is left out: it could not be installed")
             return None
         return python
+
+
+def plain(video: Path, mp3: Path) -> Figures:
+    """What `ffmpeg -i video -q:a 2 mp3` costs."""
+    words = ["-v", "error", "-nostdin", "-y", "-i", str(video), "-q:a", "2", str(mp3)]
+    return command([ffmpeg(), *words])
 
 
 def _fits_into_memory(video: Path) -> bool:
@@ -229,11 +232,6 @@ def _plot(runs: Mapping[str, Runs]) -> str:
         for length, walls in medians.items()
     }
     return report.bars(TITLE, groups)
-
-
-def _conditions() -> str:
-    said = subprocess.run([ffmpeg(), "-version"], capture_output=True, text=True, check=True).stdout
-    return f"{cores.available()} cores, load {os.getloadavg()[2]:.1f} in the last minutes, ffmpeg {said.split()[2]}."
 
 
 def _resuming(again: Mapping[str, tuple[float, float]]) -> str:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from xml.sax.saxutils import escape
 
-__all__ = ["PAGE", "bars", "say", "spread", "table", "write"]
+from functions.convert.sandbox import cores
+from tests.media import ffmpeg
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+__all__ = ["PAGE", "bars", "conditions", "say", "spread", "svg", "table", "words", "write"]
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "performance.md"
+_MEASURED = ("functions", "events", "knative", "rabbitmq-source")
 
 # The plot, in pixels: the names to the left, the bars, and the figures behind them.
 _LEFT, _WIDTH, _RIGHT, _BAR, _GAP, _TOP = 250, 420, 130, 18, 14, 34
@@ -23,6 +30,22 @@ _TEXT = 'font-family="sans-serif" font-size="13" fill="#7a8288"'
 def say(what: str) -> None:
     """Tell at once how far it got."""
     print(what, file=sys.stderr, flush=True)
+
+
+def conditions() -> str:
+    """The state that was measured, and on what machine: commit, cores, load, ffmpeg."""
+    said = subprocess.run([ffmpeg(), "-version"], capture_output=True, text=True, check=True).stdout
+    machine = f"{cores.available()} cores, load {os.getloadavg()[2]:.1f} in the last minutes, ffmpeg {said.split()[2]}"
+    return f"At {_commit()}: {machine}."
+
+
+def _commit() -> str:
+    """The commit's short name, with a plus where something that is measured was changed since."""
+    named = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *_MEASURED], cwd=ROOT, check=False).returncode
+    return f"{named.stdout.strip() or 'no commit'}{'+' if changed else ''}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -52,20 +75,26 @@ def write(name: str, text: str, page: Path = PAGE) -> None:
 def bars(title: str, groups: Mapping[str, Mapping[str, tuple[float, str]]]) -> str:
     """An SVG with a bar for each value of each group: group → label → the value, and the words behind its bar."""
     most = max(value for group in groups.values() for value, _ in group.values())
-    lines, y = [_words(8, 20, title)], _TOP
+    lines, y = [words(8, 20, title)], _TOP
     for name, group in groups.items():
-        lines.append(_words(8, y + 14, name))
-        for colour, (label, (value, words)) in zip(_COLOURS, group.items(), strict=False):
+        lines.append(words(8, y + 14, name))
+        for colour, (label, (value, said)) in zip(_COLOURS, group.items(), strict=False):
             width = max(1, round(value / most * _WIDTH))
-            lines.append(_words(_LEFT - 8, y + 14, label, ' text-anchor="end"'))
+            lines.append(words(_LEFT - 8, y + 14, label, ' text-anchor="end"'))
             lines.append(f'<rect x="{_LEFT}" y="{y}" width="{width}" height="{_BAR}" fill="{colour}"/>')
-            lines.append(_words(_LEFT + width + 6, y + 14, words))
+            lines.append(words(_LEFT + width + 6, y + 14, said))
             y += _BAR + 4
         y += _GAP
-    size = f'viewBox="0 0 {_LEFT + _WIDTH + _RIGHT} {y}"'
+    return svg(_LEFT + _WIDTH + _RIGHT, y, lines)
+
+
+def svg(width: int, height: int, lines: Iterable[str]) -> str:
+    """An SVG of that size in pixels."""
     inner = "\n".join(lines)
+    size = f'viewBox="0 0 {width} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n{inner}\n</svg>\n'
 
 
-def _words(x: int, y: int, text: str, more: str = "") -> str:
+def words(x: int, y: int, text: str, more: str = "") -> str:
+    """A text in an SVG, with its left end on the line at that place; `more` are other attributes."""
     return f'<text x="{x}" y="{y}" {_TEXT}{more}>{escape(text)}</text>'

@@ -1,9 +1,10 @@
 """What passing through the gateway costs: up and down, by the function called directly and through it, in turns.
 
-    python -m tests.benchmarks.through [--megabytes 4096] [--rounds 3]
+    python -m tests.benchmarks.through [--megabytes 1 32 1024] [--rounds 3]        (a part of make benchmark)
 
 Rows are in SQLite, files in a directory below the temporary directory. The client sends and takes bytes as fast as they
-go, and computes nothing. It prints its figures; a busy machine slows both alike, so that ratios count.
+go, and computes nothing. A busy machine slows both alike, so that ratios count. It writes its tables into
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from functions.shared.jobs import names
+from tests.benchmarks import report
 from tests.benchmarks.edge import Edge, cpu_seconds, edge
 from tests.benchmarks.report import say, spread, table
 from tests.e2e.inside import peak_rss
@@ -28,6 +30,9 @@ __all__ = ["Pass", "main", "measured", "rows"]
 
 MEGABYTE = 1_000_000
 PIECE = 1 << 20
+# Of small bodies, so many are sent one after the other that all of them are as large as this: ticks of a processor's
+# time are 10 ms.
+LEAST = 64 * MEGABYTE
 GATEWAY = "gateway"
 FUNCTIONS = {"up": "upload", "down": "download"}
 UNLIMITED = {"RATE_LIMITS": '{"bytes": "0"}', "MAX_UPLOAD_BYTES": str(1 << 40), "MAX_USER_BYTES": "0"}
@@ -35,28 +40,31 @@ UNLIMITED = {"RATE_LIMITS": '{"bytes": "0"}', "MAX_UPLOAD_BYTES": str(1 << 40), 
 
 @dataclass(frozen=True)
 class Pass:
-    """One body on its way: seconds by the clock, and seconds of processors by function."""
+    """A body on its way, on average: seconds by the clock, and seconds of processors by function."""
 
     seconds: float
     cpu: Mapping[str, float]
 
 
-Pairs = dict[str, list[tuple[Pass, Pass]]]
+# By way and size in bytes.
+Pairs = dict[tuple[str, int], list[tuple[Pass, Pass]]]
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and write it down."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--megabytes", type=int, default=4096, help="the size of a body (%(default)s)")
+    words = "the sizes of bodies (%(default)s)"
+    parser.add_argument("--megabytes", type=int, nargs="+", default=(1, 32, 1024), help=words)
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is gone (%(default)s)")
-    arguments = parser.parse_args()
+    parser.add_argument("--page", type=Path, default=report.PAGE, help="where the tables are written (%(default)s)")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        passes, peaks = measured(Path(name), arguments.megabytes * MEGABYTE, arguments.rounds)
-    print(rows(passes, peaks))
+        passes, peaks = measured(Path(name), [each * MEGABYTE for each in given.megabytes], given.rounds)
+    report.write("through", f"{rows(passes, peaks)}\n({report.conditions()})", given.page)
 
 
-def measured(directory: Path, size: int, rounds: int) -> tuple[Pairs, dict[str, tuple[int, int]]]:
-    """For each way, up and down, pairs of passes: directly, through.
+def measured(directory: Path, sizes: Sequence[int], rounds: int) -> tuple[Pairs, dict[str, tuple[int, int]]]:
+    """For each way, up and down, and each size in bytes, pairs of passes: directly, through.
 
     And the peak of each function's memory, in bytes: after one body of a mebibyte each way, and at the end.
     """
@@ -65,12 +73,13 @@ def measured(directory: Path, size: int, rounds: int) -> tuple[Pairs, dict[str, 
         for way in FUNCTIONS:
             _pair(served, way, PIECE)
         before = {name: peak_rss(pid) for name, pid in served.processes.items()}
-        found: Pairs = {way: [] for way in FUNCTIONS}
+        found: Pairs = {(way, size): [] for size in sizes for way in FUNCTIONS}
         for number in range(1, rounds + 1):
-            for way in FUNCTIONS:
+            for (way, size), pairs in found.items():
                 direct, through = _pair(served, way, size, through_first=number % 2 == 0)
-                found[way].append((direct, through))
-                say(f"round {number}: {way} {direct.seconds:.2f} s, through the gateway {through.seconds:.2f} s")
+                pairs.append((direct, through))
+                said = f"{direct.seconds:.3f} s, through the gateway {through.seconds:.3f} s"
+                say(f"round {number}: {way}, {size / MEGABYTE:.0f} MB: {said}")
         return found, {name: (before[name], peak_rss(pid)) for name, pid in served.processes.items()}
 
 
@@ -78,26 +87,31 @@ def rows(passes: Pairs, peaks: Mapping[str, tuple[int, int]]) -> str:
     """The tables."""
     heads = (
         "way",
+        "MB",
         "directly, s",
         "through, s",
         "throughput, through ÷ directly",
-        "CPU of the function, s",
-        "of the gateway, s",
+        "CPU of the function, ms/MB",
+        "of the gateway, ms/MB",
     )
-    times = table(heads, [_row(way, pairs) for way, pairs in passes.items()])
+    times = table(heads, [_row(way, size, pairs) for (way, size), pairs in passes.items()])
     held = [(name, *(f"{each / MEGABYTE:.0f}" for each in peaks[name])) for name in (GATEWAY, *FUNCTIONS.values())]
     return f"{times}\n{table(('peak of memory, MB', 'before', 'after'), held)}"
 
 
-def _row(way: str, pairs: Sequence[tuple[Pass, Pass]]) -> tuple[str, ...]:
+def _row(way: str, size: int, pairs: Sequence[tuple[Pass, Pass]]) -> tuple[str, ...]:
     ratios = [direct.seconds / through.seconds for direct, through in pairs]
+    megabytes = size / MEGABYTE
+    cpu = {
+        name: median(1000 * through.cpu[name] / megabytes for _, through in pairs) for name in (FUNCTIONS[way], GATEWAY)
+    }
     return (
         way,
-        spread([direct.seconds for direct, _ in pairs]),
-        spread([through.seconds for _, through in pairs]),
+        f"{megabytes:.0f}",
+        spread([direct.seconds for direct, _ in pairs], 3),
+        spread([through.seconds for _, through in pairs], 3),
         spread(ratios),
-        f"{median(through.cpu[FUNCTIONS[way]] for _, through in pairs):.2f}",
-        f"{median(through.cpu[GATEWAY] for _, through in pairs):.2f}",
+        *(f"{each:.2f}" for each in cpu.values()),
     )
 
 
@@ -107,19 +121,21 @@ def _pair(served: Edge, way: str, size: int, *, through_first: bool = False) -> 
     def go(via: str) -> None:
         _take(served, via, job, size) if job else _send(served, via, size)
 
+    times = max(1, LEAST // size)
     order = sorted((FUNCTIONS[way], GATEWAY), key=lambda via: (via == GATEWAY) is not through_first)
-    took = {via: _timed(served, go, via) for via in order}
+    took = {via: _timed(served, go, via, times) for via in order}
     return took[FUNCTIONS[way]], took[GATEWAY]
 
 
-def _timed(served: Edge, go: Callable[[str], object], via: str) -> Pass:
+def _timed(served: Edge, go: Callable[[str], object], via: str, times: int) -> Pass:
     before, begun = _cpu(served), time.perf_counter()
-    go(via)
+    for _ in range(times):
+        go(via)
     seconds, after = time.perf_counter() - begun, _cpu(served)
     for path in served.blobs.glob("video/*"):
         # Of use to nobody, and there is no room for all of them.
         path.unlink()
-    return Pass(seconds, {name: after[name] - before[name] for name in after})
+    return Pass(seconds / times, {name: (after[name] - before[name]) / times for name in after})
 
 
 def _cpu(served: Edge) -> dict[str, float]:

@@ -1,4 +1,6 @@
-"""How many clips of ten seconds a minute: audiolift whole, its engine alone, and `xargs -P 2 ffmpeg`, in turns.
+"""How many clips of ten seconds a minute: audiolift whole, its engine alone, and `xargs -P N ffmpeg`, in turns.
+
+With 1, 2 and 4 of each at a time.
 
     python -m tests.benchmarks.throughput        (a part of make benchmark)
 
@@ -29,18 +31,37 @@ from tests.benchmarks.inputs import Maker
 from tests.benchmarks.ours import Ours
 from tests.benchmarks.report import say
 from tests.media import ffmpeg
-from tests.system import Audiolift, User
+from tests.system import OVERLAY, Audiolift, User
 
 __all__ = ["Load", "Machine", "engines", "main", "measured", "plain"]
 
-CLIPS, SECONDS, ROUNDS, LANES = 60, 10, 3, 2
+CLIPS, SECONDS, ROUNDS = 60, 10, 3
+# So many conversions at a time; where the time of a clip goes is told of USUAL, as many as the local overlay has.
+LANES, USUAL = (1, 2, 4), 2
 # What holds both conversions while clips are uploaded: until it is cancelled, if it is long enough.
 BLOCKING_SECONDS = 14400
-# Conversions that were cancelled leave cold ones behind: so many clips are not counted.
-WARMING = 2 * LANES
+# Conversions that were cancelled leave cold ones behind: so many clips of each lane are not counted.
+WARMING = 2
 PATIENCE_SECONDS, POLL_SECONDS = 600, 0.1
 SERVER, ENGINES = "functions.shared.server", "'s engine"
-WHOLE, ENGINE, PLAIN = "audiolift", "its engine alone", "xargs -P 2 ffmpeg"
+WHOLE, ENGINE, PLAIN = "audiolift", "its engine alone", "xargs -P ffmpeg"
+# The tests' overlay with another number of conversions at a time.
+KUSTOMIZATION = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [{overlay}]
+patches:
+  - target: {{group: serving.knative.dev, kind: Service, name: convert}}
+    patch: |
+      - op: replace
+        path: /spec/template/metadata/annotations/autoscaling.knative.dev~1max-scale
+        value: "{lanes}"
+  - target: {{kind: Trigger}}
+    patch: |
+      - op: replace
+        path: /metadata/annotations/rabbitmq.eventing.knative.dev~1parallelism
+        value: "{lanes}"
+"""
 
 
 @dataclass(frozen=True)
@@ -63,38 +84,39 @@ def main() -> None:
         make = Maker(directory, 60)
         video = make.video("video.mp4", SECONDS)
         clips = [Path(shutil.copy(video, directory / f"clip-{number}.mp4")) for number in range(CLIPS)]
-        loads = measured(clips, make.audio("blocking.mp4", BLOCKING_SECONDS), directory, ROUNDS)
-    report.write("throughput", _rates(loads), page)
-    report.write("time-per-clip", _times(loads[WHOLE]), page)
+        blocking = make.audio("blocking.mp4", BLOCKING_SECONDS)
+        loads = {lanes: measured(clips, blocking, _made(directory / f"{lanes}"), ROUNDS, lanes) for lanes in LANES}
+    report.write("throughput", f"{_rates(loads)}\n({report.conditions()})", page)
+    report.write("time-per-clip", _times(loads[USUAL][WHOLE], USUAL), page)
 
 
-def measured(clips: Sequence[Path], blocking: Path, directory: Path, rounds: int) -> dict[str, list[Load]]:
-    """The loads of each way, in turns."""
+def measured(clips: Sequence[Path], blocking: Path, directory: Path, rounds: int, lanes: int) -> dict[str, list[Load]]:
+    """The loads of each way, in turns, with so many at a time."""
     with ExitStack() as stack:
-        lanes = [stack.enter_context(Ours(_made(directory / f"lane-{number}"))) for number in range(LANES)]
-        machine = Machine(_made(directory / "data"), blocking)
+        ours = [stack.enter_context(Ours(_made(directory / f"lane-{number}"))) for number in range(lanes)]
+        machine = Machine(_made(directory / "data"), blocking, lanes)
         stack.callback(machine.close)
         ways: dict[str, Callable[[], Load]] = {
-            PLAIN: lambda: plain(clips),
-            ENGINE: lambda: engines(lanes, clips),
+            PLAIN: lambda: plain(clips, lanes),
+            ENGINE: lambda: engines(ours, clips),
             WHOLE: lambda: machine.convert(clips),
         }
-        for lane in lanes:
+        for lane in ours:
             lane.convert(clips[0])
         loads: dict[str, list[Load]] = {name: [] for name in ways}
         for number in range(1, rounds + 1):
             for name, way in ways.items():
                 loads[name].append(way())
-                say(f"round {number}: {name} {loads[name][-1].per_minute:.0f} a minute")
+                say(f"{lanes} at a time, round {number}: {name} {loads[name][-1].per_minute:.0f} a minute")
         return loads
 
 
-def plain(clips: Sequence[Path]) -> Load:
-    """One ffmpeg after the other, two at a time."""
+def plain(clips: Sequence[Path], lanes: int) -> Load:
+    """One ffmpeg after the other, so many at a time."""
     words = [ffmpeg(), "-v", "error", "-nostdin", "-y", "-i", "{}", "-q:a", "2", "{}.mp3"]
     names = "\n".join(map(str, clips))
     begun = time.perf_counter()
-    subprocess.run(["xargs", "-P", str(LANES), "-I", "{}", *words], input=names, text=True, check=True)
+    subprocess.run(["xargs", "-P", str(lanes), "-I", "{}", *words], input=names, text=True, check=True)
     return Load(60 * len(clips) / (time.perf_counter() - begun))
 
 
@@ -109,18 +131,23 @@ def engines(lanes: Sequence[Ours], clips: Sequence[Path]) -> Load:
 
 
 class Machine:
-    """audiolift with all its functions on one machine; `blocking` is a long video."""
+    """audiolift with all its functions on one machine, `lanes` conversions at a time; `blocking` is a long video."""
 
-    def __init__(self, data: Path, blocking: Path) -> None:
-        self._rows, self._blocking = data / "audiolift.db", blocking
-        self._audiolift = Audiolift(data)
+    def __init__(self, data: Path, blocking: Path, lanes: int = USUAL) -> None:
+        self._rows, self._blocking, self._lanes = data / "audiolift.db", blocking, lanes
+        overlay = data / "overlay"
+        overlay.mkdir(parents=True)
+        described = KUSTOMIZATION.format(overlay=OVERLAY, lanes=lanes)
+        (overlay / "kustomization.yaml").write_text(described, encoding="utf-8")
+        self._audiolift = Audiolift(data, overlay=overlay)
 
     def convert(self, clips: Sequence[Path]) -> Load:
         """Upload the clips while other conversions go on, cancel those, and see how fast the clips become MP3."""
         user = self._audiolift.user()
         with self._held_back(user):
             jobs = {user.upload(clip)["id"] for clip in clips}
-        warmed = self._await("done", jobs, WARMING)
+        warming = WARMING * self._lanes
+        warmed = self._await("done", jobs, warming)
         before = self._cpu()
         ended = self._await("done", jobs)
         # Few clips may all have ended before anybody looked.
@@ -128,7 +155,7 @@ class Machine:
         spent = {name: (seconds - before.get(name, 0.0)) / spent_on for name, seconds in self._cpu().items()}
         begun = self._times("converting", jobs)
         order = sorted(jobs, key=ended.__getitem__)
-        counted, window = order[WARMING:], ended[order[-1]] - ended[order[WARMING - 1]]
+        counted, window = order[warming:], ended[order[-1]] - ended[order[warming - 1]]
         return Load(60 * len(counted) / window, [ended[job] - begun[job] for job in counted], spent)
 
     def close(self) -> None:
@@ -137,7 +164,7 @@ class Machine:
 
     @contextlib.contextmanager
     def _held_back(self, user: User) -> Iterator[None]:
-        holding = {user.upload(self._blocking)["id"] for _ in range(LANES)}
+        holding = {user.upload(self._blocking)["id"] for _ in range(self._lanes)}
         self._await("converting", holding)
         yield
         for job in holding:
@@ -190,18 +217,19 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _rates(loads: Mapping[str, Sequence[Load]]) -> str:
+def _rates(loads: Mapping[int, Mapping[str, Sequence[Load]]]) -> str:
     rows = []
-    for name, found in loads.items():
-        pairs = zip(found, loads[PLAIN], strict=True)
-        ratio = "1" if name == PLAIN else report.spread([one.per_minute / other.per_minute for one, other in pairs])
-        rows.append((name, report.spread([each.per_minute for each in found], 0), ratio))
-    return report.table(("by", "clips a minute", "÷ xargs"), rows)
+    for lanes, ways in loads.items():
+        for name, found in ways.items():
+            pairs = zip(found, ways[PLAIN], strict=True)
+            ratio = "1" if name == PLAIN else report.spread([one.per_minute / other.per_minute for one, other in pairs])
+            rows.append((lanes, name, report.spread([each.per_minute for each in found], 0), ratio))
+    return report.table(("at a time", "by", "clips a minute", "÷ xargs"), rows)
 
 
-def _times(loads: Sequence[Load]) -> str:
+def _times(loads: Sequence[Load], lanes: int) -> str:
     """Where the time of a clip goes, in ms: in a lane by the clock, and of processors by process."""
-    lane = LANES * 60 / median(load.per_minute for load in loads)
+    lane = lanes * 60 / median(load.per_minute for load in loads)
     inside = median(seconds for load in loads for seconds in load.taken)
     rows = [("by the clock: a lane's turn", lane), ("of which converting → done", inside)]
     names = {name: median(load.cpu.get(name, 0.0) for load in loads) for load in loads for name in load.cpu}

@@ -173,6 +173,29 @@ def test_a_server_that_was_restarted_is_found_again(mariadb: MariaDB) -> None:
     database.ping()
 
 
+def test_a_connection_is_asked_whether_it_is_there_only_when_it_was_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    ping = pymysql.Connection.ping
+
+    def asking(*args: Any) -> None:
+        asked.append(1)
+        ping(*args)
+
+    monkeypatch.setattr(pymysql.Connection, "ping", asking)
+
+    def number() -> Any:
+        with database.reading() as connection:
+            return connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
+
+    first = number()
+    assert (number(), asked) == (first, [])
+    monkeypatch.setattr("functions.shared.database.ASKED_AFTER_SECONDS", 0)
+    assert (number(), asked) == (first, [1])
+    kill(first)
+    assert number() != first
+    assert asked == [1, 1]
+
+
 def test_there_are_never_more_connections_than_a_few_and_the_rest_wait() -> None:
     release, held = threading.Event(), threading.Semaphore(0)
 

@@ -27,14 +27,15 @@ HOME = Path(__file__).with_name("provider")
 class OidcProvider(Server):
     """A provider with the clients `audiolift` and `other`, who have secrets, and whoever says to be somebody as users.
 
-    A code of `audiolift` can lead to `home` only, which is an address with a slash at its end.
+    A code of `audiolift` can lead to `home` only, which is an address with a slash at its end. That of `desktop` leads
+    to any port of this machine. With `device`, it signs in people by other devices, too.
     """
 
-    CLIENT, SECRET = "audiolift", "a secret: with + and / and % in it"
+    CLIENT, DESKTOP, SECRET = "audiolift", "desktop", "a secret: with + and / and % in it"
 
-    def __init__(self, directory: Path, home: str = "http://localhost/") -> None:
+    def __init__(self, directory: Path, home: str = "http://localhost/", *, device: bool = False) -> None:
         super().__init__(directory)
-        self.home = home
+        self.home, self._device = home, device
         self._people: dict[str, dict[str, Any]] = {}
         self.keys = [_key()]
 
@@ -66,12 +67,33 @@ class OidcProvider(Server):
                     answer = browser.post(_target(answer), data=_filled(answer, name))
         return dict(httpx.URL(location).params)
 
+    def enter_code(self, url: str, name: str, *, agree: bool = True) -> None:
+        """Have somebody sign in and agree at the address that a device shows, with its code in it; or refuse."""
+        with httpx.Client(timeout=PATIENCE, follow_redirects=True) as browser:
+            answer = browser.get(url)
+            while "<form" in answer.text:
+                fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', answer.text))
+                if "confirm" in fields and not agree:
+                    browser.post(_target(answer), data={**fields, "abort": "yes"})
+                    return
+                answer = browser.post(_target(answer), data={**fields, "login": name, "password": "any"})
+        assert "Success" in answer.text, answer.text
+
     def _command(self) -> Sequence[str]:
         if not (HOME / "node_modules" / "oidc-provider").exists():
             raise Missing("oidc-provider is missing: npm ci --ignore-scripts, in tests/servers/provider")
         auth = {"redirect_uris": [self.home], "token_endpoint_auth_method": "client_secret_basic"}
         clients = [{"client_id": name, "client_secret": self.SECRET, **auth} for name in (self.CLIENT, "other")]
-        settings = {"port": self.port, "issuer": self.url, "keys": self.keys, "clients": clients}
+        grants = ["authorization_code", *(["urn:ietf:params:oauth:grant-type:device_code"] if self._device else [])]
+        native = {"application_type": "native", "redirect_uris": ["http://127.0.0.1/"], "grant_types": grants}
+        clients.append({**clients[0], "client_id": self.DESKTOP, **native})
+        settings = {
+            "port": self.port,
+            "issuer": self.url,
+            "keys": self.keys,
+            "clients": clients,
+            "device": self._device,
+        }
         (self.directory / "settings.json").write_text(json.dumps(settings))
         self.know("nobody")
         return [need("node", "nodejs"), str(HOME / "server.mjs"), str(self.directory / "settings.json")]

@@ -12,10 +12,26 @@ from xml.etree import ElementTree
 import pytest
 
 from functions.shared import database
-from tests.benchmarks import conversion, flood, intake, report, through, throughput, turns
+from tests.benchmarks import (
+    cold_start,
+    conversion,
+    events,
+    flood,
+    intake,
+    report,
+    scale,
+    scale_plot,
+    service,
+    stages,
+    through,
+    throughput,
+    trips,
+    turns,
+)
 from tests.benchmarks.inputs import Maker
 from tests.benchmarks.measure import Figures, command
 from tests.benchmarks.ours import Ours
+from tests.servers import RabbitMQ
 
 SECONDS = 2
 MB = 1024 * 1024
@@ -80,13 +96,13 @@ def test_copying_and_reading_are_measured_for_every_container(ours: Ours, make: 
 
 
 def test_clips_are_converted_by_ffmpeg_and_by_the_engine(ours: Ours, video: Path) -> None:
-    assert throughput.plain([video]).per_minute > 0
+    assert throughput.plain([video], 1).per_minute > 0
     assert throughput.engines([ours], [video, video]).per_minute > 0
 
 
 def test_clips_are_converted_by_all_of_audiolift(make: Maker, tmp_path: Path) -> None:
     clips = [make.video(f"clip-{number}.mp4", SECONDS) for number in range(throughput.WARMING + 1)]
-    machine = throughput.Machine(tmp_path / "data", make.audio("blocking.mp4", 3600))
+    machine = throughput.Machine(tmp_path / "data", make.audio("blocking.mp4", 3600), lanes=1)
     try:
         load = machine.convert(clips)
     finally:
@@ -109,8 +125,11 @@ def test_what_is_found_is_written_into_its_place(tmp_path: Path) -> None:
 
 def test_the_page_has_a_place_for_all_that_is_measured() -> None:
     places = re.findall(r"<!-- measured: (.*) -->", report.PAGE.read_text())
-    written = "".join(map(inspect.getsource, (conversion, throughput)))
+    measuring = (cold_start, conversion, events, stages, through, throughput, trips)
+    written = "".join(map(inspect.getsource, measuring))
     assert sorted(places) == sorted(re.findall(r'report\.write\("(.*?)"', written))
+    computed = re.findall(r"<!-- measured: (.*) -->", scale.PAGE.read_text())
+    assert sorted(computed) == sorted(re.findall(r'report\.write\("(.*?)"', inspect.getsource(scale)))
 
 
 def test_the_plot_is_an_svg_with_a_bar_for_each_value() -> None:
@@ -129,9 +148,9 @@ def test_ratios_are_those_of_the_same_turn() -> None:
 
 def test_bodies_pass_through_the_gateway_whole_and_unbuffered(tmp_path: Path) -> None:
     size = 128 * MB + 1
-    passes, peaks = through.measured(tmp_path, size, 1)
+    passes, peaks = through.measured(tmp_path, [size], 1)
     for way in ("up", "down"):
-        ((directly, past_the_gateway),) = passes[way]
+        ((directly, past_the_gateway),) = passes[way, size]
         assert directly.cpu["gateway"] < past_the_gateway.cpu["gateway"]
     for before, after in peaks.values():
         assert after - before < size / 4
@@ -170,3 +189,53 @@ def test_fast_and_slow_uploads_are_taken_in_by_little_memory(tmp_path: Path, mon
         assert max(function.rss()) < 150_000_000
     database.engine().dispose()
     database.engine.cache_clear()
+
+
+def test_the_stages_of_a_job_add_up_and_each_round_trip_is_counted(video: Path, tmp_path: Path) -> None:
+    with service.serving(tmp_path) as running:
+        running.convert(video)
+        sent, steps = running.convert(video)
+        trips_of_convert = running.watch.trips("convert")
+    found = stages.stages(sent, steps)
+    assert list(found) == list(stages.STAGES)
+    assert all(seconds > 0 for name, seconds in found.items() if name != "video flushed"), found
+    published = next(step for step in steps if (step.by, step.what) == ("convert", "publish"))
+    # All but fetching, which goes on meanwhile, is between the two moments; nothing is counted twice.
+    assert sum(found.values()) == pytest.approx(published.end - sent, abs=0.05)
+    verbs = {trip.what for trip in trips_of_convert}
+    assert {"UPDATE jobs", "INSERT outbox", "INSERT job_events", "COMMIT"} <= verbs
+    assert len(trips_of_convert) < 60
+
+
+def test_events_go_through_the_bridge(rabbitmq: RabbitMQ) -> None:
+    (rate,) = asyncio.run(events.measured(rabbitmq.url, parallelism=10, count=100, rounds=1))
+    assert 0 < rate.delivered <= rate.taken
+    assert 0 < rate.cpu < 1
+    assert events.rows({10: [rate]}).count("\n") == 3
+
+
+def test_what_breaks_first_follows_from_what_a_job_costs() -> None:
+    costs = scale.Costs(5.0, 60, 20, 20.0, 60, 400_000_000, 12_000_000, 15_000_000, 4, 5.0, 20, 8000)
+    order = [limit.name for _, limit in scale.first_to_break(costs)]
+    assert order[0] == "bytes into GridFS, whole videos"
+    jobs = {limit.name: jobs for jobs, limit in scale.first_to_break(costs)}
+    # 100 events in flight, each for 5 s, in an hour with three times the average.
+    assert jobs["events in flight of one Trigger"] == pytest.approx(100 / 5 * 86_400 / 3)
+    assert scale.shares(costs, 2e6)["commits to MySQL"] == pytest.approx(
+        2 * scale.shares(costs, 1e6)["commits to MySQL"]
+    )
+    assert scale.pods_needed(costs, scale.jobs_of(costs, 100)) == pytest.approx(100, abs=1)
+
+
+def test_a_simulated_day_knows_when_pods_are_too_few() -> None:
+    costs = scale.Costs(5.0, 60, 20, 20.0, 60, 400_000_000, 12_000_000, 15_000_000, 4, 5.0, 20, 8000)
+    enough, few = (scale.simulated(costs, 20_000, pods) for pods in (10, 3))
+    assert enough.median == 0
+    assert enough.p99 < few.p99
+    assert few.longest > 600
+    assert few.most_waiting > enough.most_waiting
+
+
+def test_the_plot_of_scale_has_a_line_for_each_limit() -> None:
+    drawn = ElementTree.fromstring(scale_plot.plot({"a": lambda jobs: jobs / 1e6, "b & c": lambda jobs: jobs / 1e5}))
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}polyline"))) == 2

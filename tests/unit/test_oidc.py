@@ -217,7 +217,7 @@ def test_what_is_meant_for_another_client_is_refused(
     known_as(monkeypatch, provider, "other")
     metadata = oidc_provider.provider().metadata()
     started = oidc.start()
-    answer = oidc._redeemed(metadata, come_back(provider, started).code, started.code_verifier)
+    answer = oidc._redeemed(metadata, come_back(provider, started))
     theirs = answer["id_token"], answer["access_token"], started.nonce
     assert checked(oidc_provider.provider(), "other", *theirs).subject == "anna"
     with pytest.raises(Problem, match="Audience"):

@@ -19,7 +19,14 @@ from functions.shared.starting import CannotStart, before_serving
 __all__ = ["POLICIES", "By", "Policy", "in_force"]
 
 _QUOTA = re.compile(r"([0-9]{1,15})/([0-9]{1,7})")
-_SIGN_INS = (("POST", "/v1/session"), ("POST", "/plain/sign-in"), ("POST", "/plain/verify"))
+_SIGN_INS = (
+    ("POST", "/v1/session"),
+    ("POST", "/plain/sign-in"),
+    ("POST", "/plain/verify"),
+    # Each has us ask the identity provider.
+    ("POST", "/v1/oidc/device"),
+    ("POST", "/v1/oidc/device/token"),
+)
 READING = ("GET", "HEAD", "OPTIONS")
 
 

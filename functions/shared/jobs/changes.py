@@ -55,9 +55,15 @@ def fail(connection: sa.Connection, job_id: str, failure: Failure, *conditions: 
     return outbox.add(connection, job_id, row.fencing_token, event)
 
 
-def end(connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
-    """As `move`, to a state in which nobody works on the job: without a lease, half an MP3, or half a video."""
-    before = connection.execute(sa.select(jobs.c.options, jobs.c.fetched).where(jobs.c.id == job_id)).one_or_none()
+def end(
+    connection: sa.Connection, job_id: str, *conditions: sa.ColumnElement[bool], row: Any = None, **values: Any
+) -> bool:
+    """As `move`, to a state in which nobody works on the job: without a lease, half an MP3, or half a video.
+
+    `row` is the job as it was, if that is known.
+    """
+    asked = sa.select(jobs.c.options, jobs.c.fetched).where(jobs.c.id == job_id)
+    before = connection.execute(asked).one_or_none() if row is None else row
     values |= {"lease_until": None, "fetched": None, "expires_at": expiry(before.options if before else {})}
     ended = move(connection, job_id, *conditions, **values)
     if ended:

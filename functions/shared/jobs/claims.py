@@ -87,7 +87,7 @@ def claim_turn(connection: sa.Connection, event_id: str, job_id: str) -> Claim |
     `job_id` is what counts when the outbox does not have the event.
     """
     event = turns.event_of(connection, outbox.c.event_id == event_id)
-    job_id = _job_of(connection, event_id) or job_id
+    job_id = event.job_id if event else _job_of(connection, event_id) or job_id
     for earlier in turns.ahead_of(connection, job_id) if event else ():
         # Its event first: a job without one is for sweep to find.
         its_event = turns.event_of(connection, outbox.c.job_id == earlier)

@@ -59,6 +59,8 @@ class LeaseHeartbeat:
         self._look_at = time.monotonic() + pause()
         self._wrote_at = 0.0
         self._told = -1.0
+        # Other values of the job, which are written with the next renewal.
+        self.untold: dict[str, Any] = {}
 
     def __call__(self, progress: float) -> None:
         moment = time.monotonic()
@@ -68,7 +70,8 @@ class LeaseHeartbeat:
         # A database that is away for a while costs no work: should another get the job, the token tells at the end.
         with suppress(Unavailable):
             if self._has_news(progress, moment - self._wrote_at):
-                renew(self._claim, progress)
+                renew(self._claim, progress, **self.untold)
+                self.untold = {}
                 self.written(progress)
             elif not holds(self._claim):
                 raise ClaimLost(self._claim.job_id)
@@ -79,7 +82,7 @@ class LeaseHeartbeat:
 
     def _has_news(self, progress: float, seconds: float) -> bool:
         moved = progress >= self._told + PROGRESS_STEP and seconds >= WRITE_SECONDS
-        return moved or seconds >= settings.number("LEASE_SECONDS") * RENEWED_SHARE
+        return moved or bool(self.untold) or seconds >= settings.number("LEASE_SECONDS") * RENEWED_SHARE
 
 
 def holds(held: Claim) -> bool:
@@ -89,9 +92,9 @@ def holds(held: Claim) -> bool:
 
 
 @database.transactional
-def renew(connection: sa.Connection, held: Claim, progress: float) -> None:
-    """Extend the lease, and record progress (0 to 1) when it moved. Raises: ClaimLost."""
-    extend(connection, held, progress)
+def renew(connection: sa.Connection, /, held: Claim, progress: float, **values: Any) -> None:
+    """Extend the lease, record progress (0 to 1) when it moved, and set more values of the job. Raises: ClaimLost."""
+    extend(connection, held, progress, **values)
 
 
 @database.transactional
@@ -103,7 +106,8 @@ def record_tracks(connection: sa.Connection, held: Claim, tracks: list[dict[str,
 def extend(connection: sa.Connection, held: Claim, progress: float, **values: Any) -> None:
     """As `renew`, in the caller's transaction, and set more values of the job. Raises: ClaimLost."""
     values |= {"lease_until": lease_end()}
-    if move(connection, held.job_id, held.held(), rows.c.progress < progress, progress=progress, **values):
+    # None is less than nothing.
+    if progress and move(connection, held.job_id, held.held(), rows.c.progress < progress, progress=progress, **values):
         return
     if connection.execute(rows.update().where(held.held()).values(**values)).rowcount != 1:
         raise ClaimLost(held.job_id)

@@ -26,18 +26,19 @@ class Peaks:
     heights: bytes
 
 
-def replace(connection: sa.Connection, job_id: str, audio: str, found: Peaks | None) -> None:
-    """The MP3 of a job, of this name, has these peaks, or none."""
+def replace(connection: sa.Connection, job_id: str, found: Peaks | None) -> None:
+    """The MP3 of a job has these peaks, or none; the caller sets the job's `peaks_of` to the MP3's name, or to None."""
     drop(connection, job_id)
     if found is not None:
         values = {"job_id": job_id, "seconds": found.seconds, "heights": found.heights}
         connection.execute(table.insert().values(values))
-        connection.execute(jobs.update().where(jobs.c.id == job_id).values(peaks_of=audio))
 
 
 def copy(connection: sa.Connection, twin: Any, job_id: str, audio: str) -> None:
     """The MP3 of a job is a copy of that of another one, whose row `twin` is."""
-    replace(connection, job_id, audio, _read(connection, twin))
+    found = _read(connection, twin)
+    replace(connection, job_id, found)
+    connection.execute(jobs.update().where(jobs.c.id == job_id).values(peaks_of=audio if found else None))
 
 
 def drop(connection: sa.Connection, job_id: str) -> None:

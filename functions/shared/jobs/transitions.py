@@ -77,38 +77,40 @@ def queue(
     `sha256` is the hex digest of the video, if it is known; `pieces` are what it was joined of.
     Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
     """
-    quotas.lock(connection, _owner(connection, held.job_id))
+    owner = _owner(connection, held.job_id)
+    quotas.lock(connection, owner)
     joined.list_pieces(connection, held.job_id, pieces)
-    return enqueue(connection, held, filename, options, size_bytes, sha256)
+    return enqueue(connection, held, owner, filename, options, size_bytes, sha256)
 
 
 def enqueue(
     connection: sa.Connection,
     held: Claim,
+    owner: str,
     filename: str,
     options: dict[str, Any],
     size_bytes: int,
     sha256: str | None = None,
 ) -> str:
-    """As `queue`, in the caller's transaction, which has taken quotas.lock for the owner."""
+    """As `queue`, in the caller's transaction, which has taken quotas.lock for the owner (the user's id)."""
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
     # What is to come is the progress of the conversion.
     begins = {"attempts": 0, "lease_until": None, "progress": 0.0, "fetched": None}
     known = {**arrived, "video_sha256": sha256, **begins}
     if not move(connection, held.job_id, held.held(), state=State.QUEUED, **known):
         raise ClaimLost(held.job_id)
-    quotas.check_bytes(connection, _owner(connection, held.job_id))
+    quotas.check_bytes(connection, owner)
     event_id = outbox.add(connection, held.job_id, held.token, VideoUploaded(held.job_id, filename, size_bytes))
     confirmations.add_if_wanted(connection, held.job_id)
     return event_id
 
 
-def finish(held: Claim, audio: Audio, warnings: Iterable[JobWarning] = ()) -> str:
+def finish(held: Claim, audio: Audio, warnings: Iterable[JobWarning] = (), **more: Any) -> str:
     """converting → done, with audio.created in the outbox. `warnings` are what its owner has to know.
 
-    Returns: the event's id. Raises: ClaimLost, or OverMinutes: then it failed.
+    `more` are other values of the job. Returns: the event's id. Raises: ClaimLost, or OverMinutes: then it failed.
     """
-    event_id, done = _finish(held, audio, warnings)
+    event_id, done = _finish(held, audio, warnings, more)
     if not done:
         raise OverMinutes(event_id)
     return event_id
@@ -212,14 +214,17 @@ def forget_unreceived(connection: sa.Connection, before: datetime, most: int) ->
 
 
 @database.transactional
-def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning]) -> tuple[str, bool]:
-    if not quotas.spend(connection, _owner(connection, held.job_id), audio.duration_seconds):
-        return _fail_held(connection, held, Failure("over-minutes")), False
+def _finish(
+    connection: sa.Connection, held: Claim, audio: Audio, warnings: Iterable[JobWarning], more: Mapping[str, Any]
+) -> tuple[str, bool]:
     before = connection.execute(jobs.select().where(held.held())).one_or_none()
     if before is None:
         raise ClaimLost(held.job_id)
+    if not quotas.spend(connection, before.user_id, audio.duration_seconds):
+        return _fail_held(connection, held, Failure("over-minutes")), False
     keeps_video = bool(held.options.get("keep_video"))
     values = {
+        **more,
         "audio": held.audio,
         "audio_type": "application/zip" if held.options.get("chapters") == "split" else "audio/mpeg",
         "kept_video_bytes": before.video_bytes if keeps_video else None,
@@ -227,14 +232,15 @@ def _finish(connection: sa.Connection, held: Claim, audio: Audio, warnings: Iter
         "audio_sha256": audio.sha256,
         "duration_seconds": audio.duration_seconds,
         "warnings": job_warnings.stored(warnings),
+        "peaks_of": held.audio if audio.peaks else None,
         # It is another file than the one before, if there was one.
         "downloaded_at": None,
         "reminder": None,
         "reminded_at": None,
     }
-    if not end(connection, held.job_id, held.held(), state=State.DONE, progress=1.0, **values):
+    if not end(connection, held.job_id, held.held(), row=before, state=State.DONE, progress=1.0, **values):
         raise ClaimLost(held.job_id)
-    peaks.replace(connection, held.job_id, held.audio, audio.peaks)
+    peaks.replace(connection, held.job_id, audio.peaks)
     unwanted.note(connection, [before.audio, None if keeps_video else held.video])
     if not keeps_video:
         unwanted.note_pieces(connection, [held.job_id])

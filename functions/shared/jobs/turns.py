@@ -85,16 +85,15 @@ def exchange(connection: sa.Connection, delivered: Any, other: Any) -> None:
 
 def charge(connection: sa.Connection, job_id: str, seconds: float) -> None:
     """Add to the time that the owner of a job has had."""
-    owner = connection.execute(sa.select(jobs.c.user_id).where(jobs.c.id == job_id)).scalar()
-    if owner is None:
+    had = sa.select(jobs.c.user_id, turns.c.level).outerjoin_from(jobs, turns, turns.c.user_id == jobs.c.user_id)
+    row = connection.execute(had.where(jobs.c.id == job_id).with_for_update()).one_or_none()
+    if row is None:
         return
-    mine = turns.c.user_id == owner
-    before = connection.execute(sa.select(turns.c.level).where(mine).with_for_update()).scalar()
-    level = _level(seconds, before)
-    if before is not None:
-        connection.execute(turns.update().where(mine).values(level=level))
+    level = _level(seconds, row.level)
+    if row.level is not None:
+        connection.execute(turns.update().where(turns.c.user_id == row.user_id).values(level=level))
     else:
-        connection.execute(turns.insert().values(user_id=owner, level=level))
+        connection.execute(turns.insert().values(user_id=row.user_id, level=level))
 
 
 def places(connection: sa.Connection) -> dict[str, int]:
