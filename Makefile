@@ -63,7 +63,7 @@ lock: ## Resolve pyproject.toml into the two lock files; what is pinned stays un
 	@$(dev) $(compile) --all-extras --no-annotate --constraint requirements.lock -o tests/requirements.lock
 
 vendor: ## Bring what the page has of other projects, at the versions of functions/gateway/vendored.toml
-	@$(run) knative.vendor
+	@$(dev) knative.vendor
 
 migrate: ## Bring the tables at DATABASE_URL to the newest revision
 	@$(run) functions.shared.migrate

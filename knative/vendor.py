@@ -23,6 +23,8 @@ __all__ = ["LIST", "PAGE", "Refused", "main", "packages", "wrong"]
 GATEWAY = Path(__file__).parents[1] / "functions" / "gateway"
 LIST, PAGE = GATEWAY / "vendored.toml", GATEWAY / "page"
 SECONDS = 120
+# Screens of today need no hints.
+_WOFF2 = ("--flavor=woff2", "--no-hinting")
 _SHAPE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 
 
@@ -46,8 +48,12 @@ def main() -> int:
 
 def packages() -> list[dict[str, Any]]:
     """What the list says: name, version, integrity, and the files of each."""
-    found: list[dict[str, Any]] = tomllib.loads(LIST.read_text())["package"]
+    found: list[dict[str, Any]] = _listed()["package"]
     return found
+
+
+def _listed() -> dict[str, Any]:
+    return tomllib.loads(LIST.read_text())
 
 
 def wrong() -> list[str]:
@@ -72,7 +78,7 @@ def _bring(npm: str, package: dict[str, Any]) -> None:
         )
         with tarfile.open(archive) as opened:
             for file in package["file"]:
-                _write(file, _content(opened, file["from"]))
+                _write(file, _subset(_content(opened, file["from"]), file, Path(folder)))
             if sprite := package.get("sprite"):
                 _write(sprite, _sprite(opened, sprite))
 
@@ -89,6 +95,20 @@ def _fetched(npm: str, wanted: str, folder: Path) -> Path:
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     return member.read() if member else b""
+
+
+def _subset(font: bytes, file: dict[str, Any], folder: Path) -> bytes:
+    """The characters of the list alone, where the list names `features` to keep; else the file as it is."""
+    if "features" not in file:
+        return font
+    whole, part = folder / "whole.woff2", folder / "part.woff2"
+    whole.write_bytes(font)
+    wanted = ["--unicodes=" + "".join(_listed()["characters"].split()), f"--layout-features={file['features']}"]
+    command = [sys.executable, "-m", "fontTools.subset", str(whole), *wanted, *_WOFF2, f"--output-file={part}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        raise Refused(f"no subset of {file['from']}: {done.stderr.strip()}")
+    return part.read_bytes()
 
 
 def _sprite(archive: tarfile.TarFile, sprite: dict[str, Any]) -> bytes:

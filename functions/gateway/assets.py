@@ -33,6 +33,10 @@ _FIRST = ("style/tokens.css", "style/base.css", "style/parts.css", "style/shell.
 # What is sent by shell.py, at addresses of its own.
 _PAGES = ("index.html", "missing.html")
 _PART = re.compile(rb"<!-- include (\S+) -->\n?")
+# Those that have a line, or several, to themselves.
+_COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+# Their licences want to be in them.
+_OF_OTHERS = "vendor/"
 _YEAR = "public, max-age=31536000, immutable"
 # What is compressed already.
 _AS_IT_IS = (".woff2",)
@@ -40,12 +44,24 @@ _AS_IT_IS = (".woff2",)
 
 @cache
 def content() -> dict[str, bytes]:
-    """Every file of the page by its path below FILES, HTML with its parts, and SHEET, which is all of style/ as one."""
+    """Every file of the page by its path below FILES, and SHEET, which is all of style/ as one.
+
+    HTML has its parts in it. Scripts and style sheets of our own are without comments, each line where it was.
+    """
     paths = sorted(path for path in FILES.rglob("*") if path.is_file())
     found = {path.relative_to(FILES).as_posix(): path.read_bytes() for path in paths}
+    found |= {name: _COMMENT.sub(_lines, data) for name, data in found.items() if _is_ours(name)}
     found |= {name: _with_parts(name, found) for name in found if name.endswith(".html")}
     later = sorted(name for name in found if name.startswith("style/") and name not in _FIRST)
     return {**found, SHEET: b"".join(found[name] for name in (*_FIRST, *later))}
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith((".js", ".css")) and not name.startswith(_OF_OTHERS)
+
+
+def _lines(comment: re.Match[bytes]) -> bytes:
+    return b"\n" * comment[0].count(b"\n")
 
 
 def _with_parts(name: str, files: Mapping[str, bytes]) -> bytes:
@@ -70,9 +86,11 @@ def file(request: Request, of_version: str, name: str) -> Response:
     kind = _TYPES.get(Path(name).suffix) if name not in _PAGES else None
     if kind is None or name not in content():
         raise Problem("not-found", "The page has no such file.")
-    headers = {"Content-Type": kind, "Cache-Control": _YEAR if of_version == version() else "no-cache"}
     packed = None if name.endswith(_AS_IT_IS) else _packed(name)
-    return answered(request, content()[name], packed, headers)
+    if of_version != version():
+        return answered(request, content()[name], packed, {"Content-Type": kind, "Cache-Control": "no-cache"})
+    # Without a tag: it is never asked for again, and there are dozens of them.
+    return _sent(request, content()[name], packed, {"Content-Type": kind, "Cache-Control": _YEAR})
 
 
 def answered(
@@ -80,13 +98,22 @@ def answered(
 ) -> Response:
     """The response with `data`, or `packed` (the same by gzip) for who takes that; 304 for who has it already."""
     tag = f'W/"{hashlib.sha256(data).hexdigest()[:16]}"'
-    varies = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding" if packed else ""]))
-    headers = {**headers, "ETag": tag, **({"Vary": varies} if varies else {})}
+    headers = {**headers, "ETag": tag}
     if status == 200 and tag in request.headers.get("If-None-Match", ""):
-        return Response(status_code=304, headers=headers)
+        return Response(status_code=304, headers=_varied(headers, packed))
+    return _sent(request, data, packed, headers, status)
+
+
+def _sent(request: Request, data: bytes, packed: bytes | None, headers: dict[str, str], status: int = 200) -> Response:
+    headers = _varied(headers, packed)
     if packed and takes(request.headers.get("Accept-Encoding", ""), "gzip"):
         return Response(packed, status, {**headers, "Content-Encoding": "gzip"})
     return Response(data, status, headers)
+
+
+def _varied(headers: dict[str, str], packed: bytes | None) -> dict[str, str]:
+    varies = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding" if packed else ""]))
+    return {**headers, **({"Vary": varies} if varies else {})}
 
 
 @cache

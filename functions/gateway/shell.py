@@ -4,7 +4,8 @@ In the files of page/, `<!-- include jobs/view.html -->` stands for another file
 for a text of words/, `data-say-label="key"` for its aria-label, `/assets/current/` for the address of the assets,
 `data-visitor="hidden"` for what only who may be signed in sees, `data-visitor="shown" hidden` for what others see, and
 `<!-- modules core/app.js -->` for the links that make a browser fetch a module and all that it imports at once, and not
-one after the other. `<!-- later jobs/home.js -->` is the same for a view: the links wait until core/views.js wants it.
+one after the other. `<!-- later jobs/home.js -->` is the same for what is loaded later: the links wait until
+core/views.js wants it. With `after jobs/home.js` it goes without what that brings along.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ LANGUAGES = ("en", "de")
 ENTRY = "core/app.js"
 # Only what is for browsers without JavaScript refers to it.
 PLAIN = "/plain"
+# What a visitor needs at once.
+_DOOR = "account/door.js"
+# Views that have texts of words/later/.
+_WITH_MORE_WORDS = ("account/view.js", "operator/view.js")
+_CHOSEN = re.compile(r"\baudiolift-language=(\w+)")
 _SAY = re.compile(r'(data-say="([\w.-]+)"[^>]*>)(?=</)')
 _LABEL = re.compile(r'data-say-label="([\w.-]+)"')
-_MODULES = re.compile(r"<!-- (modules|later) (\S+) -->")
+_MODULES = re.compile(r"<!-- (modules|later) (\S+)(?: after (\S+))? -->")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*"(\.[^"]+)";', re.MULTILINE)
 
 
@@ -40,7 +46,7 @@ def page(request: Request, name: str = "index.html", status: int = 200, without_
 
     Who has no session to continue is shown the welcome at once; anybody else a skeleton, until the script knows more.
     """
-    spoken = language(request.headers.get("Accept-Language", ""), LANGUAGES, LANGUAGES[0])
+    spoken = _spoken(request)
     whole, packed = _made(name, spoken, _is_visitor(request), without_script)
     headers = {
         "Content-Type": "text/html; charset=utf-8",
@@ -49,6 +55,14 @@ def page(request: Request, name: str = "index.html", status: int = 200, without_
         "Vary": "Accept-Language, Cookie, Sec-Fetch-Site",
     }
     return assets.answered(request, whole, packed, headers, status)
+
+
+def _spoken(request: Request) -> str:
+    """The language that was chosen on the page, as core/words.js notes it down; else one that the browser asks for."""
+    chosen = _CHOSEN.search("; ".join(request.headers.getlist("Cookie")))
+    if chosen and chosen[1] in LANGUAGES:
+        return chosen[1]
+    return language(request.headers.get("Accept-Language", ""), LANGUAGES, LANGUAGES[0])
 
 
 def _is_visitor(request: Request) -> bool:
@@ -60,7 +74,11 @@ def _is_visitor(request: Request) -> bool:
 @cache
 def words(spoken: str) -> dict[str, str]:
     """The texts of a language by their keys: what stands behind `export default` is JSON."""
-    text = assets.content()[f"words/{spoken}.js"].decode()
+    return _words(f"words/later/{spoken}.js") | _words(f"words/{spoken}.js")
+
+
+def _words(name: str) -> dict[str, str]:
+    text = assets.content()[name].decode()
     found: dict[str, str] = json.loads(text.partition("export default ")[2].rstrip().removesuffix(";"))
     return found
 
@@ -84,15 +102,19 @@ def _made(name: str, spoken: str, visitor: bool, without_script: str) -> tuple[b
     if visitor:
         text = text.replace('data-visitor="hidden"', "hidden").replace('data-visitor="shown" hidden', "")
     text = text.replace('<html lang="en"', f'<html lang="{spoken}"')
-    text = _MODULES.sub(lambda found: _links(found[1], found[2], spoken), text)
+    text = _MODULES.sub(lambda found: _links(spoken, *found.groups()), text)
+    if visitor:
+        text = text.replace(f'rel="later" data-later="{_DOOR}"', 'rel="modulepreload"')
     whole = text.replace("/assets/current/", f"/assets/{assets.version()}/").encode()
     return whole, gzip.compress(whole, mtime=0)
 
 
-def _links(when: str, module: str, spoken: str) -> str:
+def _links(spoken: str, when: str, module: str, after: str | None) -> str:
     if when == "modules":
         names, link = [*modules(module), f"words/{spoken}.js"], 'rel="modulepreload"'
     else:
-        names = [name for name in modules(module) if name not in modules()]
+        there = {*modules(), *(modules(after) if after else ())}
+        names = [name for name in modules(module) if name not in there]
+        names += [f"words/later/{spoken}.js"] if module in _WITH_MORE_WORDS else []
         link = f'rel="later" data-later="{module}"'
     return "\n  ".join(f'<link {link} href="/assets/current/{name}">' for name in names)

@@ -8,7 +8,7 @@ added up: they must outlast the jobs that they were converted for.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,19 @@ from functions.shared.jobs.states import KEPT, LIVE, State
 from functions.shared.problems import Problem
 from functions.shared.tables import clock, converted, jobs, now, quotas, users
 
-__all__ = ["QUOTAS", "OverQuota", "admit", "allowed", "check_bytes", "lock", "pressed", "room", "spend", "used"]
+__all__ = [
+    "QUOTAS",
+    "OverQuota",
+    "admit",
+    "allowed",
+    "check_bytes",
+    "lock",
+    "pressed",
+    "room",
+    "spend",
+    "today",
+    "used",
+]
 
 # Each quota, and what it counts.
 QUOTAS = {"jobs": "jobs at a time", "stored_bytes": "bytes stored", "minutes_a_day": "minutes of MP3s a day (UTC)"}
@@ -83,8 +95,11 @@ def spend(connection: sa.Connection, user_id: str, seconds: float) -> bool:
 def allowed(connection: sa.Connection, user_id: str) -> dict[str, int]:
     """The limit of each quota, 0 for none: what an operator set for this account in the table, else the setting."""
     row = connection.execute(quotas.select().where(quotas.c.user_id == user_id)).one_or_none()
-    own = {} if row is None else {quota: row._mapping[quota] for quota in QUOTAS if row._mapping[quota] is not None}
-    return {**_defaults(), **own}
+    return {**_defaults(), **({} if row is None else _own(row))}
+
+
+def _own(row: Any) -> dict[str, int]:
+    return {quota: row._mapping[quota] for quota in QUOTAS if row._mapping[quota] is not None}
 
 
 def _defaults() -> dict[str, int]:
@@ -93,6 +108,15 @@ def _defaults() -> dict[str, int]:
         "stored_bytes": settings.number("MAX_USER_BYTES"),
         "minutes_a_day": settings.number("MAX_USER_MINUTES"),
     }
+
+
+def today(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[dict[str, int], float]]:
+    """Of each of these accounts: what it may have, as `allowed` says, and the minutes of today."""
+    rows = connection.execute(quotas.select().where(quotas.c.user_id.in_(ids))).all()
+    own = {row.user_id: _own(row) for row in rows}
+    spent = sa.select(converted.c.user_id, converted.c.seconds).where(converted.c.day == _today())
+    seconds = {row[0]: float(row[1]) for row in connection.execute(spent.where(converted.c.user_id.in_(ids)))}
+    return {each: ({**_defaults(), **own.get(each, {})}, round(seconds.get(each, 0.0) / 60, 3)) for each in ids}
 
 
 def used(connection: sa.Connection, user_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from functions.shared import database, suspension
+from functions.shared import database, quotas, suspension
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
 from functions.shared.jobs.states import LIVE, State
@@ -31,6 +31,7 @@ from functions.sweep.shapes import (
     LetterQuery,
     ManagedJob,
     ManagedJobPage,
+    ManagedQuotas,
     ManagedUser,
     ManagedUserPage,
     Replayed,
@@ -128,8 +129,11 @@ def user_page(query: UserQuery) -> ManagedUserPage:
     begins = [users.c.email.startswith(query.email.lower(), autoescape=True)] if query.email else []
     wanted = sa.select(users.c.id, users.c.email, users.c.created_at, users.c.suspended_at).where(*begins)
     rows, following = newest_first(wanted, users.c.created_at, users.c.id, query.cursor, query.limit)
-    usage = _usage([row.id for row in rows])
-    return ManagedUserPage([_user(row, *usage[row.id]) for row in rows], following)
+    ids = [row.id for row in rows]
+    usage = _usage(ids)
+    with database.reading() as connection:
+        days = quotas.today(connection, ids)
+    return ManagedUserPage([_user(row, *usage[row.id], *_of_today(*days[row.id])) for row in rows], following)
 
 
 def suspend(user_id: str, by: Actor) -> None:
@@ -173,7 +177,7 @@ def _about(row: Any) -> dict[str, Any]:
 
 def _refused(row: Any) -> RefusedEvent:
     times = (rfc3339(row.created_at), _shown(row.tried_at), _shown(row.set_aside_at))
-    return RefusedEvent(row.event_id, row.type, row.job_id, row.refusal, row.attempts, *times)
+    return RefusedEvent(row.event_id, row.type, row.job_id, row.refusal, row.attempts, *times, row.data)
 
 
 def managed(row: Any) -> ManagedJob:
@@ -192,6 +196,10 @@ def managed(row: Any) -> ManagedJob:
         audio_bytes=row.audio_bytes,
         duration_seconds=row.duration_seconds,
     )
+
+
+def _of_today(limits: dict[str, int], minutes: float) -> tuple[float, ManagedQuotas]:
+    return minutes, ManagedQuotas(**{quota: limit or None for quota, limit in limits.items()})
 
 
 def _user(row: Any, *usage: Any) -> ManagedUser:

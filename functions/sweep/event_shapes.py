@@ -32,6 +32,7 @@ class RefusedEvent(Struct):
     set_aside_at: Annotated[
         Instant | None, Meta(description="Since when it is not tried any more; null while it is, now and then.")
     ]
+    data: Annotated[dict[str, Any], Meta(description="What is in it.")]
 
 
 class RefusedPage(Struct):

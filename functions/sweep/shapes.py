@@ -33,6 +33,7 @@ __all__ = [
     "Limit",
     "ManagedJob",
     "ManagedJobPage",
+    "ManagedQuotas",
     "ManagedUser",
     "ManagedUserPage",
     "NextCursor",
@@ -212,6 +213,14 @@ class UserQuery(Struct):
     limit: Limit = DEFAULT_LIMIT
 
 
+class ManagedQuotas(Struct):
+    """What a user may have; null for no limit."""
+
+    jobs: Annotated[int | None, Meta(description="Jobs at a time.")]
+    stored_bytes: Annotated[int | None, Meta(description="Bytes stored.")]
+    minutes_a_day: Annotated[int | None, Meta(description="Minutes of MP3s made a day.")]
+
+
 class ManagedUser(Struct):
     """A user, as operators see them."""
 
@@ -224,6 +233,8 @@ class ManagedUser(Struct):
     live_jobs: Annotated[int, Meta(description="How many of these are not over.")]
     stored_bytes: Annotated[int, Meta(description="Of videos and MP3s that are kept for them.")]
     api_keys: Annotated[int, Meta(description="How many they have.")]
+    minutes_today: Annotated[float, Meta(description="Minutes of MP3s made today (UTC).")]
+    quotas: Annotated[ManagedQuotas, Meta(description="What they may have, as an operator or the settings say.")]
 
 
 class ManagedUserPage(Struct):

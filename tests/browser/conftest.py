@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,14 @@ def page(open_page: Callable[..., Page]) -> Page:
     page = open_page()
     sign_up(page)
     return page
+
+
+@pytest.fixture
+def owner(audiolift: Audiolift, page: Page) -> str:
+    """The id of the account of `page`."""
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db")) as database:
+        (found,) = database.execute("SELECT id FROM users ORDER BY created_at DESC LIMIT 1").fetchone()
+    return str(found)
 
 
 @pytest.fixture(scope="session")

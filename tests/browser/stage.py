@@ -72,9 +72,12 @@ _AGENTS = ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "audiolift
 
 def _person(number: int, **more: Any) -> dict[str, Any]:
     name = ("anna", "bela", "chen")[number]
-    blank = {"suspended": False, "operator": False, "jobs": 40 // (number + 1), "live_jobs": 0, "api_keys": number}
+    blank: dict[str, Any] = {"suspended": False, "operator": False, "live_jobs": 0, "api_keys": number}
     return {"id": f"{number}" * 32, "email": f"{name}@example.org", "created_at": _DAY, **blank} | {
+        "jobs": 40 // (number + 1),
         "stored_bytes": 810_000_000 // (number + 1),
+        "minutes_today": 95.0,
+        "quotas": {"jobs": 20, "stored_bytes": 5_000_000_000, "minutes_a_day": 600 if number else None},
         **more,
     }
 
@@ -85,6 +88,32 @@ def _hour(number: int) -> dict[str, Any]:
     return {"at": f"2026-11-{25 + number // 24:02}T{number % 24:02}:00:00.000Z", "begun": begun, **ends}
 
 
+def _managed(number: int, state: str, reason: str | None = None) -> dict[str, Any]:
+    told = {"id": f"{number:032x}", "user_id": "0" * 32, "state": state, "reason": reason, "progress": 0.42}
+    return {**told, "attempts": 1, "created_at": _DAY, "updated_at": _DAY}
+
+
+def _step(kind: str, name: str, began: str, ended: str | None, **more: Any) -> dict[str, Any]:
+    times = {"began_at": f"2026-11-27T08:{began}Z", "ended_at": ended and f"2026-11-27T08:{ended}Z"}
+    return {"kind": kind, "name": name, **times, **more}
+
+
+_UPLOADED = "dev.audiolift.video.uploaded.v1"
+_COURSE = {
+    "job": _managed(5, "failed", "gave-up"),
+    "trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"],
+    "steps": [
+        _step("state", "receiving", "30:00.000", "31:10.250"),
+        _step("event", _UPLOADED, "31:10.250", None, sent_at="2026-11-27T08:31:10.310Z", attempts=3),
+        _step("state", "queued", "31:10.250", "31:12.900"),
+        _step("state", "converting", "31:12.900", "34:40.000"),
+        _step("dead-letter", _UPLOADED, "34:39.000", None, outcome="recorded", detail="500: the sink answered 500"),
+        _step("state", "failed", "34:40.000", "34:40.000"),
+        _step("notice", "mail", "34:41.000", "34:41.420", outcome="sent"),
+    ],
+}
+_REFUSED = {"id": "6" * 32, "type": _CREATED, "job_id": f"{5:032x}", "reason": "413: the sink answered: too large"}
+_REFUSED |= {"attempts": 7, "created_at": _DAY, "tried_at": _DAY, "set_aside_at": _DAY}
 _PEAKS = [round(255 * abs(math.sin(n / 9) * math.cos(n / 2.1)) ** 0.7) for n in range(900)]
 ANSWERS: dict[str, Any] = {
     "/v1/me": {
@@ -137,6 +166,15 @@ ANSWERS: dict[str, Any] = {
         "items": [{**_LETTER, "recorded_at": _DAY, "tried_at": _DAY, "closed_at": None}],
         "next_cursor": None,
     },
+    "/v1/admin/events": {
+        "items": [{**_REFUSED, "data": {"job_id": f"{5:032x}", "filename": "holiday.mp4"}}],
+        "next_cursor": None,
+    },
+    "/v1/admin/jobs": {
+        "items": [_managed(6, "converting"), _managed(5, "failed", "gave-up"), _managed(4, "done")],
+        "next_cursor": "more",
+    },
+    f"/v1/admin/jobs/{5:032x}/timeline": _COURSE,
     "/v1/admin/users": {
         "items": [_person(0, operator=True), _person(1, live_jobs=2), _person(2, suspended=True)],
         "next_cursor": None,
@@ -201,7 +239,7 @@ class Stage:
             _problem(route, status, code)
         elif path.startswith("/v1/session"):
             self._session(route)
-        elif path.endswith("/events"):
+        elif path.endswith("/events") and path not in self.answers:
             # A stream on which nothing is said.
             route.fulfill(status=200, content_type="text/event-stream", body=": quiet\n\n")
         elif path.endswith("/download"):

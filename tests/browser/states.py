@@ -83,6 +83,19 @@ def _cut_off(page: Page, stage: Stage) -> None:
     expect(page.get_by_text("Interview in the kitchen.mov").first).to_be_visible()
 
 
+def _unfinished(page: Page, stage: Stage) -> None:
+    _cut_off(page, stage)
+    expect(page.get_by_text("Waiting for the connection", exact=True)).to_be_visible()
+    stage.away = False
+    page.reload()
+    expect(page.get_by_text("Choose the file again, and it goes on where it stopped.")).to_be_visible()
+
+
+def _options(page: Page, _stage: Stage) -> None:
+    page.get_by_text("More options").click()
+    expect(page.get_by_label("Bitrate", exact=True)).to_be_visible()
+
+
 def _menu(page: Page, _stage: Stage) -> None:
     page.get_by_role("button", name="Your account").click()
 
@@ -138,6 +151,12 @@ def _failed(page: Page, stage: Stage) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def _course(page: Page, _stage: Stage) -> None:
+    page.get_by_role("button", name=re.compile("^Course 0+5")).first.click()
+    expect(page.get_by_role("list", name=re.compile("^0+5 · Failed"))).to_be_visible()
+    page.get_by_text("What was in it").first.click()
+
+
 STATES = {
     "welcome": State(),
     "welcome-touch": State(touch=True),
@@ -151,6 +170,8 @@ STATES = {
     "home-empty": State(member=True),
     "home-touch": State(member=True, touch=True),
     "cut-off": State(reach=_cut_off, member=True),
+    "unfinished": State(reach=_unfinished, member=True),
+    "options": State(reach=_options, member=True),
     "jobs": State(member=True, jobs=True),
     "jobs-touch": State(member=True, jobs=True, touch=True),
     "jobs-german": State(reach=_german, member=True, jobs=True),
@@ -168,5 +189,6 @@ STATES = {
     "failed": State(reach=_failed, member=True),
     "account": State("/account", member=True),
     "operator": State("/operator", member=True),
+    "operator-course": State("/operator", reach=_course, member=True),
     "missing": State("/nothing-here"),
 }

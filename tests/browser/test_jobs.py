@@ -7,7 +7,6 @@ import sqlite3
 import uuid
 import zipfile
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,53 +14,19 @@ from playwright.sync_api import Locator, Page, expect
 
 from functions.shared.jobs.states import State
 from tests import media
-from tests.browser.screen import SLOW_MS, card, pick, press
+from tests.browser.rows import insert
+from tests.browser.screen import SLOW_MS, card, choose, not_a_video, pick, press
 from tests.patience import eventually
 from tests.system import Audiolift
 
 HOSTILE = "<img src=x onerror=document.title='taken'>&amp; " + "ö" * 60
 MANY = 2000
-ENDED: dict[str, Any] = {"options": "{}", "progress": 1.0, "attempts": 0, "fencing_token": 1}
 
 
 @pytest.fixture(scope="module")
 def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Two seconds of a tone."""
     return media.make(tmp_path_factory.mktemp("mp3") / "x.mp3", "-vn", "-t", "2").read_bytes()
-
-
-@pytest.fixture
-def owner(audiolift: Audiolift, page: Page) -> str:
-    """The id of the account of `page`."""
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db")) as database:
-        (found,) = database.execute("SELECT id FROM users ORDER BY created_at DESC LIMIT 1").fetchone()
-    return str(found)
-
-
-def insert(audiolift: Audiolift, owner: str, *jobs: dict[str, Any]) -> list[str]:
-    """Rows of jobs, made straight in the database, the first one the newest. Returns: their ids."""
-    now, ids = datetime.now(UTC).replace(tzinfo=None), []
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
-        for at, job in enumerate(jobs):
-            made = now - timedelta(minutes=at + 1)
-            values: dict[str, Any] = {
-                "id": uuid.uuid4().hex,
-                "user_id": owner,
-                "state": State.DONE.value,
-                "filename": f"{at}.mp4",
-                **ENDED,
-            }
-            values |= {
-                "created_at": str(made),
-                "updated_at": str(made),
-                "expires_at": str(now + timedelta(days=7)),
-                **job,
-            }
-            names = ", ".join(values)
-            database.execute(f"INSERT INTO jobs ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()])
-            ids.append(str(values["id"]))
-        database.commit()
-    return ids
 
 
 def done(audiolift: Audiolift, mp3: bytes, filename: str) -> dict[str, Any]:
@@ -199,6 +164,38 @@ def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page
     dialog.get_by_role("button", name=re.compile(r"^Revoke \d")).click()
     expect(dialog.get_by_role("textbox")).to_have_count(0, timeout=SLOW_MS)
     assert page.request.get(link).status == 410
+
+
+# Keeps what the browser shows; it is the browser's own class that shows it.
+NOTED = """window.noted = [];
+window.Notification = class extends Notification {
+  constructor(title, options) {
+    super(title, options);
+    this.addEventListener("show", () => noted.push(options.body));
+  }
+}"""
+
+
+def test_the_desktop_is_told_of_what_ends_while_nobody_looks(page: Page) -> None:
+    page.context.grant_permissions(["notifications"])
+    page.add_init_script(NOTED)
+    page.reload()
+    choose(page, not_a_video("first.mp4"))
+    expect(card(page, "first.mp4")).to_contain_text("Failed", timeout=SLOW_MS)
+    bell = page.get_by_role("button", name="Tell me on this desktop when something is ready")
+    bell.click()
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    choose(page, not_a_video("second.mp4"))
+    hide(page)
+    eventually(lambda: page.evaluate("noted") == ["second.mp4: Failed"], "what was shown")
+
+
+def hide(page: Page) -> None:
+    """Puts its window away, as who does something else."""
+    session = page.context.new_cdp_session(page)
+    window = session.send("Browser.getWindowForTarget")["windowId"]
+    session.send("Browser.setWindowBounds", {"windowId": window, "bounds": {"windowState": "minimized"}})
+    eventually(lambda: page.evaluate("document.hidden"), "that it is hidden")
 
 
 # The greatest number of rows that are laid out at a time: those in the window, and some on both sides.

@@ -30,6 +30,17 @@ def dead_letter(audiolift: Audiolift, source: str) -> str:
     return ident
 
 
+def refused_event(audiolift: Audiolift) -> tuple[str, str]:
+    """An event about the newest job that the sink has refused for good. Returns: the ids of event and job."""
+    ident, at = uuid.uuid4().hex, "2026-11-26 00:00:00.000000"
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database, database:
+        (job,) = database.execute("SELECT id FROM jobs ORDER BY created_at DESC LIMIT 1").fetchone()
+        columns = "event_id, job_id, type, data, created_at, attempts, refusal, set_aside_at"
+        values = (ident, job, "com.example.thing.v9", '{"hello": "<i>there</i>"}', at, 2, "no such type", at)
+        database.execute(f"INSERT INTO outbox ({columns}) VALUES ({', '.join('?' * 8)})", values)
+    return ident, job
+
+
 def operator(page: Page, audiolift: Audiolift) -> str:
     """Signs somebody in who operates. Returns: their address."""
     email = sign_up(page)
@@ -58,6 +69,20 @@ def test_an_operator_sees_what_went_wrong_looks_into_it_and_has_it_replayed(
     expect(counts).to_contain_text("Failed: The file is not a video or audio file", timeout=SLOW_MS)
     expect(page.get_by_role("figure").filter(has_text="Failed in 48 hours")).to_be_visible()
 
+    event, job = refused_event(audiolift)
+    page.reload()
+    page.get_by_role("table").get_by_role("button", name=f"Course {job}").click(timeout=SLOW_MS)
+    course = page.get_by_role("list", name=f"{job} · Failed · The file is not a video or audio file")
+    expect(course.get_by_role("listitem").first).to_contain_text("Receiving", timeout=SLOW_MS)
+    expect(course).to_contain_text("dev.audiolift.conversion.failed.v1")
+    refused = page.get_by_role("list", name="Refused events").get_by_role("listitem")
+    refused = refused.filter(has=page.get_by_role("button", name=f"Send again {event}"))
+    refused.get_by_text("What was in it").click()
+    expect(refused.locator("pre")).to_contain_text('"hello": "<i>there</i>"')
+    refused.get_by_role("button", name=f"Send again {event}").click()
+    expect(page.get_by_text("Sent again within a minute: 1.").first).to_be_visible(timeout=SLOW_MS)
+    expect(refused).to_have_count(0)
+
     page.get_by_label("Source").fill(source)
     page.get_by_role("form", name="Which dead letters").get_by_role("button", name="Show").click()
     letters = page.get_by_role("list", name="Dead letters").locator("> li")
@@ -77,6 +102,7 @@ def test_an_operator_sees_what_went_wrong_looks_into_it_and_has_it_replayed(
     page.get_by_role("form", name="Search for users").get_by_role("button", name="Show").click()
     row = page.get_by_role("row").filter(has_text=email)
     expect(row).to_contain_text("Operator", timeout=SLOW_MS)
+    expect(row).to_contain_text("0 of 10,000")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from events.wire import Envelope
-from functions.shared import database, outbox
+from functions.shared import database, outbox, quotas, settings, tables
 from functions.shared.audit import Actor
 from functions.shared.jobs import claims, transitions
 from functions.shared.problems import Problem
@@ -177,10 +177,15 @@ def test_users_are_found_with_what_they_use_and_nothing_secret() -> None:
     rows.job("done", anna, video_bytes=100, audio_bytes=7)
     rows.job("expired", anna, video_bytes=100, audio_bytes=7)
     rows.change(users, users.c.id == anna, password_hash="secret hash")
+    with database.transaction() as connection:
+        quotas.spend(connection, anna, 90)
+        connection.execute(tables.quotas.insert().values(user_id=anna, jobs=3))
     # `_` stands for itself, and not for any character.
     (found,) = administration.user_page(UserQuery(email="Anna_")).items
     assert (found.id, found.operator) == (anna, False)
     assert (found.jobs, found.live_jobs, found.stored_bytes, found.api_keys) == (3, 1, 107, 0)
+    assert (found.minutes_today, found.quotas.jobs) == (1.5, 3)
+    assert found.quotas.stored_bytes == (settings.number("MAX_USER_BYTES") or None)
     assert b"secret" not in msgspec.json.encode(found)
     everybody = administration.user_page(UserQuery()).items
     assert {each.id: each.jobs for each in everybody} == {anna: 3, other: 0}

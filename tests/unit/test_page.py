@@ -67,9 +67,36 @@ def test_all_that_the_page_refers_to_is_there_and_kept_for_good() -> None:
 def test_a_module_is_announced_with_all_that_it_imports() -> None:
     names = shell.modules()
     assert names[0] == shell.ENTRY
-    assert {"core/words.js", "account/signin.js", "core/icons.js"} <= set(names)
-    # What takes the sound out is for who chooses a video.
-    assert not any(name.startswith("sound/") for name in (*names, *shell.modules("jobs/home.js")))
+    assert {"core/words.js", "core/icons.js"} <= set(names)
+    assert "account/signin.js" in shell.modules("account/door.js")
+    # What takes the sound out is for who chooses a video, what plays for who listens.
+    late = re.compile(r"sound/|account/signin|upload/(list|queue|send)|jobs/(player|deeds|share)")
+    assert not [name for name in (*names, *shell.modules("jobs/home.js")) if late.match(name)]
+
+
+@pytest.mark.parametrize(("chosen", "spoken"), [("de", "de"), ("en", "en"), ("xx", "en")])
+def test_the_page_comes_in_the_language_that_was_chosen_on_it(chosen: str, spoken: str) -> None:
+    page = get("/", {"Cookie": f"a=b; audiolift-language={chosen}", "Accept-Language": "en"})
+    assert page.headers["content-language"] == spoken
+
+
+def test_who_is_signed_out_need_not_wait_for_the_form() -> None:
+    found = [
+        re.search(r'<link rel="(\w+)"[^>]*account/signin.js', get("/", headers).body.decode())
+        for headers in ({"Sec-Fetch-Site": "none"}, {})
+    ]
+    assert [each and each[1] for each in found] == ["modulepreload", "later"]
+
+
+def test_scripts_are_sent_without_comments_and_with_each_line_where_it_was() -> None:
+    for name in ("core/dom.js", "jobs/store.js", "style/jobs.css"):
+        source, sent = (assets.FILES / name).read_text().split("\n"), assets.content()[name].decode().split("\n")
+        assert len(source) == len(sent)
+        left_out = [line.strip() for line, kept in zip(source, sent, strict=True) if line != kept]
+        assert left_out
+        assert all(line.startswith(("/", "*")) for line in left_out)
+    assert b"/*" not in assets.content()["jobs/store.js"]
+    assert assets.content()["vendor/tus.min.js"] == (assets.FILES / "vendor/tus.min.js").read_bytes()
 
 
 def test_each_text_of_a_style_sheet_is_in_the_one_that_is_sent() -> None:

@@ -42,7 +42,9 @@ class RateLimits(Middleware):
     def after(self, call: Call, response: Response) -> None:
         """As draft-ietf-httpapi-ratelimit-headers-10 says, sections 3 and 4; of the limits by caller, too."""
         standings = _standings(call)
-        if standings and self._by is By.ADDRESS:
+        # What a browser keeps for good comes by the dozen, and tells nobody who counts.
+        is_kept = "immutable" in response.headers.get("Cache-Control", "")
+        if standings and self._by is By.ADDRESS and not is_kept:
             policies = ", ".join([_policy(each.policy) for each in standings])
             left = ", ".join([_left(each) for each in standings])
             put(response, {b"ratelimit-policy": policies.encode(), b"ratelimit": left.encode()})

@@ -1,21 +1,38 @@
 /** The page: signed out or signed in, and what happens on the way from one to the other. */
 
-import { comeBack, offerProvider } from "../account/oidc.js";
-import { openLink, setUpSignIn } from "../account/signin.js";
 import { askJson } from "./api.js";
 import { byId, hideProblem, showProblem } from "./dom.js";
 import { setUpHeader, showAccount } from "./header.js";
+import { once } from "./late.js";
 import { leave, SESSION_OVER } from "./leaving.js";
 import { away, setUpNetwork, whenBack } from "./network.js";
 import { sessionOver } from "./problem.js";
 import { begin, current, may, nobody, onState } from "./session.js";
-import { announceView, setUpViews, show, view } from "./views.js";
+import { announceView, preload, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
-function showWelcome() {
+const DOOR = "account/door.js";
+const MAILED = /^#(verify|reset)=/; // what a link of a mail ends in
+
+// For who is not signed in alone; wired once.
+const door = once(async () => {
+  preload(DOOR);
+  const made = await import("../account/door.js");
+  made.setUpDoor(enterOnce);
+  return made;
+});
+
+async function showWelcome() {
   byId("loading").hidden = true;
   byId("welcome").hidden = false;
-  return offerProvider();
+  await door();
+}
+
+/** Goes by the link of a mail that leads here; resolves to whether there was one. */
+async function openLink() {
+  if (!MAILED.test(location.hash) || !(await door()).openLink()) return false;
+  await showWelcome();
+  return true;
 }
 
 // Nothing of the page is shown before it is known who one is: a server that is away is not an account that is gone.
@@ -38,7 +55,7 @@ function enterOnce() {
 function onChange(state, why) {
   if (state === "in") enterOnce().catch(fail);
   else if (state === "away") away();
-  else if (why === "none") showWelcome();
+  else if (why === "none") showWelcome().catch(showProblem);
   else if (why === "over" && !entering) fail(sessionOver());
   else if (why !== "asked") leave(why === "over" ? SESSION_OVER : "");
 }
@@ -48,8 +65,8 @@ async function start() {
     showProblem(sessionOver());
     history.replaceState(null, "", location.pathname);
   }
-  if (openLink()) return showWelcome();
-  await comeBack().catch(showProblem);
+  if (await openLink()) return;
+  if (new URLSearchParams(location.search).has("state")) await door().then(({ comeBack }) => comeBack()).catch(showProblem);
   // The server has shown the welcome to who has no cookie: there is nobody to ask for.
   if (byId("loading").hidden && current() === "unknown") return nobody();
   announceView();
@@ -57,7 +74,7 @@ async function start() {
 }
 
 function fail(error) {
-  if (!byId("loading").hidden) showWelcome();
+  if (!byId("loading").hidden) showWelcome().catch(showProblem);
   showProblem(error);
 }
 
@@ -65,12 +82,11 @@ await load();
 translate();
 setUpHeader();
 setUpNetwork();
-setUpSignIn(enterOnce);
 setUpViews();
 view("/", { id: "view-home", module: "jobs/home.js" });
 view("/jobs/{id}", { id: "view-job", module: "jobs/one.js", title: "jobs.single" });
 view("/account", { id: "view-account", module: "account/view.js", title: "nav.account" });
 onState(onChange);
 byId("problem-close").addEventListener("click", () => { hideProblem(); byId("main").focus(); });
-addEventListener("hashchange", () => { if (openLink()) showWelcome(); });
+addEventListener("hashchange", () => openLink().catch(showProblem));
 await start().catch(fail);

@@ -35,7 +35,9 @@ export function left(seconds) {
   return say("core.left", { time: new Intl.NumberFormat(locale(), style).format(Math.max(1, Math.round(seconds / size))) });
 }
 
-/** An RFC 3339 time, as people write it. */
+/** An RFC 3339 time, as people write it: without the year, if that is this one. */
 export function moment(time) {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+  const [then, style] = [new Date(time), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }];
+  if (then.getFullYear() !== new Date().getFullYear()) style.year = "numeric";
+  return new Intl.DateTimeFormat(locale(), style).format(then);
 }

@@ -1,10 +1,12 @@
 /** Which part of the page is shown at which address, without loading it anew. */
 
 import { byId, hideNotice, hideProblem, showProblem } from "./dom.js";
+import { once } from "./late.js";
 import { problemOf, unreachable } from "./problem.js";
-import { say, translate } from "./words.js";
+import { loadMore, say, translate } from "./words.js";
 
 const views = []; // {pattern, id, title, module}
+const SIGNS = ["pointermove", "pointerdown", "keydown"]; // that somebody is about to do something
 const MISSING = { id: "view-missing", title: "missing.title" };
 let current = null;
 let leaving = () => {}; // what the view that is shown does when one leaves it
@@ -68,7 +70,7 @@ function forget() {
 }
 
 async function opened({ found: view, parts }) {
-  const { open, close } = await import(`../${view.module}`);
+  const { open, close } = await once(() => import(`../${view.module}`))();
   if (current !== view) return;
   leaving = close ?? leaving;
   await open(parts);
@@ -78,7 +80,7 @@ async function opened({ found: view, parts }) {
 async function bring(section) {
   const { part } = section.dataset;
   if (!part) return;
-  const answer = await fetch(new URL(`../${part}`, import.meta.url)).catch(() => Promise.reject(unreachable()));
+  const [answer] = await Promise.all([fetch(new URL(`../${part}`, import.meta.url)), loadMore()]).catch(() => Promise.reject(unreachable()));
   if (!answer.ok) throw problemOf(answer.status, "");
   const made = document.createElement("template");
   made.innerHTML = await answer.text();
@@ -102,8 +104,17 @@ function turnTo(next) {
   byId(next.id).querySelector("h1")?.focus();
 }
 
-// The server has listed what each view needs beside what is here already (functions/gateway/shell.py).
-function preload(module) {
+/** Has the browser fetch modules that may be wanted next, once a hand or a finger is on the page. */
+export function fetchSoon(...modules) {
+  const fetchNow = () => {
+    for (const sign of SIGNS) removeEventListener(sign, fetchNow);
+    modules.forEach(preload);
+  };
+  for (const sign of SIGNS) addEventListener(sign, fetchNow, { passive: true });
+}
+
+/** The server has listed what a module needs beside what is here already (functions/gateway/shell.py): the browser fetches it now. */
+export function preload(module) {
   for (const link of document.querySelectorAll(`link[data-later="${module}"]`)) link.rel = "modulepreload";
 }
 

@@ -1,5 +1,6 @@
 /**
- * What the page says, in the language of who reads it. All texts are in words/, one file for each language.
+ * What the page says, in the language of who reads it. All texts are in words/, one file for each language; those of views that
+ * few open are in words/later/.
  *
  * A text is shown by `tell`, or by data-say in the HTML, and follows a change of the language by itself. `say` gives the
  * text alone, for what is put together of several.
@@ -12,6 +13,8 @@ const LOCALES = { en: "en-GB", de: "de" }; // for dates: not the American order
 
 let spoken = "en";
 let words = null;
+let wanted = null; // the language that was asked for last
+let hasMore = false; // whether words/later/ is wanted, too
 let plural = null;
 const values = new WeakMap(); // element → what its text is filled with
 
@@ -23,14 +26,26 @@ export function preferred() {
 
 /** Loads the texts; nothing is said before. */
 export async function load(language = preferred()) {
-  const { default: loaded } = await import(`../words/${language}.js`);
-  [spoken, words, plural] = [language, loaded, new Intl.PluralRules(language)];
+  wanted = language;
+  const all = hasMore;
+  const files = all ? [`../words/${language}.js`, `../words/later/${language}.js`] : [`../words/${language}.js`];
+  const loaded = await Promise.all(files.map((file) => import(file)));
+  if (wanted !== language || hasMore !== all) return load(wanted);
+  words = Object.assign({}, ...loaded.map((each) => each.default));
+  [spoken, plural] = [language, new Intl.PluralRules(language)];
+}
+
+/** Loads the texts of words/later/ as well, from now on. */
+export async function loadMore() {
+  hasMore = true;
+  await load(wanted);
 }
 
 /** Puts the page into another language, now and from now on. */
 export async function choose(language) {
   await load(language);
   store(language);
+  tellServer(language);
   translate();
   document.dispatchEvent(new Event("words"));
 }
@@ -103,6 +118,11 @@ function stored() {
   } catch {
     return null;
   }
+}
+
+// So that the page comes in this language, when it is opened again.
+function tellServer(language) {
+  document.cookie = `audiolift-language=${language}; Max-Age=31536000; Path=/; SameSite=Lax`;
 }
 
 function store(language) {

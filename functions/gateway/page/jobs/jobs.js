@@ -8,11 +8,10 @@ import { isAway, said } from "../core/problem.js";
 import { go, showMissing } from "../core/views.js";
 import { say } from "../core/words.js";
 import { isArriving } from "../upload/uploads.js";
-import { setUpChosen, unchoose } from "./chosen.js";
 import { Live } from "./live.js";
-import { player } from "./player.js";
+import { dropPlaying, isPlaying, renamePlaying, setUpPlaying } from "./playing.js";
 import { Row } from "./row.js";
-import { prepare } from "./rows.js";
+import { prepare, setUpRows, unchoose } from "./rows.js";
 import { Store } from "./store.js";
 import { countJob, setUpTelling, tellEnd } from "./telling.js";
 
@@ -45,9 +44,9 @@ export function setUpJobs(onFinished) {
   finished = onFinished;
   setUpTelling();
   setUpSearch();
-  setUpChosen(list);
-  player.setUp(showPlaying);
-  for (const id of ["jobs", "job-alone"]) prepare(byId(id), list);
+  setUpRows(list);
+  setUpPlaying(showPlaying);
+  for (const id of ["jobs", "job-alone"]) prepare(byId(id));
   byId("jobs-more").addEventListener("click", (event) => guarded(event.currentTarget, more, showEnd));
   watchEnd();
   new MutationObserver(showBlank).observe(byId("uploads"), { childList: true });
@@ -66,11 +65,11 @@ export function addJob(job) {
   listen();
 }
 
-/** The view /jobs/{id}: that job alone. */
-export async function openJob({ id }) {
+/** The view /jobs/{id}: that job alone; `shown` gets it as it is now, and whenever it changes. */
+export async function openJob({ id }, shown) {
   try {
     const job = await askJson(`/v1/jobs/${encodeURIComponent(id)}`);
-    alone = { job, row: new Row(job) };
+    alone = { job, row: new Row(job), shown };
   } catch (problem) {
     if (problem.status !== 404) throw problem;
     return showMissing();
@@ -78,6 +77,7 @@ export async function openJob({ id }) {
   alone.row.element.querySelector(".job-name").ariaLevel = 2;
   byId("job-alone").replaceChildren(alone.row.element);
   showPlaying(id);
+  shown(alone.job);
   listen();
 }
 
@@ -104,10 +104,11 @@ function take(job) {
   if (alone?.job.id === job.id && job.updated_at >= alone.job.updated_at) {
     alone.job = job;
     alone.row.show(job);
-    alone.row.showPlaying(player.isPlaying(job.id));
+    alone.row.showPlaying(isPlaying(job.id));
+    alone.shown(job);
   }
   store.take(job);
-  player.rename(job);
+  renamePlaying(job);
   if (!wasAtWork || isActive(job)) return;
   tellEnd(job);
   finished(job);
@@ -115,7 +116,7 @@ function take(job) {
 
 function drop(id) {
   countJob(id, false);
-  player.drop(id);
+  dropPlaying(id);
   store.drop(id);
   if (alone?.job.id === id) go("/");
 }
@@ -125,13 +126,13 @@ function placed(job, next) {
   rows.set(job.id, row);
   countJob(job.id, isActive(job));
   byId("jobs").insertBefore(row.element, next ? rows.get(next.id).element : null);
-  if (player.isPlaying(job.id)) row.showPlaying(true);
+  if (isPlaying(job.id)) row.showPlaying(true);
   queueMicrotask(showEnds);
 }
 
 function changed(job) {
   rows.get(job.id).show(job);
-  rows.get(job.id).showPlaying(player.isPlaying(job.id));
+  rows.get(job.id).showPlaying(isPlaying(job.id));
 }
 
 // Whoever was in the row goes to the next one, and not to the top of the page.
@@ -153,8 +154,8 @@ function cleared() {
 }
 
 function showPlaying(id, isOver = false) {
-  list.row(id)?.showPlaying(player.isPlaying(id));
-  rows.get(id)?.showPlaying(player.isPlaying(id));
+  list.row(id)?.showPlaying(isPlaying(id));
+  rows.get(id)?.showPlaying(isPlaying(id));
   if (isOver) list.row(id)?.focus();
 }
 

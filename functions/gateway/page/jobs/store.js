@@ -2,6 +2,7 @@
 
 import { askJson } from "../core/api.js";
 import { isActive } from "../core/format.js";
+import { Pages } from "../core/pages.js";
 import { State } from "../core/states.js";
 
 const PAGE = 100;
@@ -17,10 +18,9 @@ export const FILTERS = {
 export class Store {
   #jobs = new Map();
   #order = []; // newest first
-  #cursor = null;
+  #pages = new Pages();
   #filter = { q: "", show: "all" };
   #listener;
-  #asked = null; // what the newest answer is awaited for
   #more = null;
 
   /**
@@ -37,7 +37,7 @@ export class Store {
 
   /** Whether there is nothing more to load. */
   get isWhole() {
-    return this.#cursor === null;
+    return this.#pages.isWhole;
   }
 
   get filter() {
@@ -55,30 +55,23 @@ export class Store {
 
   /** Loads the newest jobs that `filter`, {q, show}, finds, instead of those that were there. The last one who asks gets them. */
   async open(filter = this.#filter) {
-    const asked = (this.#asked = {});
-    const { items, next_cursor } = await askJson(url(filter, null));
-    if (asked !== this.#asked) return;
+    const items = await this.#pages.first((cursor) => askJson(url(filter, cursor)));
+    if (!items) return;
     this.#jobs.clear();
     this.#order = [];
     this.#filter = filter;
-    this.#cursor = next_cursor;
-    this.#more = null;
     this.#listener.cleared();
     items.forEach((job) => this.#place(job));
   }
 
   /** Loads the next page, if there is one; once at a time. */
   more() {
-    if (this.isWhole) return Promise.resolve();
     this.#more ??= this.#next().finally(() => (this.#more = null));
     return this.#more;
   }
 
   async #next() {
-    const asked = this.#asked;
-    const { items, next_cursor } = await askJson(url(this.#filter, this.#cursor));
-    if (asked !== this.#asked) return;
-    this.#cursor = next_cursor;
+    const items = (await this.#pages.next()) ?? [];
     items.forEach((job) => (this.#jobs.has(job.id) ? this.take(job) : this.#place(job)));
   }
 
@@ -108,9 +101,9 @@ export class Store {
 
   /** Asks for the newest page, for what was missed: what is not in it any more is gone. */
   async check() {
-    const asked = this.#asked;
-    const { items, next_cursor } = await askJson(url({ ...this.#filter, show: "all" }, null));
-    if (asked !== this.#asked) return;
+    const answer = await this.#pages.beside(askJson(url({ ...this.#filter, show: "all" }, null)));
+    if (!answer) return;
+    const { items, next_cursor } = answer;
     const there = new Set(items.map(({ id }) => id));
     const last = items.at(-1);
     const gone = this.#order.filter((job) => !there.has(job.id) && (next_cursor === null || !isBefore(last, job)));

@@ -5,22 +5,24 @@ import { confirmed } from "../core/dialog.js";
 import { button, byId, guarded, stamp } from "../core/dom.js";
 import { moment } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
+import { Pages } from "../core/pages.js";
 import { toast } from "../core/toast.js";
 import { has, say, tellWith } from "../core/words.js";
 import { act, look } from "./asking.js";
+import { courseButton } from "./course.js";
 import { contentOf } from "./payload.js";
 
 const PER_PAGE = 20;
 const FILTERS = ["state", "type", "source", "job_id"];
-let cursor = null;
-let asked = 0; // only the answer to the newest question is shown
+const pages = new Pages();
+let found = {}; // the filter of what is shown
 
 /** Wires the filter, and the buttons for all that it finds. */
 export function setUpLetters() {
   const form = byId("letters-filter");
   onSubmit(form, openLetters);
   form.addEventListener("reset", () => setTimeout(() => guarded(form, openLetters)));
-  byId("letters-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => more()));
+  byId("letters-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, more));
   for (const deed of ["replay", "settle"]) {
     byId(`letters-${deed}`).addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => onFound(deed)));
   }
@@ -28,18 +30,19 @@ export function setUpLetters() {
 
 /** Shows the newest that the filter finds. */
 export async function openLetters() {
-  cursor = null;
-  await more({ anew: true });
+  const wanted = filter();
+  const items = await pages.first((cursor) => look("dead-letters", { ...wanted, limit: PER_PAGE, cursor }));
+  if (!items) return;
+  found = wanted;
+  byId("letters").replaceChildren();
+  show(items);
 }
 
-async function more({ anew = false } = {}) {
-  const turn = ++asked;
-  const { items, next_cursor } = await look("dead-letters", { ...filter(), limit: PER_PAGE, cursor });
-  if (turn !== asked) return;
-  if (anew) byId("letters").replaceChildren();
+const more = async () => show((await pages.next()) ?? []);
+
+function show(items) {
   byId("letters").append(...items.map(entryOf));
-  cursor = next_cursor;
-  byId("letters-more").hidden = !cursor;
+  byId("letters-more").hidden = pages.isWhole;
   byId("letters-empty").hidden = byId("letters").childElementCount > 0;
   for (const deed of ["replay", "settle"]) byId(`letters-${deed}`).disabled = !byId("letters").childElementCount;
 }
@@ -58,8 +61,9 @@ function entryOf(letter) {
   tellWith(part("facts"), () => factsOf(letter).join(" · "));
   part("why").textContent = [letter.reason, letter.note].filter(Boolean).join(" · ");
   const content = entry.querySelector("details");
-  content.addEventListener("toggle", () => content.open && guarded(content, () => show(letter, part("content"))));
+  content.addEventListener("toggle", () => content.open && guarded(content, () => fill(letter, part("content"))));
   part("actions").append(...["replay", "settle"].map((deed) => button(`operator.letters.${deed}`, letter.id, () => onOne(deed, letter.id))));
+  if (letter.job_id) part("actions").append(courseButton(letter.job_id));
   return entry;
 }
 
@@ -71,18 +75,17 @@ function factsOf({ source, job_id, replays, recorded_at }) {
 
 const stateName = (state) => (has(`operator.letters.state.${state}`) ? say(`operator.letters.state.${state}`) : state);
 
-async function show(letter, place) {
+async function fill(letter, place) {
   if (!place.textContent) place.textContent = contentOf(await look(`dead-letters/${letter.id}/content`));
 }
 
 const onOne = (deed, id) => run(deed, { ids: [id] });
 
 async function onFound(deed) {
-  const chosen = filter();
-  const all = !Object.keys(chosen).length;
+  const all = !Object.keys(found).length;
   const question = all ? `operator.letters.${deed}.all` : `operator.letters.${deed}.found`;
   if (!(await confirmed(question, {}, { yes: `operator.letters.${deed}` }))) return;
-  await run(deed, all ? { all: true } : chosen);
+  await run(deed, all ? { all: true } : found);
 }
 
 async function run(deed, chosen) {

@@ -4,46 +4,52 @@ import { confirmed } from "../core/dialog.js";
 import { button, byId, guarded, make } from "../core/dom.js";
 import { bytes, moment } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
+import { Pages } from "../core/pages.js";
 import { toast } from "../core/toast.js";
-import { locale, tell, tellWith } from "../core/words.js";
+import { locale, say, tell, tellWith } from "../core/words.js";
 import { act, look } from "./asking.js";
 
 const PER_PAGE = 20;
-let cursor = null;
-let asked = 0; // only the answer to the newest question is shown
+const pages = new Pages();
 
 /** Wires the search. */
 export function setUpPeople() {
   onSubmit(byId("people-search"), openPeople);
-  byId("people-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, () => more()));
+  byId("people-more").addEventListener("click", ({ currentTarget }) => guarded(currentTarget, more));
 }
 
 /** Shows the newest whose address begins as is asked for. */
 export async function openPeople() {
-  cursor = null;
-  await more({ anew: true });
+  const email = byId("people-email").value.trim();
+  const items = await pages.first((cursor) => look("users", { email, limit: PER_PAGE, cursor }));
+  if (!items) return;
+  byId("people").replaceChildren();
+  show(items);
 }
 
-async function more({ anew = false } = {}) {
-  const email = byId("people-email").value.trim();
-  const turn = ++asked;
-  const { items, next_cursor } = await look("users", { email, limit: PER_PAGE, cursor });
-  if (turn !== asked) return;
-  if (anew) byId("people").replaceChildren();
+const more = async () => show((await pages.next()) ?? []);
+
+function show(items) {
   byId("people").append(...items.map(rowOf));
-  cursor = next_cursor;
-  byId("people-more").hidden = !cursor;
+  byId("people-more").hidden = pages.isWhole;
   byId("people-empty").hidden = byId("people").childElementCount > 0;
 }
 
 function rowOf(person) {
   const title = make("th", "", person.email, ...marksOf(person));
   title.scope = "row";
-  const numbers = [person.jobs, person.live_jobs].map((count) => cell(() => new Intl.NumberFormat(locale()).format(count)));
-  const rest = [cell(() => bytes(person.stored_bytes)), cell(() => String(person.api_keys)), cell(() => moment(person.created_at), "")];
-  return make("tr", "", title, ...numbers, ...rest, make("td", "", switchOf(person)));
+  const { jobs, live_jobs, stored_bytes, minutes_today, api_keys, created_at, quotas } = person;
+  const has = [
+    [() => number(jobs)],
+    [() => number(live_jobs), quotas.jobs && (() => number(quotas.jobs))],
+    [() => bytes(stored_bytes), quotas.stored_bytes && (() => bytes(quotas.stored_bytes))],
+    [() => number(Math.round(minutes_today)), quotas.minutes_a_day && (() => number(quotas.minutes_a_day))],
+    [() => number(api_keys)],
+  ].map(([has, may]) => cell(() => (may ? say("quota.of", { has: has(), may: may() }) : has())));
+  return make("tr", "", title, ...has, cell(() => moment(created_at), ""), make("td", "", switchOf(person)));
 }
 
+const number = (count) => new Intl.NumberFormat(locale()).format(count);
 const cell = (give, kind = "number") => tellWith(make("td", kind), give);
 
 function marksOf({ operator, suspended }) {

@@ -1,6 +1,7 @@
 /** What is asked of conversions: a preset, and whatever is set beside it. Both are remembered in this browser. */
 
 import { byId } from "../core/dom.js";
+import { loadMore } from "../core/words.js";
 import { kept, store } from "./memory.js";
 
 /** For what: the options of the API that it stands for. */
@@ -72,7 +73,7 @@ export function setUpOptions(onPart) {
   showPreset();
   const open = async () => {
     if (fold || !byId("options").open) return;
-    const { Fold } = await import("./fold.js");
+    const [{ Fold }] = await Promise.all([import("./fold.js"), loadMore()]);
     fold ??= new Fold(byId("options-fields"), onPart);
     fold.show();
   };
