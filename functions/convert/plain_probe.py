@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from functions.convert.conversion.containers.accepted import CODECS, FORMATS
+from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.cut_off import is_cut_off
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.media import Chapter, Media, Track
@@ -77,7 +77,7 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
         raise Failure("empty")
     with video.open("rb") as opened:
         file = RangeFile(_Local(opened.fileno(), video.stat().st_size))
-        cut_off, is_picture = is_cut_off(file), _is_picture(file)
+        cut_off, refused = is_cut_off(file), _refused(file)
     guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
     command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
@@ -86,7 +86,7 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     texts = _read(tags)
     tracks = tuple(_tracks(seen.lines))
     if not tracks:
-        raise Failure("not-media", "picture") if is_picture else _why_nothing(seen, cut_off)
+        raise refused or _why_nothing(seen, cut_off)
     return Media(
         _format(seen.lines), _stated_seconds(seen.lines), tracks, *_told(texts), cover_stream=None, cut_off=cut_off
     )
@@ -129,7 +129,7 @@ def _tracks(lines: Iterable[str]) -> Iterator[Track]:
         yield Track(
             position,
             int(index),
-            "" if codec == "none" else codec,
+            "" if codec == "none" or int(rate or 0) > MAX_RATE else codec,
             int(rate or 0),
             count,
             layout or "",
@@ -177,12 +177,13 @@ def _stated_seconds(lines: Iterable[str]) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _is_picture(file: RangeFile) -> bool:
+def _refused(file: RangeFile) -> Failure | None:
+    """Why nothing is expected in it, by how it begins. The command has guards of its own."""
     try:
         check_kind(file)
     except Failure as failure:
-        return failure.hint == "picture"
-    return False
+        return failure
+    return None
 
 
 def _why_nothing(seen: Outcome, cut_off: bool) -> Failure:

@@ -6,7 +6,7 @@ file, computes, and writes samples: whatever it does beyond that, the sandbox is
 
 from __future__ import annotations
 
-__all__ = ["CODECS", "FORMATS", "REFUSED_CODECS", "REFUSED_FORMATS"]
+__all__ = ["CODECS", "FORMATS", "MAX_RATE", "REFUSED_CODECS", "REFUSED_FORMATS"]
 
 # What phones, cameras, recorders, broadcasters, discs, games and old computers leave behind.
 _FORMATS = """
@@ -33,6 +33,9 @@ REFUSED_FORMATS: dict[str, str] = {
     "aa": "protected audiobooks",
     "codec2 lc3": "only an external library decodes what is in them",
 }
+
+# In Hz. The most that there is, of DSD, is half of it; for much more a resampler wants memory that no machine has.
+MAX_RATE = 50_000_000
 
 # Every audio decoder of the library, but for those below. After the plain samples: what is computed from the sample
 # before; what music and films have; speech; games and old computers; and the libraries that an ffmpeg command may have

@@ -8,7 +8,7 @@ from functions.convert.conversion.containers import ebml
 from functions.convert.conversion.containers.tails import ASF, W64
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["begins_as_media", "begins_at", "lost_its_beginning"]
+__all__ = ["begins_as_media", "begins_at", "is_document", "lost_its_beginning"]
 
 # How far it is looked for.
 _LOOK, _STEP, _MARK = 4 * 1024 * 1024, 256 * 1024, 64
@@ -36,13 +36,18 @@ _NOT_MEDIA = (b"PK\3\4", b"%PDF", b"MZ", b"\x7fELF", b"\x1f\x8b", b"Rar!", b"7z\
 
 def begins_at(file: RangeFile) -> int | None:
     """Where the first file of a known container begins in a file, beyond its start; None where there is none."""
-    if file.peek(0, 8).startswith(_NOT_MEDIA):
+    if is_document(file):
         return None
     for start in range(0, min(file.size, _LOOK), _STEP):
         found = _BEGINS.search(file.peek(start, _STEP + _MARK), 1 if start == 0 else 0)
         if found:
             return start + found.start()
     return None
+
+
+def is_document(file: RangeFile) -> bool:
+    """Whether it is a document, an archive or a program."""
+    return file.peek(0, 8).startswith(_NOT_MEDIA)
 
 
 def begins_as_media(file: RangeFile) -> bool:

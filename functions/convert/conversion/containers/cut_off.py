@@ -11,7 +11,7 @@ from functions.convert.conversion.containers.mp3_file import stated_by_header
 from functions.convert.conversion.containers.voc import VOC
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["MISSING_SECONDS", "Ending", "ending", "is_cut_off", "lacks_much"]
+__all__ = ["MISSING_SECONDS", "Ending", "breaks_off", "ending", "is_cut_off", "lacks_much"]
 
 # Where a file is cut off, so many seconds of sound may be missing before that counts: a few packets.
 MISSING_SECONDS = 0.1
@@ -62,6 +62,11 @@ def is_cut_off(file: RangeFile) -> bool:
     found = ending(file)
     few = _FEW_BYTES if file.peek(0, 4) == b"RIFF" else 0
     return found.lacks_index or found.missing > few
+
+
+def breaks_off(file: RangeFile) -> bool:
+    """Whether it is an Ogg from its first page on (RFC 3533, 6), of which the last one is not whole."""
+    return file.peek(0, 6) == b"OggS\0\x02" and ending(file).broken_off
 
 
 def lacks_much(found: Ending, size: int) -> bool:
@@ -192,7 +197,8 @@ def _adx(file: RangeFile, head: bytes) -> Ending:
 
 def _wtv(file: RangeFile, head: bytes) -> Ending:
     """A recording of Windows' television: its index lies behind it, in sectors that its head counts."""
-    return Ending(lacks_index=int.from_bytes(head[0x38:0x3C], "little") * _WTV_SECTOR >= file.size)
+    size, sector = (int.from_bytes(head[at : at + 4], "little") for at in (0x30, 0x38))
+    return Ending(lacks_index=sector * _WTV_SECTOR + max(size, 1) > file.size)
 
 
 _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {

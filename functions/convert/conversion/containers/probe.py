@@ -11,11 +11,23 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from functions.convert.conversion.containers import chapters, ebml
-from functions.convert.conversion.containers.accepted import CODECS, FORMATS
-from functions.convert.conversion.containers.beginnings import begins_as_media, begins_at, lost_its_beginning
+from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
+from functions.convert.conversion.containers.beginnings import (
+    begins_as_media,
+    begins_at,
+    is_document,
+    lost_its_beginning,
+)
 from functions.convert.conversion.containers.behind import next_recording
 from functions.convert.conversion.containers.bitstream import after_silence
-from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending, is_cut_off, lacks_much
+from functions.convert.conversion.containers.cut_off import (
+    MISSING_SECONDS,
+    Ending,
+    breaks_off,
+    ending,
+    is_cut_off,
+    lacks_much,
+)
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
@@ -60,11 +72,12 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
             raise Failure("truncated", "no-index") from error
         if (start := begins_at(file)) is None:
             return _opened_otherwise(file, error)
+        is_cut = breaks_off(file)
         file.become([(start, file.size)])
     try:
         return _opened(file, searched)
     except av.error.FFmpegError as error:
-        raise Failure("truncated" if is_cut_off(file) else "damaged") from error
+        raise Failure("truncated" if is_cut or is_cut_off(file) else "damaged") from error
 
 
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
@@ -95,10 +108,10 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
 def _opened_otherwise(file: RangeFile, error: av.error.FFmpegError) -> InputContainer:
     """What FFmpeg does not know as it is. Raises: Failure."""
     if isinstance(error, av.error.ArgumentError):
-        # What FFmpeg knows, and the white list does not.
-        raise Failure("not-media" if is_text(file) else "refused-format") from error
+        # What FFmpeg knows, and the white list does not; or what it takes for that.
+        raise Failure("not-media" if is_text(file) or is_document(file) else "refused-format") from error
     if lost_its_beginning(file):
-        raise Failure("damaged") from error
+        raise Failure("truncated" if breaks_off(file) else "damaged") from error
     return _opened_mp3(file)
 
 
@@ -211,6 +224,7 @@ def _track(position: int, stream: AudioStream, file: RangeFile, protected: bool)
     context = stream.codec_context
     encrypted = protected or "enc_key_id" in stream.metadata
     known = context is not None and context.codec.name in _CODECS and not encrypted
+    known = known and context.sample_rate <= MAX_RATE
     # First of all: everything that asks for the layout later must find a tame one.
     layout = tame(context) if known else ""
     return Track(

@@ -82,7 +82,9 @@ def blocks(
         check_outcome(reader, plan)
     _count_broken(reader)
     if not samples:
-        raise Failure("nothing-left")
+        # Too short for a sample of the MP3, unless it was cut.
+        is_cut = plan.trim_silence or (plan.start, plan.end) != (None, None)
+        raise Failure("nothing-left" if is_cut else "no-audio")
 
 
 def _count_broken(reader: TrackReader | MixReader) -> None:
