@@ -97,7 +97,8 @@ def _work(state: State, worker: int) -> Iterator[Step]:
             yield Step(f"drop {worker}", working(gone, worker, IDLE))
         case "clear":
             yield from _clear(state, worker, process.job)
-    following = Process("clear", process.job, delivery=process.delivery)
+    # Only who has had a claim deletes what its job needs no more.
+    following = Process("clear", process.job, delivery=process.delivery) if process.token >= 0 else IDLE
     for step in send(state, f"worker {worker}", process):
         yield step._replace(state=working(step.state, worker, sent(process, following)))
     if process != IDLE and state.budget.faults:
@@ -151,7 +152,7 @@ def _at_work(state: State, worker: int, job: int, event_id: Id) -> State:
     row = state.jobs[job]
     if row.state == "failed":
         sends = ("F", job, row.token)
-        return working(state, worker, Process("post", job, row.token, event_id, sends))
+        return working(state, worker, Process("post", job, delivery=event_id, sends=sends))
     return working(state, worker, Process("convert", job, row.token, event_id))
 
 
