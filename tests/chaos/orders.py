@@ -44,10 +44,12 @@ class Customer:
         words = ["-f", "lavfi", "-i", f"sine=frequency={self.tone}:duration={self.seconds}", "-c:a", "libvorbis"]
         subprocess.run([media.ffmpeg(), "-v", "error", "-y", *words, str(self.sound)], check=True)
         self.origin = ""
+        # The ids of jobs that they have deleted.
+        self.deleted: list[str] = []
         self._headers: dict[str, str] = {}
 
-    def register(self, post: MailServer) -> None:
-        """Have an account, by the link in the mail, and a token."""
+    def register(self, post: MailServer, hook: str) -> None:
+        """Have an account, by the link in the mail, a token, and a webhook."""
         account = {"email": self.email, "password": PASSWORD}
         with httpx.Client(base_url=self.url, timeout=PATIENCE) as http:
             http.post("/v1/users", json=account).raise_for_status()
@@ -56,7 +58,8 @@ class Customer:
             http.post("/v1/users/verify", json={"token": token, "password": PASSWORD}).raise_for_status()
             form = {"grant_type": "password", "username": self.email, "password": PASSWORD}
             token = http.post("/v1/token", data=form).raise_for_status().json()["access_token"]
-        self._headers = {"Authorization": f"Bearer {token}"}
+            self._headers = {"Authorization": f"Bearer {token}"}
+            http.post("/v1/webhooks", json={"url": hook}, headers=self._headers).raise_for_status()
 
     def http(self) -> httpx.Client:
         """A client of theirs."""
@@ -77,7 +80,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Order:
-    """One file, or the files of one batch, by which way; `fails` when there is nothing to convert."""
+    """One file, or the files of one batch, by which way."""
 
     kind: str
     names: Sequence[str]
@@ -87,6 +90,11 @@ class Order:
     def fails(self) -> bool:
         """Whether each of its jobs has to fail."""
         return self.kind == "broken"
+
+    @property
+    def goes(self) -> bool:
+        """Whether its job is deleted, wherever it is by then."""
+        return self.kind == "deleted"
 
 
 def ask(order: Order, broker: str) -> None:
@@ -100,16 +108,35 @@ def ask(order: Order, broker: str) -> None:
     raise TimeoutError(f"{order.kind} {order.names} was not accepted")
 
 
-def _plain(order: Order, _: str, body: bytes | None = None) -> bool:
+def _plain(order: Order, _: str) -> bool:
+    return _accepted(_post(order, order.customer.sound.read_bytes()))
+
+
+def _broken(order: Order, _: str) -> bool:
+    return _accepted(_post(order, RUBBISH))
+
+
+def _post(order: Order, content: bytes) -> httpx.Response:
     (name,) = order.names
-    content = order.customer.sound.read_bytes() if body is None else body
+    query, headers = {"filename": name}, {**SOUND, "Idempotency-Key": name}
     with order.customer.http() as http:
-        query, headers = {"filename": name}, {**SOUND, "Idempotency-Key": name}
-        return _accepted(http.post("/v1/jobs", params=query, content=content, headers=headers))
+        return http.post("/v1/jobs", params=query, content=content, headers=headers)
 
 
-def _broken(order: Order, broker: str) -> bool:
-    return _plain(order, broker, RUBBISH)
+def _deleted(order: Order, _: str) -> bool:
+    taken = _post(order, order.customer.sound.read_bytes())
+    if not _accepted(taken):
+        return False
+    job_id, ends = taken.json()["id"], time.monotonic() + PATIENCE
+    with order.customer.http() as http:
+        while time.monotonic() < ends:
+            with suppress(httpx.TransportError):
+                # One whose answer was lost finds nothing when it comes again.
+                if http.delete(f"/v1/jobs/{job_id}").status_code in (204, 404):
+                    order.customer.deleted.append(job_id)
+                    return True
+            time.sleep(PAUSE_SECONDS)
+    raise TimeoutError(f"{order.names[0]} was not deleted")
 
 
 def _url(order: Order, _: str) -> bool:
@@ -147,7 +174,7 @@ def _event(order: Order, broker: str) -> bool:
 
 
 def _tus(order: Order, _: str) -> bool:
-    """One that is lost before its address is known is begun anew; it is forgotten after a day."""
+    """One whose address got lost on the way is begun anew: the lost one has no bytes, and expires after a day."""
     content, half = order.customer.sound.read_bytes(), order.customer.sound.stat().st_size // 2
     with order.customer.http() as http:
         named = {"Upload-Metadata": f"filename {_base64(order.names[0])}"}
@@ -155,6 +182,7 @@ def _tus(order: Order, _: str) -> bool:
         if not _accepted(begun):
             return False
         _go_on(http, begun.headers["Location"], content, half)
+    # Not False: nobody but this client has brought bytes, and knows where.
     return True
 
 
@@ -168,6 +196,8 @@ def _go_on(http: httpx.Client, path: str, content: bytes, most: int) -> None:
                 headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
                 http.patch(path, content=content[offset : offset + most + 1], headers=headers)
         time.sleep(PAUSE_SECONDS / 3)
+    if offset < len(content):
+        raise TimeoutError(f"{path} did not get all its bytes")
 
 
 def _base64(text: str) -> str:
@@ -186,4 +216,5 @@ KINDS: dict[str, Callable[[Order, str], bool]] = {
     "batch": _batch,
     "event": _event,
     "broken": _broken,
+    "deleted": _deleted,
 }

@@ -25,14 +25,16 @@ from tests.e2e.inside import children, function_processes
 from tests.servers import MariaDB, Mongo, RabbitMQ, Server, programs
 from tests.system import Audiolift
 from tests.unit.origin import Origin
+from tests.unit.receiver import Receiver, served
 
 __all__ = ["Storm"]
 
 LEASE_SECONDS = 5
 # So that what minutes heal in operation is healed in seconds here.
-HASTE = {"LEASE_SECONDS": str(LEASE_SECONDS), "RESEND_SECONDS": "5", "FETCH_ALLOWED_NETWORKS": "127.0.0.2/32"}
+HASTE = {"LEASE_SECONDS": str(LEASE_SECONDS), "RESEND_SECONDS": "5"}
+NEAR = {"FETCH_ALLOWED_NETWORKS": "127.0.0.1/32 127.0.0.2/32"}
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
-KINDS = ("plain", "plain", "tus", "url", "event", "batch", "broken")
+KINDS = ("plain", "plain", "tus", "url", "event", "batch", "broken", "deleted")
 CUSTOMERS, CLIENTS, BATCH = 3, 6, 3
 
 
@@ -43,6 +45,8 @@ class Storm:
         self.random = random.Random(seed)
         self.log: list[str] = []
         self.orders: list[Order] = []
+        # What each customer's webhook got.
+        self.hooks: list[Receiver] = []
         self._stack = ExitStack()
         self.mariadb, self.rabbitmq = MariaDB(directory / "mariadb"), RabbitMQ(directory / "rabbitmq")
         self.mongo, self.mail = Mongo(directory / "mongo"), MailServer(directory / "mail")
@@ -58,7 +62,9 @@ class Storm:
         for customer in self.customers:
             origin = self._stack.enter_context(Origin(customer.sound.read_bytes(), "127.0.0.2"))
             customer.origin = origin.url
-            customer.register(self.mail)
+            hook = self._stack.enter_context(served(Receiver()))
+            self.hooks.append(hook)
+            customer.register(self.mail, hook.url)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -108,6 +114,7 @@ class Storm:
             (f"kill -9 {type(server).__name__}", lambda: self._kill_server(server)),
             (f"freeze {type(server).__name__}", lambda: self._freeze(server)),
             ("kill -9 dispatcher, ingress and source", self._kill_runner),
+            ("webhooks refuse", self._refuse),
         ]
         return each
 
@@ -141,6 +148,13 @@ class Storm:
         with server.frozen():
             time.sleep(self.random.uniform(1, LEASE_SECONDS + 2))
 
+    def _refuse(self) -> None:
+        for hook in self.hooks:
+            hook.status = 503
+        time.sleep(self.random.uniform(0.5, 3))
+        for hook in self.hooks:
+            hook.status = 204
+
     def _kill_runner(self) -> None:
         self.audiolift.stop(signal.SIGKILL)
         self.audiolift.start()
@@ -153,7 +167,7 @@ class Storm:
             "RABBITMQ_URL": self.rabbitmq.url,
             "SMTP_URL": self.mail.url,
         }
-        return {**HASTE, **stores, "TRUSTED_SOURCES": json.dumps(trusted)}
+        return {**HASTE, **NEAR, **stores, "TRUSTED_SOURCES": json.dumps(trusted)}
 
 
 def _raise(asked: list[Future[None]]) -> None:

@@ -8,7 +8,7 @@ import threading
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,6 @@ from tests.model import state as model
 from tests.model.actors import Actor, Clock
 from tests.model.processes import steps
 from tests.model.state import IDLE, Budget, Event, Id, Job, State, start
-from tests.model.steps import Step
 
 __all__ = ["OUTCOMES", "World", "instant"]
 
@@ -130,8 +129,9 @@ class World:
         self.trace.append(what)
         view = self._view()
         before = self.possible
-        reached = _reached(before, lambda step: step.actor in actors and _is_done(step, actors))
-        self.possible = {state for state in reached if _seen(state) == view and self._fits(state)}
+        reached = _reached(before, actors)
+        fits = self._fitting()
+        self.possible = {state for state in reached if fits(state) and _seen(state) == view}
         alike = sum(_seen(state) == view for state in reached)
         assert self.possible, (
             f"the model cannot do what happened: {self.trace}\nit is now {view}, as in {alike} states of the model\n"
@@ -152,32 +152,29 @@ class World:
             self.jobs()
         return _names(tuple(self.ids))[envelope.id]
 
-    def _fits(self, state: State) -> bool:
+    def _fitting(self) -> Callable[[State], bool]:
         """Whether as many are at work in a state as in reality, and the broker and sweep have the same before them."""
         kinds = Counter(kind for kind, *_ in self.actors)
-        busy = (("convert", state.workers), ("sweep", (state.sweep,)), ("people", (state.api,)))
-        many = any(sum(process != IDLE for process in each) > kinds[kind] for kind, each in busy)
-        uploading = sum(process.at not in ("idle", "gone") for process in state.uploaders)
-        if many or uploading > kinds["upload"]:
-            return False
         queued = Counter(map(self.event, self.broker))
         # Also what was delivered by a dispatcher that died since: whoever got it may be about to claim its job.
         held = Counter(self.event(actor.delivered) for _, actor, _ in self.actors if actor.delivered)
-        if any(
-            not (queued[each] > 0) <= state.broker.count(each) <= queued[each] + held[each] for each in self._known()
-        ):
-            return False
-        waiting, read = (
-            self._dead(self.letters),
-            self._dead(at for kind, _, at in self.actors if kind == "sweep" and at),
-        )
-        return waiting <= state.dead <= waiting | read
+        waiting = self._dead(self.letters)
+        read = self._dead(letter for kind, _, letter in self.actors if kind == "sweep" and letter)
+        most = model.MOST_COPIES
+
+        def fits(state: State) -> bool:
+            copies = Counter(state.broker)
+            return (
+                all(number <= kinds[kind] for kind, number in _busy(state))
+                and all(min(queued[each], most) <= copies[each] for each in queued)
+                and all(copies[each] <= queued[each] + held[each] for each in copies)
+                and waiting <= state.dead <= waiting | read
+            )
+
+        return fits
 
     def _dead(self, letters: Iterable[tuple[Envelope, str]]) -> set[tuple[Id, bool]]:
         return {(self.event(envelope), code in dead_letters.TRANSIENT) for envelope, code in letters}
-
-    def _known(self) -> set[Id]:
-        return {event.id for state in self.possible for event in state.events} | set(map(self.event, self.broker))
 
     def _view(self) -> View:
         found = {row.id: row for row in self.jobs()}
@@ -206,7 +203,7 @@ def instant() -> Iterator[None]:
     with (
         mock.patch.object(nursery, "warm"),
         mock.patch.object(engine, "convert", _engine),
-        mock.patch.object(model, "MOST_COPIES", 5),
+        mock.patch.object(model, "MOST_COPIES", 3),
     ):
         yield
 
@@ -250,15 +247,24 @@ def _seen(state: State) -> View:
     return plain, shown, state.blobs, state.noted & state.blobs
 
 
-def _is_done(step: Step, actors: Sequence[str]) -> bool:
-    return "kill" in actors or not step.name.startswith("kill")
+def _busy(state: State) -> Iterator[tuple[str, int]]:
+    """How many of each kind are at work."""
+    yield "upload", sum(process.at not in ("idle", "gone") for process in state.uploaders)
+    yield "convert", sum(process != IDLE for process in state.workers)
+    yield "sweep", int(state.sweep != IDLE)
+    yield "people", int(state.api != IDLE)
 
 
-def _reached(states: set[State], may: Callable[[Step], bool]) -> set[State]:
-    """The states that are reached from these by a few such steps: more does not fit between two stops."""
+def _reached(states: set[State], actors: tuple[str, ...]) -> set[State]:
+    """The states that are reached from these by a few steps of these actors: more does not fit between two stops."""
     reached, newest = set(states), set(states)
     for _ in range(MOST_STEPS):
-        after = (step.state._replace(budget=_ENDLESS) for state in newest for step in steps(state) if may(step))
-        newest = set(after) - reached
+        newest = {after for state in newest for after in _after(state, actors)} - reached
         reached |= newest
     return reached
+
+
+@functools.lru_cache(100_000)
+def _after(state: State, actors: tuple[str, ...]) -> tuple[State, ...]:
+    done = (step for step in steps(state, actors) if "kill" in actors or not step.name.startswith("kill"))
+    return tuple(step.state._replace(budget=_ENDLESS) for step in done)

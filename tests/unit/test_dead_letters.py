@@ -78,7 +78,7 @@ def test_a_job_that_was_retried_since_its_letter_was_read_is_left_alone(
     monkeypatch.setattr(outbox, "read", lambda _: read)
     dead_letters.record(event.with_attributes(knativeerrorcode=code))
     assert rows.read(job).state == "queued"
-    assert rows.unsettled(job) == ["video.uploaded"]
+    assert rows.unsettled(job) == [read.type]
     assert {message.sent_at is None for message in rows.messages(job) if message.settled_at} == {False}
 
 
