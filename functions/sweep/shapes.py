@@ -30,6 +30,7 @@ __all__ = [
     "Letter",
     "LetterPage",
     "LetterQuery",
+    "LetterState",
     "Limit",
     "ManagedJob",
     "ManagedJobPage",
