@@ -15,7 +15,7 @@ from starlette.responses import Response
 from functions.shared.accepts import takes
 from functions.shared.problems import Problem
 
-__all__ = ["FILES", "SHEET", "answered", "content", "file", "version"]
+__all__ = ["FILES", "LATER", "SHEET", "answered", "content", "file", "version"]
 
 FILES = Path(__file__).with_name("page")
 _TYPES = {
@@ -27,8 +27,9 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
-# One request instead of nine. What the rest builds on comes first.
-SHEET = "style/all.css"
+# One request instead of nine. What the rest builds on comes first; what views need that few open is one of its own.
+SHEET, LATER = "style/all.css", "style/later.css"
+_LATER = ("style/account.css", "style/operator.css")
 _FIRST = ("style/tokens.css", "style/base.css", "style/parts.css", "style/shell.css")
 # What is sent by shell.py, at addresses of its own.
 _PAGES = ("index.html", "missing.html")
@@ -44,7 +45,7 @@ _AS_IT_IS = (".woff2",)
 
 @cache
 def content() -> dict[str, bytes]:
-    """Every file of the page by its path below FILES, and SHEET, which is all of style/ as one.
+    """Every file of the page by its path below FILES, and SHEET and LATER, which are all of style/ as two.
 
     HTML has its parts in it. Scripts and style sheets of our own are without comments, each line where it was.
     """
@@ -52,8 +53,9 @@ def content() -> dict[str, bytes]:
     found = {path.relative_to(FILES).as_posix(): path.read_bytes() for path in paths}
     found |= {name: _COMMENT.sub(_lines, data) for name, data in found.items() if _is_ours(name)}
     found |= {name: _with_parts(name, found) for name in found if name.endswith(".html")}
-    later = sorted(name for name in found if name.startswith("style/") and name not in _FIRST)
-    return {**found, SHEET: b"".join(found[name] for name in (*_FIRST, *later))}
+    others = sorted(name for name in found if name.startswith("style/") and name not in (*_FIRST, *_LATER))
+    sheets = {SHEET: (*_FIRST, *others), LATER: _LATER}
+    return {**found, **{sheet: b"".join(found[name] for name in names) for sheet, names in sheets.items()}}
 
 
 def _is_ours(name: str) -> bool:

@@ -4,8 +4,8 @@ In the files of page/, `<!-- include jobs/view.html -->` stands for another file
 for a text of words/, `data-say-label="key"` for its aria-label, `/assets/current/` for the address of the assets,
 `data-visitor="hidden"` for what only who may be signed in sees, `data-visitor="shown" hidden` for what others see, and
 `<!-- modules core/app.js -->` for the links that make a browser fetch a module and all that it imports at once, and not
-one after the other. `<!-- later jobs/home.js -->` is the same for what is loaded later: the links wait until
-core/views.js wants it. With `after jobs/home.js` it goes without what that brings along.
+one after the other. `<!-- later -->` stands for the lists of what is loaded later: core/views.js makes such links of
+them when it wants it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,24 @@ ENTRY = "core/app.js"
 PLAIN = "/plain"
 # What a visitor needs at once.
 _DOOR = "account/door.js"
+_HOME = "jobs/home.js"
+# What is loaded later, each with what is there by then.
+_LATER = {
+    _DOOR: ENTRY,
+    _HOME: ENTRY,
+    "jobs/one.js": ENTRY,
+    "account/view.js": ENTRY,
+    "operator/view.js": ENTRY,
+    "jobs/deeds.js": _HOME,
+    "jobs/player.js": _HOME,
+    "upload/list.js": _HOME,
+}
 # Views that have texts of words/later/.
 _WITH_MORE_WORDS = ("account/view.js", "operator/view.js")
 _CHOSEN = re.compile(r"\baudiolift-language=(\w+)")
 _SAY = re.compile(r'(data-say="([\w.-]+)"[^>]*>)(?=</)')
 _LABEL = re.compile(r'data-say-label="([\w.-]+)"')
-_MODULES = re.compile(r"<!-- (modules|later) (\S+)(?: after (\S+))? -->")
+_MODULES = re.compile(r"<!-- modules (\S+) -->")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"\';]*"(\.[^"]+)";', re.MULTILINE)
 
 
@@ -102,19 +114,23 @@ def _made(name: str, spoken: str, visitor: bool, without_script: str) -> tuple[b
     if visitor:
         text = text.replace('data-visitor="hidden"', "hidden").replace('data-visitor="shown" hidden', "")
     text = text.replace('<html lang="en"', f'<html lang="{spoken}"')
-    text = _MODULES.sub(lambda found: _links(spoken, *found.groups()), text)
-    if visitor:
-        text = text.replace(f'rel="later" data-later="{_DOOR}"', 'rel="modulepreload"')
+    text = _MODULES.sub(lambda found: _links(found[1], spoken, visitor), text)
+    text = text.replace("<!-- later -->", f"<meta name='later' content='{_lists(spoken)}'>")
     whole = text.replace("/assets/current/", f"/assets/{assets.version()}/").encode()
     return whole, gzip.compress(whole, mtime=0)
 
 
-def _links(spoken: str, when: str, module: str, after: str | None) -> str:
-    if when == "modules":
-        names, link = [*modules(module), f"words/{spoken}.js"], 'rel="modulepreload"'
-    else:
-        there = {*modules(), *(modules(after) if after else ())}
-        names = [name for name in modules(module) if name not in there]
-        names += [f"words/later/{spoken}.js"] if module in _WITH_MORE_WORDS else []
-        link = f'rel="later" data-later="{module}"'
-    return "\n  ".join(f'<link {link} href="/assets/current/{name}">' for name in names)
+def _links(module: str, spoken: str, visitor: bool) -> str:
+    names = [*modules(module), f"words/{spoken}.js", *(_needed(_DOOR, spoken) if visitor else ())]
+    return "\n  ".join(f'<link rel="modulepreload" href="/assets/current/{name}">' for name in names)
+
+
+def _lists(spoken: str) -> str:
+    return json.dumps({module: _needed(module, spoken) for module in _LATER}, separators=(",", ":"))
+
+
+def _needed(module: str, spoken: str) -> list[str]:
+    """What a module takes that is not there by then."""
+    there = {*modules(), *modules(_LATER[module])}
+    words = [f"words/later/{spoken}.js"] if module in _WITH_MORE_WORDS else []
+    return [*(name for name in modules(module) if name not in there), *words]

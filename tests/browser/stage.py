@@ -112,7 +112,12 @@ _COURSE = {
         _step("notice", "mail", "34:41.000", "34:41.420", outcome="sent"),
     ],
 }
-_REFUSED = {"id": "6" * 32, "type": _CREATED, "job_id": f"{5:032x}", "reason": "413: the sink answered: too large"}
+_REFUSED: dict[str, Any] = {
+    "id": "6" * 32,
+    "type": _CREATED,
+    "job_id": f"{5:032x}",
+    "reason": "413: the sink answered: too large",
+}
 _REFUSED |= {"attempts": 7, "created_at": _DAY, "tried_at": _DAY, "set_aside_at": _DAY}
 _PEAKS = [round(255 * abs(math.sin(n / 9) * math.cos(n / 2.1)) ** 0.7) for n in range(900)]
 ANSWERS: dict[str, Any] = {

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from functions.shared.jobs.states import State
 from tests import media
 from tests.browser.rows import insert
-from tests.browser.screen import SLOW_MS, card, choose, not_a_video, pick, press
+from tests.browser.screen import SLOW_MS, card, pick, press
 from tests.patience import eventually
 from tests.system import Audiolift
 
@@ -164,38 +164,6 @@ def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page
     dialog.get_by_role("button", name=re.compile(r"^Revoke \d")).click()
     expect(dialog.get_by_role("textbox")).to_have_count(0, timeout=SLOW_MS)
     assert page.request.get(link).status == 410
-
-
-# Keeps what the browser shows; it is the browser's own class that shows it.
-NOTED = """window.noted = [];
-window.Notification = class extends Notification {
-  constructor(title, options) {
-    super(title, options);
-    this.addEventListener("show", () => noted.push(options.body));
-  }
-}"""
-
-
-def test_the_desktop_is_told_of_what_ends_while_nobody_looks(page: Page) -> None:
-    page.context.grant_permissions(["notifications"])
-    page.add_init_script(NOTED)
-    page.reload()
-    choose(page, not_a_video("first.mp4"))
-    expect(card(page, "first.mp4")).to_contain_text("Failed", timeout=SLOW_MS)
-    bell = page.get_by_role("button", name="Tell me on this desktop when something is ready")
-    bell.click()
-    expect(bell).to_have_attribute("aria-pressed", "true")
-    choose(page, not_a_video("second.mp4"))
-    hide(page)
-    eventually(lambda: page.evaluate("noted") == ["second.mp4: Failed"], "what was shown")
-
-
-def hide(page: Page) -> None:
-    """Puts its window away, as who does something else."""
-    session = page.context.new_cdp_session(page)
-    window = session.send("Browser.getWindowForTarget")["windowId"]
-    session.send("Browser.setWindowBounds", {"windowId": window, "bounds": {"windowState": "minimized"}})
-    eventually(lambda: page.evaluate("document.hidden"), "that it is hidden")
 
 
 # The greatest number of rows that are laid out at a time: those in the window, and some on both sides.

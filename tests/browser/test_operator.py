@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
 
@@ -32,7 +33,7 @@ def dead_letter(audiolift: Audiolift, source: str) -> str:
 
 def refused_event(audiolift: Audiolift) -> tuple[str, str]:
     """An event about the newest job that the sink has refused for good. Returns: the ids of event and job."""
-    ident, at = uuid.uuid4().hex, "2026-11-26 00:00:00.000000"
+    ident, at = uuid.uuid4().hex, str(datetime.now(UTC).replace(tzinfo=None))
     with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database, database:
         (job,) = database.execute("SELECT id FROM jobs ORDER BY created_at DESC LIMIT 1").fetchone()
         columns = "event_id, job_id, type, data, created_at, attempts, refusal, set_aside_at"

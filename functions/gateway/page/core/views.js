@@ -11,6 +11,7 @@ const MISSING = { id: "view-missing", title: "missing.title" };
 let current = null;
 let leaving = () => {}; // what the view that is shown does when one leaves it
 let counted = 0; // what is under way, in the title
+let later = null; // module → what it needs beside what is here already; once it is wanted
 let allowed = false; // before somebody is signed in, no view is shown
 
 /**
@@ -80,7 +81,8 @@ async function opened({ found: view, parts }) {
 async function bring(section) {
   const { part } = section.dataset;
   if (!part) return;
-  const [answer] = await Promise.all([fetch(new URL(`../${part}`, import.meta.url)), loadMore()]).catch(() => Promise.reject(unreachable()));
+  const needed = [fetch(new URL(`../${part}`, import.meta.url)), loadMore(), sheet()];
+  const [answer] = await Promise.all(needed).catch(() => Promise.reject(unreachable()));
   if (!answer.ok) throw problemOf(answer.status, "");
   const made = document.createElement("template");
   made.innerHTML = await answer.text();
@@ -89,6 +91,17 @@ async function bring(section) {
   translate(made.content);
   section.append(made.content);
 }
+
+// Of these views.
+const sheet = once(() => {
+  const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("../style/later.css", import.meta.url) });
+  const loaded = new Promise((resolve, reject) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", () => { link.remove(); reject(unreachable()); });
+  });
+  document.head.append(link);
+  return loaded;
+});
 
 /** Shows that there is nothing at this address after all, such as a job that is gone. */
 export const showMissing = () => turnTo(MISSING);
@@ -115,7 +128,12 @@ export function fetchSoon(...modules) {
 
 /** The server has listed what a module needs beside what is here already (functions/gateway/shell.py): the browser fetches it now. */
 export function preload(module) {
-  for (const link of document.querySelectorAll(`link[data-later="${module}"]`)) link.rel = "modulepreload";
+  later ??= JSON.parse(document.querySelector("meta[name=later]").content);
+  for (const name of later[module] ?? []) {
+    const href = new URL(`../${name}`, import.meta.url);
+    document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+  }
+  delete later[module];
 }
 
 function found(path) {
