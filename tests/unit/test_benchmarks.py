@@ -204,6 +204,7 @@ def test_the_stages_of_a_job_add_up_and_each_round_trip_is_counted(video: Path, 
     assert sum(found.values()) == pytest.approx(published.end - sent, abs=0.05)
     verbs = {trip.what for trip in trips_of_convert}
     assert {"UPDATE jobs", "INSERT outbox", "INSERT job_events", "COMMIT"} <= verbs
+    # Some 33; more where the lease has to be renewed meanwhile. Whoever adds to these slows every job down.
     assert len(trips_of_convert) < 60
 
 
