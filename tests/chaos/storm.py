@@ -25,7 +25,7 @@ from tests.e2e.inside import children, function_processes
 from tests.servers import MariaDB, Mongo, RabbitMQ, Server, programs
 from tests.system import Audiolift
 from tests.unit.origin import Origin
-from tests.unit.receiver import Receiver, served
+from tests.unit.receiver import Receiver
 
 __all__ = ["Storm"]
 
@@ -62,7 +62,7 @@ class Storm:
         for customer in self.customers:
             origin = self._stack.enter_context(Origin(customer.sound.read_bytes(), "127.0.0.2"))
             customer.origin = origin.url
-            hook = self._stack.enter_context(served(Receiver()))
+            hook = self._stack.enter_context(Receiver())
             self.hooks.append(hook)
             customer.register(self.mail, hook.url)
         return self
