@@ -152,13 +152,13 @@ class BatchEnded(JobEvent):
 
 @dataclass(frozen=True)
 class MailRequested(EventType):
-    """A mail about an account is to be sent. `mail_id` is the event's subject too."""
+    """A mail about an account is to be sent."""
 
     TYPE = "dev.audiolift.mail.requested.v1"
     SOURCE = "/audiolift/login"
     EXAMPLE = {"mail_id": "3c0e8a1f5b7d4e6f9a2b1c0d8e7f6a5b"}
 
-    mail_id: str = _described("The mail, and the claim check for what it says: neither address nor token is in events.")
+    mail_id: str = _described("The mail, the event's subject too, and the claim check: neither address nor token is in events.")
 
 
 # What Knative's RabbitmqSource makes of a message that is no event. Its data is the message, its source the queue.
@@ -172,8 +172,8 @@ CATALOGUE: tuple[type[EventType], ...] = (
     ConversionFailed,
     SubmissionConfirmed,
     ExpiryAnnounced,
-    BatchEnded,
     MailRequested,
+    BatchEnded,
 )
 
 
