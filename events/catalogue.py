@@ -158,7 +158,9 @@ class MailRequested(EventType):
     SOURCE = "/audiolift/login"
     EXAMPLE = {"mail_id": "3c0e8a1f5b7d4e6f9a2b1c0d8e7f6a5b"}
 
-    mail_id: str = _described("The mail, the event's subject too, and the claim check: neither address nor token is in events.")
+    mail_id: str = _described(
+        "The mail, the event's subject too, and the claim check: neither address nor token is in events."
+    )
 
 
 # What Knative's RabbitmqSource makes of a message that is no event. Its data is the message, its source the queue.
