@@ -44,11 +44,15 @@ function entryOf(event) {
   tellWith(part("facts"), () => factsOf(event).join(" · "));
   part("why").textContent = event.reason;
   part("content").textContent = JSON.stringify(event.data, null, 2);
-  part("actions").append(button("operator.refused.send", event.id, () => send({ ids: [event.id] })), courseButton(event.job_id));
+  part("actions").append(button("operator.refused.send", event.id, () => send({ ids: [event.id] })));
+  if (event.job_id) part("actions").append(courseButton(event.job_id));
   return entry;
 }
 
-const factsOf = ({ created_at, job_id, attempts }) => [moment(created_at), job_id, say("operator.course.attempts", { count: attempts })];
+// That of a mail about an account has no job.
+function factsOf({ created_at, job_id, attempts }) {
+  return [moment(created_at), job_id, say("operator.course.attempts", { count: attempts })].filter(Boolean);
+}
 
 async function sendAll() {
   if (await confirmed("operator.refused.send.question", {}, { yes: "operator.refused.send.all", no: "core.cancel" })) await send({ all: true });
