@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests import media
-from tests.browser.screen import sign_up
+from tests.browser.screen import SLOW_MS, sign_up
 from tests.provision import need
 from tests.system import Audiolift
 
 # Chromium is to talk to nobody but audiolift, and refuses to make a sandbox for root.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 ARGUMENTS = [*QUIET, "--disable-quic", "--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+
+expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,7 @@ def open_page(browser: Browser, audiolift: Audiolift) -> Iterator[Callable[..., 
 
     def opened(**profile: Any) -> Page:
         contexts.append(browser.new_context(**{"base_url": audiolift.url, **profile}))
+        contexts[-1].set_default_timeout(SLOW_MS)
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend(_complaint(message)))
