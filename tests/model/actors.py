@@ -30,7 +30,7 @@ class Dead(BaseException):
 
 
 class Clock:
-    """The functions' clock, which tests put forward: it does not move by itself, but that each moment comes once."""
+    """The clock of functions and database, which tests put forward: by itself each moment just comes once."""
 
     start = datetime.now(UTC)
     ahead = timedelta()
@@ -117,6 +117,7 @@ def rigged(post: Callable[[urllib.request.Request], int]) -> Iterator[None]:
         _statement()
 
     sa.event.listen(engine, "before_cursor_execute", _statement)
+    sa.event.listen(engine, "before_cursor_execute", _at_this_time, retval=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine.dialect, "do_commit", committed)
         patch.setattr(database, "transaction", _stopping(database.transaction))
@@ -128,12 +129,19 @@ def rigged(post: Callable[[urllib.request.Request], int]) -> Iterator[None]:
         patch.setattr(time, "sleep", lambda _: _stop())
         Clock.begin()
         yield
-    sa.event.remove(engine, "before_cursor_execute", _statement)
+    for listener in (_statement, _at_this_time):
+        sa.event.remove(engine, "before_cursor_execute", listener)
 
 
 def _statement(*_: Any) -> None:
     if isinstance(actor := threading.current_thread(), Actor):
         actor.reach_statement()
+
+
+def _at_this_time(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    """What asks the database for the time (`clock()` of table_types.py) is told that of Clock."""
+    moment = f"{Clock.now():%Y-%m-%d %H:%M:%S.%f}"
+    return statement.replace("'now'", f"'{moment}'").replace("UTC_TIMESTAMP(6)", f"TIMESTAMP '{moment}'"), parameters
 
 
 def _stop() -> None:
