@@ -117,8 +117,8 @@ def run_inside(audiolift: Audiolift, code: str) -> None:
 
 
 def environment(audiolift: Audiolift) -> dict[str, str]:
-    """The environment of a function that may emit events; waits until there is one."""
-    found: dict[str, str] = eventually(lambda: next(_emitters(audiolift), None), "a function that emits events")
+    """The environment of a function that emits events and has the files; waits until there is one."""
+    found: dict[str, str] = eventually(lambda: next(_emitters(audiolift), None), "a function that has both")
     return found
 
 
@@ -159,7 +159,7 @@ def _emitters(audiolift: Audiolift) -> Iterator[dict[str, str]]:
     for pid in children(audiolift.process.pid):
         pairs = (line.partition("=") for line in _read(pid, "environ").decode().split("\0"))
         environment = {name: value for name, _, value in pairs if name}
-        if "K_SINK" in environment:
+        if {"K_SINK", "BLOBS_URL"} <= environment.keys():
             yield environment
 
 
