@@ -12,7 +12,7 @@ import { announceView, preload, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
 const DOOR = "account/door.js";
-const MAILED = /^#(verify|reset)=/; // what a link of a mail ends in
+const MAILED = /^\/(verify|reset)[/=]/; // what a link of a mail ends in
 
 // For who is not signed in alone; wired once.
 const door = once(async () => {
@@ -30,7 +30,7 @@ async function showWelcome() {
 
 /** Goes by the link of a mail that leads here; resolves to whether there was one. */
 async function openLink() {
-  if (!MAILED.test(location.hash) || !(await door()).openLink()) return false;
+  if (!MAILED.test(location.pathname + location.hash.replace("#", "")) || !(await door()).openLink()) return false;
   await showWelcome();
   return true;
 }
