@@ -54,11 +54,17 @@ def link(post: Server, email: str, subject: str) -> str:
     return found[-1]
 
 
+def follow(page: Page, address: str) -> None:
+    """Open a link, and wait until the password can be typed."""
+    page.goto(f"/{address}")
+    expect(page.get_by_label("Password", exact=True)).to_be_focused(timeout=SLOW_MS)
+
+
 def member(open_page: OpenPage, post: Server) -> tuple[Page, str]:
     """The page of somebody who has confirmed the address, and that."""
     page, email = open_page(), f"{uuid.uuid4().hex}@example.org"
     register(page, email)
-    page.goto(f"/{link(post, email, 'Confirm your address')}")
+    follow(page, link(post, email, "Confirm your address"))
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(workspace(page)).to_be_visible(timeout=SLOW_MS)
@@ -77,7 +83,7 @@ def test_who_confirms_the_address_is_in_and_the_address_bar_forgets_the_token(
 def test_a_link_takes_the_password_that_was_chosen(open_page: OpenPage, post: Server) -> None:
     page, email = open_page(), f"{uuid.uuid4().hex}@example.org"
     register(page, email)
-    page.goto(f"/{link(post, email, 'Confirm your address')}")
+    follow(page, link(post, email, "Confirm your address"))
     expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
     expect(page.get_by_label("Email")).to_be_hidden()
     expect(page.get_by_label("Password", exact=True)).to_be_focused()
@@ -93,7 +99,7 @@ def test_a_forgotten_password_is_reset_by_keyboard_alone(open_page: OpenPage, po
     page.get_by_label("Email").fill(email)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Look into your mailbox")).to_be_focused(timeout=SLOW_MS)
-    page.goto(f"/{link(post, email, 'Reset your password')}")
+    follow(page, link(post, email, "Reset your password"))
     page.keyboard.type(NEW)
     page.keyboard.press("Enter")
     expect(page.get_by_text("That is your password now.")).to_be_focused(timeout=SLOW_MS)
@@ -104,7 +110,7 @@ def test_a_forgotten_password_is_reset_by_keyboard_alone(open_page: OpenPage, po
 def test_a_link_that_is_used_up_says_so(open_page: OpenPage, post: Server) -> None:
     _, email = member(open_page, post)
     page = open_page()
-    page.goto(f"/{link(post, email, 'Confirm your address')}")
+    follow(page, link(post, email, "Confirm your address"))
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(problem(page)).to_contain_text("Ask for another mail", timeout=SLOW_MS)
