@@ -117,7 +117,7 @@ def test_a_route_is_there_by_its_declaration_and_make_docs(copy: Path, tmp_path:
 def test_an_event_has_a_schema_an_example_and_its_place_in_the_docs(copy: Path) -> None:
     catalogue = copy / "events" / "catalogue.py"
     change(catalogue, "# What Knative's RabbitmqSource makes", f"{examples('Add an event')[0]}\n\n# What Knative's")
-    change(catalogue, "    MailRequested,\n)", "    MailRequested,\n    AudioFetched,\n)")
+    change(catalogue, "    BatchEnded,\n)", "    BatchEnded,\n    AudioFetched,\n)")
     change(catalogue, '    "AudioCreated",\n', '    "AudioCreated",\n    "AudioFetched",\n')
     run(copy, "events.generate")
     run(copy, "docs.generate")

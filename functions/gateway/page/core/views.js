@@ -54,27 +54,25 @@ export async function show() {
   allowed = true;
   const path = location.pathname;
   const match = found(path);
-  if (match) {
-    preload(match.found.module);
-    await bring(byId(match.found.id));
-  }
+  const { open, close } = match ? await brought(match.found) : {};
   if (path !== location.pathname) return;
   if (current) forget();
   turnTo(match?.found ?? MISSING);
-  if (match) await opened(match);
+  leaving = close ?? leaving;
+  await open?.(match.parts);
+}
+
+// First of all: what can be seen can be used.
+async function brought({ id, module }) {
+  preload(module);
+  await bring(byId(id));
+  return once(() => import(`../${module}`))();
 }
 
 // What was said of the view that is left; what the way here has met is still news.
 function forget() {
   hideProblem();
   hideNotice();
-}
-
-async function opened({ found: view, parts }) {
-  const { open, close } = await once(() => import(`../${view.module}`))();
-  if (current !== view) return;
-  leaving = close ?? leaving;
-  await open(parts);
 }
 
 // The HTML of a view that few need is a file of its own.
