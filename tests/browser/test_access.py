@@ -44,6 +44,7 @@ def test_choosing_and_deleting_take_a_keyboard_only(open_page: OpenPage) -> None
     page = open_page()
     page.on("filechooser", lambda chooser: chooser.set_files(not_a_video("notes.mp4")))
     sign_up(page)
+    expect(workspace(page)).to_be_focused(timeout=SLOW_MS)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(card(page, "notes.mp4")).to_contain_text("Failed", timeout=SLOW_MS)

@@ -30,8 +30,10 @@ let token = ""; // of the link that was opened
 /** Wires the form; `onSignedIn` is called once the person is in. */
 export function setUpSignIn(onSignedIn) {
   onSubmit(byId("sign-in"), () => submit(onSignedIn), FIELDS);
-  byId("switch-mode").addEventListener("click", () => show(mode.other));
-  byId("forgot").addEventListener("click", () => show("forgot"));
+  for (const [id, next] of [["switch-mode", () => mode.other], ["forgot", () => "forgot"]]) {
+    byId(id).addEventListener("click", () => show(next()));
+    byId(id).disabled = false; // from now on a click does something
+  }
   byId("show-password").addEventListener("change", reveal);
   show("enter");
 }

@@ -36,6 +36,7 @@ export async function openUploads() {
   if ((await unfinished(account().id)).length) await load();
   isOpen = true;
   takeChosen(); // what was chosen before this was loaded
+  uploadChosen();
 }
 
 /** Whether a job is one of the uploads that have a line here already. */
@@ -100,10 +101,15 @@ function takeChosen() {
 
 /** Takes in [{file, handle}]. */
 function take(files, options = chosen()) {
-  if (!files.length || !isOpen) return;
+  if (!files.length) return;
   chosenBefore.push([files, byId("whole").checked, options]);
   forgetOnce();
-  whenBack(passOn).catch(showProblem);
+  uploadChosen();
+}
+
+// What is chosen sooner waits until it is known whose it is.
+function uploadChosen() {
+  if (isOpen && chosenBefore.length) whenBack(passOn).catch(showProblem);
 }
 
 async function passOn() {
