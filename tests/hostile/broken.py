@@ -12,7 +12,7 @@ from tests.hostile.containers import CUT_IN_HALF
 from tests.hostile.forms import mkv, mov
 from tests.hostile.hostile import BROKEN, MP3, UNREADABLE, Hostile, box, element, text, wav
 
-__all__ = ["cut", "flipped", "foreign", "nested", "renamed"]
+__all__ = ["cut", "dislocated", "flipped", "foreign", "nested", "renamed"]
 
 _NOT_MEDIA = frozenset({"not-media"})
 
@@ -44,13 +44,18 @@ def _flipped(content: bytes, chance: random.Random) -> bytes:
     reach = min(len(broken), chance.choice((100, 1000, len(broken))))
     for _ in range(chance.randrange(1, 60)):
         broken[chance.randrange(reach)] ^= 1 << chance.randrange(8)
+    return dislocated(broken, chance, 0.3)
+
+
+def dislocated(content: bytearray, chance: random.Random, holes: float) -> bytes:
+    """What is left when some of it is gone, in a share `holes` of all cases, and some of it comes twice."""
+    if chance.random() < holes:
+        start = chance.randrange(len(content))
+        del content[start : start + chance.randrange(5000)]
     if chance.random() < 0.3:
-        start = chance.randrange(len(broken))
-        del broken[start : start + chance.randrange(5000)]
-    if chance.random() < 0.3:
-        start = chance.randrange(len(broken))
-        broken[start:start] = broken[: chance.randrange(5000)]
-    return bytes(broken)
+        start = chance.randrange(len(content))
+        content[start:start] = content[: chance.randrange(5000)]
+    return bytes(content)
 
 
 _NAMES = (

@@ -17,6 +17,7 @@ from functions.convert import plain, plain_probe
 from functions.convert.sandbox.nursery import Nursery
 from functions.shared.reasons import REASONS, Failure
 from tests import media as samples
+from tests.hostile.broken import dislocated
 from tests.unit.bytes_source import Bytes
 
 SECRET_HZ, TONE_HZ = 3000, 440
@@ -203,13 +204,7 @@ def mutilated(whole: bytes, chance: random.Random) -> bytes:
     broken = bytearray(whole)
     for _ in range(chance.randrange(1, 40)):
         broken[chance.randrange(len(broken))] = chance.randrange(256)
-    if chance.random() < 0.5:
-        start = chance.randrange(len(broken))
-        del broken[start : start + chance.randrange(5000)]
-    if chance.random() < 0.3:
-        start = chance.randrange(len(broken))
-        broken[start:start] = broken[: chance.randrange(5000)]
-    return bytes(broken)
+    return dislocated(broken, chance, 0.5)
 
 
 def referring(mov: bytes) -> bytes:

@@ -20,8 +20,8 @@ from functions.shared.routing import Routes
 
 __all__ = ["add_to", "confirm", "forget", "look", "reset"]
 
-# What the page's HTML sends a browser without JavaScript to, from wherever it is.
-WITHOUT_SCRIPT = "?plain"
+# The parameter with which the page's HTML has a browser without JavaScript come again, to wherever it is.
+_PLAIN = "plain"
 # What is said in the form of a link.
 _SAID_THERE = ("wrong-password", "invalid-account", "invalid-link", "email-taken", "too-many-attempts")
 Handler = Callable[..., Awaitable[Response]]
@@ -38,8 +38,8 @@ def add_to(routes: Routes) -> None:
 
 async def look(action: str, request: Request, token: str, **_caller: str) -> Response:
     """The page, whose script knows what to do; or the form."""
-    if WITHOUT_SCRIPT.strip("?") not in request.query_params:
-        return shell.page(request, without_script=WITHOUT_SCRIPT)
+    if _PLAIN not in request.query_params:
+        return shell.page(request, without_script=f"?{_PLAIN}")
     return rendering.page(request, "link", action=action, token=token, problem=None)
 
 

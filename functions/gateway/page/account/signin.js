@@ -38,16 +38,12 @@ export function setUpSignIn(onSignedIn) {
   show("enter");
 }
 
-/** Shows the form for the link of a mail, if this page was opened by one; the address bar forgets the token. */
-export function openLink() {
-  // Behind the # it is in mails of the release before this one.
-  const [, action, mailed] = /^\/(verify|reset)[/=]([\w-]+)$/.exec(location.pathname + location.hash.replace("#", "")) ?? [];
-  if (!action) return false;
+/** Shows the form for the link of a mail, to "verify" or to "reset", with its token; the address bar forgets that. */
+export function openLink(action, mailed) {
   history.replaceState(null, "", "/");
   token = mailed;
   show(action);
   byId("password").focus();
-  return true;
 }
 
 async function submit(onSignedIn) {

@@ -12,7 +12,7 @@ import { announceView, preload, setUpViews, show, view } from "./views.js";
 import { load, translate } from "./words.js";
 
 const DOOR = "account/door.js";
-const MAILED = /^\/(verify|reset)[/=]/; // what a link of a mail ends in
+const MAILED = /^\/(verify|reset)[/=]([\w-]+)$/; // where a link of a mail leads; behind the # in mails of the release before this one
 
 // For who is not signed in alone; wired once.
 const door = once(async () => {
@@ -30,7 +30,9 @@ async function showWelcome() {
 
 /** Goes by the link of a mail that leads here; resolves to whether there was one. */
 async function openLink() {
-  if (!MAILED.test(location.pathname + location.hash.replace("#", "")) || !(await door()).openLink()) return false;
+  const [, action, token] = MAILED.exec(location.pathname + location.hash.replace("#", "")) ?? [];
+  if (!action) return false;
+  (await door()).openLink(action, token);
   await showWelcome();
   return true;
 }

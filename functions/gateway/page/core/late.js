@@ -2,16 +2,22 @@
 
 import { unreachable } from "./problem.js";
 
-/**
- * A function that resolves to what `load` does, which is called once; again only after it has failed. An import that fails is a
- * server that cannot be reached: so it throws Problem.
- */
+/** Resolves to what `load` does. An import that fails is a server that cannot be reached: so it throws Problem. */
+export async function loaded(load) {
+  try {
+    return await load();
+  } catch (error) {
+    throw error instanceof TypeError ? unreachable() : error;
+  }
+}
+
+/** A function that resolves to what `load` does, which is called once; again only after it has failed. Throws as `loaded`. */
 export function once(load) {
   let loading = null;
   return () => {
-    loading ??= load().catch((error) => {
+    loading ??= loaded(load).catch((error) => {
       loading = null;
-      throw error instanceof TypeError ? unreachable() : error;
+      throw error;
     });
     return loading;
   };

@@ -1,7 +1,7 @@
 /** Which part of the page is shown at which address, without loading it anew. */
 
 import { byId, hideNotice, hideProblem, showProblem } from "./dom.js";
-import { once } from "./late.js";
+import { loaded, once } from "./late.js";
 import { problemOf, unreachable } from "./problem.js";
 import { loadMore, say, translate } from "./words.js";
 
@@ -66,7 +66,7 @@ export async function show() {
 async function brought({ id, module }) {
   preload(module);
   await bring(byId(id));
-  return once(() => import(`../${module}`))();
+  return loaded(() => import(`../${module}`));
 }
 
 // What was said of the view that is left; what the way here has met is still news.
@@ -93,12 +93,12 @@ async function bring(section) {
 // Of these views.
 const sheet = once(() => {
   const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("../style/later.css", import.meta.url) });
-  const loaded = new Promise((resolve, reject) => {
+  const arrived = new Promise((resolve, reject) => {
     link.addEventListener("load", resolve);
     link.addEventListener("error", () => { link.remove(); reject(unreachable()); });
   });
   document.head.append(link);
-  return loaded;
+  return arrived;
 });
 
 /** Shows that there is nothing at this address after all, such as a job that is gone. */
