@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["PATIENCE", "eventually"]
 
-PATIENCE = 60
+PATIENCE = 240
 _PAUSE = 0.05
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.test_page import TOOLS
+from tests.patience import PATIENCE
 from tests.provision import modules, need
 from tests.system import Audiolift
 
 LEAST = 0.95
+TRIES = 3
 
 
 def test_the_first_view_is_fast_open_to_all_and_well_made(audiolift: Audiolift, tmp_path: Path) -> None:
@@ -32,5 +34,9 @@ def scored(url: str, report: Path) -> dict[str, float]:
         f"--chrome-flags={' '.join(['--headless=new', *ARGUMENTS])}",
     ]
     environment = {**os.environ, "CHROME_PATH": need("chromium")}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    return {name: each["score"] for name, each in json.loads(report.read_text())["categories"].items()}
+    # On a busy machine its browser may not be there in the time that it waits: that says nothing of the page.
+    for _ in range(TRIES):
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        if run.returncode == 0:
+            return {name: each["score"] for name, each in json.loads(report.read_text())["categories"].items()}
+    raise AssertionError(run.stderr)

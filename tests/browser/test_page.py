@@ -242,4 +242,4 @@ def test_the_banner_comes_and_goes_with_the_server_and_keeps_what_is_shown(brows
         stage.away = False
         context.set_offline(False)
         expect(page.get_by_role("button", name="Try now")).to_be_hidden()
-        expect(page.get_by_role("status")).to_have_text("The connection is back.")
+        expect(page.get_by_role("status")).to_contain_text("The connection is back.")

@@ -55,7 +55,7 @@ def deleted(job: str) -> None:
 def test_it_ends_within_two_seconds_with_its_processes_and_what_it_wrote(
     store: Blobs, hour: Path, attempts: int, delay: float, stop: Callable[[str], None]
 ) -> None:
-    claim = claimed(store, hour, attempts)
+    claim, others = claimed(store, hour, attempts), set(times())
     conversion = threading.Thread(target=main._convert, args=[claim])
     conversion.start()
     time.sleep(delay)
@@ -63,7 +63,7 @@ def test_it_ends_within_two_seconds_with_its_processes_and_what_it_wrote(
     asked_at = time.monotonic()
     conversion.join(10 * AT_MOST_SECONDS)
     assert time.monotonic() - asked_at < AT_MOST_SECONDS
-    assert busy_descendants() == set()
+    assert busy_descendants() <= others
     assert {blob.name for blob in store.all()} <= {claim.video}
     assert rows.read(claim.job_id) is None or rows.read(claim.job_id).state == "cancelled"
 
@@ -79,7 +79,7 @@ def claimed(store: Blobs, video: Path, attempts: int) -> claims.Claim:
 
 
 def busy_descendants() -> set[int]:
-    """Processes that this one or its children started, but for servers of tests and idle workers: what eats time."""
+    """Processes that this one or its children started, and that eat time: no idle workers."""
     before = times()
     time.sleep(0.3)
     return {process for process, ticks in times().items() if ticks - before.get(process, 0) > 10}

@@ -4,6 +4,8 @@ import { icon } from "./icons.js";
 import { said } from "./problem.js";
 import { label, say, tell } from "./words.js";
 
+const LINES_KEPT = 4;
+
 export const byId = (id) => document.getElementById(id);
 
 /** A fresh copy of the one element inside the template with this id. */
@@ -17,9 +19,11 @@ export function make(tag, className = "", ...children) {
   return made;
 }
 
-/** Says a line to those who listen to the page instead of looking at it. */
+/** Says a line to those who listen to the page instead of looking at it. The lines before it stay: they may not be read out yet. */
 export function announce(text) {
-  byId("announcer").textContent = text;
+  const said = byId("announcer");
+  said.append(make("p", "", text));
+  if (said.childElementCount > LINES_KEPT) said.firstElementChild.remove();
 }
 
 /** Shows an error over the page; takes anything that was thrown. Nobody is moved: it can be read where one is. */
