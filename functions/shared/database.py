@@ -12,7 +12,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
-from sqlalchemy.pool import NullPool
 
 from functions.shared import settings
 from functions.shared.once import once
@@ -229,8 +228,15 @@ def _ask(dialect: Any, connection: Any, record: Any, _proxy: Any) -> None:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
+    # The last connection to close writes the log back and deletes it, which takes longer than most transactions: some
+    # are kept. Nobody waits for one: a file is no server that could have too many.
     made = sa.create_engine(
-        url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS}
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"timeout": SQLITE_BUSY_SECONDS},
     )
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", _begin_immediate)
