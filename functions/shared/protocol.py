@@ -10,8 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from functions.shared.crowd import Crowd
 from functions.shared.incoming import PIECE, Incoming
-from functions.shared.joined import Joined
 from functions.shared.lingering import LINGER_SECONDS
+from functions.shared.outgoing import Outgoing
 from functions.shared.pace import Pace
 from functions.shared.problems import Problem
 
@@ -116,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_headers_complete()
         # Before its task has run for the first time.
         self._incoming = Incoming(self.cycle)
-        self.cycle.transport = Joined(self.transport, self.loop)  # type: ignore[assignment]
+        self.cycle.transport = Outgoing(self.transport, self.loop)  # type: ignore[assignment]
         # What comes after a request that asks for another protocol would not be read as requests.
         if self._last or self.parser.should_upgrade():
             self.cycle.keep_alive = False

@@ -7,11 +7,11 @@ from functions.shared.late import late
 if not TYPE_CHECKING:
     __getattr__ = late(
         __name__,
+        "admission",
         "arrival",
         "batches",
         "by_url",
         "concatenation",
-        "crowd",
         "intake",
         "submitted",
         "uploads",

@@ -15,7 +15,7 @@ from functions.shared import database, outbox, quotas
 from functions.shared.problems import Problem
 from functions.shared.tables import batches, jobs, now
 from functions.shared.views import job_view
-from functions.upload import crowd, intake
+from functions.upload import admission, intake
 from functions.upload.by_url import Wanted, fingerprint_of, row_of, wanted
 from functions.upload.url_shapes import Batch, BatchItem, NewBatch
 
@@ -88,7 +88,7 @@ def _open(
 def _chosen(connection: sa.Connection, user_id: str, asked: list[Wanted | Problem]) -> _Opened:
     """Those that may become jobs: the first ones, as far as the account's quotas and the others' jobs leave room."""
     opened = _Opened()
-    rooms = (quotas.room(connection, user_id), crowd.room(connection))
+    rooms = (quotas.room(connection, user_id), admission.room(connection))
     for item in asked:
         full = next((problem for left, problem in rooms if len(opened.jobs) >= left), None)
         problem = item if isinstance(item, Problem) else full

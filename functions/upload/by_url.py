@@ -23,7 +23,7 @@ from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
 from functions.shared.takes import checked, json_object
-from functions.upload import crowd, intake
+from functions.upload import admission, intake
 from functions.upload.url_shapes import UrlJob
 
 __all__ = ["Wanted", "create", "fingerprint_of", "name_of", "row_of", "wanted"]
@@ -88,5 +88,5 @@ def _open(connection: sa.Connection, user_id: str, job_id: str, asked: Wanted, o
     quotas.lock(connection, user_id)
     connection.execute(table.insert().values({**row_of(user_id, job_id, asked), **once}))
     quotas.admit(connection, user_id)
-    crowd.check(connection)
+    admission.check(connection)
     return outbox.add(connection, job_id, 0, asked.event())

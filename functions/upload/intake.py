@@ -18,7 +18,7 @@ from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import clock, now
 from functions.shared.tables import jobs as table
-from functions.upload import crowd
+from functions.upload import admission
 
 __all__ = ["blank_job", "discard", "first", "open_job", "whole"]
 
@@ -99,7 +99,7 @@ def _open(connection: sa.Connection, values: dict[str, Any]) -> None:
     # The lease begins here, however long the database was waited for.
     connection.execute(table.insert().values(lease_until=lease_end(), **values))
     quotas.admit(connection, values["user_id"])
-    crowd.check(connection)
+    admission.check(connection)
 
 
 @database.transactional

@@ -20,7 +20,7 @@ from functions.shared.subscriber import deliver
 from functions.shared.takes import json_body
 from functions.shared.views import JOB_ID
 from functions.shared.web import afterwards, answer
-from functions.upload import batches, by_url, crowd, digests, intake, submitted, tus
+from functions.upload import admission, batches, by_url, digests, intake, submitted, tus
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.digests import DIGESTS
 from functions.upload.routes import accepted
@@ -127,7 +127,7 @@ def retry_job(_request: Request, user_id: str, job_id: str, body: Again) -> Resp
     """
     chosen = None if body.options is UNSET else options.parse(body.options)
     owners.job_of(user_id, job_id)
-    crowd.check_now()
+    admission.check_now()
     event_id = transitions.retry_within_quotas(user_id, job_id, chosen)
     if event_id is None:
         raise owners.wrong_state(user_id, job_id, "retried")

@@ -24,7 +24,7 @@ from functions.shared.problems import Problem, Unavailable
 from functions.shared.quotas import OverQuota
 from functions.shared.tables import jobs as jobs_table
 from functions.shared.tables import users
-from functions.upload import by_url, crowd, fetching
+from functions.upload import admission, by_url, fetching
 
 __all__ = ["on_submitted", "open_submitted"]
 
@@ -70,7 +70,7 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
 
 def _check_room(connection: sa.Connection) -> None:
     try:
-        crowd.check(connection)
+        admission.check(connection)
     except Problem as busy:
         raise Unavailable(busy.detail) from None
 

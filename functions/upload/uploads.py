@@ -26,7 +26,7 @@ from functions.shared.options import DEDUPLICATE
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.shared.tables import jobs, now, upload_pieces, uploads
-from functions.upload import crowd, intake
+from functions.upload import admission, intake
 
 __all__ = [
     "MAX_PIECES",
@@ -98,7 +98,7 @@ def create(connection: sa.Connection, user_id: str, filename: str, options: Mapp
     kept = {"metadata": new.metadata, "concat": new.concat, "size_bytes": new.size, "offset_bytes": 0}
     connection.execute(uploads.insert().values(job_id=new.job_id, expires_at=expires, **kept))
     quotas.admit(connection, user_id)
-    crowd.check(connection)
+    admission.check(connection)
     return Taken(replace(new, expires_at=expires), claim_of(new.job_id, 0, filename, options))
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-import functions.upload.crowd as crowd
+import functions.upload.admission as admission
 from events.catalogue import VideoSubmitted
 from functions.download import listing
 from functions.download.shapes import PageQuery
@@ -43,7 +43,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(autouse=True)
 def recount(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has counted the jobs that wait."""
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr(admission, "_counted", (-10.0, 0))
 
 
 def posted(owner: str, body: Any, key: str | None = None) -> tuple[int, Any]:
@@ -165,13 +165,13 @@ def test_an_upload_with_the_key_of_a_fetch_is_refused_and_takes_nothing_away() -
     assert (caught.value.code, rows.read(job.id).state) == ("key-reused", State.RECEIVING)
 
 
-def test_quotas_and_the_crowd_are_those_of_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quotas_and_admission_are_those_of_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
     owner = rows.user()
     monkeypatch.setenv("MAX_USER_JOBS", "1")
     accepted(owner, {"source_url": URL})
     assert refused(owner, {"source_url": URL})[:2] == (403, "quota-exceeded")
     monkeypatch.setenv("MAX_QUEUED_JOBS", "1")
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr(admission, "_counted", (-10.0, 0))
     assert refused(rows.user(), {"source_url": URL})[:2] == (503, "too-busy")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import functions.upload.crowd as crowd
+import functions.upload.admission as admission
 from events.catalogue import ConversionFailed, VideoSubmitted
 from functions.login import accounts
 from functions.shared import database, quotas
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def recount(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has counted the jobs that wait."""
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr(admission, "_counted", (-10.0, 0))
 
 
 def opened(owner: str, size: int = 0, key: str | None = None) -> str:
@@ -247,7 +247,7 @@ def test_an_account_that_is_gone_is_no_matter_of_quotas() -> None:
 def test_uploads_are_refused_while_too_many_jobs_wait_and_taken_again_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_QUEUED_JOBS", "2")
     waiting = [stored(rows.user(), 10) for _ in range(2)]
-    monkeypatch.setattr(crowd, "_counted", (-10.0, 0))
+    monkeypatch.setattr(admission, "_counted", (-10.0, 0))
     late = rows.user()
     with pytest.raises(Problem) as refused:
         opened(late)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-import functions.upload.crowd as crowd
+import functions.upload.admission as admission
 from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import encode
 from events.errors import EventError
@@ -272,7 +272,7 @@ def test_while_too_many_jobs_wait_the_broker_keeps_the_event_and_no_job_is_opene
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_QUEUED_JOBS", "2")
-    monkeypatch.setattr(crowd, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(admission, "FRESH_SECONDS", 0.0)
     waiting = [rows.job("queued") for _ in range(2)]
     event, known = submitted(), ids()
     with pytest.raises(Unavailable):

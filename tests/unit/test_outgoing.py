@@ -1,10 +1,10 @@
-"""functions/shared/joined.py: in how many pieces an answer leaves, and that all of it does."""
+"""functions/shared/outgoing.py: in how many pieces an answer leaves, and that all of it does."""
 
 from __future__ import annotations
 
 import asyncio
 
-from functions.shared.joined import Joined
+from functions.shared.outgoing import Outgoing
 
 
 class Wire(asyncio.Transport):
@@ -31,7 +31,7 @@ def sent(*pieces: bytes | None) -> Wire:
 
     async def write() -> Wire:
         wire = Wire()
-        answer = Joined(wire, asyncio.get_running_loop())
+        answer = Outgoing(wire, asyncio.get_running_loop())
         for piece in pieces:
             if piece is None:
                 await asyncio.sleep(0)
@@ -60,7 +60,7 @@ def test_what_comes_after_the_head_is_not_held_back() -> None:
 def test_all_is_sent_before_the_connection_closes_and_nothing_after() -> None:
     async def close(first_by_others: bool) -> Wire:
         wire = Wire()
-        answer = Joined(wire, asyncio.get_running_loop())
+        answer = Outgoing(wire, asyncio.get_running_loop())
         answer.write(b"head")
         if first_by_others:
             wire.close()

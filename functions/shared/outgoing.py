@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["Joined"]
+__all__ = ["Outgoing"]
 
 
-class Joined:
+class Outgoing:
     """What the server has of a transport, for one answer. What nothing follows in this turn of the loop is sent."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
