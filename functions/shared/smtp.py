@@ -29,6 +29,9 @@ STEP_SECONDS, ANSWER_SECONDS = 60, 600
 IDLE_SECONDS, MAX_MAILS, MAX_KEPT = 20, 50, 4
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")
+# Other or undefined status; other or undefined protocol status, which some have for mailboxes that there are not.
+_SAYS_NOTHING = {(0, 0), (5, 0)}
+_OF_THE_RECIPIENT = {"recipient": {501, 521, 550, 551, 552, 553, 554, 556}, "mail": {550, 551, 552, 553}}
 # Of servers without enhanced codes: what a person would take for trouble with the relay or the login.
 _RELAY = re.compile(r"\brelay|authenticat|\bspf\b|\bdkim\b|\bdmarc\b|block ?list|black ?list", re.IGNORECASE)
 
@@ -74,6 +77,8 @@ def _answer_to_the_end(server: smtplib.SMTP) -> tuple[int, bytes]:
         server.sock.settimeout(ANSWER_SECONDS)
         server.send(b".\r\n")
         answer = server.getreply()
+        if answer[0] // 100 not in (2, 4, 5):
+            raise smtplib.SMTPResponseException(*answer)
         server.sock.settimeout(STEP_SECONDS)
         return answer
     except (smtplib.SMTPException, OSError) as error:
@@ -83,7 +88,7 @@ def _answer_to_the_end(server: smtplib.SMTP) -> tuple[int, bytes]:
 
 def _check(answer: tuple[int, bytes], about: str, wanted: int | None = None) -> None:
     """Raises: MailRefused, NeedsOperator or Unavailable, unless the answer is that all is well."""
-    code, said = answer[0], answer[1].decode(errors="replace")
+    code, said = answer[0], " ".join(answer[1].decode(errors="replace").split())
     if code == wanted or (wanted is None and 200 <= code < 300):
         return
     if code < 500:
@@ -96,14 +101,15 @@ def _check(answer: tuple[int, bytes], about: str, wanted: int | None = None) -> 
 def _is_about_the_recipient(code: int, said: str, about: str) -> bool:
     """By RFC 3463: X.1 addresses, but for 5.1.7 and 5.1.8, which are the sender's; X.2 mailboxes.
 
-    Without such a code, at RCPT and after the mail: 550 to 553, which RFC 5321, section 4.2.3, has for mailboxes.
+    Without such a code, or with one that says nothing, after the mail: 550 to 553, which RFC 5321, section 4.2.3, has
+    for mailboxes. At RCPT also what else can be said of the one address that it has: that it is none (501), that its
+    host takes no mail (521, 556; RFC 7504), that it failed (554).
     """
     if about == "sender":
         return False
-    if found := _ENHANCED.match(said.lstrip()):
-        subject, detail = int(found[2]), int(found[3])
+    if (found := _ENHANCED.match(said)) and (subject := int(found[2]), detail := int(found[3])) not in _SAYS_NOTHING:
         return subject == 2 or (subject == 1 and detail not in (7, 8))
-    return 550 <= code <= 553 and not _RELAY.search(said)
+    return code in _OF_THE_RECIPIENT.get(about, ()) and not _RELAY.search(said)
 
 
 @dataclass

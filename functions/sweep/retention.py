@@ -194,7 +194,7 @@ def clear_strays() -> None:
     kept = notifications.c.created_at >= _ago(settings.number("RETENTION_SECONDS"))
     of_no_job = notifications.c.kind.in_({kinds.WEBHOOK_TESTED, *kinds.OF_ACCOUNTS})
     strays = sa.and_(of_nothing, ~sa.and_(of_no_job, kept))
-    chores.run("strays", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
+    chores.run("lost-notices", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
 
 
 def clear(table: sa.Table[Any], over: sa.ColumnElement[bool]) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from functions.shared import database, migrate
 from functions.shared.problems import Unavailable
 from functions.shared.tables import metadata
+from functions.sweep import chores
 from tests.unit import rows
 
 
@@ -97,6 +98,16 @@ def test_what_owners_were_told_is_kept_when_endpoints_come_and_when_they_go() ->
     command.downgrade(migrate.config(), str(endpoints.down_revision))
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM notifications").scalar() == 1
+
+
+def test_a_sweep_that_knows_no_mails_about_accounts_deletes_nothing_of_theirs_in_a_rollout() -> None:
+    migrate.upgrade()
+    ran: list[str] = []
+    # As it looks for rows about nothing, each hour; a downgrade lets it.
+    chores.run("strays", 3600, lambda: ran.append("too early"))
+    command.downgrade(migrate.config(), "0023")
+    chores.run("strays", 3600, lambda: ran.append("taken back"))
+    assert ran == ["taken back"]
 
 
 def test_there_is_one_line_of_revisions() -> None:

@@ -34,6 +34,11 @@ OF_THE_RECIPIENT = [
     ("RCPT", "551 5.1.6 moved"),
     ("RCPT", "552 5.2.2 mailbox full"),
     ("RCPT", "553 5.1.3 bad address"),
+    ("RCPT", "554 no such user"),
+    ("RCPT", "501 that is no address"),
+    ("RCPT", "556 domain does not accept mail"),
+    ("RCPT", "550 5.0.0 user unknown"),
+    ("RCPT", "550 5.5.0 mailbox unavailable"),
     ("DATA", "550 5.1.1 no such user"),
     ("DATA", "550 5.2.1 mailbox disabled"),
     ("DATA", "552 5.2.2 over quota"),
@@ -53,6 +58,9 @@ OF_THE_OPERATOR = [
     ("RCPT", "550 5.1.8 sender's domain unknown"),
     ("RCPT", "550 5.4.1 no route"),
     ("RCPT", "503 5.5.1 not now"),
+    ("RCPT", "554 relay access denied"),
+    ("RCPT", "535 wrong password"),
+    ("RCPT", "554 5.0.0 not authenticated"),
     ("BEFORE", "554 5.5.1 no valid recipients"),
     ("BEFORE", "550 5.3.0 out of order"),
     ("DATA", "554 5.7.1 spam"),
@@ -105,6 +113,14 @@ def test_a_server_that_hangs_up_after_the_mail_leaves_it_unclear(server: Server)
     with pytest.raises(mail.MailUnclear):
         mail.send(composed())
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("answer", ["hello", "354 go on"])
+def test_what_is_no_answer_to_a_mail_leaves_it_unclear(server: Server, answer: str) -> None:
+    """Before, it was sent again each minute."""
+    server.answers["DATA"] = answer
+    with pytest.raises(mail.MailUnclear):
+        mail.send(composed())
 
 
 def test_the_answer_to_a_mail_has_ten_minutes_and_all_else_one() -> None:

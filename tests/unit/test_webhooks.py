@@ -458,7 +458,7 @@ def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(
     retention.clear_strays()
     assert len(listed(anna)) == 3
     rows.change(notifications, notifications.c.user_id == anna, created_at=rows.ago(31 * 86_400))
-    rows.change(chores, chores.c.name == "strays", begun_at=rows.ago(4000))
+    rows.change(chores, chores.c.name == "lost-notices", begun_at=rows.ago(4000))
     retention.clear_strays()
     assert listed(anna) == []
 
