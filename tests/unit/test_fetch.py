@@ -123,6 +123,13 @@ def test_nothing_is_fetched_from_this_machine(base: str, host: str) -> None:
         assert caught.value.code == "refused-url"
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+def test_what_can_be_no_name_is_not_tried_again(host: str) -> None:
+    with pytest.raises(Failure) as caught:
+        fetched(f"http://{host}/video")
+    assert caught.value.code == "unreachable"
+
+
 @pytest.mark.usefixtures("allowed")
 def test_a_redirect_to_an_address_that_is_not_allowed_is_not_followed(base: str) -> None:
     with serving("127.0.0.2") as elsewhere, pytest.raises(Failure) as caught:
