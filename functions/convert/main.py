@@ -117,6 +117,8 @@ def _measured(claim: claims.Claim) -> Converted:
 
 
 def _finish(claim: claims.Claim) -> str:
+    if not rollouts.can_keep(claim.options):
+        raise Unavailable("a video is kept once sweep of the release before is gone")
     try:
         if event_id := known.finish_known(claim):
             return event_id

@@ -88,7 +88,10 @@ def _resolved(host: str, port: int) -> list[Address]:
         if error.errno in UNKNOWN:
             raise Failure("unreachable", "no-host") from error
         raise HostUnreachable(f"the host of the URL is not known: {error}") from error
-    except (OSError, UnicodeError) as error:
+    except UnicodeError as error:
+        # No name: a part of it is empty or too long (RFC 1035, section 2.3.4).
+        raise Failure("unreachable", "no-host") from error
+    except OSError as error:
         raise HostUnreachable(f"the host of the URL is not known: {error}") from error
 
 

@@ -14,6 +14,7 @@ from functions.shared.lingering import LINGER_SECONDS
 from functions.shared.outgoing import Outgoing
 from functions.shared.pace import Pace
 from functions.shared.problems import Problem
+from functions.shared.reading import Reading
 
 __all__ = ["GRACE_SECONDS", "MAX_HEAD_BYTES", "MAX_WAITING", "BoundedProtocol"]
 
@@ -30,14 +31,12 @@ MAX_WAITING = 16
 # Of a thousand, each has little; one has no more than stays in the processor's cache until it is read.
 HELD_BYTES, MIN_HELD_BYTES, MAX_HELD_BYTES = 16 * 1024 * 1024, 16 * 1024, 1024 * 1024
 
-_BUFFER = memoryview(bytearray(PIECE))
-
 
 class _Malformed(Exception):
     """Raised in a callback of the parser, which hands it on as an error of the request."""
 
 
-class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """Refuses heads (and trailers) of more than MAX_HEAD_BYTES, and what is no HTTP/1.1; ends what makes no progress.
 
     At SIGTERM it takes what is on its way.
@@ -62,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Also a first request is not waited for without end."""
         super().connection_made(transport)
+        transport.set_protocol(Reading(self))
         if self._share() < PIECE:
             # The kernel doubles it (socket(7)), and no more than that comes at once.
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._share() // 2)
@@ -73,14 +73,6 @@ class BoundedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._watch.end()
         self._crowd.left(self)
         super().connection_lost(exc)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the event loop is to put what comes. All connections share it: what is there is read at once."""
-        return _BUFFER
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes have come."""
-        self.data_received(_BUFFER[:nbytes])
 
     def data_received(self, data: memoryview) -> None:  # type: ignore[override]
         """Count what leads nowhere yet."""

@@ -47,6 +47,9 @@ def concatenate(
     except (Problem, ClaimLost) as error:
         with suppress(Unavailable):
             blobs.store().delete(claim.video, with_pieces=False)
+        # Somebody who said the same may have been the first.
+        if made := _made(user_id, concat):
+            return made, None
         if isinstance(error, ClaimLost):
             raise Problem("upload-taken-over", "The parts have changed meanwhile.") from None
         raise

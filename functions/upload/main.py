@@ -135,6 +135,9 @@ def retry_job(_request: Request, user_id: str, job_id: str, body: Again) -> Resp
 
 
 def _options(request: Request) -> dict[str, str]:
+    names = [name for name, _ in request.query_params.multi_items()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Problem("bad-request", f"Send one `{twice[:40]}` in the query.")
     return {name: value for name, value in query(request).items() if name != "filename"}
 
 

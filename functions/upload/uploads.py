@@ -154,6 +154,9 @@ def finish(
     `sha256` is the hex digest of the whole, if it is known. Returns: the event's id. Raises: ClaimLost, OverQuota.
     """
     quotas.lock(connection, user_id)
+    # Ahead of the piece: whoever has taken the upload may have recorded one that begins there, too.
+    if connection.execute(sa.select(jobs.c.id).where(taken.claim.held()).with_for_update()).first() is None:
+        raise ClaimLost(taken.claim.job_id)
     if last:
         _add(connection, taken.claim.job_id, last, offset)
     size = offset + (last.size_bytes if last else 0)

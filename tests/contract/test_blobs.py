@@ -20,6 +20,7 @@ import pytest
 
 from functions.shared import blobs
 from functions.shared.blobs import Blobs, NoSuchBlob, Piece
+from functions.shared.blobs.directory import DirectoryBlobs
 from functions.shared.problems import Unavailable
 from tests.servers import Mongo
 
@@ -362,6 +363,24 @@ def test_a_disk_that_is_full_is_told_as_such_and_keeps_nothing(tmp_path: Path) -
         said = process.communicate()[0].split()
     assert said == [b"unavailable", b"kept", b"unavailable", b"unavailable"]
     assert not leftovers(url)
+
+
+def test_the_disk_begins_with_a_long_file_while_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.blobs.directory.BEGUN_BYTES", 100_000)
+    begun: list[tuple[int, int]] = []
+    advise = os.posix_fadvise
+
+    def advised(descriptor: int, start: int, length: int, advice: int) -> None:
+        begun.append((start, length))
+        advise(descriptor, start, length, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", advised)
+    store, content = DirectoryBlobs(str(tmp_path)), os.urandom(350_000)
+    with store.writing(NAME) as writer:
+        for start in range(0, len(content), 70_000):
+            writer.write(content[start : start + 70_000])
+    assert begun == [(0, 140_000), (140_000, 140_000)]
+    assert b"".join(store.read(NAME, 0, len(content))) == content
 
 
 def test_a_store_that_is_not_known_is_named() -> None:

@@ -98,6 +98,8 @@ def test_what_is_no_option_is_refused_by_name_in_form_and_query(user: User, vide
     for response in (in_form, in_query):
         assert f"`{name}`" in check_problem(response, 400, "bad-option")["detail"]
     assert f"`{name}`" in check_problem(user.http.get("/v1/jobs", params={name: "1"}), 400, "bad-request")["detail"]
+    twice = user.http.post("/v1/jobs?quality=1&quality=2", content=b"x", headers=VIDEO)
+    assert "`quality`" in check_problem(twice, 400, "bad-request")["detail"]
     assert user.http.get("/v1/jobs").json()["items"] == []
 
 

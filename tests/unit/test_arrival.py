@@ -50,17 +50,24 @@ def test_of_two_requests_for_one_offset_the_later_one_wins_and_no_byte_is_wrong(
     assert sorted(blob.size_bytes for blob in store.all()) == [212, 300, 512]
 
 
-def test_a_request_that_was_taken_over_cannot_end_the_upload(store: Blobs) -> None:
+@pytest.mark.parametrize("recorded", [0, 100, len(VIDEO)])
+def test_a_request_that_was_taken_over_cannot_end_the_upload(store: Blobs, recorded: int) -> None:
     owner, upload_id = begin()
     first = Arrival(owner, uploads.take(owner, upload_id, 0))
     first.write([b"w" * len(VIDEO)])
     second = Arrival(owner, uploads.take(owner, upload_id, 0))
+    if recorded:
+        second.write([VIDEO[:recorded]])
+        second.end()
+    before = set(store.all())
     with pytest.raises(ClaimLost):
         first.end()
-    assert list(store.all()) == []
-    assert rows.messages(upload_id) == []
-    second.write([VIDEO])
-    second.end()
+    assert set(store.all()) == before
+    assert len(rows.messages(upload_id)) == (recorded == len(VIDEO))
+    if recorded < len(VIDEO):
+        rest = Arrival(owner, uploads.take(owner, upload_id, recorded))
+        rest.write([VIDEO[recorded:]])
+        rest.end()
     assert (content_of(upload_id), len(rows.messages(upload_id))) == (VIDEO, 1)
 
 

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from events.catalogue import AudioCreated, VideoUploaded
+from functions.convert import main
 from functions.shared import audit, database, quotas
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import claims, deletion, duplicates, transitions
+from functions.shared.jobs import claims, deletion, duplicates, rollouts, transitions
 from functions.shared.jobs.claims import ClaimLost
 from functions.shared.jobs.states import State
+from functions.shared.problems import Unavailable
 from functions.shared.quotas import OverQuota
-from functions.shared.tables import jobs
+from functions.shared.tables import jobs, now
+from functions.shared.tables import rollouts as rollouts_table
 from functions.sweep import files
 from functions.upload import intake
 from tests.unit import rows
@@ -64,6 +67,22 @@ def audio_of(store: Blobs, job: Any) -> bytes:
 
 def names(store: Blobs) -> list[str]:
     return [blob.name for blob in store.all()]
+
+
+def test_no_job_ends_with_its_video_kept_while_there_is_a_sweep_that_would_take_it(store: Blobs, owner: str) -> None:
+    done(store, owner, {"quality": 3})
+    with database.transaction() as connection:
+        connection.execute(rollouts_table.insert().values(name=rollouts.OLD_SWEEP[1], since=now()))
+    keeping = {**ASKED, "keep_video": True}
+    waiting = arrived(store, owner, keeping).id
+    claim = claims.claim(waiting)
+    assert claim
+    with pytest.raises(Unavailable, match="sweep"):
+        main._convert(claim)
+    assert (rows.read(waiting).state, rows.read(waiting).attempts) == (State.QUEUED, 0)
+    assert arrived(store, owner, ASKED).state == State.DONE
+    rollouts.end(rollouts.OLD_SWEEP)
+    assert arrived(store, owner, keeping).state == State.DONE
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -222,37 +221,6 @@ def test_whatever_breaks_it_is_the_file_of_one_moment(cuts: list[int], changes: 
             with suppress(HostUnreachable):
                 get(origin, remote, sink)
         assert bytes(sink.content) == origin.content
-
-
-@pytest.mark.parametrize("answers", [["127.0.0.2", "127.0.0.1"], ["127.0.0.1"], ["127.0.0.2 127.0.0.1"]])
-def test_a_name_that_leads_inwards_the_second_time_is_not_followed_there(
-    origin: Origin, monkeypatch: pytest.MonkeyPatch, answers: list[str]
-) -> None:
-    """The name server of an attacker: each lookup gets its next answer, and the last one from then on."""
-    monkeypatch.setenv("FETCH_ALLOWED_NETWORKS", "127.0.0.2/32")
-    lookups: list[str] = []
-    look_up: Any = socket.getaddrinfo
-
-    def rebinding(host: str, port: int, *arguments: object, **options: object) -> Any:
-        if host != "rebind.example":
-            # An address, of which no name server is asked.
-            assert host == "127.0.0.2"
-            return look_up(host, port, *arguments, **options)
-        lookups.append(host)
-        found = answers[min(len(lookups), len(answers)) - 1].split()
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
-
-    port = int(urlsplit(origin.url).port or 0)
-    with Origin(CONTENT, "127.0.0.2", port=port) as outside:
-        outside.cut(1000)
-        monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-        with pytest.raises(Failure) as caught:
-            fetch.fetch(f"http://rebind.example:{port}/x.mp4", Remote(), Pieces(), time.monotonic() + PATIENCE)
-    assert caught.value.code == "refused-url"
-    assert origin.asked == []
-    # The address that was checked is the one that is connected to: there is no other lookup in between.
-    assert len(lookups) == len(answers)
-    assert len(outside.asked) == len(answers) - 1
 
 
 class Dripping:

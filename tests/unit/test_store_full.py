@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import random
@@ -14,9 +13,7 @@ import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
 
 from functions.shared import blobs
-from functions.shared.blobs import directory
 from functions.shared.blobs.chunks import answering
-from functions.shared.jobs import names
 from functions.shared.problems import StoreFull, Unavailable
 from tests.unit import rows
 from tests.unit.sink import Sink
@@ -66,24 +63,6 @@ def test_a_resumable_upload_goes_on_once_there_is_room(client: Client, small_dis
     subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
     assert client.patch(path, reached, VIDEO[reached:]).status == 204
     assert (content_of(path), sink.types()) == (VIDEO, ["video.uploaded"])
-
-
-def test_what_a_disk_says_once_while_a_file_still_comes_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An error of the disk is told to the first flush after it, and to no other (fsync(2))."""
-    asked: list[int] = []
-
-    def refuse(descriptor: int) -> None:
-        asked.append(descriptor)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fdatasync", refuse)
-    monkeypatch.setattr(directory, "FLUSHED_BYTES", 1000)
-    with pytest.raises(StoreFull), directory.DirectoryBlobs(str(tmp_path)).writing(names.video("0" * 32, 1)) as writer:
-        writer.write(bytes(1000))
-    assert len(asked) == 1
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from functions.shared.blobs import Blobs
+from functions.shared.blobs import Blobs, Piece
 from functions.shared.middleware.resumable import VERSION
 from functions.shared.problems import PROBLEMS
 from functions.shared.tables import uploads as table
@@ -274,6 +275,22 @@ def test_parts_make_one_video_in_the_order_that_is_asked_for(client: Client, sin
     assert client.ask("HEAD", first).status == 404
     client.ask("DELETE", path)
     assert list(store.all()) == []
+
+
+def test_of_two_who_put_the_same_together_at_once_both_get_it(
+    client: Client, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concat, join = f"final;{client.create(1024, VIDEO, Upload_Concat='partial')}", store.join
+    first: list[str] = []
+
+    def meanwhile(name: str, pieces: Sequence[Piece]) -> None:
+        monkeypatch.setattr(store, "join", join)
+        first.append(client.ask("POST", "/v1/uploads", Upload_Concat=concat).headers["location"])
+        join(name, pieces)
+
+    monkeypatch.setattr(store, "join", meanwhile)
+    assert client.ask("POST", "/v1/uploads", Upload_Concat=concat).headers["location"] == first[0]
+    assert len(list(store.all())) == 2
 
 
 def test_a_video_is_made_of_ones_own_parts_alone(client: Client) -> None:

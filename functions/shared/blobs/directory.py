@@ -8,7 +8,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,27 +15,23 @@ from typing import IO
 
 from functions.shared.blobs.interface import NoSuchBlob, Piece, Reader, Stored, checked
 from functions.shared.blobs.joined import JoinedReader, Pieces
-from functions.shared.once import once
 from functions.shared.problems import StoreFull, Unavailable
 
 __all__ = ["DirectoryBlobs"]
 
 PIECE = 256 * 1024
-# So much of a file at a time goes to the disk while the next part comes.
-FLUSHED_BYTES = 32 * 1024 * 1024
+# So much of a file the disk begins with while more comes: all of it at the end takes longer.
+BEGUN_BYTES = 32 * 1024 * 1024
 KINDS = ("video", "audio", "part", "piece")
 # Disk, and quota of a user or project (write(2)).
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Writer:
-    """What is written goes on to the disk meanwhile: at the end of a large file, its sender would wait for it all."""
-
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
-        self._flushing: Future[None] | None = None
-        self._next_flush = FLUSHED_BYTES
+        self._begun = 0
         self.size_bytes = 0
 
     def write(self, data: bytes) -> None:
@@ -44,20 +39,17 @@ class _Writer:
             self._file.write(data)
         self._digest.update(data)
         self.size_bytes += len(data)
-        if self.size_bytes >= self._next_flush and (self._flushing is None or self._flushing.done()):
-            self.settle()
-            self._next_flush = self.size_bytes + FLUSHED_BYTES
-            self._flushing = _flusher().submit(os.fdatasync, self._file.fileno())
+        if self.size_bytes - self._begun >= BEGUN_BYTES:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Have the kernel write what it has. It stays in memory: what is being written cannot be dropped yet."""
+        start, self._begun = self._begun, self.size_bytes
+        with _disk():
+            os.posix_fadvise(self._file.fileno(), start, self._begun - start, os.POSIX_FADV_DONTNEED)
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
-
-    def settle(self) -> None:
-        """Wait until the file is not used any more. Raises: StoreFull, Unavailable; a disk tells of an error once."""
-        flushing, self._flushing = self._flushing, None
-        if flushing:
-            with _disk():
-                flushing.result()
 
 
 class _Reader:
@@ -86,11 +78,7 @@ class DirectoryBlobs:
         """A temporary file, flushed to the disk, then renamed, then its directory flushed: whole after any crash."""
         path = self._path(name)
         with self._temporary() as file:
-            writer = _Writer(file)
-            try:
-                yield writer
-            finally:
-                writer.settle()
+            yield _Writer(file)
             self._put(file, path)
 
     def join(self, name: str, pieces: Sequence[Piece]) -> None:
@@ -215,12 +203,6 @@ class DirectoryBlobs:
         except OSError as error:
             raise Unavailable(f"the blob directory does not work: {error}") from error
         return Pieces([Piece(*each) for each in listed])
-
-
-@once
-def _flusher() -> ThreadPoolExecutor:
-    """Of a process: a disk flushes one file at a time as fast as several."""
-    return ThreadPoolExecutor(1, "flusher")
 
 
 def _pieces(file: IO[bytes], start: int, stop: int) -> Iterator[bytes]:

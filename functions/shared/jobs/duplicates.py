@@ -19,7 +19,7 @@ from events.catalogue import AudioCreated
 from functions.shared import blobs, database, outbox, quotas, unwanted
 from functions.shared.blobs import Piece
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
-from functions.shared.jobs import joined, leases, peaks, transitions
+from functions.shared.jobs import joined, leases, peaks, rollouts, transitions
 from functions.shared.jobs.changes import drop_checkpoint, expiry, move
 from functions.shared.jobs.claims import Claim, ClaimLost, charge
 from functions.shared.jobs.states import State
@@ -85,7 +85,7 @@ def finish_known(held: Claim, sha256: str) -> str | None:
 def _ended(held: Claim, arrived: dict[str, Any], pieces: Sequence[Piece] = ()) -> str | None:
     """The event of a job that is done by the MP3 that there is, or None."""
     asked = arrived["options"].get(DEDUPLICATE) and arrived["video_sha256"]
-    twin = _twin(held.job_id, arrived) if asked else None
+    twin = _twin(held.job_id, arrived) if asked and rollouts.can_keep(arrived["options"]) else None
     if twin is None or not _copied(held, twin):
         return None
     try:

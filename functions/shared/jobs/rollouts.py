@@ -3,11 +3,14 @@
 The convert and the sweep of before revision 0004 know a job's video only by a name without a fencing token: that
 convert would find no other, and that sweep would take any other for a file of no job. Those of before revision 0012 do
 not know videos that are joined of pieces: that convert could not read one, and that sweep would take its pieces for
-files of no job. So the migration of a database with jobs writes a row for each of them, and the function that takes its
-place deletes it, ahead of its first event.
+files of no job, as it would any video that a job keeps once it is done. So the migration of a database with jobs writes
+a row for each of them, and the function that takes its place deletes it, ahead of its first event.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,7 +19,7 @@ from functions.shared.jobs import names
 from functions.shared.problems import Unavailable
 from functions.shared.tables import rollouts
 
-__all__ = ["OLD_CONVERT", "OLD_SWEEP", "check_joining", "end", "video_name"]
+__all__ = ["OLD_CONVERT", "OLD_SWEEP", "can_keep", "check_joining", "end", "video_name"]
 
 # By function: who does not know tokens in names, and who does not know pieces.
 OLD_CONVERT = ("old-convert", "convert-before-0012")
@@ -34,6 +37,14 @@ def check_joining(connection: sa.Connection) -> None:
     """Raises: Unavailable while there is somebody who does not know videos that are joined of pieces."""
     if _are_there(connection, OLD_CONVERT[1], OLD_SWEEP[1]):
         raise Unavailable("resumable uploads wait until convert and sweep of the release before are gone")
+
+
+def can_keep(options: Mapping[str, Any]) -> bool:
+    """Whether a job with these options may be done: not while it keeps its video, and a sweep would not know that."""
+    if not options.get("keep_video"):
+        return True
+    with database.reading() as connection:
+        return not _are_there(connection, OLD_SWEEP[1])
 
 
 @database.transactional
