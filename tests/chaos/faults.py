@@ -37,6 +37,7 @@ class Faults:
         lease_seconds: int,
     ) -> None:
         self.log: list[str] = []
+        self._began = time.monotonic()
         self._audiolift, self._random, self._lease_seconds = audiolift, chance, lease_seconds
         self._servers, self._lines, self._disks = servers, lines, disks
         self._origins, self._receivers = origins, receivers
@@ -45,7 +46,7 @@ class Faults:
         """The next one; returns once it is over."""
         name, fault = self._random.choice(self._all())
         self.log.append(name)
-        print(f"  {name}", flush=True)
+        print(f"{time.monotonic() - self._began:6.1f} s  {name}", flush=True)
         fault()
 
     def _all(self) -> list[tuple[str, Callable[[], object]]]:
@@ -108,7 +109,7 @@ class Faults:
         # As whoever runs it has it started again, once there is room.
         for server in self._servers:
             if not server.is_alive:
-                print(f"    {type(server).__name__} has died of it", flush=True)
+                print(f"          {type(server).__name__} has died of it", flush=True)
                 server.kill()
                 server.start()
 
