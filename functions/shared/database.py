@@ -7,13 +7,14 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
 
-from functions.shared import settings
+from functions.shared import settings, table_types
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
 
@@ -64,6 +65,8 @@ Result = TypeVar("Result")
 def engine() -> sa.Engine:
     """The process's engine for DATABASE_URL."""
     url = sa.make_url(settings.text("DATABASE_URL"))
+    # An SQLite file is on the machine of all who use it: there is one clock.
+    table_types.go_by(None)
     return _sqlite(url) if url.get_backend_name() == "sqlite" else _mysql(url)
 
 
@@ -207,9 +210,17 @@ def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = AN
             "init_command": MYSQL_SESSION,
         },
     )
+    event.listen(made, "connect", _ask_time)
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", functools.partial(_ask, made.dialect))
     return made
+
+
+def _ask_time(connection: Any, _record: Any) -> None:
+    """Have `now` go by the clock of the database, which is the same for all processes, with each new connection."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        table_types.go_by(cursor.fetchone()[0].replace(tzinfo=UTC))
 
 
 def _note_use(_connection: Any, record: Any) -> None:

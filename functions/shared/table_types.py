@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,12 +11,38 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["BYTES", "ID", "SERIAL", "Instant", "clock", "metadata", "now", "table"]
+__all__ = ["BYTES", "ID", "SERIAL", "Instant", "clock", "go_by", "metadata", "now", "table"]
+
+# An answer of the database is on its way for a moment; less than that is no reason to let time jump.
+_TOLERANCE = timedelta(seconds=1)
+
+
+class _Told:
+    """What the database has said that time it was, and how long this machine had run by then, in seconds."""
+
+    moment: datetime | None = None
+    uptime = 0.0
 
 
 def now() -> datetime:
-    """The current time, aware, UTC."""
-    return datetime.now(UTC)
+    """The current time, aware, UTC: by the clock of the database, once that has been told (`go_by`).
+
+    Of the clocks of processes, one may be wrong by hours.
+    """
+    if _Told.moment is None:
+        return datetime.now(UTC)
+    return _Told.moment + timedelta(seconds=_uptime() - _Told.uptime)
+
+
+def go_by(moment: datetime | None) -> None:
+    """Take that for the current time, and go on counting from it; None for the clock of this process again."""
+    if moment is None or _Told.moment is None or abs(moment - now()) > _TOLERANCE:
+        _Told.moment, _Told.uptime = moment, _uptime()
+
+
+def _uptime() -> float:
+    # Nobody sets this one, and it goes on while a machine sleeps (clock_gettime(2)).
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Instant(sa.types.TypeDecorator[datetime]):

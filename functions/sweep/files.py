@@ -77,11 +77,17 @@ def _note(connection: sa.Connection, orphans: list[str]) -> None:
 
 
 def _needed(found_names: list[str]) -> set[str]:
-    ids = {names.owner_of(name) for name in found_names}
+    owned = [(name, names.owner_of(name), names.token_of(name)) for name in found_names]
+    ids = {owner for _, owner, _ in owned}
     saved = jobs.outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     with database.reading() as connection:
-        found = connection.execute(sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids)))
+        query = sa.select(jobs, checkpoints.c.parts).select_from(saved).where(jobs.c.id.in_(ids))
+        found = connection.execute(query).all()
         needed = {name for job in found for name in _names(job) if name}
+        # Who has the newest claim may have stood still for hours, or may have another clock, and write down now what
+        # it has stored. With that of an earlier one nobody can.
+        claims = {(job.id, job.fencing_token) for job in found if job.state not in ENDED}
+        needed |= {name for name, owner, token in owned if (owner, token) in claims}
         return needed.union(_pieces(connection, found_names))
 
 
@@ -102,14 +108,12 @@ def _names(job: Any) -> tuple[str | None, ...]:
         # Without its size, a video has never come, and none will by the claim that was.
         return (job.audio, names.video_of(job) if job.video_bytes is not None else None)
     # A state that only a newer release knows may lead to another conversion.
-    return (*_videos(job), job.audio, names.audio(job.id, job.fencing_token), *(job.parts or []))
+    return (*_videos(job), job.audio, *(job.parts or []))
 
 
 def _videos(job: Any) -> tuple[str, ...]:
-    """The video of a job, or the names under which one may come."""
-    if job.video:
-        return (job.video,)
-    return (names.old_video(job.id), names.video(job.id, job.fencing_token), *names.fetched_of(job))
+    """The video of a job, or what there is of it, and the name without a token under which one may come."""
+    return (job.video,) if job.video else (names.old_video(job.id), *names.fetched_of(job))
 
 
 def _batches(found: Iterable[str]) -> Iterator[list[str]]:

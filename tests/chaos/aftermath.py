@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from pymongo import MongoClient
 
-from events.catalogue import AudioCreated, ConversionFailed
 from tests import media
+from tests.chaos import told
 from tests.chaos.orders import Order
 from tests.chaos.storm import Storm
 from tests.e2e.inside import environment
@@ -24,8 +25,7 @@ from tests.system import ROOT
 
 __all__ = ["Aftermath"]
 
-SETTLING_SECONDS = 60
-NEWS = {"done": AudioCreated.TYPE, "failed": ConversionFailed.TYPE}
+SETTLING_SECONDS, RESTING_SECONDS = 60, 5
 USED = """
     SELECT (SELECT COALESCE(SUM(seconds), 0) FROM converted WHERE user_id = users.id),
            (SELECT COALESCE(SUM(duration_seconds), 0) FROM jobs WHERE user_id = users.id),
@@ -34,8 +34,26 @@ USED = """
       FROM users WHERE email = :email
 """
 # What hours bring in operation: a mail of which nobody knows whether it arrived is due again; files of no job are old.
+WAITING = """
+    SELECT job_id, kind, generation, channel, endpoint, due_at FROM notifications
+     WHERE sent_at IS NULL AND refusal IS NULL AND due_at > UTC_TIMESTAMP(6)
+"""
+DUE = """
+    UPDATE notifications SET due_at = UTC_TIMESTAMP(6)
+     WHERE job_id = :job AND kind = :kind AND generation = :generation AND channel = :channel
+       AND endpoint = :endpoint AND due_at = :due
+"""
 TICK = "from functions.sweep.main import tick; tick()"
-CLEAR = "from functions.sweep import files; files.ORPHAN_SECONDS = 0; files.delete_orphans(); files.delete_unwanted()"
+CLEAR = """
+from functions.shared import blobs
+from functions.shared.tables import now
+from functions.sweep import files
+files.ORPHAN_SECONDS = 0
+files.delete_orphans()
+files.delete_unwanted()
+blobs.store().delete_unfinished(now())
+for blob in blobs.store().all(): print(blob.name)
+"""
 # And what a day brings: an upload that nobody could go on with, as the answer with its address got lost, is forgotten.
 DAY = (
     "UPDATE uploads SET expires_at = '2020-01-01' WHERE expires_at IS NOT NULL",
@@ -56,17 +74,20 @@ class Aftermath:
     def __init__(self, storm: Storm) -> None:
         self._storm = storm
         self._engine = sa.create_engine(storm.mariadb.url)
+        # The rows of the ledger that wait, and since when they have been as they are.
+        self._waiting: dict[tuple[Any, ...], float] = {}
 
     def look(self) -> list[str]:
         """What is wrong, in words; nothing, if all is well."""
         left = self._wait()
         wrong = [f"{kind} left: {row}" for kind, rows in left.items() for row in rows]
         self._pass_a_day()
-        jobs = [(customer, job) for customer in self._storm.customers for job in customer.jobs()]
+        found = {customer.number: customer.jobs() for customer in self._storm.customers}
+        jobs = [(self._storm.customers[number], job) for number, each in found.items() for job in each]
         wrong += self._check_orders({job["filename"]: (customer, job) for customer, job in jobs})
         names = Counter(job["filename"] for _, job in jobs)
         wrong += [f"{name}: {count} jobs" for name, count in names.items() if count > 1]
-        wrong += [*self._check_mails(len(jobs)), *self._check_hooks(), *self._check_files()]
+        wrong += [*told.check(self._storm, found), *self._check_files()]
         wrong += [*self._check_quotas(), *self._check_audit()]
         self._engine.dispose()
         return wrong
@@ -77,12 +98,20 @@ class Aftermath:
         while any((left := self._left()).values()) and time.monotonic() < ends:
             with suppress(httpx.TransportError):
                 httpx.get(f"{self._storm.audiolift.url}/v1/jobs", timeout=5)
-            with self._engine.begin() as connection:
-                waiting = "UPDATE notifications SET due_at = UTC_TIMESTAMP(6) WHERE sent_at IS NULL AND refusal IS NULL"
-                connection.execute(sa.text(waiting))
-            self._inside(TICK)
+            self._pass_hours()
+            # While servers come back, a tick may find one of them away.
+            self._inside(TICK, check=False)
             time.sleep(1)
         return left
+
+    def _pass_hours(self) -> None:
+        """Whoever waits to be told again is due: a row of the ledger that nobody has touched for a while."""
+        with self._engine.begin() as connection:
+            waiting = [tuple(row) for row in connection.execute(sa.text(WAITING))]
+            self._waiting = {row: self._waiting.get(row, time.monotonic()) for row in waiting}
+            for row in [row for row, since in self._waiting.items() if since < time.monotonic() - RESTING_SECONDS]:
+                key = dict(zip(("job", "kind", "generation", "channel", "endpoint", "due"), row, strict=True))
+                connection.execute(sa.text(DUE), key)
 
     def _pass_a_day(self) -> None:
         with self._engine.begin() as connection:
@@ -94,10 +123,10 @@ class Aftermath:
         with self._engine.connect() as connection:
             return {kind: list(connection.execute(sa.text(query))) for kind, query in LEFT.items()}
 
-    def _inside(self, code: str) -> str:
+    def _inside(self, code: str, *, check: bool = True) -> str:
         """What a process says that has the environment of a function, and runs this code."""
         command, where = [sys.executable, "-c", code], environment(self._storm.audiolift)
-        return subprocess.run(command, cwd=ROOT, env=where, stdout=subprocess.PIPE, text=True, check=False).stdout
+        return subprocess.run(command, cwd=ROOT, env=where, stdout=subprocess.PIPE, text=True, check=check).stdout
 
     def _check_orders(self, jobs: dict[str, tuple[Any, dict[str, Any]]]) -> Iterator[str]:
         for order in self._storm.orders:
@@ -131,38 +160,6 @@ class Aftermath:
         path.write_bytes(mp3)
         return media.samples(path, 1, "-ar", "44100").size / 44_100
 
-    def _check_mails(self, jobs: int) -> Iterator[str]:
-        """Each job, or batch, was told of under one Message-ID. A mail may come twice under the same."""
-        told = Counter(subject for subject, _ in {(mail["subject"], mail["id"]) for mail in self._storm.mail.mails})
-        for order in self._storm.orders:
-            said = sum(count for subject, count in told.items() if order.names[0] in subject)
-            # Whoever deletes a job may have been told of it before.
-            if said not in ({0, 1} if order.goes else {0} if order.kind == "batch" else {1}):
-                yield f"{order.names[0]}: {said} different mails"
-        batches = sum(order.kind == "batch" for order in self._storm.orders)
-        others = {subject: count for subject, count in told.items() if not self._is_about_a_job(subject)}
-        if sum(others.values()) != batches + len(self._storm.customers):
-            yield f"not one mail for each of {batches} batches and {len(self._storm.customers)} accounts: {others}"
-        mails = len(self._storm.mail.mails)
-        print(f"{jobs} jobs, {mails} mails, {mails - sum(told.values())} of them copies under the same Message-ID")
-
-    def _is_about_a_job(self, subject: str) -> bool:
-        return any(order.names[0] in subject for order in self._storm.orders if order.kind != "batch")
-
-    def _check_hooks(self) -> Iterator[str]:
-        """Each customer's webhook got the news of each of their jobs, under one webhook-id, and of no other."""
-        for customer, hook in zip(self._storm.customers, self._storm.hooks, strict=True):
-            got: dict[str, set[tuple[str, str]]] = {}
-            for headers, body in list(hook.got):
-                event = json.loads(body)
-                got.setdefault(event["subject"], set()).add((headers["webhook-id"], event["type"]))
-            jobs = {job["id"]: job["state"] for job in customer.jobs()}
-            others = {*got} - {*jobs, *customer.deleted}
-            yield from (f"webhook {customer.number} got {job}, of another one" for job in others)
-            for job, state in jobs.items():
-                if [kind for _, kind in got.get(job, ())] != [NEWS[state]]:
-                    yield f"webhook {customer.number}: {job} is {state}, and it got {got.get(job)}"
-
     def _check_quotas(self) -> Iterator[str]:
         """What an account has used is what its jobs have."""
         for customer in self._storm.customers:
@@ -194,12 +191,18 @@ class Aftermath:
         return wrong
 
     def _wrong_files(self) -> Iterator[str]:
-        self._inside(CLEAR)
-        found = set(
-            self._inside("from functions.shared import blobs\nfor b in blobs.store().all(): print(b.name)").split()
-        )
+        found = set(self._inside(CLEAR).split())
         with self._engine.connect() as connection:
             rows = list(connection.execute(sa.text("SELECT id, state, audio, video FROM jobs")))
         kept = {row.audio for row in rows if row.audio} | {row.video for row in rows if row.state == "failed"}
         yield from (f"{name}: a file of no job" for name in found - kept)
         yield from (f"{name} is gone" for name in kept - found if name)
+        yield from self._wrong_chunks()
+
+    def _wrong_chunks(self) -> Iterator[str]:
+        with MongoClient[dict[str, Any]](self._storm.mongo.url) as client:
+            kept = client.get_default_database("audiolift")
+            files = {file["_id"] for file in kept["fs.files"].find({}, {"_id": 1})}
+            chunks = {chunk["files_id"] for chunk in kept["fs.chunks"].find({}, {"files_id": 1})}
+            yield from (f"chunks of {each}, which is no file" for each in chunks - files)
+            yield from (f"{each['filename']} is unfinished" for each in kept["fs.unfinished"].find({}))

@@ -12,16 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pika
 from pika.exceptions import AMQPError
 
-from events.catalogue import VideoSubmitted
+from events.catalogue import AudioCreated, BatchEnded, ConversionFailed, VideoSubmitted
 from tests import media
 from tests.chaos.mailbox import MailServer
 from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD
+from tests.unit.receiver import Receiver
 
 __all__ = ["KINDS", "Customer", "Order", "ask"]
 
@@ -39,7 +41,7 @@ class Customer:
         self.number, self.url = number, url
         self.email = f"storm{number}@example.com"
         self.tone, self.seconds = 330 + 110 * number, 2 + number
-        self.source = f"/storm/{number}"
+        self.source, self.phone = f"/storm/{number}", f"+4915112345{number:03}"
         self.sound = directory / f"sound{number}.ogg"
         words = ["-f", "lavfi", "-i", f"sine=frequency={self.tone}:duration={self.seconds}", "-c:a", "libvorbis"]
         subprocess.run([media.ffmpeg(), "-v", "error", "-y", *words, str(self.sound)], check=True)
@@ -60,6 +62,22 @@ class Customer:
             token = http.post("/v1/token", data=form).raise_for_status().json()["access_token"]
             self._headers = {"Authorization": f"Bearer {token}"}
             http.post("/v1/webhooks", json={"url": hook}, headers=self._headers).raise_for_status()
+
+    def choose(self, telephones: Receiver, chat: str) -> None:
+        """Be told of all by SMS, too, at a number that is confirmed by its code, and in a chat."""
+        with self.http() as http:
+            http.put("/v1/me/phone", json={"number": self.phone}).raise_for_status()
+            sent = eventually(lambda: self.messages(telephones), "a code")
+            code = re.findall(r"[0-9]{6}", sent[-1])[0]
+            http.post("/v1/me/phone/confirm", json={"code": code}).raise_for_status()
+            told = {"sms": True, "services": {chat: True}}
+            events = {event.TYPE: told for event in (AudioCreated, ConversionFailed, BatchEnded)}
+            http.put("/v1/me/notifications", json={"events": events}).raise_for_status()
+
+    def messages(self, telephones: Receiver) -> list[str]:
+        """The SMS that came to their number."""
+        came = zip(list(telephones.paths), list(telephones.got), strict=False)
+        return [json.loads(body)["message"] for path, (_, body) in came if self.phone in unquote(path)]
 
     def http(self) -> httpx.Client:
         """A client of theirs."""
@@ -205,7 +223,7 @@ def _base64(text: str) -> str:
 
 
 def _accepted(answer: httpx.Response) -> bool:
-    assert answer.status_code in (201, 202, 409, 429, 500, 502, 503, 504), answer.text
+    assert answer.status_code in (201, 202, 409, 429, 500, 502, 503, 504, 507), answer.text
     return answer.status_code in (201, 202)
 
 

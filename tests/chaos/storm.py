@@ -8,72 +8,56 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests.chaos.disks import Disk
+from tests.chaos.faults import Faults
+from tests.chaos.lines import Line
 from tests.chaos.mailbox import MailServer
 from tests.chaos.orders import Customer, Order, ask
-from tests.e2e.inside import children, function_processes
 from tests.servers import MariaDB, Mongo, RabbitMQ, Server, programs
 from tests.system import Audiolift
 from tests.unit.origin import Origin
 from tests.unit.receiver import Receiver
 
-__all__ = ["Storm"]
+__all__ = ["CHAT", "Storm"]
 
 LEASE_SECONDS = 5
 # So that what minutes heal in operation is healed in seconds here.
 HASTE = {"LEASE_SECONDS": str(LEASE_SECONDS), "RESEND_SECONDS": "5"}
 NEAR = {"FETCH_ALLOWED_NETWORKS": "127.0.0.1/32 127.0.0.2/32"}
-FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
 KINDS = ("plain", "plain", "tus", "url", "event", "batch", "broken", "deleted")
 CUSTOMERS, CLIENTS, BATCH = 3, 6, 3
+# The name of each customer's own chat, with their number.
+CHAT = "chat{}"
 
 
 class Storm:
-    """The stack, what was ordered, and what was done to it (`log`)."""
+    """The stack, what was ordered, and what was done to it (`faults.log`)."""
 
     def __init__(self, directory: Path, seed: int) -> None:
         self.random = random.Random(seed)
-        self.log: list[str] = []
         self.orders: list[Order] = []
-        # What each customer's webhook got.
+        # What each customer's webhook got, and their chats and telephones.
         self.hooks: list[Receiver] = []
-        self._stack = ExitStack()
-        self.mariadb, self.rabbitmq = MariaDB(directory / "mariadb"), RabbitMQ(directory / "rabbitmq")
-        self.mongo, self.mail = Mongo(directory / "mongo"), MailServer(directory / "mail")
-        self._directory = directory
+        self.chats: list[Receiver] = []
+        self.telephones = Receiver()
+        self._seed, self._stack, self._directory = seed, ExitStack(), directory
 
     def __enter__(self) -> Storm:
-        for server in self.servers:
-            self._stack.enter_context(server)
-        port = programs.port()
-        self.customers = [Customer(i, f"http://127.0.0.1:{port}", self._directory) for i in range(CUSTOMERS)]
-        self.audiolift = Audiolift(self._directory / "data", self._settings(), ("--port", str(port)))
-        self._stack.callback(lambda: self.audiolift.stop())
-        for customer in self.customers:
-            origin = self._stack.enter_context(Origin(customer.sound.read_bytes(), "127.0.0.2"))
-            customer.origin = origin.url
-            hook = self._stack.enter_context(Receiver())
-            self.hooks.append(hook)
-            customer.register(self.mail, hook.url)
+        with self._stack:
+            self._begin()
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
-
-    @property
-    def servers(self) -> tuple[Server, ...]:
-        """What audiolift relies on."""
-        return (self.mariadb, self.rabbitmq, self.mongo, self.mail)
 
     def rage(self, jobs: int, seconds: tuple[float, float] = (0.3, 2.0)) -> None:
         """Order so many jobs, and have one fault after the other, with such a pause, until all are accepted.
@@ -82,12 +66,60 @@ class Storm:
         """
         self.orders = self._ordered(jobs)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            asked = [pool.submit(ask, order, self.rabbitmq.url) for order in self.orders]
+            asked = [pool.submit(ask, order, self._broker) for order in self.orders]
             # In the main thread: a server dies with the thread that started it.
-            while not all(each.done() for each in asked) or len(self.log) < max(6, jobs // 5):
+            while not all(each.done() for each in asked) or len(self.faults.log) < max(6, jobs // 5):
                 time.sleep(self.random.uniform(*seconds))
-                self._fault()
+                self.faults.one()
             _raise(asked)
+
+    def _begin(self) -> None:
+        disks = [self._disk(name) for name in ("mariadb", "rabbitmq", "mongo", "mail", "data")]
+        self.mariadb, self.rabbitmq = MariaDB(self._at("mariadb")), RabbitMQ(self._at("rabbitmq"))
+        self.mongo, self.mail = Mongo(self._at("mongo")), MailServer(self._at("mail"))
+        servers: tuple[Server, ...] = (self.mariadb, self.rabbitmq, self.mongo, self.mail)
+        for server in servers:
+            self._stack.enter_context(server)
+        port = programs.port()
+        lines = [self._line(type(server).__name__, server.port) for server in servers]
+        lines.append(self._line("the gateway", port))
+        url = f"http://127.0.0.1:{lines[-1].port}"
+        self.customers = [Customer(i, url, self._directory) for i in range(CUSTOMERS)]
+        receivers = self._receivers()
+        settings = self._settings(*(line.leads(server.url) for line, server in zip(lines, servers, strict=False)))
+        self.audiolift = Audiolift(self._at("data"), settings, ("--port", str(port)))
+        self._stack.callback(lambda: self.audiolift.stop())
+        self._broker = lines[1].leads(self.rabbitmq.url)
+        origins = [self._arrive(customer) for customer in self.customers]
+        around = (servers, lines, disks, origins, receivers)
+        self.faults = Faults(self.audiolift, self.random, *around, LEASE_SECONDS)
+
+    def _at(self, name: str) -> Path:
+        return self._directory / name
+
+    def _disk(self, name: str) -> Disk:
+        return self._stack.enter_context(Disk("the functions" if name == "data" else name, self._at(name)))
+
+    def _line(self, name: str, port: int) -> Line:
+        return self._stack.enter_context(Line(name, port, self._seed))
+
+    def _receivers(self) -> list[Receiver]:
+        self.hooks = [Receiver() for _ in self.customers]
+        self.chats = [Receiver() for _ in self.customers]
+        receivers = [*self.hooks, *self.chats, self.telephones]
+        for receiver in receivers:
+            # As apprise likes it.
+            receiver.status = 200
+            self._stack.enter_context(receiver)
+        return receivers
+
+    def _arrive(self, customer: Customer) -> Origin:
+        """A customer registers. Returns: what serves their sound."""
+        origin = self._stack.enter_context(Origin(customer.sound.read_bytes(), "127.0.0.2"))
+        customer.origin = origin.url
+        customer.register(self.mail, self.hooks[customer.number].url)
+        customer.choose(self.telephones, CHAT.format(customer.number))
+        return origin
 
     def _ordered(self, jobs: int) -> list[Order]:
         orders: list[Order] = []
@@ -97,77 +129,13 @@ class Storm:
             orders.append(Order(kind, names, self.random.choice(self.customers)))
         return orders
 
-    def _fault(self) -> None:
-        name, fault = self.random.choice(self._faults())
-        self.log.append(name)
-        print(f"  {name}", flush=True)
-        fault()
-
-    def _faults(self) -> list[tuple[str, Callable[[], object]]]:
-        chosen, server = self.random.choice(FUNCTIONS), self.random.choice(self.servers)
-        each: list[tuple[str, Callable[[], object]]] = [
-            (f"kill -9 {chosen}", lambda: self._signal(chosen, signal.SIGKILL)),
-            ("kill -9 convert", lambda: self._signal("convert", signal.SIGKILL)),
-            ("kill -9 an engine", lambda: self._signal("convert", signal.SIGKILL, depth=2)),
-            (f"stop {chosen} for longer than a lease", lambda: self._pause(chosen, LEASE_SECONDS + 2)),
-            (f"slow {chosen}", lambda: self._slow(chosen)),
-            (f"kill -9 {type(server).__name__}", lambda: self._kill_server(server)),
-            (f"freeze {type(server).__name__}", lambda: self._freeze(server)),
-            ("kill -9 dispatcher, ingress and source", self._kill_runner),
-            ("webhooks refuse", self._refuse),
-        ]
-        return each
-
-    def _signal(self, name: str, number: signal.Signals, depth: int = 0) -> list[int]:
-        level = function_processes(self.audiolift, name)
-        for _ in range(depth):
-            level = [child for process in level for child in children(process)]
-        for process in level[:1]:
-            with suppress(ProcessLookupError):
-                os.kill(process, number)
-        return level[:1]
-
-    def _pause(self, name: str, seconds: float) -> None:
-        stopped = self._signal(name, signal.SIGSTOP)
-        time.sleep(seconds if stopped else 0)
-        for process in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
-
-    def _slow(self, name: str) -> None:
-        for _ in range(20):
-            self._pause(name, 0.1)
-            time.sleep(0.02)
-
-    def _kill_server(self, server: Server) -> None:
-        server.kill()
-        time.sleep(self.random.uniform(0.5, 3))
-        server.start()
-
-    def _freeze(self, server: Server) -> None:
-        with server.frozen():
-            time.sleep(self.random.uniform(1, LEASE_SECONDS + 2))
-
-    def _refuse(self) -> None:
-        for hook in self.hooks:
-            hook.status = 503
-        time.sleep(self.random.uniform(0.5, 3))
-        for hook in self.hooks:
-            hook.status = 204
-
-    def _kill_runner(self) -> None:
-        self.audiolift.stop(signal.SIGKILL)
-        self.audiolift.start()
-
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, database: str, broker: str, blobs: str, mail: str) -> dict[str, str]:
         trusted = {customer.source: customer.email for customer in self.customers}
-        stores = {
-            "DATABASE_URL": self.mariadb.url,
-            "BLOBS_URL": self.mongo.url,
-            "RABBITMQ_URL": self.rabbitmq.url,
-            "SMTP_URL": self.mail.url,
-        }
-        return {**HASTE, **NEAR, **stores, "TRUSTED_SOURCES": json.dumps(trusted)}
+        chats = {CHAT.format(i): f"json://127.0.0.1:{chat.server_port}/" for i, chat in enumerate(self.chats)}
+        sms = f"json://127.0.0.1:{self.telephones.server_port}/{{number}}"
+        told = {"SMTP_URL": mail, "NOTICE_SERVICES": json.dumps(chats), "SMS_SERVICE": sms}
+        stores = {"DATABASE_URL": database, "BLOBS_URL": blobs, "RABBITMQ_URL": broker}
+        return {**HASTE, **NEAR, **stores, **told, "TRUSTED_SOURCES": json.dumps(trusted)}
 
 
 def _raise(asked: list[Future[None]]) -> None:
@@ -185,9 +153,12 @@ def main() -> int:
     chosen = parser.parse_args()
     print(f"SEED={chosen.seed}, {chosen.jobs} jobs", flush=True)
     with tempfile.TemporaryDirectory(prefix="storm-") as directory, Storm(Path(directory), chosen.seed) as storm:
+        began = time.monotonic()
         storm.rage(chosen.jobs)
+        over = time.monotonic()
         wrong = Aftermath(storm).look()
-    print(f"{len(storm.log)} faults; " + ("all is well" if not wrong else "\n".join(wrong)))
+        print(f"{len(storm.faults.log)} faults in {over - began:.0f} s, over {time.monotonic() - over:.0f} s later")
+    print("all is well" if not wrong else "\n".join(wrong))
     return bool(wrong)
 
 

@@ -67,6 +67,11 @@ class Server(ABC):
         """Kill it and all it started, as a power cut would."""
         self._end(signal.SIGKILL)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it was started, and has not died by itself."""
+        return self._process is not None and self._process.poll() is None
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """During the block it keeps its connections, takes new ones, and answers nothing: it hangs."""

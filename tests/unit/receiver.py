@@ -12,13 +12,16 @@ __all__ = ["Receiver"]
 
 
 class Receiver(Listening):
-    """What it `got` as (headers, body), and where; `status` is what it answers, after `seconds`."""
+    """What it `got` as (headers, body), and where; `status` is what it answers, after `seconds`.
+
+    `refused` counts what it answered with an error.
+    """
 
     def __init__(self) -> None:
         super().__init__(_Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
-        self.status, self.seconds = 204, 0.0
+        self.status, self.seconds, self.refused = 204, 0.0, 0
         self.headers: dict[str, str] = {}
         self.answer = b""
         self.url += "/hook"
@@ -38,7 +41,9 @@ class _Handler(Quiet):
         server.paths.append(self.path)
         server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
         time.sleep(server.seconds)
-        self.send_response(server.status)
+        status = server.status
+        server.refused += status >= 400
+        self.send_response(status)
         for name, value in {**server.headers, "Content-Length": str(len(server.answer))}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -113,6 +116,31 @@ def test_sweep_deletes_pieces_of_nobody_and_no_others(store: Blobs, monkeypatch:
     rest = Arrival(owner, uploads.take(owner, upload_id, 100))
     rest.write([VIDEO[100:]])
     rest.end()
+    files.delete_orphans()
+    assert content_of(upload_id) == VIDEO
+
+
+def test_a_piece_that_is_written_down_hours_after_it_was_stored_is_still_there(
+    store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -1)
+    owner, upload_id = begin()
+    record, finish = uploads.record, uploads.finish
+
+    def late(write_down: Callable[..., Any]) -> Callable[..., Any]:
+        def write_down_late(*args: Any) -> Any:
+            # As if the process had been stopped for hours in between.
+            files.delete_orphans()
+            return write_down(*args)
+
+        return write_down_late
+
+    monkeypatch.setattr(uploads, "record", late(record))
+    monkeypatch.setattr(uploads, "finish", late(finish))
+    for start, end in ((0, 100), (100, len(VIDEO))):
+        arrived = Arrival(owner, uploads.take(owner, upload_id, start))
+        arrived.write([VIDEO[start:end]])
+        arrived.end()
     files.delete_orphans()
     assert content_of(upload_id) == VIDEO
 

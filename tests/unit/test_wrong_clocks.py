@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from events.catalogue import AudioCreated
 from functions.notify import ledger, news
 from functions.notify.ledger import NotDue
-from functions.shared import database
+from functions.shared import database, table_types
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.jobs.states import State
 from functions.shared.jobs.transitions import Audio
 from functions.shared.tables import clock, converted, jobs, notifications
 from functions.sweep import files, main, retention
+from functions.upload import uploads
+from functions.upload.uploads import Upload
 from tests.unit import rows
 from tests.unit.sink import Sink
 
@@ -37,6 +39,14 @@ def off(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     wrong = SimpleNamespace(now=lambda zone: datetime.now(zone) + ahead[0])
     monkeypatch.setattr("functions.shared.table_types.datetime", wrong)
     return lambda seconds: ahead.__setitem__(0, timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def time_goes_by(off: SetClock, monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Sets all clocks ahead: a process that has not asked the database goes by its own."""
+    table_types.go_by(None)
+    monkeypatch.setattr(table_types, "go_by", lambda _: None)
+    return off
 
 
 @either_way
@@ -98,6 +108,36 @@ def test_nobody_is_told_twice_nor_kept_waiting(off: SetClock, wrong: float) -> N
     ledger.finish(again)
 
 
+# All who use an SQLite file are on one machine, which has one clock.
+@either_way
+@pytest.mark.parametrize("tables", ["mariadb"], indirect=True)
+def test_nothing_expires_early_nor_stays_for_long_by_a_wrong_clock(
+    off: SetClock, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETENTION_SECONDS", "1800")
+    monkeypatch.setenv("UPLOAD_GRACE_SECONDS", "1800")
+    owner, upload_id = rows.user(), uploads.new_id()
+    off(wrong)
+    # A process that begins by its own clock, and one that has been told long ago and is set meanwhile.
+    for told in (False, True):
+        if not told:
+            database.engine().dispose()
+            table_types.go_by(None)
+        job = rows.job()
+        held = claims.claim(job)
+        assert held
+        transitions.finish(held, Audio(10, "ab" * 32, 1.5))
+        files.expire()
+        assert rows.read(job).state == State.DONE
+        with database.reading() as connection:
+            ends = sa.select(jobs.c.expires_at < clock(1860), jobs.c.expires_at > clock(1740)).where(jobs.c.id == job)
+            assert tuple(connection.execute(ends).one()) == (True, True)
+    uploads.create(owner, "a.mp4", {}, Upload(upload_id, 10, 0))
+    assert uploads.find(owner, upload_id)
+    files.forget_unfinished()
+    assert rows.read(upload_id)
+
+
 LEAP_DAYS = [
     "2028-02-28T23:59:30",
     "2028-02-29T00:00:00",
@@ -108,10 +148,10 @@ LEAP_DAYS = [
 
 
 @pytest.mark.parametrize("moment", LEAP_DAYS)
-def test_files_are_kept_for_as_many_days_as_they_should_around_a_leap_day(off: SetClock, moment: str) -> None:
+def test_files_are_kept_for_as_many_days_as_they_should_around_a_leap_day(time_goes_by: SetClock, moment: str) -> None:
     begin = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     at = (begin - datetime.now(UTC)).total_seconds()
-    off(at)
+    time_goes_by(at)
     user = rows.user()
     job = rows.job(owner=user, options={"keep_days": 1})
     held = claims.claim(job)
@@ -119,12 +159,12 @@ def test_files_are_kept_for_as_many_days_as_they_should_around_a_leap_day(off: S
     transitions.finish(held, Audio(10, "ab" * 32, 60.0))
     assert timedelta(days=1) <= rows.read(job).expires_at - begin < timedelta(days=1, minutes=1)
     for seconds, state in ((86_400 - 60, State.DONE), (86_400 + 60, State.EXPIRED)):
-        off(at + seconds)
+        time_goes_by(at + seconds)
         files.expire()
         assert rows.read(job).state == state
     assert days() == [begin.date()]
     for day, left in ((1, 1), (4, 0)):
-        off(at + day * 86_400)
+        time_goes_by(at + day * 86_400)
         retention.forget()
         assert len(days()) == left
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +28,7 @@ from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW, ChunkReader, Chun
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob, Piece, Reader, Stored, checked
 from functions.shared.blobs.joined import JoinedReader, Pieces
 from functions.shared.problems import Unavailable
+from functions.shared.table_types import now
 
 __all__ = ["GridFSBlobs"]
 
@@ -154,11 +155,11 @@ class GridFSBlobs:
         file_id = ObjectId()
         with answering():
             self._ensure_indexes()
-            self._unfinished.insert_one({"_id": file_id, "filename": name, "since": datetime.now(UTC)})
+            self._unfinished.insert_one({"_id": file_id, "filename": name, "since": now()})
         return file_id
 
     def _finish(self, file_id: ObjectId, name: str, content: Document) -> None:
-        document = {"_id": file_id, "uploadDate": datetime.now(UTC), "filename": name, **content}
+        document = {"_id": file_id, "uploadDate": now(), "filename": name, **content}
         with answering():
             self._files.insert_one(document)
             if not self._unfinished.delete_one({"_id": file_id, **_NOT_SWEPT}).deleted_count:
@@ -176,7 +177,7 @@ class GridFSBlobs:
             if time.monotonic() < renewed + RENEW_SECONDS:
                 return
             with answering():
-                since = {"$set": {"since": datetime.now(UTC)}}
+                since = {"$set": {"since": now()}}
                 if not self._unfinished.update_one({"_id": file_id, **_NOT_SWEPT}, since).matched_count:
                     raise _swept()
             renewed = time.monotonic()
@@ -193,7 +194,7 @@ class GridFSBlobs:
 
     def _hide(self, file_id: ObjectId) -> None:
         """Let nobody find the file any more; who reads it goes on. Its marker has sweep remove the chunks later."""
-        self._unfinished.replace_one({"_id": file_id}, {"since": datetime.now(UTC)}, upsert=True)
+        self._unfinished.replace_one({"_id": file_id}, {"since": now()}, upsert=True)
         self._files.delete_one({"_id": file_id})
 
     def _remove(self, file_id: ObjectId) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "peaks_are_of",
     "piece",
     "submitted_id",
+    "token_of",
     "video",
     "video_of",
 ]
@@ -78,6 +79,12 @@ def fetched_of(job: Any) -> tuple[str, ...]:
 def owner_of(name: str) -> str:
     """The id of the job that a blob of this name belongs to, or once did."""
     return name.partition("/")[2].partition(".")[0]
+
+
+def token_of(name: str) -> int | None:
+    """The fencing token of the claim that writes a blob of this name; None where the name has none."""
+    token = name.partition("/")[2].partition(".")[2].partition(".")[0]
+    return int(token) if token.isdecimal() else None
 
 
 def submitted_id(source: str, event_id: str) -> str:

@@ -1,0 +1,100 @@
+"""After a storm: who was told of what, by mail, webhook, chat and SMS."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from events.catalogue import AudioCreated, ConversionFailed
+from tests.chaos.orders import Customer, Order
+from tests.chaos.storm import Storm
+
+__all__ = ["check"]
+
+NEWS = {"done": AudioCreated.TYPE, "failed": ConversionFailed.TYPE}
+
+
+def check(storm: Storm, jobs: dict[int, list[dict[str, Any]]]) -> Iterator[str]:
+    """What is wrong, in words. `jobs` are those of each customer, by number, as the API shows them."""
+    yield from _check_mails(storm)
+    for customer in storm.customers:
+        orders = [order for order in storm.orders if order.customer is customer]
+        chat = [json.loads(body) for _, body in list(storm.chats[customer.number].got)]
+        yield from _check_hook(storm, customer, jobs[customer.number])
+        yield from _check_chat(customer, orders, [f"{said['title']}\n{said['message']}" for said in chat])
+        yield from _check_sms(customer, orders, customer.messages(storm.telephones))
+    _print_copies(storm)
+
+
+def _check_mails(storm: Storm) -> Iterator[str]:
+    """Each job, or batch, was told of under one Message-ID. A mail may come twice under the same."""
+    told = Counter(subject for subject, _ in {(mail["subject"], mail["id"]) for mail in storm.mail.mails})
+    for order in storm.orders:
+        said = sum(count for subject, count in told.items() if order.names[0] in subject)
+        # Whoever deletes a job may have been told of it before.
+        if said not in ({0, 1} if order.goes else {0} if order.kind == "batch" else {1}):
+            yield f"{order.names[0]}: {said} different mails"
+    batches = sum(order.kind == "batch" for order in storm.orders)
+    others = {subject: count for subject, count in told.items() if not _is_about_a_job(storm.orders, subject)}
+    if sum(others.values()) != batches + len(storm.customers):
+        yield f"not one mail for each of {batches} batches and {len(storm.customers)} accounts: {others}"
+    mails = len(storm.mail.mails)
+    print(f"{mails} mails, {mails - sum(told.values())} of them copies under the same Message-ID")
+
+
+def _check_hook(storm: Storm, customer: Customer, jobs: list[dict[str, Any]]) -> Iterator[str]:
+    """Each customer's webhook got the news of each of their jobs, under one webhook-id, and of no other."""
+    got: dict[str, set[tuple[str, str]]] = {}
+    for headers, body in list(storm.hooks[customer.number].got):
+        event = json.loads(body)
+        got.setdefault(event["subject"], set()).add((headers["webhook-id"], event["type"]))
+    states = {job["id"]: job["state"] for job in jobs}
+    others = {*got} - {*states, *customer.deleted}
+    yield from (f"webhook {customer.number} got {job}, of another one" for job in others)
+    for job, state in states.items():
+        if [kind for _, kind in got.get(job, ())] != [NEWS[state]]:
+            yield f"webhook {customer.number}: {job} is {state}, and it got {got.get(job)}"
+
+
+def _check_chat(customer: Customer, orders: list[Order], said: list[str]) -> Iterator[str]:
+    """Each job was told of in the chat of its owner, and no other. Copies have nothing to be known by."""
+    for order in orders:
+        for name in order.names:
+            if not order.goes and not any(name in each for each in said):
+                yield f"{name}: nothing was said in the chat"
+    names = [name for order in orders for name in order.names]
+    yield from _strange(f"chat {customer.number}", names, said)
+
+
+def _check_sms(customer: Customer, orders: list[Order], said: list[str]) -> Iterator[str]:
+    """The same of SMS; of a batch, one as a whole."""
+    single = [order for order in orders if order.kind != "batch"]
+    for order in single:
+        if not order.goes and not any(order.names[0] in each for each in said):
+            yield f"{order.names[0]}: no SMS came"
+    batches = len(orders) - len(single)
+    if sum("batch is over" in each for each in said) < batches:
+        yield f"{customer.phone}: not an SMS for each of {batches} batches"
+    yield from _strange(customer.phone, [order.names[0] for order in single], said)
+
+
+def _strange(where: str, names: list[str], said: list[str]) -> Iterator[str]:
+    for each in said:
+        if not any(name in each for name in (*names, "batch is over", "your code is")):
+            yield f"{where}: it is of another one: {each[:80]}"
+
+
+def _is_about_a_job(orders: list[Order], subject: str) -> bool:
+    return any(order.names[0] in subject for order in orders if order.kind != "batch")
+
+
+def _print_copies(storm: Storm) -> None:
+    """A copy of these comes when notify dies, or loses the database, between sending and writing that down."""
+    for what, receivers in {"chats": storm.chats, "telephones": [storm.telephones]}.items():
+        taken = sum(len(each.got) - each.refused for each in receivers)
+        different = len(
+            {(path, body) for each in receivers for path, (_, body) in zip(each.paths, each.got, strict=True)}
+        )
+        print(f"{taken} messages to {what}, {different} different ones")
