@@ -175,6 +175,12 @@ class RangeFile:
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()
 
+    def patch(self, position: int, data: bytes) -> None:
+        """From now on, take `data` for what is at a position; all else stays."""
+        size = self.size
+        self.become([(0, position), data, (position + len(data), self._source.size)])
+        self.size, self._wanted = size, [(0, size)]
+
     def end_once(self, find: Callable[[RangeFile], int | None]) -> None:
         """From now on, the file ends where `find` says; it is asked once. `rest` has what lies behind that."""
         if self._looked_for_end:

@@ -28,6 +28,7 @@ from functions.convert.conversion.containers.cut_off import (
     is_cut_off,
     lacks_much,
 )
+from functions.convert.conversion.containers.edits import missing_length
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
@@ -100,9 +101,20 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
         file.seek(0)
         container = _open(file, _GUARDS)
+    if "mov" in container.format.name and _lengthen(file, container):
+        file.seek(0)
+        container = _open(file, options)
     if container.format.name == "mp3" and sound_between_titles(file):
         return _opened_mp3(file)
     return _searched(file, container) if searched else container
+
+
+def _lengthen(file: RangeFile, container: InputContainer) -> bool:
+    """Write the lengths of edits that have none. Returns: whether there are any."""
+    missing = [found for stream in container.streams.audio if (found := missing_length(file, stream))]
+    for place, length in missing:
+        file.patch(place, length)
+    return bool(missing)
 
 
 def _opened_otherwise(file: RangeFile, error: av.error.FFmpegError) -> InputContainer:
