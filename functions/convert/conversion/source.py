@@ -194,9 +194,9 @@ class RangeFile:
         """Whether something lies behind its end."""
         return self.size < self._source.size
 
-    def rest(self, position: int) -> RangeFile:
-        """What lies from a position on, as a file of its own."""
-        return RangeFile(self._parts([(position, self._source.size)]))
+    def rest(self, position: int, head: bytes = b"") -> RangeFile:
+        """What lies from a position on, behind a head of its own, as a file of its own."""
+        return RangeFile(self._parts([*([head] if head else []), (position, self._source.size)]))
 
     def _parts(self, parts: Sequence[Part]) -> _Parts:
         source = self._source
