@@ -85,7 +85,7 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
     if hidden := after_silence(file):
-        file.become([hidden.head, (hidden.start, file.size)])
+        file.become([*([hidden.head] if hidden.head else []), (hidden.start, file.size)])
         file.silence += hidden.seconds
     elif parts := as_runs(file) or mended(file):
         file.become(parts)
@@ -97,7 +97,7 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
         file.end_once(find)
     if understates(file) or was_never_measured(file):
         options["ignore_length"] = "1"
-    container = _open(file, options)
+    container = _open(file, options, hidden.form if hidden else None)
     if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
         file.seek(0)
         container = _open(file, _GUARDS)
