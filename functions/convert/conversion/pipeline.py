@@ -256,10 +256,7 @@ class _Work:
         return [self.plan.track.position, [[w.code, w.values] for w in heard.warnings] if heard else []]
 
     def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0, about: int = 0) -> Iterator[Encoded]:
-        shape, threads = self.plan.shape, self._job["threads"]
-        head_start = encode.HeadStart(shape) if not first and threads > 1 else None
-        heard = head_start.overheard(blocks) if head_start else blocks
-        return encode.encoded(encode.segments(heard, shape, first, sample, about), shape, threads, head_start)
+        return encode.made(blocks, self.plan.shape, self._job["threads"], first, sample, about)
 
     def _reached(self, samples: int) -> RawMessage:
         share = self._share(samples / self.plan.shape.sample_rate)

@@ -227,6 +227,15 @@ class HeadStart:
             return _cut(piece, self._shape, stream + encoder.flush())
 
 
+def made(
+    blocks: Iterable[Block], shape: Shape, threads: int, index: int = 0, sample: int = 0, about: int = 0
+) -> Iterator[Encoded]:
+    """What comes of decoded audio (as in `segments`), in order. Raises: as `encoded`."""
+    head_start = HeadStart(shape) if not index and threads > 1 else None
+    heard = head_start.overheard(blocks) if head_start else blocks
+    return encoded(segments(heard, shape, index, sample, about), shape, threads, head_start)
+
+
 def encoded(
     parts: Iterable[Segment], shape: Shape, threads: int, head_start: HeadStart | None = None
 ) -> Iterator[Encoded]:
@@ -266,13 +275,13 @@ def _encoded(part: Segment, shape: Shape) -> Encoded:
 
 
 def _cut(part: Segment, shape: Shape, stream: bytes) -> Encoded:
-    made = frames.split(stream)
+    found = frames.split(stream)
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
-        del made[boundary(part.after) + OVERLAP - part.start :]
+        del found[boundary(part.after) + OVERLAP - part.start :]
     step = step_of(part.index, SEGMENT)
     return Encoded(
-        part.index, part.after, part.start, tuple(made), part.last, end, part.resume, step, _heights(part, shape, step)
+        part.index, part.after, part.start, tuple(found), part.last, end, part.resume, step, _heights(part, shape, step)
     )
 
 
