@@ -28,13 +28,16 @@ BITSTREAMS = {
     "burst-mp2": ("-c:a", "mp2", "-f", "spdif"),
 }
 # What FFmpeg does not know in a WAV.
-UNKNOWN = ("burst-eac3", "burst-truehd", "burst-mp2")
+UNKNOWN = ("burst-truehd", "burst-mp2")
+# A burst of it has four times as many samples as its sound.
+FOURFOLD = "burst-eac3"
 
 
 @pytest.mark.parametrize("silence", [0.01, 3, 20])
 @pytest.mark.parametrize("name", [name for name in BITSTREAMS if name not in UNKNOWN])
 def test_in_a_wav_it_is_decoded_after_silence_and_in_time(tmp_path: Path, name: str, silence: float) -> None:
-    path = wav(tmp_path / "disguised.wav", after(silence, bitstream(name)))
+    rate = 192000 if name == FOURFOLD else 48000
+    path = wav(tmp_path / "disguised.wav", after(silence * rate / 48000, bitstream(name)), rate)
     made = conversion(path, {})
     (tmp_path / "made.mp3").write_bytes(made.mp3)
     (heard,) = media.samples(tmp_path / "made.mp3", 1)
@@ -60,7 +63,7 @@ def test_in_whatever_keeps_each_bit_it_is_refused(tmp_path: Path, name: str, enc
     assert code(path) == "unsupported-codec"
 
 
-@pytest.mark.parametrize("name", ["dts", "dts-14", "burst-dts", "burst-ac3"])
+@pytest.mark.parametrize("name", ["dts", "dts-14", "burst-dts", "burst-ac3", "burst-eac3"])
 def test_at_the_start_of_a_wav_it_is_decoded(tmp_path: Path, name: str) -> None:
     made = conversion(wav(tmp_path / "disguised.wav", bitstream(name)), {})
     assert media.tone(made.mp3) == pytest.approx(440, abs=2)
@@ -108,9 +111,9 @@ def after(
     return np.concatenate((np.zeros(2 * round(seconds * 48000), "<i2"), words))
 
 
-def wav(path: Path, words: np.ndarray[tuple[int], np.dtype[np.int16]]) -> Path:
+def wav(path: Path, words: np.ndarray[tuple[int], np.dtype[np.int16]], rate: int = 48000) -> Path:
     with wave.open(str(path), "wb") as file:
-        file.setparams((2, 2, 48000, 0, "NONE", ""))
+        file.setparams((2, 2, rate, 0, "NONE", ""))
         file.writeframes(words.tobytes())
     return path
 

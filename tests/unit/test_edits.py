@@ -1,4 +1,4 @@
-"""functions/convert/conversion/containers/edits.py: where an edit list has nothing, nothing is heard."""
+"""functions/convert/conversion/containers/edits.py: what is heard is what the edit list has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.clocks import AAC, chirped, source_time
 from tests.unit.conversions import decoded, joined, plan_of
 
-# Lengths in milliseconds, and from where in the sound, in seconds; -1: nothing.
+# Lengths in milliseconds, and from where in the sound, in seconds; -1: nothing. The last one may have none.
 MIDDLE = [(5000, 0), (5000, -1), (5000, 5)]
 LISTS: dict[str, tuple[Sequence[tuple[int, float]], dict[float, float | None], float]] = {
     "middle": (MIDDLE, {2: 2, 4.8: 4.8, 5.2: None, 9.8: None, 10.2: 5.2, 14: 9}, 15),
@@ -24,6 +24,9 @@ LISTS: dict[str, tuple[Sequence[tuple[int, float]], dict[float, float | None], f
     "twice": ([(2000, 0), (1000, -1), (2000, 2), (3000, -1), (2000, 4)], {1: 1, 2.5: None, 4: 3, 6: None, 9: 5}, 10),
     "last": ([(5000, 0), (5000, -1)], {2: 2, 4.8: 4.8}, 5),
     "trimmed": ([(4000, 3)], {0.5: 3.5, 3.5: 6.5}, 4),
+    "without a length": ([(0, 3)], {0.5: 3.5, 8.5: 11.5}, 9),
+    "after nothing, without a length": ([(2000, -1), (0, 0)], {1: None, 2.5: 0.5, 13.5: 11.5}, 14),
+    "the last without a length": ([(4000, 0), (2000, -1), (0, 6)], {3: 3, 5: None, 6.5: 6.5, 11.5: 11.5}, 12),
 }
 
 
@@ -49,7 +52,7 @@ def edited(data: bytes, edits: Sequence[tuple[int, float]], version: int = 0) ->
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_empty_edits_are_silent(whole: Path, tmp_path: Path, name: str) -> None:
+def test_what_an_edit_list_has_is_heard_when_it_says(whole: Path, tmp_path: Path, name: str) -> None:
     edits, heard, seconds = LISTS[name]
     path = tmp_path / "edited.mov"
     path.write_bytes(edited(whole.read_bytes(), edits))
@@ -63,6 +66,12 @@ def test_empty_edits_are_silent(whole: Path, tmp_path: Path, name: str) -> None:
 def test_they_are_read_from_the_index(whole: Path, version: int) -> None:
     file = RangeFile(Bytes(edited(whole.read_bytes(), MIDDLE, version)))
     assert empty_edits(file, opened(file).streams.audio[0]) == ((5.0, 10.0),)
+
+
+def test_a_length_of_eight_bytes_is_written_too(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "edited.mov"
+    path.write_bytes(edited(whole.read_bytes(), [(4000, 0), (0, 6)], version=1))
+    assert len(joined(decoded(path, plan_of(path))[0])[0]) / 44100 == pytest.approx(10, abs=0.05)
 
 
 def test_a_usual_file_is_not_asked(whole: Path) -> None:

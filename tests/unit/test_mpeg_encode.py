@@ -11,6 +11,7 @@ from functions.convert.conversion.mpeg import encode, frames
 from functions.convert.conversion.mpeg.encode import Segment
 from functions.convert.conversion.mpeg.join import Joiner
 from functions.convert.conversion.plan import Shape
+from functions.convert.conversion.sound.decode import Block
 from functions.convert.errors import LameError
 from tests.unit.mpeg import Sound, blocks, main_data, parallel, serial, sound
 
@@ -116,6 +117,28 @@ def test_at_most_two_segments_more_than_there_are_threads_are_in_memory(threads:
     assert len(taken) > 5
 
 
+@pytest.mark.parametrize("seconds", [0.01, 1, 5])
+@pytest.mark.parametrize("size", [100, 1000, 100_000])
+def test_a_head_start_changes_nothing(seconds: float, size: int) -> None:
+    samples, start = sound("clicks", STEREO, seconds), encode.HeadStart(STEREO)
+    ahead = encode.segments(start.overheard(blocks(samples, size=size)), STEREO)
+    usual = encode.segments(blocks(samples, size=size), STEREO)
+    assert list(encode.encoded(ahead, STEREO, 2, start)) == list(encode.encoded(usual, STEREO, 2))
+
+
+@pytest.mark.parametrize("seconds", [1, 5])
+def test_nobody_waits_for_a_head_start_that_ends_too_early(seconds: float) -> None:
+    def broken() -> Iterator[Block]:
+        yield from blocks(sound("noise", STEREO, seconds))
+        raise EOFError
+
+    start = encode.HeadStart(STEREO)
+    with pytest.raises(EOFError):
+        list(encode.encoded(encode.segments(start.overheard(broken()), STEREO), STEREO, 2, start))
+    unused = encode.HeadStart(STEREO)
+    assert list(encode.encoded(iter(()), STEREO, 2, unused)) == []
+
+
 def test_an_error_of_the_decoder_comes_through() -> None:
     def broken() -> Iterator[Segment]:
         yield from list(encode.segments(blocks(sound("noise", STEREO, 5)), STEREO))[:2]
@@ -130,6 +153,10 @@ def test_an_error_of_the_encoder_comes_through() -> None:
     impossible = Shape(12345, 2, "vbr", 2)
     with pytest.raises(LameError):
         list(encode.encoded(encode.segments(blocks(sound("noise", impossible, 5)), impossible), impossible, 2))
+    start = encode.HeadStart(impossible)
+    heard = start.overheard(blocks(sound("noise", impossible, 5)))
+    with pytest.raises(LameError):
+        list(encode.encoded(encode.segments(heard, impossible), impossible, 2, start))
 
 
 def test_nobody_has_to_take_all_of_it() -> None:

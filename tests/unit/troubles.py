@@ -240,6 +240,20 @@ TROUBLES = {
         {1: 1, 4: None, 7: 5},
         ITS_CLOCK,
     ),
+    "voc with a repeat": Trouble(
+        lambda _: voc(
+            (1, voice(166, 2, 0)),
+            (6, b"\2\0"),
+            (1, voice(166, 2, 2)),
+            (7, b""),
+            (6, b"\xff\xff"),
+            (1, voice(166, 2, 4)),
+            (7, b""),
+        ),
+        10,
+        {1: 1, 3: 3, 5: 3, 7: 3, 9: 5},
+        "it plays once what is repeated",
+    ),
     "voc of two rates": Trouble(
         lambda _: voc((1, voice(166, 3, 0)), (1, voice(211, 3, 3))), SECONDS, ONCE, ITS_TRACKS, BOTH
     ),

@@ -256,8 +256,7 @@ class _Work:
         return [self.plan.track.position, [[w.code, w.values] for w in heard.warnings] if heard else []]
 
     def _parts(self, blocks: Iterator[Block], first: int = 0, sample: int = 0, about: int = 0) -> Iterator[Encoded]:
-        segments = encode.segments(blocks, self.plan.shape, first, sample, about)
-        return encode.encoded(segments, self.plan.shape, self._job["threads"])
+        return encode.made(blocks, self.plan.shape, self._job["threads"], first, sample, about)
 
     def _reached(self, samples: int) -> RawMessage:
         share = self._share(samples / self.plan.shape.sample_rate)

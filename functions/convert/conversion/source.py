@@ -175,6 +175,12 @@ class RangeFile:
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()
 
+    def patch(self, position: int, data: bytes) -> None:
+        """From now on, take `data` for what is at a position; all else stays."""
+        size = self.size
+        self.become([(0, position), data, (position + len(data), self._source.size)])
+        self.size, self._wanted = size, [(0, size)]
+
     def end_once(self, find: Callable[[RangeFile], int | None]) -> None:
         """From now on, the file ends where `find` says; it is asked once. `rest` has what lies behind that."""
         if self._looked_for_end:
@@ -188,9 +194,9 @@ class RangeFile:
         """Whether something lies behind its end."""
         return self.size < self._source.size
 
-    def rest(self, position: int) -> RangeFile:
-        """What lies from a position on, as a file of its own."""
-        return RangeFile(self._parts([(position, self._source.size)]))
+    def rest(self, position: int, head: bytes = b"") -> RangeFile:
+        """What lies from a position on, behind a head of its own, as a file of its own."""
+        return RangeFile(self._parts([*([head] if head else []), (position, self._source.size)]))
 
     def _parts(self, parts: Sequence[Part]) -> _Parts:
         source = self._source

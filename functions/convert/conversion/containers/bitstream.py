@@ -6,6 +6,7 @@ codec without loss, and after silence. In a WAV, what comes after the silence is
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from typing import NamedTuple
@@ -22,6 +23,9 @@ __all__ = ["AfterSilence", "BitstreamCheck", "after_silence"]
 # (ETSI TS 102 114, 5.3.1 and annex on packing), and the preamble Pa, Pb of a burst (IEC 61937-1, 6.1.3).
 _WORDS = ((0x7FFE, 0x8001), (0x1FFF, 0xE800), (0xF872, 0x4E1F))
 _SYNCS = tuple(b"".join(word.to_bytes(2, order) for word in words) for words in _WORDS for order in ("little", "big"))
+# The beginning of a burst of E-AC-3, whose kind is the third word, and how often there is one: in every 6144 frames
+# (IEC 61937-3, "Data type 21").
+_EAC3, _EAC3_PERIOD = re.compile(rb"\x72\xf8\x1f\x4e[\x15\x95].", re.DOTALL), 24576
 # The longest burst is one of TrueHD, 61440 bytes: so much has two of each kind. In samples, one is there by chance in
 # one file of 20,000, and two of a kind in one of a billion.
 _LOOK_BYTES = 128 * 1024
@@ -36,21 +40,27 @@ _FORMAT, _PLAIN, _FRAME_BYTES = struct.Struct("<HHI6xH"), (1, 0xFFFE), 4
 class AfterSilence(NamedTuple):
     """A WAV without the silence that it begins with: its `head`, and where in the file the rest starts.
 
-    That is so many `seconds` after its beginning.
+    That is so many `seconds` after its beginning. Without its head, it is a file of the kind `form` (FFmpeg's name).
     """
 
     head: bytes
     start: int
     seconds: float
+    form: str | None = None
 
 
 def after_silence(file: RangeFile) -> AfterSilence | None:
-    """What is left of a WAV without silence where that hides compressed sound; None for all other files."""
+    """What is left of a WAV without silence where that hides compressed sound; None for all other files.
+
+    Bursts of E-AC-3 are so far apart that FFmpeg does not see them in a WAV at all.
+    """
     found = _samples(file)
     if found is None:
         return None
     content, rate = found
     start = _first_sound(file, content)
+    if all(_EAC3.match(file.peek(at, 6)) for at in (start, start + _EAC3_PERIOD)):
+        return AfterSilence(b"", start, (start - content) / _FRAME_BYTES / rate, "spdif")
     if start == content:
         # FFmpeg sees for itself.
         return None

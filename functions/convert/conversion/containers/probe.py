@@ -28,6 +28,7 @@ from functions.convert.conversion.containers.cut_off import (
     is_cut_off,
     lacks_much,
 )
+from functions.convert.conversion.containers.edits import missing_length
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
@@ -84,7 +85,7 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
     if hidden := after_silence(file):
-        file.become([hidden.head, (hidden.start, file.size)])
+        file.become([*([hidden.head] if hidden.head else []), (hidden.start, file.size)])
         file.silence += hidden.seconds
     elif parts := as_runs(file) or mended(file):
         file.become(parts)
@@ -96,13 +97,24 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
         file.end_once(find)
     if understates(file) or was_never_measured(file):
         options["ignore_length"] = "1"
-    container = _open(file, options)
+    container = _open(file, options, hidden.form if hidden else None)
     if "probesize" in options and any(map(_may_be_more, container.streams.audio)):
         file.seek(0)
         container = _open(file, _GUARDS)
+    if "mov" in container.format.name and _lengthen(file, container):
+        file.seek(0)
+        container = _open(file, options)
     if container.format.name == "mp3" and sound_between_titles(file):
         return _opened_mp3(file)
     return _searched(file, container) if searched else container
+
+
+def _lengthen(file: RangeFile, container: InputContainer) -> bool:
+    """Write the lengths of edits that have none. Returns: whether there are any."""
+    missing = [found for stream in container.streams.audio if (found := missing_length(file, stream))]
+    for place, length in missing:
+        file.patch(place, length)
+    return bool(missing)
 
 
 def _opened_otherwise(file: RangeFile, error: av.error.FFmpegError) -> InputContainer:

@@ -1,12 +1,13 @@
 """Creative Voice files, which are lists of blocks: what FFmpeg leaves out of them, it gets as other blocks.
 
-FFmpeg takes the format of the first block for all, and passes over silence. So a block of silence becomes one of
-samples that are silent, and what has another format becomes a file of its own behind the first one.
+FFmpeg takes the format of the first block for all, and passes over silence and repeats. So a block of silence becomes
+one of samples that are silent, what is repeated is there as often as it is heard, and what has another format becomes
+a file of its own behind the first one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from functions.convert.conversion.source import Part, RangeFile
@@ -14,13 +15,16 @@ from functions.convert.conversion.source import Part, RangeFile
 __all__ = ["VOC", "as_runs"]
 
 VOC = b"Creative Voice File\x1a"
-# Kinds of blocks: samples with their format, more of them, silence, the format of the next block, samples with a format
-# of 12 bytes.
-_END, _SOUND, _MORE, _SILENCE, _FORMAT, _NEW_SOUND = 0, 1, 2, 3, 8, 9
+# Kinds of blocks: samples with their format, more of them, silence, the begin and the end of what is repeated, the
+# format of the next block, samples with a format of 12 bytes.
+_END, _SOUND, _MORE, _SILENCE, _REPEAT, _AGAIN, _FORMAT, _NEW_SOUND = 0, 1, 2, 3, 6, 7, 8, 9
 # How long the format is, and where in it is the codec.
 _FORMATS = {_SOUND: 2, _NEW_SOUND: 12}
 # So many blocks are looked at; and so many bytes of silence are made of them at most.
 _MAX_BLOCKS, _MAX_SILENCE = 256, 64 * 1024 * 1024
+# A block says how often what follows is heard again: this is for ever, until a game stops it. So many blocks, and so
+# many bytes, come of it at most.
+_FOR_EVER, _MAX_REPEATED, _MAX_REPEATED_BYTES = 0xFFFF, 65536, 256 * 1024 * 1024
 # What lies between two heads that are fetched together.
 _NEAR = 32 * 1024
 # Codec → a silent sample: 8 bits without a sign, 16 bits, A-law, mu-law. (Others are differences.)
@@ -42,9 +46,11 @@ def as_runs(file: RangeFile) -> list[Part] | None:
         return None
     start = int.from_bytes(file.peek(20, 2), "little")
     blocks = list(_blocks(file, start))
-    if len({_format(block) for block in blocks if block.kind in _FORMATS}) < 2 and not any(map(_is_silence, blocks)):
+    is_more = any(_is_silence(block) or block.kind == _REPEAT for block in blocks)
+    if len({_format(block) for block in blocks if block.kind in _FORMATS}) < 2 and not is_more:
         return None
-    return [(0, start), *_parts(file, start, blocks)]
+    rest = [(blocks[-1].stop, file.size)] if blocks[-1].stop < file.size else []
+    return [(0, start), *_parts(file, start, _repeated(blocks)), *rest]
 
 
 def _blocks(file: RangeFile, start: int) -> Iterator[_Block]:
@@ -60,7 +66,25 @@ def _blocks(file: RangeFile, start: int) -> Iterator[_Block]:
         start = stop
 
 
-def _parts(file: RangeFile, first: int, blocks: list[_Block]) -> Iterator[Part]:
+def _repeated(blocks: list[_Block]) -> Iterator[_Block]:
+    """The blocks as they are heard: what is to be repeated as often as it is."""
+    again: list[_Block] = []
+    times, blocks_left, bytes_left = 0, _MAX_REPEATED, _MAX_REPEATED_BYTES
+    for block in blocks:
+        if block.kind == _REPEAT:
+            times, again = int.from_bytes(block.head[:2], "little") % _FOR_EVER, []
+        elif block.kind != _AGAIN:
+            again += [block] if times else []
+            yield block
+        elif again:
+            size = sum(each.stop - each.start for each in again)
+            times = min(times, blocks_left // len(again), bytes_left // size)
+            blocks_left, bytes_left = blocks_left - times * len(again), bytes_left - times * size
+            yield from again * times
+            times = 0
+
+
+def _parts(file: RangeFile, first: int, blocks: Iterable[_Block]) -> Iterator[Part]:
     begun, silence = b"", 0
     for block in blocks:
         made = _format(block) if block.kind in _FORMATS else b""
@@ -74,8 +98,6 @@ def _parts(file: RangeFile, first: int, blocks: list[_Block]) -> Iterator[Part]:
             more = _silent(block, begun)
             silence += len(more)
             yield more
-    if blocks and blocks[-1].stop < file.size:
-        yield (blocks[-1].stop, file.size)
 
 
 def _is_silence(block: _Block) -> bool:

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from functions.convert.conversion.mpeg import frames
 from functions.convert.conversion.mpeg.lame import SAMPLE_BYTES, Encoder
 from functions.convert.conversion.sound.peaks import heights, step_of
+from functions.convert.errors import LameError
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
     from functions.convert.conversion.sound.decode import Block, ResumePoint
 
-__all__ = ["OVERLAP", "SEGMENT", "Encoded", "Segment", "boundary", "encoded", "frame_samples", "segments", "units"]
+__all__ = [
+    "OVERLAP",
+    "SEGMENT",
+    "Encoded",
+    "HeadStart",
+    "Segment",
+    "boundary",
+    "encoded",
+    "frame_samples",
+    "segments",
+    "units",
+]
 
 # Frames from one place for a seam to the next: 20 seconds at 44.1 kHz.
 SEGMENT = 768
@@ -178,38 +191,97 @@ def _without(pieces: list[bytes], first: int, last: int) -> bytes:
     return b"".join(pieces)
 
 
-def encoded(parts: Iterable[Segment], shape: Shape, threads: int) -> Iterator[Encoded]:
+class HeadStart:
+    """Has the first segment encoded while it is decoded: until it is whole, there is nothing else to encode."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._left = (boundary(_width(0, 0)) + OVERLAP + LOOK_AHEAD) * frame_samples(shape)
+        # Its samples, and then itself; None if that does not come.
+        self._queue: SimpleQueue[tuple[Sequence[bytes], int] | Segment | None] = SimpleQueue()
+
+    def overheard(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The blocks, from the first one of all on, whose samples are taken as they pass."""
+        for block in blocks:
+            if self._left > 0:
+                samples = min(block.samples, self._left)
+                planes = block.planes
+                if samples < block.samples:
+                    planes = tuple(plane[: samples * SAMPLE_BYTES] for plane in planes)
+                self._left -= samples
+                self._queue.put((planes, samples))
+            yield block
+
+    def end(self, part: Segment | None) -> None:
+        """The first segment is whole, or will not be."""
+        self._queue.put(part)
+
+    def encoded(self) -> Encoded:
+        """What comes of the first segment. Waits for its end."""
+        with Encoder(self._shape) as encoder:
+            stream = b""
+            while isinstance(piece := self._queue.get(), tuple):
+                stream += encoder.encode(*piece)
+            if piece is None:
+                raise LameError("the first segment did not come")
+            return _cut(piece, self._shape, stream + encoder.flush())
+
+
+def made(
+    blocks: Iterable[Block], shape: Shape, threads: int, index: int = 0, sample: int = 0, about: int = 0
+) -> Iterator[Encoded]:
+    """What comes of decoded audio (as in `segments`), in order. Raises: as `encoded`."""
+    head_start = HeadStart(shape) if not index and threads > 1 else None
+    heard = head_start.overheard(blocks) if head_start else blocks
+    return encoded(segments(heard, shape, index, sample, about), shape, threads, head_start)
+
+
+def encoded(
+    parts: Iterable[Segment], shape: Shape, threads: int, head_start: HeadStart | None = None
+) -> Iterator[Encoded]:
     """Encode segments on `threads` threads; the results come in order, with at most two more segments in memory.
 
     One of them waits for a thread that is done while the first in order is not: results are taken in order.
+    `head_start` overhears the blocks of which the segments are made, from the very first one on.
 
     Raises: LameError; and what `parts` raises, after the results of the segments before.
     """
     waiting: deque[Future[Encoded]] = deque()
     with ThreadPoolExecutor(threads, "lame") as pool:
+        ahead = pool.submit(head_start.encoded) if head_start else None
         try:
             for part in parts:
-                waiting.append(pool.submit(_encoded, part, shape))
+                if head_start and ahead:
+                    head_start.end(part)
+                    waiting.append(ahead)
+                    ahead = None
+                else:
+                    waiting.append(pool.submit(_encoded, part, shape))
                 del part
                 if len(waiting) > threads + 1:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            if head_start:
+                head_start.end(None)
             for future in waiting:
                 future.cancel()
 
 
 def _encoded(part: Segment, shape: Shape) -> Encoded:
     with Encoder(shape) as encoder:
-        stream = encoder.encode(part.planes, part.samples) + encoder.flush()
-    made = frames.split(stream)
+        return _cut(part, shape, encoder.encode(part.planes, part.samples) + encoder.flush())
+
+
+def _cut(part: Segment, shape: Shape, stream: bytes) -> Encoded:
+    found = frames.split(stream)
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
-        del made[boundary(part.after) + OVERLAP - part.start :]
+        del found[boundary(part.after) + OVERLAP - part.start :]
     step = step_of(part.index, SEGMENT)
     return Encoded(
-        part.index, part.after, part.start, tuple(made), part.last, end, part.resume, step, _heights(part, shape, step)
+        part.index, part.after, part.start, tuple(found), part.last, end, part.resume, step, _heights(part, shape, step)
     )
 
 

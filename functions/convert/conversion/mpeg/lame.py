@@ -30,6 +30,8 @@ _VBR_ABR, _VBR_MTRH = 3, 4
 _JOINT_STEREO, _MONO = 1, 3
 # lame.h: the buffer has to hold 1.25 times the samples and 7200 bytes.
 _ROOM = 7200
+# So many samples are given to LAME at once: it copies them first, and more would have to come from the slower memory.
+_AT_ONCE = 128 * 1152
 # LAME's function for floats takes 32767 for full scale; ffmpeg and every decoder take 32768.
 _SCALE = 32768 / 32767
 # LAME aborts the process on NaN and infinity, and on samples a million times beyond full scale. What reaches twice
@@ -76,7 +78,7 @@ def _carried() -> str:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.lame_init.restype = ctypes.c_void_p
     library.lame_init_params.argtypes = library.lame_close.argtypes = [ctypes.c_void_p]
-    floats = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
+    floats = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     library.lame_encode_buffer_ieee_float.argtypes = [ctypes.c_void_p, *floats, ctypes.c_void_p, ctypes.c_int]
     library.lame_get_lametag_frame.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
     library.lame_encode_flush.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
@@ -122,10 +124,14 @@ class Encoder:
     def encode(self, planes: Sequence[bytes], samples: int) -> bytes:
         """Encode `samples` samples of each plane: native 32-bit floats, ±1.0 being full scale. Gives what is ready."""
         tame = [_tamed(plane) for plane in planes]
-        room = samples * 5 // 4 + _ROOM
-        buffer = ctypes.create_string_buffer(room)
-        written = self._lame.lame_encode_buffer_ieee_float(self._handle, tame[0], tame[-1], samples, buffer, room)
-        return buffer.raw[: self._checked(written)]
+        first, last = _address(tame[0]), _address(tame[-1])
+        room = min(samples, _AT_ONCE) * 5 // 4 + _ROOM
+        buffer, made = ctypes.create_string_buffer(room), []
+        for at in range(0, samples, _AT_ONCE):
+            places, count = (first + at * SAMPLE_BYTES, last + at * SAMPLE_BYTES), min(samples - at, _AT_ONCE)
+            written = self._lame.lame_encode_buffer_ieee_float(self._handle, *places, count, buffer, room)
+            made.append(ctypes.string_at(buffer, self._checked(written)))
+        return b"".join(made)
 
     def flush(self) -> bytes:
         """End the stream: its last bytes. LAME fills the last frame up with silence, and adds one if it must."""
@@ -164,6 +170,10 @@ def _rate(shape: Shape) -> list[tuple[str, int | float]]:
     if shape.mode == "abr":
         return [("VBR", _VBR_ABR), ("VBR_mean_bitrate_kbps", shape.value)]
     return [("brate", shape.value)]
+
+
+def _address(plane: bytes) -> int:
+    return ctypes.cast(plane, ctypes.c_void_p).value or 0
 
 
 def _tamed(plane: bytes) -> bytes:

@@ -7,6 +7,7 @@ in the MP3 alone, so that the heights are the same on any number of cores, and a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from functions.shared.jobs.names import MAX_PEAKS
 __all__ = ["Waveform", "heights", "resumed", "step_of"]
 
 SAMPLE_BYTES = 4
+# Which byte of a sample has its sign, and how that is left out.
+_SIGN = 3 if sys.byteorder == "little" else 0
+_POSITIVE = bytes(byte & 0x7F for byte in range(256))
 # The most frames to a height that segments are cut into: any number of frames with which a segment begins is a multiple
 # of it.
 MAX_STEP = 256
@@ -49,11 +53,12 @@ def heights(planes: Sequence[bytes], first: int, stop: int, step: int, samples: 
 
 def _height(views: Sequence[memoryview[float]], start: int, size: int, near: int, far: int) -> int:
     half, end = start + size // 2, start + size
-    samples: list[float] = []
+    samples = bytearray()
     for view in views:
-        samples += view[start:half:near].tolist()
-        samples += view[half:end:far].tolist()
-    peak = max(max(samples), -min(samples))
+        samples += view[start:half:near].tobytes()
+        samples += view[half:end:far].tobytes()
+    samples[_SIGN::SAMPLE_BYTES] = samples[_SIGN::SAMPLE_BYTES].translate(_POSITIVE)
+    peak = max(memoryview(samples).cast("f").tolist())
     # Samples may be beyond full scale, or no numbers at all.
     return round(255 * peak) if 0 <= peak < 1 else 255
 

@@ -1,4 +1,4 @@
-"""Sound that goes on elsewhere in the file, under another PID or stream number."""
+"""Sound that goes on elsewhere in the file, under another PID or stream number, or in an FLV in another codec."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.containers import flv_tags
 from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.choosing import ranked
@@ -18,8 +19,8 @@ from functions.shared.reasons import Failure
 
 __all__ = ["followed"]
 
-# Containers without an index, that can be read from anywhere on.
-_STREAMED = ("mpegts", "mpeg")
+# Containers without an index, that can be read from anywhere on; and one in which each codec has a stream of its own.
+_STREAMED, _FLV = ("mpegts", "mpeg"), "flv"
 # Less than so much of the file after the last packet is its end: as a share, and in bytes.
 _END_SHARE, _END_BYTES = 0.02, 32 * 1024
 # A stream that began so much before the other one ended was there beside it; and only where there is nothing for longer
@@ -90,7 +91,7 @@ def followed(
     `file` is the one that the container was opened with.
     """
     part, before, holes = _Part(file, container, stream), None, _MAX_HOLES
-    if part.kind not in _STREAMED:
+    if part.kind not in (*_STREAMED, _FLV):
         yield from packets(container, stream)
         return
     while True:
@@ -102,7 +103,7 @@ def followed(
                 yield from _filling(file, part, packet, packets)
             yield packet
             part.take(packet)
-        following = _successor(file, part)
+        following = _successor(file, part, file.size)
         if following is None:
             return
         part, before = following, part
@@ -112,7 +113,7 @@ def _filling(
     file: RangeFile, part: _Part, until: Packet[AudioStream], packets: Packets
 ) -> Iterator[Packet[AudioStream]]:
     """What another stream has in a hole, `until` the packet after it."""
-    other = _successor(file, part)
+    other = _successor(file, part, part.place(until))
     if other is None:
         return
     for packet in packets(other.container, other.stream):
@@ -123,15 +124,16 @@ def _filling(
             yield packet
 
 
-def _successor(file: RangeFile, part: _Part) -> _Part | None:
-    """Where the sound goes on after a part; None where it ends."""
-    found = (_part_at(file, start, part) for start in _starts(part, file))
+def _successor(file: RangeFile, part: _Part, until: int) -> _Part | None:
+    """Where the sound goes on after a part, and before a place in the file; None where it does not."""
+    found = (_part_at(file, start, part) for start in _starts(part, file, until))
     return next((each for each in found if each is not None), None)
 
 
 def _part_at(file: RangeFile, start: int, part: _Part) -> _Part | None:
+    head = flv_tags.HEAD if part.kind == _FLV else b""
     try:
-        rest = opened(file.rest(start), searched=False)
+        rest = opened(file.rest(start, head), searched=False)
         tracks = ranked(probe(rest).tracks, {}) if rest.format.name == part.kind else ()
     except Failure:
         return None
@@ -141,20 +143,25 @@ def _part_at(file: RangeFile, start: int, part: _Part) -> _Part | None:
         if track.codec and track.sample_rate and _goes_on(other, part):
             tame(other.codec_context)
             other.codec_context.thread_count = 1
-            return _Part(file, rest, other, start)
+            return _Part(file, rest, other, start - len(head))
     return None
 
 
-def _starts(part: _Part, file: RangeFile) -> tuple[int, ...]:
+def _starts(part: _Part, file: RangeFile, until: int) -> tuple[int, ...]:
     """Where in the file to look, if there is enough left of it."""
     if part.last is None:
         return ()
+    if part.kind == _FLV:
+        start = flv_tags.other_sound(file, part.stop, until)
+        return () if start is None else (start,)
     is_end = file.size - part.stop <= max(_END_SHARE * file.size, _END_BYTES)
     # Of what begins at the first of the two, FFmpeg may look at no more than the old stream.
     return () if is_end else (part.before, part.stop)
 
 
 def _goes_on(other: AudioStream, part: _Part) -> bool:
+    if part.kind == _FLV:
+        return other.codec_context.codec.name != part.stream.codec_context.codec.name
     languages = [each.metadata.get("language", "") for each in (part.stream, other)]
     is_other = all(languages) and not same_language(*languages)
     return not (other.id == part.stream.id or is_other or _was_beside(other, part))

@@ -126,8 +126,9 @@ class TrackReader(TrackFile):
         newest = byte = None
         numbered = self._numbered(mark and self._begin(mark, origin))
         self._ahead = Ahead(numbered)
-        self._decoding, self.origin = self.stream, origin
-        self._decoder = Decoder(self.stream.codec_context, self._need)
+        first = next(self._ahead.next_ones(1), None)
+        self._decoding, self.origin = first[1].stream if first else self.stream, origin
+        self._decoder = Decoder(self._decoding.codec_context, self._need)
         for number, packet in self._ahead:
             pts = packet.pts
             if newest is None or (pts is not None and pts > newest):
@@ -173,13 +174,6 @@ class TrackReader(TrackFile):
 
     def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
         """The frames of a packet, or what is left at the end; None where it could not be decoded."""
-        if packet is not None and packet.stream is not self._decoding:
-            # The sound goes on in another stream, and may come back.
-            rest = self._decoded(number, None)
-            self._decoding.codec_context.flush_buffers()
-            self._decoding = packet.stream
-            self._decoder = Decoder(packet.stream.codec_context, self._need)
-            return (rest or []) + (self._decoded(number, packet) or [])
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.
@@ -198,6 +192,8 @@ class TrackReader(TrackFile):
 
     def _made(self, here: Place, packet: Packet[AudioStream]) -> list[AudioFrame] | None:
         """As `_decoded`, by another decoder from a packet on that needs one."""
+        if packet.stream is not self._decoding:
+            return self._moved_to(packet.stream, here) + (self._decoded(here[0], packet) or [])
         kind = changing.changed(packet, self._after, self._kind) if self._kind else None
         if kind is None:
             return self._decoded(here[0], packet)
@@ -213,6 +209,16 @@ class TrackReader(TrackFile):
         rest = self._decoded(-1, None) or []
         self._kind, self._need = kind, decoders.RENEWED
         self._decoder = Decoder(changing.made(kind), self._need)
+        return rest
+
+    def _moved_to(self, stream: AudioStream, here: Place) -> list[AudioFrame]:
+        """Go on in another stream; the sound may come back. Returns: what is left in the decoder of the one before."""
+        rest = self._decoded(-1, None) or []
+        before, codec = self._decoding.codec_context, stream.codec_context.codec
+        before.flush_buffers()
+        if before.codec.canonical_name != codec.canonical_name:
+            self._need, self.origin = decoders.need_of(codec.canonical_name), Mark(*here)
+        self._decoding, self._decoder = stream, Decoder(stream.codec_context, self._need)
         return rest
 
     def _look(self, packet: Packet[AudioStream] | None) -> None:
