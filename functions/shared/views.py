@@ -65,6 +65,13 @@ class Remark(Struct):
             examples=[JobWarning("wild-samples", {"count": 3}).text],
         ),
     ]
+    values: Annotated[
+        dict[str, int | float | str],
+        Meta(
+            description="What is filled in for this job, for those who have words of their own.",
+            examples=[{"count": 3}],
+        ),
+    ]
 
 
 class AudioTrack(Struct):
@@ -211,7 +218,7 @@ def job_view(job: Any) -> Job:
         duration_seconds=job.duration_seconds,
         size_bytes=job.audio_bytes,
         error=_error(job),
-        warnings=[Remark(each.code, each.text) for each in job_warnings.loaded(job.warnings)],
+        warnings=[Remark(each.code, each.text, each.values) for each in job_warnings.loaded(job.warnings)],
         links=_links(job),
     )
 

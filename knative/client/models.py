@@ -359,6 +359,9 @@ class Remark(Struct, kw_only=True):
     text: str
     """What to know, with the numbers of this job."""
 
+    values: dict[str, Any]
+    """What is filled in for this job, for those who have words of their own."""
+
 
 class Token(Struct, kw_only=True):
     """A token response (RFC 6749, section 5.1)."""

@@ -42,7 +42,7 @@ def _failed(code: str) -> dict[str, str]:
 
 _DONE: dict[str, Any] = {"progress": 1.0, "expires_at": "2026-12-04T09:00:00.000Z"}
 _HEARD = ("audio", "retry", "peaks", "download")
-_EARLY = {"code": "ends-early", "text": "The file ends too early: the end of the sound is missing."}
+_EARLY = {"code": "ends-early", "text": "The file ends too early: the end of the sound is missing.", "values": {}}
 JOBS = [
     _job(1, "Lecture 12 – Fourier series.mp4", "converting", "cancel", progress=0.42, speed=38.0, seconds_left=83.0),
     _job(2, "Lecture 11 – Convolution.mp4", "queued", "cancel", queue_position=2),
@@ -119,7 +119,7 @@ _REFUSED: dict[str, Any] = {
     "reason": "413: the sink answered: too large",
 }
 _REFUSED |= {"attempts": 7, "created_at": _DAY, "tried_at": _DAY, "set_aside_at": _DAY}
-_PEAKS = [round(255 * abs(math.sin(n / 9) * math.cos(n / 2.1)) ** 0.7) for n in range(900)]
+_PEAKS = [round(255 * (0.08 + 0.92 * abs(math.sin(n / 61) * math.cos(n / 17)) ** 1.3)) for n in range(900)]
 ANSWERS: dict[str, Any] = {
     "/v1/me": {
         "id": "0" * 32,
@@ -248,7 +248,7 @@ class Stage:
             # A stream on which nothing is said.
             route.fulfill(status=200, content_type="text/event-stream", body=": quiet\n\n")
         elif path.endswith("/download"):
-            route.fulfill(status=200, content_type="audio/wav", body=_silence())
+            _sound(route)
         elif path in self.answers:
             route.fulfill(status=200, content_type="application/json", body=json.dumps(self.answers[path]))
         else:
@@ -261,6 +261,18 @@ class Stage:
         said: Mapping[str, Any] = {"access_token": f"e.{claims}.s", "token_type": "Bearer", "expires_in": 86_400}
         body = json.dumps({**said, "scope": _SCOPES, "available_scope": _SCOPES, "session_id": "0"})
         return route.fulfill(status=200, content_type="application/json", body=body)
+
+
+def _sound(route: Route) -> None:
+    """In parts, if that is what is asked for: without them no browser moves in it."""
+    sound = _silence()
+    begin = int((re.match(r"bytes=(\d+)-", route.request.headers.get("range", "")) or ("", "0"))[1])
+    headers = {
+        "Content-Type": "audio/wav",
+        "Accept-Ranges": "bytes",
+        "Content-Range": f"bytes {begin}-{len(sound) - 1}/{len(sound)}",
+    }
+    route.fulfill(status=206, headers=headers, body=sound[begin:])
 
 
 def _problem(route: Route, status: int, code: str) -> None:

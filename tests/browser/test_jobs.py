@@ -10,12 +10,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from functions.shared.jobs.states import State
 from tests import media
 from tests.browser.rows import insert
-from tests.browser.screen import SLOW_MS, card, pick, press
+from tests.browser.screen import SLOW_MS, card, choose, not_a_video, pick, press
+from tests.browser.stage import JOBS, ORIGIN, Stage
 from tests.patience import eventually
 from tests.system import Audiolift
 
@@ -166,10 +167,8 @@ def test_a_link_is_made_with_an_end_and_revoked(audiolift: Audiolift, page: Page
     assert page.request.get(link).status == 410
 
 
-# The greatest number of rows that are laid out at a time: those in the window, and some on both sides.
-LAID_OUT = 80
-SEEN = """() => [...document.querySelectorAll("#jobs .job-text")]
-  .filter((text) => text.checkVisibility({ contentVisibilityAuto: true })).length"""
+# The greatest number of rows that are more than their name at a time: those in the window, and some on both sides.
+WHOLE = 120
 
 
 def test_two_thousand_are_scrolled_to_the_last(audiolift: Audiolift, page: Page, owner: str) -> None:
@@ -184,6 +183,53 @@ def test_two_thousand_are_scrolled_to_the_last(audiolift: Audiolift, page: Page,
     rows.last.scroll_into_view_if_needed()
     expect(rows.last).to_contain_text(f"{MANY - 1:04}.mp4")
     expect(rows.last).to_be_in_viewport()
-    assert 0 < page.evaluate(SEEN) < LAID_OUT
+    expect(rows.last.get_by_role("button", name="More for")).to_be_visible()
+    assert page.locator("#jobs .job-do").count() < WHOLE
     page.get_by_label("Search by name").fill(f"{MANY - 1:04}")
     expect(headings(page)).to_have_text([f"{MANY - 1:04}.mp4"], timeout=SLOW_MS)
+
+
+def test_no_row_moves_under_the_pointer_while_others_go_on(browser: Browser) -> None:
+    with browser.new_context(locale="en") as context:
+        stage, page = Stage(context, member=True, jobs=JOBS), context.new_page()
+        page.goto(ORIGIN)
+        pressed = card(page, "holiday.mp4").get_by_role("button", name="More for holiday.mp4")
+        pressed.hover()
+        place = pressed.bounding_box()
+        later = {"updated_at": "2026-11-27T10:00:00.000Z"}
+        done = {name: JOBS[2][name] for name in ("state", "progress", "links", "duration_seconds", "size_bytes")}
+        converting = {name: JOBS[0][name] for name in ("state", "progress", "speed", "seconds_left")}
+        changed = [JOBS[0] | done | later, JOBS[1] | converting | later, *JOBS[2:]]
+        stage.answers["/v1/jobs"] = {"items": changed, "next_cursor": None}
+        expect(card(page, JOBS[0]["filename"])).to_contain_text("Ready")
+        expect(card(page, JOBS[1]["filename"])).to_contain_text("Converting 42%")
+        assert pressed.bounding_box() == place
+
+
+# Notes what the desktop is given to show. Chromium without a screen refuses all of it, and always says that it is seen.
+DESKTOP = """window.noted = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static requestPermission = async () => (this.permission = window.answer);
+  constructor(title, { body }) { super(); noted.push([title, body]); }
+}"""
+UNSEEN = "Object.defineProperty(document, 'hidden', { value: true })"
+
+
+def test_the_desktop_is_told_of_what_ends_while_nobody_looks_once_it_is_allowed(page: Page) -> None:
+    page.add_init_script(DESKTOP)
+    page.reload()
+    choose(page, not_a_video("first.mp4"))
+    expect(page.get_by_role("status")).to_contain_text("first.mp4: Failed", timeout=SLOW_MS)
+    bell = page.get_by_role("button", name="Tell me on this desktop when something is ready")
+    page.evaluate("window.answer = 'denied'")
+    bell.click()
+    expect(page.locator("#toasts").get_by_text("This browser does not allow it.")).to_be_visible()
+    expect(bell).to_have_attribute("aria-pressed", "false")
+    page.evaluate("window.answer = 'granted'")
+    bell.click()
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    page.evaluate(UNSEEN)
+    choose(page, not_a_video("second.mp4"))
+    eventually(lambda: page.evaluate("noted"), "a notification")
+    assert page.evaluate("noted") == [["audiolift", "second.mp4: Failed"]]

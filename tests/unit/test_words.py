@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.gateway import assets, shell
+from functions.shared.job_warnings import WARNINGS, names
 from functions.shared.jobs.states import State
 from functions.shared.problems import PROBLEMS
 from functions.shared.reasons import REASONS
@@ -65,6 +66,8 @@ def test_there_are_words_for_each_reason_and_state_and_none_for_what_does_not_ex
     words = shell.words("en")
     for code in REASONS:
         assert {f"reason.{code}", f"reason.{code}.advice"} <= words.keys()
+    told = {code: {*re.findall(r"{(\w+)}", words.get(f"warning.{code}", ""))} for code in WARNINGS}
+    assert told == {code: names(code) for code in WARNINGS}
     assert {f"state.{state}" for state in State} == {key for key in words if key.startswith("state.")}
     codes = {key.split(".")[1] for key in words if key.startswith("problem.")}
     raised = {code for text in OWN.values() for code in re.findall(r'new Problem\([^,]+, "([a-z-]+)"', text)}

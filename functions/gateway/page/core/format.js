@@ -7,9 +7,20 @@ import { has, locale, say } from "./words.js";
 export const isActive = (job) => !ENDED.has(job.state);
 export const stateLabel = (state) => (has(`state.${state}`) ? say(`state.${state}`) : state);
 
+// Making one of them takes longer than all that it writes in a row.
+const made = new Map();
+
+function formatOf(Format, style) {
+  const key = `${Format.name} ${locale()} ${JSON.stringify(style)}`;
+  if (!made.has(key)) made.set(key, new Format(locale(), style));
+  return made.get(key);
+}
+
+const number = (value, style) => formatOf(Intl.NumberFormat, style).format(value);
+
 /** 0.429 → "42%"; never 100% before it is all. */
 export function percent(fraction) {
-  return new Intl.NumberFormat(locale(), { style: "percent" }).format(Math.floor(fraction * 100) / 100);
+  return number(Math.floor(fraction * 100) / 100, { style: "percent" });
 }
 
 /** 3725.4 seconds → "1:02:05". */
@@ -25,19 +36,22 @@ export function bytes(count) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
   const power = count < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(count) / 3));
   const style = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: 1 };
-  return new Intl.NumberFormat(locale(), style).format(count / 1000 ** power);
+  return number(count / 1000 ** power, style);
 }
 
 /** 75 seconds → "1 min left", about. */
 export function left(seconds) {
   const [size, unit] = [[3600, "hour"], [60, "minute"], [1, "second"]].find(([each]) => seconds >= each) ?? [1, "second"];
   const style = { style: "unit", unit, unitDisplay: "short" };
-  return say("core.left", { time: new Intl.NumberFormat(locale(), style).format(Math.max(1, Math.round(seconds / size))) });
+  return say("core.left", { time: number(Math.max(1, Math.round(seconds / size)), style) });
 }
 
 /** An RFC 3339 time, as people write it: without the year, if that is this one. */
-export function moment(time) {
-  const [then, style] = [new Date(time), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }];
+export const moment = (time) => day(time, { hour: "2-digit", minute: "2-digit" });
+
+/** The same without the hour, unless `more` says otherwise. */
+export function day(time, more = {}) {
+  const [then, style] = [new Date(time), { day: "numeric", month: "short", ...more }];
   if (then.getFullYear() !== new Date().getFullYear()) style.year = "numeric";
-  return new Intl.DateTimeFormat(locale(), style).format(then);
+  return formatOf(Intl.DateTimeFormat, style).format(then);
 }

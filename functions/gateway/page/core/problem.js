@@ -40,6 +40,12 @@ export function said(error) {
 /** The same for why a job failed: an {code, title, detail} of the API. */
 export const saidOfJob = (error) => saidOf("reason", error);
 
+/** What to know about an MP3: a {code, text, values} of the API. */
+export function saidOfRemark({ code, text, values }) {
+  const key = `warning.${code}`;
+  return values && has(key) ? say(key, values) : text;
+}
+
 function saidOf(area, { code, title, detail, reason, status }) {
   const key = `${area}.${code}`;
   if (!has(key)) return { title: sentence(title), detail };

@@ -24,11 +24,10 @@ export function setUpChosen(given) {
   wire("chosen-all", () => (byId("chosen-all").checked ? all() : unchoose()));
 }
 
-/** A box was changed. */
-export function choose(box, isRange) {
-  const { id } = box.closest(".job").dataset;
+/** One is chosen, or is not any more; with `isRange`, all up to the one before it. */
+export function choose(id, isChosen, isRange = false) {
   const ids = isRange && last ? between(last, id) : [id];
-  for (const each of ids) mark(each, box.checked);
+  for (const each of ids) mark(each, isChosen);
   last = id;
   show();
 }
@@ -47,7 +46,7 @@ async function all() {
 
 function mark(id, isChosen) {
   const row = list.row(id);
-  if (row) row.box.checked = isChosen;
+  if (row) row.isChosen = isChosen;
   if (isChosen && row) chosen.add(id);
   else chosen.delete(id);
 }

@@ -22,7 +22,7 @@ export const acts = {
   rename: renamed,
   delete: deleted,
   upload: uploadAgain,
-  select: ({ row }) => { row.box.checked = true; choose(row.box); },
+  select: ({ job }) => choose(job.id, true),
 };
 
 async function renamed({ job, row, list }) {

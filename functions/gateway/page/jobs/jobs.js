@@ -9,6 +9,7 @@ import { go, showMissing } from "../core/views.js";
 import { say } from "../core/words.js";
 import { isArriving } from "../upload/uploads.js";
 import { Live } from "./live.js";
+import { Near } from "./near.js";
 import { dropPlaying, isPlaying, renamePlaying, setUpPlaying } from "./playing.js";
 import { Row } from "./row.js";
 import { prepare, setUpRows, unchoose } from "./rows.js";
@@ -17,6 +18,7 @@ import { countJob, setUpTelling, tellEnd } from "./telling.js";
 
 const TYPED_MS = 250; // after the last letter it is searched
 const AHEAD = "1200px"; // so far before its end the list goes on
+const FIRST = 30; // rows that are whole at once
 
 const rows = new Map(); // job id → Row
 let alone = null; // {job, row}: the job that has a view to itself
@@ -25,6 +27,7 @@ let isOpen = false;
 let finished = () => {};
 
 const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && more().catch(showEnd), { rootMargin: AHEAD });
+const near = new Near(({ dataset }) => rows.get(dataset.id));
 const store = new Store({ placed, changed, dropped, cleared, isElsewhere: isArriving });
 
 /** What rows and the bar of those that are chosen need of the list. */
@@ -74,6 +77,7 @@ export async function openJob({ id }, shown) {
     if (problem.status !== 404) throw problem;
     return showMissing();
   }
+  alone.row.fill();
   alone.row.element.querySelector(".job-name").ariaLevel = 2;
   byId("job-alone").replaceChildren(alone.row.element);
   showPlaying(id);
@@ -123,9 +127,11 @@ function drop(id) {
 
 function placed(job, next) {
   const row = new Row(job);
+  if (next || rows.size < FIRST) row.fill();
   rows.set(job.id, row);
   countJob(job.id, isActive(job));
   byId("jobs").insertBefore(row.element, next ? rows.get(next.id).element : null);
+  if (!next) near.append(row.element);
   if (isPlaying(job.id)) row.showPlaying(true);
   queueMicrotask(showEnds);
 }
@@ -138,8 +144,9 @@ function changed(job) {
 // Whoever was in the row goes to the next one, and not to the top of the page.
 function dropped({ id }) {
   const { element } = rows.get(id);
-  const near = element.nextElementSibling ?? element.previousElementSibling;
-  if (element.contains(document.activeElement)) (near ? rows.get(near.dataset.id) : byId("jobs-title")).focus();
+  const beside = element.nextElementSibling ?? element.previousElementSibling;
+  if (element.contains(document.activeElement)) (beside ? rows.get(beside.dataset.id) : byId("jobs-title")).focus();
+  near.remove(element);
   element.remove();
   rows.delete(id);
   unchoose([id]);
@@ -147,6 +154,7 @@ function dropped({ id }) {
 }
 
 function cleared() {
+  near.clear();
   byId("jobs").replaceChildren();
   rows.clear();
   unchoose();
@@ -190,7 +198,9 @@ function showBlank() {
   const { q, show } = store.filter;
   const isFiltered = Boolean(q) || show !== "all";
   const isEmpty = byId("jobs-loading").hidden && !store.size;
-  byId("jobs-empty").hidden = !isEmpty || isFiltered || byId("uploads").childElementCount > 0;
+  const isUploading = byId("uploads").childElementCount > 0;
+  byId("jobs-empty").hidden = !isEmpty || isFiltered || isUploading;
+  byId("jobs-soon").hidden = !isEmpty || isFiltered || !isUploading;
   byId("jobs-unfound").hidden = !isEmpty || !isFiltered;
   byId("jobs-tools").hidden = !store.size && !isFiltered;
 }

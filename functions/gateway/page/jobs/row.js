@@ -1,10 +1,13 @@
-/** One job as a row: built once and then changed in place, so that focus stays. What its buttons do is for rows.js. */
+/**
+ * One job as a row: built once and then changed in place, so that focus stays. Far from where one looks it is its name alone: there
+ * may be thousands. What its buttons do is for rows.js.
+ */
 
 import { make, stamp } from "../core/dom.js";
-import { bytes, duration, isActive, left, moment, percent, stateLabel } from "../core/format.js";
+import { bytes, day, duration, isActive, left, moment, percent, stateLabel } from "../core/format.js";
 import { icon } from "../core/icons.js";
 import { menu } from "../core/menu.js";
-import { said, saidOfJob } from "../core/problem.js";
+import { said, saidOfJob, saidOfRemark } from "../core/problem.js";
 import { State } from "../core/states.js";
 import { label, say, tell, tellWith } from "../core/words.js";
 import { retryOf } from "./retrying.js";
@@ -25,18 +28,15 @@ const MENU = {
 
 export class Row {
   #job;
+  #isWhole = false;
+  #isChosen = false;
+  #isPlaying = false;
   #first = ""; // the action on show
 
   constructor(job) {
-    this.#job = job;
     this.element = stamp("job");
     this.element.dataset.id = job.id;
-    this.#part(".job-name a").href = `/jobs/${job.id}`;
-    const name = () => this.#job.filename;
-    label(this.#part(".job-choose"), "jobs.choose", { name });
-    label(this.#part("progress"), "jobs.progress", { name });
-    label(this.#part(".remarks"), "jobs.remarks", { name });
-    label(this.#part("[data-do=menu]"), "core.of", { what: () => say("jobs.more-actions"), name });
+    this.#part("a").href = `/jobs/${job.id}`;
     this.show(job);
   }
 
@@ -48,11 +48,51 @@ export class Row {
   show(job) {
     this.#job = job;
     this.element.dataset.state = job.state;
-    this.#part(".job-name a").textContent = job.filename;
+    this.#part("a").textContent = job.filename;
+    if (this.#isWhole) this.#showRest(job);
+  }
+
+  /** Shows all of it, and not its name alone. */
+  fill() {
+    if (this.#isWhole) return;
+    this.#isWhole = true;
+    this.element.classList.add("whole");
+    this.element.style.minHeight = "";
+    const [choose, play, sign, facts, ...after] = stamp("job-rest").children;
+    const text = this.#part(".job-text");
+    text.before(choose, play, sign);
+    text.append(facts);
+    text.after(...after);
+    this.#nameParts();
+    this.#showRest(this.#job);
+    choose.checked = this.#isChosen;
+  }
+
+  /** Leaves its name alone, as high as it was (px), unless somebody is at it. */
+  empty(height) {
+    const isUsed = this.element.contains(document.activeElement) || this.#part(".menu-list, .job-rename, .job-problem:not([hidden])");
+    if (!this.#isWhole || isUsed) return;
+    this.#isWhole = false;
+    this.#first = "";
+    this.element.classList.remove("whole");
+    this.element.style.minHeight = `${height}px`;
+    this.#part(".job-facts").remove();
+    this.element.replaceChildren(this.#part(".job-text"));
+  }
+
+  #nameParts() {
+    const name = () => this.#job.filename;
+    label(this.#part(".job-choose"), "jobs.choose", { name });
+    label(this.#part("progress"), "jobs.progress", { name });
+    label(this.#part(".remarks"), "jobs.remarks", { name });
+    label(this.#part("[data-do=menu]"), "core.of", { what: () => say("jobs.more-actions"), name });
+  }
+
+  #showRest(job) {
     tellWith(this.#part(".state"), () => stateOf(job));
     const joined = (facts) => facts.map((fact) => ` · ${fact}`).join("");
     tellWith(this.#part(".job-some"), () => joined(factsOf(job)));
-    tellWith(this.#part(".job-rest"), () => joined(datesOf(job)));
+    tellWith(this.#part(".job-rest"), () => joined(restOf(job)));
     this.#showProgress(job);
     this.#showWhy(job);
     this.#showRemarks(job.warnings ?? []);
@@ -75,7 +115,7 @@ export class Row {
   }
 
   #showRemarks(warnings) {
-    this.#part(".remarks").replaceChildren(...warnings.map(({ text }) => make("li", "", text)));
+    this.#part(".remarks").replaceChildren(...warnings.map((each) => tellWith(make("li"), () => saidOfRemark(each))));
     this.#part(".remarks").hidden = !warnings.length;
   }
 
@@ -84,13 +124,17 @@ export class Row {
     play.hidden = !canPlay(job);
     sign.hidden = !play.hidden;
     sign.querySelector("use").setAttribute("href", `#icon-${isZip(job) ? "file-archive" : (SIGNS[job.state] ?? "x")}`);
-    this.showPlaying(false);
+    this.#namePlay(play);
   }
 
   /** Whether it is heard now. */
   showPlaying(isPlaying) {
-    const play = this.#part(".job-play");
-    if (play.hidden) return;
+    this.#isPlaying = isPlaying;
+    if (this.#isWhole) this.#namePlay(this.#part(".job-play"));
+  }
+
+  #namePlay(play) {
+    const isPlaying = this.#isPlaying;
     play.querySelector("use").setAttribute("href", isPlaying ? "#icon-pause" : "#icon-play");
     label(play, "core.of", { what: () => say(isPlaying ? "player.pause" : "jobs.play"), name: this.#job.filename });
   }
@@ -125,12 +169,15 @@ export class Row {
     return this.#part("[data-do=menu]");
   }
 
-  get box() {
-    return this.#part(".job-choose");
+  /** Whether it is one of those that are chosen. */
+  set isChosen(isChosen) {
+    this.#isChosen = isChosen;
+    if (this.#isWhole) this.#part(".job-choose").checked = isChosen;
   }
 
   /** Says in the row what went wrong with it; null for nothing. */
   showProblem(error) {
+    this.fill();
     const line = this.#part(".job-problem");
     line.hidden = !error;
     tellWith(line, () => (error ? Object.values(said(error)).join(" ") : ""));
@@ -171,7 +218,7 @@ function stateOf(job) {
 }
 
 function factsOf(job) {
-  if (isActive(job)) return progressOf(job);
+  if (isActive(job)) return Number.isFinite(job.seconds_left) ? [left(job.seconds_left)] : [];
   const facts = [];
   if (job.duration_seconds) facts.push(duration(job.duration_seconds));
   if (job.links.audio && job.size_bytes) facts.push(bytes(job.size_bytes));
@@ -179,17 +226,11 @@ function factsOf(job) {
 }
 
 // Where there is little room, these are not shown.
-function datesOf(job) {
+function restOf(job) {
+  if (isActive(job)) return job.speed ? [say("jobs.speed", { times: Math.round(job.speed) })] : [];
   const dates = [moment(job.created_at)];
-  if (job.links.audio && job.expires_at) dates.push(say("jobs.kept-until", { when: moment(job.expires_at) }));
+  if (job.links.audio && job.expires_at) dates.push(say("jobs.kept-until", { when: day(job.expires_at) }));
   return dates;
-}
-
-function progressOf(job) {
-  const facts = [];
-  if (job.speed) facts.push(say("jobs.speed", { times: Math.round(job.speed) }));
-  if (job.seconds_left !== null && job.seconds_left !== undefined) facts.push(left(job.seconds_left));
-  return facts;
 }
 
 function firstOf(job) {

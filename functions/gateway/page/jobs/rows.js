@@ -34,7 +34,7 @@ function onClick({ target, shiftKey }) {
 
 async function run(control, row, what, shiftKey) {
   const { acts, choose } = await load();
-  if (what === "choose") return choose(control, shiftKey);
+  if (what === "choose") return choose(row.element.dataset.id, control.checked, shiftKey);
   await acts[what]({ job: list.job(row.element.dataset.id), row, list });
 }
 

@@ -2,6 +2,7 @@
 
 import { announce, byId } from "../core/dom.js";
 import { stateLabel } from "../core/format.js";
+import { saidOfRemark } from "../core/problem.js";
 import { toast } from "../core/toast.js";
 import { count } from "../core/views.js";
 import { label, say } from "../core/words.js";
@@ -47,7 +48,7 @@ function tellAll() {
 function textOf(jobs) {
   if (jobs.length > 1) return say("jobs.ended", { count: jobs.length });
   const [{ filename, state, warnings = [] }] = jobs;
-  return [`${filename}: ${stateLabel(state)}`, ...warnings.map(({ text }) => text)].join(". ");
+  return [`${filename}: ${stateLabel(state)}`, ...warnings.map(saidOfRemark)].join(". ");
 }
 
 function notify(text, jobs) {

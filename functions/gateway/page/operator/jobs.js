@@ -42,7 +42,7 @@ function show(items) {
 function rowOf(job) {
   const title = make("th", "ident", job.id);
   title.scope = "row";
-  const cells = [() => stateOf(job), () => moment(job.created_at), () => moment(job.updated_at)].map((give) => tellWith(make("td"), give));
+  const cells = [() => stateOf(job), () => moment(job.created_at), () => moment(job.updated_at)].map((give, at) => tellWith(make("td", at ? "when" : ""), give));
   return make("tr", "", title, ...cells, make("td", "", courseButton(job.id)));
 }
 

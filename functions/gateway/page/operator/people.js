@@ -2,7 +2,7 @@
 
 import { confirmed } from "../core/dialog.js";
 import { button, byId, guarded, make } from "../core/dom.js";
-import { bytes, moment } from "../core/format.js";
+import { bytes, day } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
 import { Pages } from "../core/pages.js";
 import { toast } from "../core/toast.js";
@@ -46,7 +46,7 @@ function rowOf(person) {
     [() => number(Math.round(minutes_today)), quotas.minutes_a_day && (() => number(quotas.minutes_a_day))],
     [() => number(api_keys)],
   ].map(([has, may]) => cell(() => (may ? say("quota.of", { has: has(), may: may() }) : has())));
-  return make("tr", "", title, ...has, cell(() => moment(created_at), ""), make("td", "", switchOf(person)));
+  return make("tr", "", title, ...has, cell(() => day(created_at), "when"), make("td", "", switchOf(person)));
 }
 
 const number = (count) => new Intl.NumberFormat(locale()).format(count);

@@ -107,7 +107,7 @@ function waitOf({ code, status }) {
 // A fraction from 0 to 1, null for "under way", undefined for nothing to show.
 function shareOf({ state, sent, total, read }) {
   if (state === At.READING) return read || null;
-  if (state === At.WAITING || state === At.FAILED) return sent ? sent / total : undefined;
+  if ([At.WAITING, At.FAILED, At.LOST].includes(state)) return sent && total ? sent / total : undefined;
   return total ? Math.min(sent / total, ALMOST) : null;
 }
 

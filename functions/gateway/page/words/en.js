@@ -149,6 +149,7 @@ export default {
   "jobs.single": "Conversion",
   "jobs.all": "All conversions",
   "jobs.empty": "Nothing here yet. Your MP3s will appear here.",
+  "jobs.soon": "Your MP3s will appear here.",
   "jobs.more": "Show older ones",
   "jobs.more-shown.one": "{count} older conversion shown",
   "jobs.more-shown.other": "{count} older conversions shown",
@@ -365,5 +366,19 @@ export default {
   "reason.over-minutes": "Your account has used up its minutes of today",
   "reason.over-minutes.advice": "Try again tomorrow, or ask the operator for more.",
   "reason.gave-up": "The conversion failed several times",
-  "reason.gave-up.advice": "Try again later. If it fails again, tell the operator."
+  "reason.gave-up.advice": "Try again later. If it fails again, tell the operator.",
+  "warning.undecodable": "{broken} of {frames} pieces of the sound could not be read; there is silence instead.",
+  "warning.by-ffmpeg": "This video could only be converted in a simpler way: the cover is missing, silence at the ends was left in, and chapters were not made separate files.",
+  "warning.wild-samples": "Some of the sound is broken and silent in the MP3: {count} samples.",
+  "warning.track-unreadable": "Track {track}, which the video puts first, cannot be read: track {chosen} was taken.",
+  "warning.track-empty": "Track {track}, which the video puts first, is empty: track {chosen} was taken.",
+  "warning.track-aside": "Track {track}, which the video puts first, is an audio description, a commentary or another version: track {chosen} was taken.",
+  "warning.track-silent": "Track {track}, which the video puts first, seems to be silent: track {chosen} was taken.",
+  "warning.track-maybe-silent": "Track {chosen} was taken, and seems to be silent. Track {track} is not: choose it under “More options” if it is the one you want.",
+  "warning.ends-early": "The file ends too early: the end of the sound is missing.",
+  "warning.end-unknown": "Nobody can tell whether the file is whole: if it was cut off, the end of the sound is missing.",
+  "warning.states-less": "The file states {stated} seconds of sound, but has {held}: all of it was taken.",
+  "warning.recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
+  "warning.rest-unread": "What follows in the file cannot be read, and was left out.",
+  "warning.several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken. “Several tracks” under “More options” mixes all of them."
 };
