@@ -2,8 +2,10 @@
 
     python -m tests.benchmarks.intake [--megabytes 512] [--rounds 3] [--clients 1000] [--seconds 30]
 
-It has one process of upload, without anything before it, and prints its figures. A fast client and the plain write take
-turns: on a busy machine their ratio counts. A slow client sends 50 kB a second.
+It has one process of upload, without anything before it, and files in a directory on the disk, in one in memory, and in
+the server that stands in for MongoDB in the tests. A fast client and the plain write take turns. On a busy machine
+their ratio counts, and the processor time. Both compute the SHA-256, and end when all is safe in the store. A slow
+client sends 50 kB a second. It writes its table into docs/performance.md, and prints what the slow ones took.
 """
 
 from __future__ import annotations
@@ -22,23 +24,44 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from typing import IO
 
 import jwt
 
 from functions.login import keys
 from functions.shared import database, migrate
+from functions.shared.blobs import Blobs
 from functions.shared.blobs.directory import DirectoryBlobs
+from functions.shared.blobs.gridfs import GridFSBlobs
 from functions.shared.tables import now, users
-from tests.benchmarks.report import say
+from tests.benchmarks import report
+from tests.benchmarks.edge import cpu_seconds
+from tests.benchmarks.report import say, spread, table
 from tests.e2e.alone import allocator
+from tests.servers import Mongo
 
-__all__ = ["Function", "fast", "main", "serving", "slow", "straight"]
+__all__ = ["Function", "Pair", "fast", "main", "measured", "rows", "serving", "slow", "straight"]
 
 ROOT = Path(__file__).parents[2]
 BYTES_A_SECOND, STEPS_A_SECOND = 50_000, 2
 PIECE = 1024 * 1024
 BYTES = "application/offset+octet-stream"
+MEGABYTE = 1_000_000
+MEMORY = Path("/dev/shm")
+DISK = "a directory on the disk"
+WAYS = {"plain": False, "resumable": True}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A plain write and an upload of the same bytes: seconds by the clock, and of the processor of who did it."""
+
+    straight: tuple[float, float]
+    upload: tuple[float, float]
+
+
+# By store and way.
+Pairs = dict[tuple[str, str], list[Pair]]
 
 
 @dataclass(frozen=True)
@@ -65,23 +88,97 @@ class Function:
 
 
 def main() -> None:
-    """Measure, and print it."""
+    """Measure, write it down, and print the rest."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name, standard in (("megabytes", 512), ("rounds", 3), ("clients", 1000), ("seconds", 30)):
         parser.add_argument(f"--{name}", type=int, default=standard)
+    parser.add_argument("--page", type=Path, default=report.PAGE, help="where the table is written (%(default)s)")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as name, serving(Path(name)) as function:
-        video = Path(name) / "video"
-        video.write_bytes(os.urandom(1_000_000) * given.megabytes)
-        _print_rates(function, video, given.rounds)
-        _, most = function.rss()
-        print(f"memory with fast clients: {most / 1e6:.0f} MB at most")
-        begun = time.perf_counter()
-        sent, answered = asyncio.run(slow(function, given.clients, given.seconds))
-        took = time.perf_counter() - begun
-        _, most = function.rss()
-        print(f"{given.clients} slow clients: {most / 1e6:.0f} MB at most; {answered} of them taken in,")
-        print(f"at {sent / given.clients / took / 1e3:.1f} kB/s each")
+    pairs: Pairs = {}
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        with serving(Path(name)) as function:
+            pairs |= measured(function, DISK, f"file:{function.blobs}", given.megabytes, given.rounds)
+            print(f"memory with fast clients: {function.rss()[1] / 1e6:.0f} MB at most")
+            _print_slow(function, given.clients, given.seconds)
+        for store, url in _others(Path(name)):
+            with serving(Path(name), url) as function:
+                pairs |= measured(function, store, url, given.megabytes, given.rounds)
+    report.write("intake", f"{rows(pairs, given.megabytes)}\n({report.conditions()})", given.page)
+
+
+def measured(function: Function, name: str, url: str, megabytes: int, rounds: int) -> Pairs:
+    """Pairs of a plain write and an upload into the store at `url`, each way in turn."""
+    store: Blobs = DirectoryBlobs(url.removeprefix("file:")) if url.startswith("file:") else GridFSBlobs(url)
+    found: Pairs = {(name, way): [] for way in WAYS}
+    with tempfile.NamedTemporaryFile(prefix="benchmark-", dir=MEMORY if MEMORY.is_dir() else None) as video:
+        content = os.urandom(MEGABYTE)
+        _fill(video, content)
+        for resumable in WAYS.values():
+            # What is imported late is imported now.
+            fast(function, Path(video.name), resumable=resumable)
+        _fill(video, content * (megabytes - 1))
+        for number in range(1, rounds + 1):
+            for (_, way), pairs in found.items():
+                pairs.append(Pair(straight(store, Path(video.name)), _timed(function, Path(video.name), way)))
+                _clear(store)
+                took, uploaded = (megabytes / each for each in (pairs[-1].straight[0], pairs[-1].upload[0]))
+                say(f"round {number}: {name}, {way}: straight {took:.0f} MB/s, upload {uploaded:.0f} MB/s")
+    store.close()
+    return found
+
+
+def rows(pairs: Pairs, megabytes: int) -> str:
+    """The table."""
+    heads = ("files are in", "upload", "straight, MB/s", "upload, MB/s", "upload ÷ straight")
+    return table(
+        (*heads, "CPU, straight, ms/MB", "of upload, ms/MB"),
+        [_row(*key, found, megabytes) for key, found in pairs.items()],
+    )
+
+
+def _row(store: str, way: str, pairs: list[Pair], megabytes: int) -> tuple[str, ...]:
+    return (
+        store,
+        way,
+        spread([megabytes / pair.straight[0] for pair in pairs], 0),
+        spread([megabytes / pair.upload[0] for pair in pairs], 0),
+        spread([pair.straight[0] / pair.upload[0] for pair in pairs]),
+        spread([1000 * pair.straight[1] / megabytes for pair in pairs]),
+        spread([1000 * pair.upload[1] / megabytes for pair in pairs]),
+    )
+
+
+def _others(directory: Path) -> Iterator[tuple[str, str]]:
+    """The names and addresses of the other stores there are, each until the next one is asked for."""
+    if MEMORY.is_dir():
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=MEMORY) as name:
+            yield "a directory in memory", f"file:{name}"
+    with Mongo(directory / "mongo") as mongo:
+        yield "the stand-in for MongoDB", mongo.url
+
+
+def _timed(function: Function, video: Path, way: str) -> tuple[float, float]:
+    before = cpu_seconds(function.process)
+    seconds = fast(function, video, resumable=WAYS[way])
+    return seconds, cpu_seconds(function.process) - before
+
+
+def _fill(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+
+
+def _clear(store: Blobs) -> None:
+    for blob in list(store.all()):
+        store.delete(blob.name)
+
+
+def _print_slow(function: Function, clients: int, seconds: int) -> None:
+    begun = time.perf_counter()
+    sent, answered = asyncio.run(slow(function, clients, seconds))
+    took = time.perf_counter() - begun
+    print(f"{clients} slow clients: {function.rss()[1] / 1e6:.0f} MB at most; {answered} of them taken in,")
+    print(f"at {sent / max(1, clients) / took / 1e3:.1f} kB/s each")
 
 
 @contextmanager
@@ -104,19 +201,19 @@ def serving(directory: Path, blobs: str = "") -> Iterator[Function]:
             process.terminate()
 
 
-def straight(blobs: Path, video: Path) -> float:
-    """Write a file straight into a blob store. Returns: bytes a second."""
-    begun, name = time.perf_counter(), f"video/{uuid.uuid4().hex}"
-    with video.open("rb", buffering=0) as file, DirectoryBlobs(str(blobs)).writing(name) as writer:
+def straight(store: Blobs, video: Path) -> tuple[float, float]:
+    """Write a file straight into a blob store. Returns: seconds by the clock, and of this process's processor."""
+    begun, computed, name = time.perf_counter(), time.process_time(), f"video/{uuid.uuid4().hex}"
+    with video.open("rb", buffering=0) as file, store.writing(name) as writer:
         while data := file.read(PIECE):
             writer.write(data)
-    seconds = time.perf_counter() - begun
-    DirectoryBlobs(str(blobs)).delete(name)
-    return writer.size_bytes / seconds
+    seconds = time.perf_counter() - begun, time.process_time() - computed
+    store.delete(name)
+    return seconds
 
 
 def fast(function: Function, video: Path, *, resumable: bool) -> float:
-    """Upload a file as fast as it goes. Returns: bytes a second."""
+    """Upload a file as fast as it goes. Returns: the seconds that it took."""
     size = video.stat().st_size
     if resumable:
         more = {"Tus_Resumable": "1.0.0", "Upload_Length": str(size), "Content_Type": BYTES}
@@ -128,9 +225,8 @@ def fast(function: Function, video: Path, *, resumable: bool) -> float:
         connection.sendall(request)
         connection.sendfile(file)
         answer = connection.recv(65536)
-    seconds = time.perf_counter() - begun
     assert answer.split()[1] in (b"201", b"202"), answer
-    return size / seconds
+    return time.perf_counter() - begun
 
 
 async def slow(function: Function, clients: int, seconds: int) -> tuple[int, int]:
@@ -153,17 +249,6 @@ async def _trickle(function: Function, seconds: int, number: int) -> tuple[int, 
     answer = await reader.read(65536)
     writer.close()
     return size, answer.split()[1:2] == [b"202"]
-
-
-def _print_rates(function: Function, video: Path, rounds: int) -> None:
-    ratios: dict[str, list[float]] = {"plain": [], "resumable": []}
-    for _ in range(rounds):
-        for name, found in ratios.items():
-            plain = straight(function.blobs, video)
-            found.append(fast(function, video, resumable=name == "resumable") / plain)
-            say(f"straight into the store {plain / 1e6:.0f} MB/s, {name} {found[-1] * plain / 1e6:.0f} MB/s")
-    for name, found in ratios.items():
-        print(f"{name}: {median(found):.2f} of writing straight into the store")
 
 
 def _user(url: str) -> str:
