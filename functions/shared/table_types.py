@@ -20,8 +20,8 @@ _TOLERANCE = timedelta(seconds=1)
 class _Told:
     """What the database has said that time it was, and how long this machine had run by then, in seconds."""
 
-    moment: datetime | None = None
-    uptime = 0.0
+    # One value: threads read it while another sets it.
+    told: tuple[datetime, float] | None = None
 
 
 def now() -> datetime:
@@ -29,15 +29,17 @@ def now() -> datetime:
 
     Of the clocks of processes, one may be wrong by hours.
     """
-    if _Told.moment is None:
+    if (told := _Told.told) is None:
         return datetime.now(UTC)
-    return _Told.moment + timedelta(seconds=_uptime() - _Told.uptime)
+    return told[0] + timedelta(seconds=_uptime() - told[1])
 
 
 def go_by(moment: datetime | None) -> None:
     """Take that for the current time, and go on counting from it; None for the clock of this process again."""
-    if moment is None or _Told.moment is None or abs(moment - now()) > _TOLERANCE:
-        _Told.moment, _Told.uptime = moment, _uptime()
+    if moment is None:
+        _Told.told = None
+    elif _Told.told is None or abs(moment - now()) > _TOLERANCE:
+        _Told.told = (moment, _uptime())
 
 
 def _uptime() -> float:

@@ -195,7 +195,10 @@ class Aftermath:
         with self._engine.connect() as connection:
             rows = list(connection.execute(sa.text("SELECT id, state, audio, video FROM jobs")))
         kept = {row.audio for row in rows if row.audio} | {row.video for row in rows if row.state == "failed"}
-        yield from (f"{name}: a file of no job" for name in found - kept)
+        states = {row.id: row.state for row in rows}
+        for name in found - kept:
+            state = states.get(name.partition("/")[2].partition(".")[0])
+            yield f"{name}: a file that no job needs" + (f"; its job is {state}" if state else ", nor is there its job")
         yield from (f"{name} is gone" for name in kept - found if name)
         yield from self._wrong_chunks()
 

@@ -134,7 +134,9 @@ class Storm:
         chats = {CHAT.format(i): f"json://127.0.0.1:{chat.server_port}/" for i, chat in enumerate(self.chats)}
         sms = f"json://127.0.0.1:{self.telephones.server_port}/{{number}}"
         told = {"SMTP_URL": mail, "NOTICE_SERVICES": json.dumps(chats), "SMS_SERVICE": sms}
-        stores = {"DATABASE_URL": database, "BLOBS_URL": blobs, "RABBITMQ_URL": broker}
+        # Else the driver asks the server where it is, and goes there by another way than the line.
+        direct = f"{blobs}{'&' if '?' in blobs else '?'}directConnection=true"
+        stores = {"DATABASE_URL": database, "BLOBS_URL": direct, "RABBITMQ_URL": broker}
         return {**HASTE, **NEAR, **stores, **told, "TRUSTED_SOURCES": json.dumps(trusted)}
 
 

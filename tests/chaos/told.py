@@ -92,9 +92,15 @@ def _is_about_a_job(orders: list[Order], subject: str) -> bool:
 
 def _print_copies(storm: Storm) -> None:
     """A copy of these comes when notify dies, or loses the database, between sending and writing that down."""
+    orders = storm.orders
+    batches = sum(order.kind == "batch" for order in orders)
+    names = {
+        "chats": [name for order in orders for name in order.names],
+        "telephones": [order.names[0] for order in orders if order.kind != "batch"],
+    }
     for what, receivers in {"chats": storm.chats, "telephones": [storm.telephones]}.items():
-        taken = sum(len(each.got) - each.refused for each in receivers)
-        different = len(
-            {(path, body) for each in receivers for path, (_, body) in zip(each.paths, each.got, strict=True)}
-        )
-        print(f"{taken} messages to {what}, {different} different ones")
+        said = [body.decode() for each in receivers for _, body in list(each.got)]
+        about = sum(any(name in each for each in said) for name in names[what]) + batches
+        codes = len(storm.customers) if what == "telephones" else 0
+        taken = len(said) - sum(each.refused for each in receivers)
+        print(f"{taken} messages to {what}, {taken - about - codes} of them copies")
