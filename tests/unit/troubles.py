@@ -95,6 +95,21 @@ def aiff(directory: Path, *, frames: int | None = None, sound: int | None = None
     return data if sound is None else patched(data, b"SSND", 0, sound.to_bytes(4, "big"))
 
 
+def w64(directory: Path, *, share: float) -> bytes:
+    """A Wave64 that states only a share of its sound."""
+    data = audio(directory, "a.w64")
+    at = data.index(b"data") + 16
+    stated = round(int.from_bytes(data[at : at + 8], "little") * share)
+    return data[:at] + stated.to_bytes(8, "little") + data[at + 8 :]
+
+
+def mp3_in_half_a_wav(directory: Path) -> bytes:
+    """A WAV of MP3 with a variable bitrate, of which it says nothing, and with half the length."""
+    data = audio(directory, "m.wav", "-c:a", "libmp3lame", "-q:a", "4")
+    at = data.index(b"data") + 4
+    return data[:at] + (int.from_bytes(data[at : at + 4], "little") // 2).to_bytes(4, "little") + data[at + 4 :]
+
+
 def voc(*blocks: tuple[int, bytes]) -> bytes:
     """A Creative Voice file of these blocks."""
     made = b"".join(bytes([kind]) + len(content).to_bytes(3, "little") + content for kind, content in blocks)
@@ -257,6 +272,11 @@ TROUBLES = {
     "voc of two rates": Trouble(
         lambda _: voc((1, voice(166, 3, 0)), (1, voice(211, 3, 3))), SECONDS, ONCE, ITS_TRACKS, BOTH
     ),
+    "w64, a tenth stated": Trouble(lambda d: w64(d, share=0.1), SECONDS, ONCE, ITS_LENGTH),
+    "mp3 in a wav, half of it stated": Trouble(mp3_in_half_a_wav, SECONDS, ONCE, ITS_LENGTH, ("states-less",)),
+    "mp4 and mkv": Trouble(joined(("a.mp4", ()), ("s.mkv", STEREO)), 12, TWICE, ITS_TRACKS, BOTH),
+    "mp4 and avi": Trouble(joined(("a.mp4", ()), ("p.avi", ("-c:a", "pcm_s16le"))), 12, TWICE, ITS_TRACKS, BOTH),
+    "mkv and mp4": Trouble(joined(("s.mkv", STEREO), ("a.mp4", ())), 12, TWICE, ITS_TRACKS, BOTH),
     "mkv and mkv of another rate": Trouble(joined(("a.mkv", ()), ("s.mkv", STEREO)), 12, TWICE, ITS_TRACKS, BOTH),
     "webm and webm of another codec": Trouble(
         joined(("v.webm", ("-c:a", "libvorbis")), ("a.webm", ("-c:a", "libopus"))), 12, TWICE, ITS_TRACKS, BOTH
