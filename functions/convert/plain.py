@@ -51,7 +51,7 @@ def convert(
     media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
     tell(choosing.views(media.tracks, choosing.taken(media.tracks, options)))
     plan = planned(media, options)
-    if (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
+    if media.is_counted and (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
     before, stated = 0.0, plan.seconds
     if plan.loudness is not None or plan.fade_out:

@@ -88,11 +88,18 @@ def patched(data: bytes, mark: bytes, offset: int, new: bytes, *, last: bool = F
     return data[:at] + new + data[at + len(new) :]
 
 
-def aiff(directory: Path, *, frames: int | None = None, sound: int | None = None) -> bytes:
+def aiff(directory: Path, *codec: str, frames: int | None = None, sound: int | None = None) -> bytes:
     """An AIFF that states another number of frames, or another length of its sound."""
-    data = audio(directory, "a.aiff")
+    data = audio(directory, f"a{''.join(codec[1:])}.aiff", *codec)
     data = data if frames is None else patched(data, b"COMM", 6, frames.to_bytes(4, "big"))
     return data if sound is None else patched(data, b"SSND", 0, sound.to_bytes(4, "big"))
+
+
+def five_hours_ahead(directory: Path) -> bytes:
+    """Large for so little sound, and its clock jumps in the middle."""
+    source, target = directory / "large.nut", directory / "ahead.nut"
+    chirped(source, "-c:a", "pcm_s32le", seconds=SECONDS)
+    return moved(source, target, lambda time: time if time < SECONDS / 2 else time + 20_000).read_bytes()
 
 
 def w64(directory: Path, *, share: float) -> bytes:
@@ -241,6 +248,10 @@ TROUBLES = {
     "aiff, length of the sound never written": Trouble(lambda d: aiff(d, sound=0), SECONDS, ONCE, ITS_LENGTH),
     "aiff, half the sound stated": Trouble(lambda d: aiff(d, sound=RATE * SECONDS), SECONDS, ONCE, ITS_LENGTH),
     "aiff, twice the frames stated": Trouble(lambda d: aiff(d, frames=2 * RATE * SECONDS), SECONDS, ONCE),
+    "aiff of mu-law, ten times the frames stated": Trouble(
+        lambda d: aiff(d, "-c:a", "pcm_mulaw", frames=10 * RATE * SECONDS), SECONDS, ONCE
+    ),
+    "nut, five hours ahead": Trouble(five_hours_ahead, SECONDS, ONCE),
     "au, length 0": Trouble(lambda d: patched(audio(d, "a.au"), b".snd", 4, bytes(4)), SECONDS, ONCE),
     "caf, half the sound stated": Trouble(
         lambda d: patched(audio(d, "a.caf"), b"data", 0, (RATE * SECONDS).to_bytes(8, "big")), SECONDS, ONCE, ITS_LENGTH

@@ -22,6 +22,8 @@ _UNKNOWN = b"\xff" * 4
 _W64_CHUNK = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 # Channels, frames, and bits of a sample (Audio Interchange File Format 1.3, "Common Chunk"); codecs of plain samples.
 _COMMON, _PLAIN = struct.Struct(">HIH"), (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64")
+# Codecs with a byte for each sample.
+_BYTES = (b"ulaw", b"ULAW", b"alaw", b"ALAW")
 # Codec, channels, sample rate, bits of a sample: of a WAV whose numbers all have their highest byte first.
 _FORMAT, _SAMPLES, _BITS = struct.Struct(">HHI6xH"), 1, (16, 24, 32)
 
@@ -85,8 +87,10 @@ def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: i
     """The AIFF with as many frames as there are, if it states another number or a length that is too short."""
     head = bytearray(file.peek(0, content))
     channels, frames, bits = _COMMON.unpack_from(head, common)
-    size = channels * ((bits + 7) // 8)
-    if not size or (about > 18 and bytes(head[common + 18 : common + 22]) not in _PLAIN):
+    codec = bytes(head[common + 18 : common + 22]) if about > 18 else _PLAIN[0]
+    # A file may state the bits that a sample of these has when it is decoded.
+    size = channels * (1 if codec in _BYTES else (bits + 7) // 8)
+    if not size or codec not in _PLAIN + _BYTES:
         return None
     goes_on = stop - content <= 8 or _goes_on(file, stop + stop % 2)
     stop = file.size if goes_on else stop
