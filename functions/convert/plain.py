@@ -12,7 +12,7 @@ from typing import Any
 
 import ffmpeg
 
-from functions.convert import plain_probe
+from functions.convert import plain_mend, plain_probe
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.mpeg import tag
 from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, planned
@@ -41,15 +41,17 @@ def convert(
 
     No cover is taken over, silence is not trimmed, and chapters are not split: it must work, before all else.
     `report` gets the progress (0 to 1) several times a second, and may raise to stop the conversion; `tell` gets the
-    tracks, and `warnings` what the owner has to know: of the choice of the track, and of an end that is missing.
+    tracks, and `warnings` what the owner has to know: of the choice of the track, of an end that is missing, and of
+    another recording that follows.
     Returns: the MP3's path and its length in seconds.
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
+    goes_on, video = plain_mend.goes_on(video), plain_mend.copied(video, directory)
     media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
     tell(choosing.views(media.tracks, choosing.taken(media.tracks, options)))
     plan = planned(media, options)
-    if (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
+    if media.is_counted and (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
     before, stated = 0.0, plan.seconds
     if plan.loudness is not None or plan.fade_out:
@@ -58,6 +60,7 @@ def convert(
     watch = _watch(plan, before, 1.0, report)
     outcome = run(command(video, frames, plan), directory, deadline, watch, [video])
     found = [*plan.warnings, *_checked(outcome, plan, stated)]
+    found += [JobWarning("rest-unread")] if goes_on else []
     if warnings is not None:
         warnings += found
     return _tagged(frames, plan), outcome.seconds
@@ -73,7 +76,8 @@ def command(video: Path, target: Path, plan: Plan) -> list[str]:
 
 
 def _input(video: Path, track: Track) -> Any:
-    return ffmpeg.input(f"file:{video}", **plain_probe.INPUT_GUARDS)[f"a:{track.position}"]
+    words = plain_probe.INPUT_GUARDS | plain_mend.options(video)
+    return ffmpeg.input(f"file:{video}", **words)[f"a:{track.position}"]
 
 
 def _filtered(sound: Any, *chain: filters.Filter) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+from functions.convert import plain_mend
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.cut_off import is_cut_off
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
+from functions.convert.plain_mend import opened
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
 
@@ -45,18 +46,6 @@ _COUNTS = {"mono": 1, "stereo": 2, "quad": 4}
 _LINE = re.compile(r"((?:[^\\\n]|\\.)*)\n", re.DOTALL)
 
 
-class _Local:
-    """A RangeSource over an open file."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        self.size = size
-        self._descriptor = descriptor
-
-    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """As in RangeSource."""
-        return b"".join(os.pread(self._descriptor, length, start) for start, length in ranges)
-
-
 @cache
 def ffmpeg() -> str:
     """The path of the ffmpeg to use: the one on PATH, else the one that imageio-ffmpeg carries."""
@@ -75,10 +64,10 @@ def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float]
     """
     if video.stat().st_size == 0:
         raise Failure("empty")
-    with video.open("rb") as opened:
-        file = RangeFile(_Local(opened.fileno(), video.stat().st_size))
+    with opened(video) as file:
         cut_off, refused = is_cut_off(file), _refused(file)
-    guards = [word for name, value in INPUT_GUARDS.items() for word in (f"-{name}", value) if word is not None]
+    options = {**INPUT_GUARDS, **plain_mend.options(video)}
+    guards = [word for name, value in options.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
     command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
     seen = run(command, directory, deadline, watch, [video])

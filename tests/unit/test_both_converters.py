@@ -13,12 +13,14 @@ import pytest
 
 from functions.convert import plain, plain_probe
 from functions.convert.conversion.pipeline import converted
+from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 from tests import media
 from tests.unit import clocks
 from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import plan_of, probed
 from tests.unit.test_loudness import measure
+from tests.unit.troubles import TROUBLES
 
 JOB = {"threads": 1, "max_seconds": 3600, "state": None}
 # Noise that grows and ebbs: where it is cut, and how loud it is, shows.
@@ -55,6 +57,38 @@ def test_a_wav_whose_writer_could_not_seek_is_whole_for_both(directory: Path, ro
     path = room.parent / "unknown.wav"
     path.write_bytes(data[:4] + stated.to_bytes(4, "little") + data[8:])
     assert (code_by_engine(path), code_by_ffmpeg(path, room)) == ("whole", "whole")
+
+
+# What the command would read wrongly.
+MENDED = (
+    *("voc with a silence", "voc with a repeat", "aiff, length of the sound never written", "rifx"),
+    *(
+        "caf, half the sound stated",
+        "w64, a tenth stated",
+        "mp3 in a wav, half of it stated",
+        "rf64, lengths never written",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_the_command_gets_a_file_that_it_can_read(directory: Path, room: Path, name: str) -> None:
+    trouble, path = TROUBLES[name], room.parent / "troubled"
+    path.write_bytes(trouble.made(directory))
+    mp3, seconds = plain.convert(path, room, {"quality": 5}, quiet)
+    assert seconds == pytest.approx(trouble.seconds, abs=0.15)
+    (heard,) = media.samples(mp3, 1, "-ar", "44100")
+    for at, was in trouble.heard.items():
+        assert clocks.source_time(heard, at) == (was if was is None else pytest.approx(was, abs=0.12)), at
+
+
+@pytest.mark.parametrize("name", ["mp4 and mkv", "avi and avi of another codec"])
+def test_the_command_does_not_hide_that_there_is_more(directory: Path, room: Path, name: str) -> None:
+    path, warnings = room.parent / "joined", list[JobWarning]()
+    path.write_bytes(TROUBLES[name].made(directory))
+    _, seconds = plain.convert(path, room, {}, quiet, warnings=warnings)
+    assert seconds == pytest.approx(6, abs=0.15)
+    assert [warning.code for warning in warnings] == ["rest-unread"]
 
 
 @pytest.mark.parametrize("base", ["1/1000", "1/44100", "1001/30000", "7/3"])

@@ -88,11 +88,33 @@ def patched(data: bytes, mark: bytes, offset: int, new: bytes, *, last: bool = F
     return data[:at] + new + data[at + len(new) :]
 
 
-def aiff(directory: Path, *, frames: int | None = None, sound: int | None = None) -> bytes:
+def aiff(directory: Path, *codec: str, frames: int | None = None, sound: int | None = None) -> bytes:
     """An AIFF that states another number of frames, or another length of its sound."""
-    data = audio(directory, "a.aiff")
+    data = audio(directory, f"a{''.join(codec[1:])}.aiff", *codec)
     data = data if frames is None else patched(data, b"COMM", 6, frames.to_bytes(4, "big"))
     return data if sound is None else patched(data, b"SSND", 0, sound.to_bytes(4, "big"))
+
+
+def five_hours_ahead(directory: Path) -> bytes:
+    """Large for so little sound, and its clock jumps in the middle."""
+    source, target = directory / "large.nut", directory / "ahead.nut"
+    chirped(source, "-c:a", "pcm_s32le", seconds=SECONDS)
+    return moved(source, target, lambda time: time if time < SECONDS / 2 else time + 20_000).read_bytes()
+
+
+def w64(directory: Path, *, share: float) -> bytes:
+    """A Wave64 that states only a share of its sound."""
+    data = audio(directory, "a.w64")
+    at = data.index(b"data") + 16
+    stated = round(int.from_bytes(data[at : at + 8], "little") * share)
+    return data[:at] + stated.to_bytes(8, "little") + data[at + 8 :]
+
+
+def mp3_in_half_a_wav(directory: Path) -> bytes:
+    """A WAV of MP3 with a variable bitrate, of which it says nothing, and with half the length."""
+    data = audio(directory, "m.wav", "-c:a", "libmp3lame", "-q:a", "4")
+    at = data.index(b"data") + 4
+    return data[:at] + (int.from_bytes(data[at : at + 4], "little") // 2).to_bytes(4, "little") + data[at + 4 :]
 
 
 def voc(*blocks: tuple[int, bytes]) -> bytes:
@@ -226,6 +248,10 @@ TROUBLES = {
     "aiff, length of the sound never written": Trouble(lambda d: aiff(d, sound=0), SECONDS, ONCE, ITS_LENGTH),
     "aiff, half the sound stated": Trouble(lambda d: aiff(d, sound=RATE * SECONDS), SECONDS, ONCE, ITS_LENGTH),
     "aiff, twice the frames stated": Trouble(lambda d: aiff(d, frames=2 * RATE * SECONDS), SECONDS, ONCE),
+    "aiff of mu-law, ten times the frames stated": Trouble(
+        lambda d: aiff(d, "-c:a", "pcm_mulaw", frames=10 * RATE * SECONDS), SECONDS, ONCE
+    ),
+    "nut, five hours ahead": Trouble(five_hours_ahead, SECONDS, ONCE),
     "au, length 0": Trouble(lambda d: patched(audio(d, "a.au"), b".snd", 4, bytes(4)), SECONDS, ONCE),
     "caf, half the sound stated": Trouble(
         lambda d: patched(audio(d, "a.caf"), b"data", 0, (RATE * SECONDS).to_bytes(8, "big")), SECONDS, ONCE, ITS_LENGTH
@@ -257,6 +283,11 @@ TROUBLES = {
     "voc of two rates": Trouble(
         lambda _: voc((1, voice(166, 3, 0)), (1, voice(211, 3, 3))), SECONDS, ONCE, ITS_TRACKS, BOTH
     ),
+    "w64, a tenth stated": Trouble(lambda d: w64(d, share=0.1), SECONDS, ONCE, ITS_LENGTH),
+    "mp3 in a wav, half of it stated": Trouble(mp3_in_half_a_wav, SECONDS, ONCE, ITS_LENGTH, ("states-less",)),
+    "mp4 and mkv": Trouble(joined(("a.mp4", ()), ("s.mkv", STEREO)), 12, TWICE, ITS_TRACKS, BOTH),
+    "mp4 and avi": Trouble(joined(("a.mp4", ()), ("p.avi", ("-c:a", "pcm_s16le"))), 12, TWICE, ITS_TRACKS, BOTH),
+    "mkv and mp4": Trouble(joined(("s.mkv", STEREO), ("a.mp4", ())), 12, TWICE, ITS_TRACKS, BOTH),
     "mkv and mkv of another rate": Trouble(joined(("a.mkv", ()), ("s.mkv", STEREO)), 12, TWICE, ITS_TRACKS, BOTH),
     "webm and webm of another codec": Trouble(
         joined(("v.webm", ("-c:a", "libvorbis")), ("a.webm", ("-c:a", "libopus"))), 12, TWICE, ITS_TRACKS, BOTH

@@ -7,6 +7,10 @@ from fractions import Fraction
 
 __all__ = ["Chapter", "Media", "Track"]
 
+# Here a length is a number of samples, or the sum of those in an index. Elsewhere it is the last time stamp, and the
+# clock may have jumped.
+_COUNTED = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "aiff", "caf", "au", "flac", "tta", "ape", "wv"}
+
 
 @dataclass(frozen=True)
 class Track:
@@ -59,3 +63,8 @@ class Media:
     chapters: tuple[Chapter, ...]
     cover_stream: int | None
     cut_off: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its length is that of what is in it, as far as the file can be believed."""
+        return self.format in _COUNTED

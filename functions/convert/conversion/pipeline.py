@@ -270,7 +270,7 @@ class _Work:
 
     def _check_stated(self, seconds: float) -> None:
         # What is wrong about itself is judged by what is there.
-        if seconds * LEAST_BYTES <= self._file.size:
+        if self._media.is_counted and seconds * LEAST_BYTES <= self._file.size:
             self._check_length(seconds)
 
     def _check_length(self, seconds: float) -> None:

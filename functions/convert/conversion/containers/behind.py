@@ -28,7 +28,7 @@ def next_recording(head: bytes) -> Callable[[RangeFile], int | None] | None:
 def _next_matroska(file: RangeFile) -> int | None:
     found = ebml.segment(file)
     stop = found.stop if found else None
-    return stop if stop and file.glance(stop, 4) == ebml.MAGIC else None
+    return stop if stop and _begins(file.glance(stop, 12)) else None
 
 
 def _next_avi(file: RangeFile) -> int | None:
@@ -37,5 +37,10 @@ def _next_avi(file: RangeFile) -> int | None:
         return None
     stop = 8 + tails.riff_stop(file, stated)
     stop += stop % 2
-    head = file.glance(stop, 12)
-    return stop if head[:4] == b"RIFF" and head[8:] == b"AVI " else None
+    return stop if _begins(file.glance(stop, 12)) else None
+
+
+def _begins(head: bytes) -> bool:
+    """Whether one of these containers begins like that."""
+    is_avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
+    return head.startswith(ebml.MAGIC) or head[4:8] == b"ftyp" or is_avi

@@ -13,6 +13,8 @@ __all__ = ["FIRST", "FRAGMENTS", "Box", "boxes", "next_file"]
 FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
 # Files begin with one of these; others are not looked at.
 FIRST = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+# What the beginnings of a Matroska and of an AVI are if they are taken for the length of a box.
+_OTHERS = {0x1A45_DFA3, int.from_bytes(b"RIFF", "big")}
 # No real file has more boxes at the top, or in its moov.
 _MAX_BOXES = 4096
 
@@ -38,13 +40,13 @@ def boxes(file: RangeFile, start: int, stop: int, *, glancing: bool = False) -> 
 
 
 def next_file(file: RangeFile) -> int | None:
-    """Where another MP4 begins behind the first one; None where there is none.
+    """Where another MP4, or a Matroska or an AVI, begins behind the first one; None where there is none.
 
     A recorder may write its head again before more fragments of the same recording: their clock goes on.
     """
     top = boxes(file, 0, file.size, glancing=True)
-    heads = (box for box in top if box.kind == b"ftyp" and box.start)
-    return next((box.start for box in heads if not _goes_on(file, box)), None)
+    heads = (box for box in top if box.start and (box.kind == b"ftyp" or box.stop - box.start in _OTHERS))
+    return next((box.start for box in heads if box.kind != b"ftyp" or not _goes_on(file, box)), None)
 
 
 def _goes_on(file: RangeFile, head: Box) -> bool:

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from functions.convert.conversion.containers.tails import riff_chunks
+from functions.convert.conversion.containers.tails import W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
 __all__ = ["mended"]
@@ -18,8 +18,12 @@ _MAX_CHUNKS, _MAX_HEAD = 256, 1024 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
 _MIN_REST, _NAME = 1024, re.compile(rb"[A-Za-z0-9_ ()]{4}")
 _UNKNOWN = b"\xff" * 4
+# How the names of chunks of a Wave64 end; the lengths that follow them count all of a chunk (Sony Wave64 1.2).
+_W64_CHUNK = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 # Channels, frames, and bits of a sample (Audio Interchange File Format 1.3, "Common Chunk"); codecs of plain samples.
 _COMMON, _PLAIN = struct.Struct(">HIH"), (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64")
+# Codecs with a byte for each sample.
+_BYTES = (b"ulaw", b"ULAW", b"alaw", b"ALAW")
 # Codec, channels, sample rate, bits of a sample: of a WAV whose numbers all have their highest byte first.
 _FORMAT, _SAMPLES, _BITS = struct.Struct(">HHI6xH"), 1, (16, 24, 32)
 
@@ -31,6 +35,8 @@ def mended(file: RangeFile) -> list[Part] | None:
         return [head[:8] + _UNKNOWN, (12, file.size)] if head[8:] == bytes(4) else None
     if head.startswith(b"caff"):
         return _caf(file)
+    if W64.startswith(head):
+        return _w64(file)
     if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
         return _aiff(file)
     return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
@@ -42,6 +48,28 @@ def _caf(file: RangeFile) -> list[Part] | None:
             # -1 says that the sound lasts until the end (Apple Core Audio Format, "Audio Data Chunk").
             is_wrong = stop >= content and _goes_on(file, stop, wide=True)
             return [(0, content - 8), b"\xff" * 8, (content, file.size)] if is_wrong else None
+    return None
+
+
+def _w64(file: RangeFile) -> list[Part] | None:
+    """The W64 with the length that there is, if it states one that is too short."""
+    start = 40
+    for _ in range(_MAX_CHUNKS):
+        head = file.peek(start, 24)
+        size = int.from_bytes(head[16:], "little")
+        if len(head) < 24 or size < 24:
+            return None
+        stop = start + size + -size % 8
+        if head.startswith(b"data"):
+            behind = file.peek(stop, _MIN_REST)
+            goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
+            is_wrong = goes_on and behind[4:16] != _W64_CHUNK
+            return (
+                [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
+                if is_wrong
+                else None
+            )
+        start = stop
     return None
 
 
@@ -59,8 +87,10 @@ def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: i
     """The AIFF with as many frames as there are, if it states another number or a length that is too short."""
     head = bytearray(file.peek(0, content))
     channels, frames, bits = _COMMON.unpack_from(head, common)
-    size = channels * ((bits + 7) // 8)
-    if not size or (about > 18 and bytes(head[common + 18 : common + 22]) not in _PLAIN):
+    codec = bytes(head[common + 18 : common + 22]) if about > 18 else _PLAIN[0]
+    # A file may state the bits that a sample of these has when it is decoded.
+    size = channels * (1 if codec in _BYTES else (bits + 7) // 8)
+    if not size or codec not in _PLAIN + _BYTES:
         return None
     goes_on = stop - content <= 8 or _goes_on(file, stop + stop % 2)
     stop = file.size if goes_on else stop

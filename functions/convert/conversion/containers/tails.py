@@ -85,14 +85,15 @@ def riff_chunks(
 
 
 def wav_stated(file: RangeFile) -> tuple[int, float]:
-    """Where the sound of a WAV ends by its own account, in bytes, and how long it is, in seconds; (0, 0) if unknown."""
+    """Where the sound of a WAV ends by its own account, in bytes, and how long it is, in seconds; 0 if unknown."""
     rate = 0
     for name, content, stop in riff_chunks(file, 12, file.size):
         if name == b"fmt ":
             rate = int.from_bytes(file.peek(content + 8, 4), "little")
         if name == b"data":
             is_known = 0 < stop - content < RIFF_UNKNOWN_FROM
-            return (stop, (stop - content) / rate) if is_known and rate else (0, 0.0)
+            # An encoder of a variable bitrate may state none.
+            return (stop, (stop - content) / rate if rate else 0.0) if is_known else (0, 0.0)
     return 0, 0.0
 
 

@@ -173,7 +173,7 @@ def _rate(shape: Shape) -> list[tuple[str, int | float]]:
 
 
 def _address(plane: bytes) -> int:
-    return ctypes.cast(plane, ctypes.c_void_p).value or 0
+    return ctypes.cast(ctypes.c_char_p(plane), ctypes.c_void_p).value or 0
 
 
 def _tamed(plane: bytes) -> bytes:

@@ -89,7 +89,7 @@ def blocks(
 
 def _count_broken(reader: TrackReader | MixReader) -> None:
     """Warn of packets that could not be decoded; not of those that are the end of a file that was cut off."""
-    is_cut = any(warning.code == "ends-early" for warning in reader.warnings)
+    is_cut = any(warning.code in ("ends-early", "end-unknown") for warning in reader.warnings)
     if broken := reader.broken - (reader.broken_last if is_cut else 0):
         reader.warnings.append(JobWarning("undecodable", {"broken": broken, "frames": reader.packets_read}))
 

@@ -67,7 +67,8 @@ def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
     if (reader.is_cut and _has_rest(reader)) or reader.left_rest:
         yield JobWarning("rest-unread")
     if reader.format == "wav" and tails.understates(reader.file):
-        stated, held = tails.wav_stated(reader.file)[1], reader.reached
+        held, (stop, stated) = reader.reached, tails.wav_stated(reader.file)
+        stated = stated or held * stop / reader.file.size
         yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
     if reader.recordings > 1:
         yield JobWarning("recordings", {"count": reader.recordings})

@@ -40,7 +40,8 @@ class TrackFile:
 
         A small one always fits: there it is damage.
         """
-        return self.stream.frames > max(len(self.stream.index_entries), LARGE_INDEX)
+        is_indexed = "mp4" in self.format
+        return is_indexed and self.stream.frames > max(len(self.stream.index_entries), LARGE_INDEX)
 
     @property
     def file(self) -> RangeFile:

@@ -1,0 +1,75 @@
+"""Files that the ffmpeg command would read wrongly: what it gets in place of them, and is told. For plain.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from functions.convert.conversion.containers.behind import next_recording
+from functions.convert.conversion.containers.heads import mended
+from functions.convert.conversion.containers.icy import sound_between_titles
+from functions.convert.conversion.containers.tails import understates, was_never_measured
+from functions.convert.conversion.containers.voc import as_runs
+from functions.convert.conversion.source import Part, RangeFile
+
+__all__ = ["copied", "goes_on", "opened", "options"]
+
+# A copy takes room on the disk beside the video, and nobody has larger files of these kinds.
+_MAX_COPY_BYTES = 1024**3
+_PIECE = 1024 * 1024
+
+
+class _Local:
+    """A RangeSource over an open file."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.size = size
+        self._descriptor = descriptor
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """As in RangeSource."""
+        return b"".join(os.pread(self._descriptor, length, start) for start, length in ranges)
+
+
+@contextmanager
+def opened(video: Path) -> Iterator[RangeFile]:
+    """The bytes of a file, to look into."""
+    with video.open("rb") as file:
+        yield RangeFile(_Local(file.fileno(), video.stat().st_size))
+
+
+def copied(video: Path, directory: Path) -> Path:
+    """A copy in `directory` that ffmpeg reads as the engine would; the file itself where that is so already."""
+    with opened(video) as file:
+        parts: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file) or _first(file)
+        if not parts or file.size > _MAX_COPY_BYTES:
+            return video
+        file.become(parts)
+        if file.size > _MAX_COPY_BYTES:
+            return video
+        copy = directory / "copy"
+        with copy.open("wb") as target:
+            while piece := file.read(_PIECE):
+                target.write(piece)
+    return copy
+
+
+def options(video: Path) -> dict[str, str | None]:
+    """What ffmpeg has to be told of a file: a WAV that states less than it has is read to its end."""
+    with opened(video) as file:
+        return {"ignore_length": "1"} if understates(file) or was_never_measured(file) else {}
+
+
+def goes_on(video: Path) -> bool:
+    """Whether another recording follows, of which the copy has nothing: ffmpeg would take it for more of the first."""
+    with opened(video) as file:
+        return _first(file) is not None
+
+
+def _first(file: RangeFile) -> list[Part] | None:
+    """The first of several recordings; None where there is only one."""
+    find = next_recording(file.peek(0, 16))
+    stop = find(file) if find else None
+    return [(0, stop)] if stop else None
