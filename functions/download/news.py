@@ -14,6 +14,7 @@ from functions.download import figures, history
 from functions.download.figures import Point
 from functions.download.history import PAGE, Change
 from functions.download.horizon import GIVEN_UP_SECONDS, MAX_MISSING, Horizon
+from functions.download.pulse import Pulse
 from functions.shared import database
 from functions.shared.jobs.states import State
 from functions.shared.tables import audit, job_events, jobs, now
@@ -31,14 +32,9 @@ class News:
 
     def __init__(self) -> None:
         self._horizon = _tail()
-        self._pulse = database.Pulse()
+        self._pulse = Pulse()
         self._points: dict[str, deque[Point]] = {}
         self._deleted: dict[str, str] = {}
-
-    @property
-    def costs_queries(self) -> bool:
-        """Whether there is no cheaper way to know than to ask."""
-        return not self._pulse.knows
 
     @property
     def newest(self) -> int:
@@ -51,8 +47,12 @@ class News:
         return self._horizon.settled
 
     def read(self, watched: Container[str]) -> list[Change]:
-        """What happened since the last call to jobs that are watched, by their own id or their owner's."""
-        if not self._pulse.beat():
+        """What happened since the last call to jobs that are watched, by their own id or their owner's.
+
+        Waits for it, for WAIT_SECONDS at most.
+        """
+        if not self._pulse.wait(self._horizon.newest, self._horizon.missing):
+            self._horizon.saw((), time.monotonic())
             return []
         changes: list[Change] = []
         while len(rows := self._rows()) == PAGE:
