@@ -175,7 +175,8 @@ def _refuses(error: DBAPIError) -> bool:
 
 def _code(error: DBAPIError) -> int | None:
     arguments = error.orig.args if error.orig else ()
-    return arguments[0] if arguments else None
+    code: int | None = arguments[0] if arguments else None
+    return code
 
 
 def _pauses() -> Iterator[float | None]:
