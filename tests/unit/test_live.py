@@ -23,7 +23,7 @@ from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.scopes import Caller
 from functions.shared.tables import api_keys, job_events, jobs, now, users
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.unit import rows
 from tests.unit.following import Seen, caller, listen, parsed, read_until
 
@@ -337,6 +337,31 @@ def test_where_the_procedure_is_missing_it_is_asked_all_the_time(
     assert states(asyncio.run(follow())) == ["queued", "converting"]
     warned = any("cannot be called" in each.message for each in caplog.records)
     assert warned == (database.engine().dialect.name != "sqlite")
+
+
+def test_a_wait_that_is_killed_is_begun_anew(user: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if database.engine().dialect.name == "sqlite":
+        pytest.skip("SQLite has no server that something could wait in")
+    monkeypatch.setattr(follower, "AWAY_SECONDS", 0.05)
+
+    async def follow() -> list[Seen]:
+        async with listen(user, job) as events:
+            first = await anext(events)
+            await asyncio.to_thread(eventually, kill_a_wait, "something waits in the server")
+            await asyncio.to_thread(move, job, State.CONVERTING)
+            return [first, await anext(events)]
+
+    assert states(asyncio.run(follow())) == ["queued", "converting"]
+
+
+def kill_a_wait() -> bool:
+    """As an operator does, or a server that stops. Returns: whether there was one."""
+    waiting = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User sleep'"
+    with database.reading() as connection:
+        ids = connection.execute(sa.text(waiting)).scalars().all()
+        for each in ids:
+            connection.execute(sa.text(f"KILL {each}"))
+    return bool(ids)
 
 
 def many_jobs(count: int) -> list[tuple[str, str]]:
