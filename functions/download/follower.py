@@ -106,6 +106,7 @@ class Follower:
             # What comes now is read by whoever subscribes next: nothing is asked meanwhile.
             news, self._news, self._task = self._news, None, None
             if news:
+                news.end()
                 self._thread.submit(news.close)
 
     async def _turn(self) -> float:

@@ -35,6 +35,7 @@ class News:
         self._pulse = Pulse()
         self._points: dict[str, deque[Point]] = {}
         self._deleted: dict[str, str] = {}
+        self._has_ended = False
 
     @property
     def newest(self) -> int:
@@ -51,8 +52,10 @@ class News:
 
         Waits for it, for WAIT_SECONDS at most.
         """
-        if not self._pulse.wait(self._horizon.newest, self._horizon.missing):
+        is_news = self._pulse.wait(self._horizon.newest, self._horizon.missing)
+        if not is_news:
             self._horizon.saw((), time.monotonic())
+        if not is_news or self._has_ended:
             return []
         changes: list[Change] = []
         while len(rows := self._rows()) == PAGE:
@@ -84,8 +87,12 @@ class News:
         self._deleted = found
         return new
 
+    def end(self) -> None:
+        """Nobody follows any more: a call that waits asks nothing after it. From any thread; `close` comes after it."""
+        self._has_ended = True
+
     def close(self) -> None:
-        """Nobody follows any more."""
+        """Give back what is kept."""
         self._pulse.close()
 
     def _rows(self) -> Sequence[Any]:

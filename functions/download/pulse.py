@@ -53,8 +53,10 @@ class Pulse:
 
     def close(self) -> None:
         """Nobody waits any more."""
-        for connection in filter(None, (self._file, self._held)):
-            connection.close()
+        if self._file is not None:
+            self._file.close()
+        if self._held is not None:
+            self._held.close()
         self._file = self._held = None
 
     def _wait_for_commit(self, file: sa.PoolProxiedConnection) -> bool:
