@@ -3,12 +3,9 @@
 Each subscribes to a job, or to all jobs of a user; one query finds what is new for all of them (news.py), and it is
 handed on in memory. None of them holds a connection or a thread.
 
-**How soon, and at what cost.** SQLite tells without a query that something was written, so it is asked all the time. Of
-MySQL only a query tells. It is asked twenty times a second, whatever the number of those who listen, while something is
-to be expected: while there is a job that somebody follows, that is not over, and that has changed within
-EXPECTED_SECONDS. So whoever waits for a clip sees each change within 100 ms. Otherwise it is asked more and more
-seldom: a change comes late by a fiftieth of the time since the one before it (of all that are followed), and by at most
-SLOWEST_SECONDS. A thousand streams to which nothing happens cost a query a second, all together.
+**How soon, and at what cost.** The question waits until there is something new, for a second at most (pulse.py): so a
+change comes within 100 ms, after any quiet, and a thousand streams to which nothing happens cost the database one
+statement a second, all together.
 """
 
 from __future__ import annotations
@@ -18,9 +15,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -33,19 +29,15 @@ from functions.download.subscription import Subscription
 from functions.shared import draining
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
-from functions.shared.tables import api_keys, jobs, now
+from functions.shared.tables import api_keys, jobs
 
 __all__ = ["Follower", "following", "the_follower"]
 
 log = logging.getLogger(__name__)
 Made = TypeVar("Made")
 
-# Between two questions; together with what LOOK_SECONDS adds, one query a second.
-FASTEST_SECONDS, SLOWEST_SECONDS, SHARE = 0.05, 1.25, 0.02
-# A job that has changed within so long is waited for.
-EXPECTED_SECONDS = 900
-# Between two questions where these cost no query.
-CHEAP_SECONDS = 0.03
+# Between two questions, so that what comes close together is read together.
+GAP_SECONDS = 0.03
 # How often it is seen whether the jobs, and the keys of who follows them, still are there, and where in the queue those
 # are that wait.
 LOOK_SECONDS = 15.0
@@ -82,8 +74,7 @@ class Follower:
         self._starting = asyncio.Lock()
         # Of its own: it waits for no handler, and a connection of SQLite belongs to a thread.
         self._thread = ThreadPoolExecutor(1, "follower")
-        self._hurried = asyncio.Event()
-        self._last_news = self._last_look = 0.0
+        self._last_look = 0.0
         # Of job_events: the last row that was handed on, and up to where none is still to come.
         self.newest = self.settled = 0
 
@@ -105,28 +96,18 @@ class Follower:
         if not listeners:
             self._subscriptions.pop(subscription.key, None)
 
-    def hurry(self, seconds: float) -> None:
-        """Something that is followed has changed so many seconds ago: more may come soon."""
-        moment = time.monotonic() - max(0.0, seconds)
-        if moment > self._last_news:
-            self._last_news = moment
-            self._hurried.set()
-
     async def _run(self) -> None:
-        while self._subscriptions:
-            if draining.begun():
-                self._end()
-            await self._rest(await self._turn())
-        # What comes now is read by whoever subscribes next: nothing is asked meanwhile.
-        news, self._news, self._task = self._news, None, None
-        if news:
-            await self._apart(news.close)
-
-    async def _rest(self, seconds: float) -> None:
-        self._hurried.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurried.wait()
+        try:
+            while self._subscriptions:
+                if draining.begun():
+                    self._end()
+                await asyncio.sleep(await self._turn())
+        finally:
+            # What comes now is read by whoever subscribes next: nothing is asked meanwhile.
+            news, self._news, self._task = self._news, None, None
+            if news:
+                news.end()
+                self._thread.submit(news.close)
 
     async def _turn(self) -> float:
         """Hand on what is new. Returns: after how many seconds to do so again."""
@@ -137,7 +118,7 @@ class Follower:
             if time.monotonic() - self._last_look > LOOK_SECONDS:
                 self._last_look = time.monotonic()
                 await self._look(self._news)
-            return self._pause(self._news)
+            return GAP_SECONDS
         except Unavailable as error:
             log.warning("jobs cannot be followed now; it is tried again: %s", error)
         except Exception:
@@ -147,25 +128,11 @@ class Follower:
     def _note_how_far(self, news: News) -> None:
         self.newest, self.settled = news.newest, news.settled
 
-    def _pause(self, news: News) -> float:
-        if not news.costs_queries:
-            return CHEAP_SECONDS
-        if self._is_expecting():
-            return FASTEST_SECONDS
-        quiet = time.monotonic() - self._last_news
-        return min(max(quiet * SHARE, FASTEST_SECONDS), SLOWEST_SECONDS)
-
-    def _is_expecting(self) -> bool:
-        since = now() - timedelta(seconds=EXPECTED_SECONDS)
-        return any(change.at > since for each in self._all() for change in each.unfinished)
-
     def _hand_on(self, changes: list[Change]) -> None:
         for change in changes:
             for key in (change.job_id, change.user_id):
                 for subscription in self._subscriptions.get(key, ()):
                     subscription.offer(change)
-        if changes:
-            self.hurry(0)
 
     async def _look(self, news: News) -> None:
         """What job_events does not tell: keys that were revoked, jobs that are gone, and places in the queue."""

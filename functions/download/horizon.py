@@ -30,8 +30,8 @@ class Horizon:
 
     @property
     def missing(self) -> list[int]:
-        """The ids that may still come, though higher ones have."""
-        return list(self._missing)
+        """The ids that may still come, though higher ones have, the lowest first."""
+        return sorted(self._missing)
 
     @property
     def settled(self) -> int:

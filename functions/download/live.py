@@ -18,7 +18,6 @@ from functions.download.subscription import Subscription
 from functions.shared.jobs.states import ENDED
 from functions.shared.problems import Problem
 from functions.shared.scopes import Caller
-from functions.shared.tables import now
 from functions.shared.threads import in_thread
 
 __all__ = ["Stream", "follow_all", "follow_one"]
@@ -105,7 +104,6 @@ class Stream(Response):
 
     def _events(self, changes: Iterable[Change]) -> Iterator[str]:
         for change in changes:
-            self._follower.hurry((now() - change.at).total_seconds())
             self._note(change)
             name = "job" if change.view else "gone"
             yield f"{self._id_after(change)}event: {name}\ndata: {change.data}\n\n"
@@ -134,7 +132,6 @@ class _OfJob(Stream):
             raise Problem("not-found", "You have no such job.")
         self._subscription.catch_up(await in_thread(history.of_job, row, self._after))
         self._is_over = row.state in ENDED
-        self._follower.hurry((now() - row.updated_at).total_seconds())
 
     def _note(self, change: Change) -> None:
         self._is_over = change.is_over

@@ -14,6 +14,7 @@ from functions.download import figures, history
 from functions.download.figures import Point
 from functions.download.history import PAGE, Change
 from functions.download.horizon import GIVEN_UP_SECONDS, MAX_MISSING, Horizon
+from functions.download.pulse import Pulse
 from functions.shared import database
 from functions.shared.jobs.states import State
 from functions.shared.tables import audit, job_events, jobs, now
@@ -31,14 +32,10 @@ class News:
 
     def __init__(self) -> None:
         self._horizon = _tail()
-        self._pulse = database.Pulse()
+        self._pulse = Pulse()
         self._points: dict[str, deque[Point]] = {}
         self._deleted: dict[str, str] = {}
-
-    @property
-    def costs_queries(self) -> bool:
-        """Whether there is no cheaper way to know than to ask."""
-        return not self._pulse.knows
+        self._has_ended = False
 
     @property
     def newest(self) -> int:
@@ -51,8 +48,14 @@ class News:
         return self._horizon.settled
 
     def read(self, watched: Container[str]) -> list[Change]:
-        """What happened since the last call to jobs that are watched, by their own id or their owner's."""
-        if not self._pulse.beat():
+        """What happened since the last call to jobs that are watched, by their own id or their owner's.
+
+        Waits for it, for WAIT_SECONDS at most.
+        """
+        is_news = self._pulse.wait(self._horizon.newest, self._horizon.missing)
+        if not is_news:
+            self._horizon.saw((), time.monotonic())
+        if not is_news or self._has_ended:
             return []
         changes: list[Change] = []
         while len(rows := self._rows()) == PAGE:
@@ -84,8 +87,12 @@ class News:
         self._deleted = found
         return new
 
+    def end(self) -> None:
+        """Nobody follows any more: a call that waits asks nothing after it. From any thread; `close` comes after it."""
+        self._has_ended = True
+
     def close(self) -> None:
-        """Nobody follows any more."""
+        """Give back what is kept."""
         self._pulse.close()
 
     def _rows(self) -> Sequence[Any]:

@@ -13,13 +13,12 @@ from starlette.responses import Response
 from werkzeug.http import parse_etags, parse_list_header, parse_options_header
 
 from functions.download import listing
-from functions.download.follower import following, the_follower
+from functions.download.follower import following
 from functions.download.history import Change
 from functions.download.subscription import Subscription
 from functions.shared.api import json_response
 from functions.shared.jobs.states import ENDED
 from functions.shared.owners import job_of
-from functions.shared.tables import now
 from functions.shared.threads import in_thread
 from functions.shared.views import Job
 
@@ -62,7 +61,6 @@ async def _changed(first: _Seen, known: Any, seconds: int) -> _Seen:
     subscription, ends = Subscription(first.row.user_id, first.row.id), time.monotonic() + seconds
     subscription.know(Change(0, first.row.id, first.row.user_id, first.row.updated_at, first.view))
     async with following(subscription):
-        the_follower().hurry((now() - first.row.updated_at).total_seconds())
         subscription.begin()
         while True:
             # The first time, for what happened before it listened.

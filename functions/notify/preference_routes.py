@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,6 +11,7 @@ from functions.notify import preferences
 from functions.notify.preference_shapes import UNSUBSCRIPTION, Preferences
 from functions.notify.routes import routes
 from functions.shared.api import json_response
+from functions.shared.languages import Language
 from functions.shared.operations import Access, Success
 from functions.shared.scopes import Scope
 from functions.shared.takes import json_body
@@ -18,15 +21,31 @@ __all__: list[str] = []
 # Nothing happens unless the button is pressed: programs open links by themselves.
 PAGE = """\
 <!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<title>audiolift: no more such mails</title>
+<title>audiolift: {title}</title>
 </head>
-<body><main><h1>No more mails of this kind?</h1>
-<form method="post"><button>Send me no more</button></form></main></body>
+<body><main><h1>{heading}</h1>
+<form method="post"><button>{button}</button></form></main></body>
 </html>
 """
+ASKED: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "title": "no more such mails",
+        "heading": "No more mails of this kind?",
+        "button": "Send me no more",
+    },
+    "de": {
+        "title": "keine solchen Mails mehr",
+        "heading": "Keine Mails dieser Art mehr?",
+        "button": "Schicken Sie mir keine mehr",
+    },
+}
+DONE: Mapping[Language, str] = {
+    "en": "You get no more mails of this kind. You can have them again in your settings.\n",
+    "de": "Sie bekommen keine Mails dieser Art mehr. In Ihren Einstellungen können Sie sie wieder bestellen.\n",
+}
 
 
 @routes.operation(
@@ -71,8 +90,8 @@ def ask_to_unsubscribe(_request: Request, unsubscription: str) -> Response:
 
     It changes nothing.
     """
-    preferences.check_unsubscription(unsubscription)
-    return Response(PAGE, media_type="text/html")
+    language = preferences.reader_of(unsubscription)
+    return Response(PAGE.format(language=language, **ASKED[language]), media_type="text/html")
 
 
 @routes.operation(
@@ -89,7 +108,6 @@ def unsubscribe(_request: Request, unsubscription: str) -> Response:
 
     What the body says does not matter. They can be had again by `PUT /v1/me/notifications`.
     """
+    language = preferences.reader_of(unsubscription)
     preferences.unsubscribe(unsubscription)
-    return Response(
-        "You get no more mails of this kind. You can have them again in your settings.\n", media_type="text/plain"
-    )
+    return Response(DONE[language], media_type="text/plain")

@@ -20,6 +20,7 @@ from functions.notify.preference_shapes import (
     QuietChannels,
 )
 from functions.shared import database, languages, settings
+from functions.shared.languages import Language
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
 from functions.shared.tables import users
@@ -27,8 +28,8 @@ from functions.shared.visible import one_line
 
 __all__ = [
     "change",
-    "check_unsubscription",
     "read",
+    "reader_of",
     "services_of",
     "unsubscribe",
     "unsubscribe_token",
@@ -88,9 +89,9 @@ def unsubscribe_token(user_id: str, kind: str) -> str:
     return jwt.encode({"sub": user_id, "kind": kind}, secret, ALGORITHM, headers={"typ": TOKEN_TYPE})
 
 
-def check_unsubscription(token: str) -> None:
-    """Raises: Problem (404) when a token is not one of ours."""
-    _subject(token)
+def reader_of(token: str) -> Language:
+    """The language of whom a token is for. Raises: Problem (404) when it is not one of ours."""
+    return languages.of(_subject(token)[0])
 
 
 def unsubscribe(token: str) -> None:

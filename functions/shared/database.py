@@ -22,8 +22,10 @@ __all__ = [
     "CHECKING_CONNECTIONS",
     "CONNECTIONS",
     "DatabaseUnavailable",
-    "Pulse",
+    "answering",
+    "code_of",
     "engine",
+    "held",
     "ping",
     "reading",
     "snapshot",
@@ -108,7 +110,7 @@ def transaction() -> Iterator[sa.Connection]:
 
     Raises: Unavailable when the database does not answer.
     """
-    with _answering(), engine().begin() as connection:
+    with answering(), engine().begin() as connection:
         yield connection
 
 
@@ -118,7 +120,7 @@ def reading() -> Iterator[sa.Connection]:
 
     Raises: Unavailable when the database does not answer.
     """
-    with _answering(), engine().connect().execution_options(reading=True) as connection:
+    with answering(), engine().connect().execution_options(reading=True) as connection:
         yield connection
 
 
@@ -130,44 +132,28 @@ def snapshot() -> Iterator[sa.Connection]:
     """
     # SQLite knows nothing else.
     level = {} if engine().url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    with _answering(), engine().connect().execution_options(reading=True, **level) as connection:
+    with answering(), engine().connect().execution_options(reading=True, **level) as connection:
         yield connection
 
 
-class Pulse:
-    """Tells whether anybody may have committed since it was last asked; for one thread, as often as it likes.
+def held() -> sa.Connection:
+    """A connection for whoever needs it all the time, and closes it; each statement of it is a transaction.
 
-    SQLite knows at next to no cost. Of MySQL only a query can tell: there the answer is always yes, and `knows` False.
+    Raises: Unavailable when the database does not answer.
     """
-
-    def __init__(self) -> None:
-        self.knows = engine().url.get_backend_name() == "sqlite"
-        # Of its own, and kept: a connection only knows of what others commit (https://sqlite.org/pragma.html#pragma_data_version).
-        self._connection = engine().raw_connection() if self.knows else None
-        self._version: int | None = None
-
-    def beat(self) -> bool:
-        """Whether there may be news. Raises: Unavailable."""
-        if self._connection is None:
-            return True
-        with _answering(), closing(self._connection.cursor()) as cursor:
-            before, self._version = self._version, cursor.execute("PRAGMA data_version").fetchone()[0]
-        return before != self._version
-
-    def close(self) -> None:
-        """Nobody asks any more."""
-        if self._connection is not None:
-            self._connection.close()
+    with answering():
+        return engine().connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def ping() -> None:
     """Raises: Unavailable when the database does not answer or has no tables yet."""
-    with _answering(), _checker(engine()).connect().execution_options(reading=True) as connection:
+    with answering(), _checker(engine()).connect().execution_options(reading=True) as connection:
         connection.execute(sa.text("SELECT version_num FROM alembic_version"))
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """Raises: Unavailable when the database does not answer in the block, or DatabaseUnavailable, its kind."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -179,10 +165,20 @@ def _answering() -> Iterator[None]:
         raise Unavailable("all connections to the database are busy") from error
 
 
+def code_of(error: DatabaseUnavailable) -> int | None:
+    """What MySQL's driver has as the number of an error."""
+    return _code(error.__cause__) if isinstance(error.__cause__, DBAPIError) else None
+
+
 def _refuses(error: DBAPIError) -> bool:
     """Whether the database is there and does not want what it was given: a later try gives the same."""
+    return _code(error) in _REFUSALS
+
+
+def _code(error: DBAPIError) -> int | None:
     arguments = error.orig.args if error.orig else ()
-    return bool(arguments) and arguments[0] in _REFUSALS
+    code: int | None = arguments[0] if arguments else None
+    return code
 
 
 def _pauses() -> Iterator[float | None]:
@@ -193,7 +189,7 @@ def _pauses() -> Iterator[float | None]:
 
 
 # What an error says gets into the log: addresses, names of files and digests of keys are among the parameters.
-def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS) -> sa.Engine:
+def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS, **more: Any) -> sa.Engine:
     made = sa.create_engine(
         url,
         pool_size=connections,

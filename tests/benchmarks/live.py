@@ -60,8 +60,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--streams", type=int, default=1000, help="half of one job, half of all jobs of a user")
     parser.add_argument("--quiet", type=float, default=65.0, help="seconds without a change (%(default)s)")
-    words = "seconds that the jobs have waited: of newer ones, news is expected (%(default)s)"
-    parser.add_argument("--waiting", type=float, default=3600.0, help=words)
     parser.add_argument("--rounds", type=int, default=2, help="how often it is quiet for so long (%(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
@@ -72,7 +70,7 @@ def main() -> None:
         os.environ.update({name: environment[name] for name in ("DATABASE_URL", "LINK_SECRET")})
         process, client = stack.enter_context(serving("download", environment))
         port = int(client.base_url.port or 0)
-        pairs = made(arguments.streams, arguments.waiting)
+        pairs = made(arguments.streams)
         listeners = [
             Listener(port, f"/v1/jobs/{job}/events" if place % 2 == 0 else "/v1/jobs/events", token(environment, owner))
             for place, (job, owner) in enumerate(pairs)
@@ -126,8 +124,8 @@ def moved(job: str) -> float:
     return time.monotonic()
 
 
-def made(count: int, waiting: float) -> list[tuple[str, str]]:
-    """Jobs that have waited for so many seconds, each of another user: ids of both."""
+def made(count: int) -> list[tuple[str, str]]:
+    """Jobs that have waited for long, each of another user: ids of both."""
     pairs = [(uuid.uuid4().hex, uuid.uuid4().hex) for _ in range(count)]
     account = {"password_hash": "-", "created_at": now()}
     row = {
@@ -138,7 +136,7 @@ def made(count: int, waiting: float) -> list[tuple[str, str]]:
         "attempts": 0,
         "fencing_token": 0,
     }
-    before = now() - timedelta(seconds=waiting)
+    before = now() - timedelta(hours=1)
     with database.transaction() as connection:
         connection.execute(users.insert(), [{"id": owner, "email": owner, **account} for _, owner in pairs])
         times = {"created_at": before, "updated_at": before}

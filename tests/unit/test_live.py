@@ -16,15 +16,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.download import figures, follower, history, live
-from functions.download.subscription import Subscription
+from functions.download import figures, follower, live, pulse
 from functions.shared import audit, database
 from functions.shared.jobs import changes, deletion, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.scopes import Caller
 from functions.shared.tables import api_keys, job_events, jobs, now, users
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.unit import rows
 from tests.unit.following import Seen, caller, listen, parsed, read_until
 
@@ -53,17 +52,17 @@ def move(connection: sa.Connection, job_id: str, state: State, progress: float =
 
 @contextmanager
 def queries() -> Iterator[list[str]]:
-    """The statements that this process sends meanwhile."""
+    """The statements that this process sends meanwhile, by any connection."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         sent.append(statement)
 
-    sa.event.listen(database.engine(), "before_cursor_execute", note)
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
         yield sent
     finally:
-        sa.event.remove(database.engine(), "before_cursor_execute", note)
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 def states(seen: list[Seen]) -> list[str]:
@@ -307,8 +306,6 @@ def test_a_thousand_streams_to_which_nothing_happens_cost_a_query_a_second() -> 
             for events in streams:
                 await anext(events)
             waiting = [asyncio.ensure_future(anext(events)) for events in streams]
-            # The time since the last change has to be longer than what SHARE of it makes SLOWEST_SECONDS.
-            follower.the_follower()._last_news = time.monotonic() - 3600
             began = time.monotonic()
             with queries() as sent:
                 await asyncio.sleep(10)
@@ -325,34 +322,46 @@ def test_a_thousand_streams_to_which_nothing_happens_cost_a_query_a_second() -> 
     assert asked <= seconds + 4
 
 
-@pytest.mark.parametrize("waiting", ["stream", "wait"])
-def test_for_whoever_waits_for_a_job_of_late_it_is_asked_many_times_a_second(user: str, job: str, waiting: str) -> None:
-    """However long nothing has changed: what comes next is on the stream within 100 ms, on a machine that is free."""
-    rows.change(jobs, jobs.c.id == job, updated_at=rows.ago(300))
+def test_where_the_procedure_is_missing_it_is_asked_all_the_time(
+    user: str, job: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a dump without routines, or a downgrade."""
+    monkeypatch.setattr(pulse, "PROCEDURE", "there_is_none")
 
-    async def follow() -> list[float]:
-        async with AsyncExitStack() as stack:
-            if waiting == "stream":
-                await anext(await stack.enter_async_context(listen(user)))
-            else:
-                subscription = Subscription(user, job)
-                subscription.know(history.current([history.newest_rows([job])[job]])[0])
-                await stack.enter_async_context(follower.following(subscription))
-            one = follower.the_follower()
-            one._last_news = time.monotonic() - 3600
-            assert one._news
-            pauses = [one._pause(one._news)]
-            transitions.cancel(job)
-            await asyncio.sleep(1)
-            one._last_news = time.monotonic() - 3600
-            if waiting == "stream":
-                pauses.append(one._pause(one._news))
-            return pauses
+    async def follow() -> list[Seen]:
+        async with listen(user, job) as events:
+            first = await anext(events)
+            await asyncio.to_thread(move, job, State.CONVERTING)
+            return [first, await anext(events)]
 
-    pauses = asyncio.run(follow())
-    assert pauses[0] <= follower.FASTEST_SECONDS
-    if database.engine().dialect.name != "sqlite":
-        assert pauses[1:] in ([], [follower.SLOWEST_SECONDS])
+    assert states(asyncio.run(follow())) == ["queued", "converting"]
+    warned = any("cannot be called" in each.message for each in caplog.records)
+    assert warned == (database.engine().dialect.name != "sqlite")
+
+
+def test_a_wait_that_is_killed_is_begun_anew(user: str, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if database.engine().dialect.name == "sqlite":
+        pytest.skip("SQLite has no server that something could wait in")
+    monkeypatch.setattr(follower, "AWAY_SECONDS", 0.05)
+
+    async def follow() -> list[Seen]:
+        async with listen(user, job) as events:
+            first = await anext(events)
+            await asyncio.to_thread(eventually, kill_a_wait, "something waits in the server")
+            await asyncio.to_thread(move, job, State.CONVERTING)
+            return [first, await anext(events)]
+
+    assert states(asyncio.run(follow())) == ["queued", "converting"]
+
+
+def kill_a_wait() -> bool:
+    """As an operator does, or a server that stops. Returns: whether there was one."""
+    waiting = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User sleep'"
+    with database.reading() as connection:
+        ids = connection.execute(sa.text(waiting)).scalars().all()
+        for each in ids:
+            connection.execute(sa.text(f"KILL {each}"))
+    return bool(ids)
 
 
 def many_jobs(count: int) -> list[tuple[str, str]]:
@@ -372,9 +381,9 @@ def test_nothing_is_asked_while_nobody_follows(user: str, job: str) -> None:
     async def follow() -> int:
         async with listen(user, job) as events:
             await anext(events)
-        await asyncio.sleep(2 * follower.SLOWEST_SECONDS)
+        await asyncio.sleep(2 * pulse.WAIT_SECONDS)
         with queries() as sent:
-            await asyncio.sleep(2 * follower.SLOWEST_SECONDS)
+            await asyncio.sleep(2 * pulse.WAIT_SECONDS)
         return len(sent)
 
     assert asyncio.run(follow()) == 0

@@ -16,7 +16,7 @@ import pytest
 from events.catalogue import AudioCreated, ConversionFailed, SubmissionConfirmed
 from functions.notify import deliveries, fanout, preference_routes, preferences
 from functions.notify.notice_shapes import DeliveryQuery
-from functions.notify.preference_shapes import KINDS, Preferences
+from functions.notify.preference_shapes import KINDS, Events, Preferences
 from functions.shared import kinds, languages, settings, takes, tokens
 from functions.shared.jobs import transitions
 from functions.shared.jobs.transitions import Audio
@@ -142,6 +142,15 @@ def test_one_click_ends_mails_of_that_kind_and_no_other(anna: str, mails: Path) 
     assert not preferences.wants_mail(anna, AudioCreated.TYPE)
     assert preferences.wants_mail(anna, ConversionFailed.TYPE)
     assert preferences.wants_mail(rows.user(), AudioCreated.TYPE)
+
+
+def test_what_the_link_leads_to_is_in_the_language_of_the_mail(anna: str) -> None:
+    preferences.change(anna, Preferences(Events(), "de"))
+    token = preferences.unsubscribe_token(anna, AudioCreated.TYPE)
+    page = bytes(preference_routes.ask_to_unsubscribe(ANY, token).body).decode()
+    assert 'lang="de"' in page
+    assert "Keine Mails dieser Art mehr?" in page
+    assert "Einstellungen" in bytes(preference_routes.unsubscribe(ANY, token).body).decode()
 
 
 def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> None:
