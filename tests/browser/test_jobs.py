@@ -207,6 +207,22 @@ def test_no_row_moves_under_the_pointer_while_others_go_on(browser: Browser) -> 
             assert pressed.bounding_box() == place
 
 
+def test_one_that_expired_under_the_page_says_so_in_its_row_where_one_is(browser: Browser) -> None:
+    with browser.new_context(locale="en") as context:
+        stage, page = Stage(context, member=True, jobs=JOBS), context.new_page()
+        page.goto(ORIGIN)
+        ident, name = JOBS[2]["id"], JOBS[2]["filename"]
+        expect(card(page, name)).to_contain_text("Ready")
+        links = {"self": f"/v1/jobs/{ident}"}
+        gone = JOBS[2] | {"state": "expired", "links": links, "updated_at": "2026-12-05T10:00:00.000Z"}
+        stage.answers[f"/v1/jobs/{ident}"] = gone
+        stage.refused[f"/v1/jobs/{ident}/audio"] = (410, "expired")
+        press(page, "Play", name)
+        expect(card(page, name).get_by_text("The MP3 was deleted when its time was over.")).to_be_visible()
+        expect(card(page, name).get_by_role("link", name=name)).to_be_focused()
+        expect(card(page, name).locator(".job-problem")).to_be_hidden()
+
+
 # Notes what the desktop is given to show. Chromium without a screen refuses all of it, and always says that it is seen.
 DESKTOP = """window.noted = [];
 window.Notification = class extends EventTarget {
