@@ -176,7 +176,7 @@ def test_two_thousand_are_scrolled_to_the_last(audiolift: Audiolift, page: Page,
     insert(audiolift, owner, *jobs)
     page.reload()
     expect(headings(page)).to_have_count(100, timeout=SLOW_MS)
-    rows = page.locator("#jobs > li")
+    rows = page.locator("#jobs .job")
     eventually(
         lambda: page.evaluate("void scrollTo(0, document.body.scrollHeight)") or rows.count() == MANY, "the last row"
     )
@@ -196,14 +196,31 @@ def test_no_row_moves_under_the_pointer_while_others_go_on(browser: Browser) -> 
         pressed = card(page, "holiday.mp4").get_by_role("button", name="More for holiday.mp4")
         pressed.hover()
         place = pressed.bounding_box()
-        later = {"updated_at": "2026-11-27T10:00:00.000Z"}
         done = {name: JOBS[2][name] for name in ("state", "progress", "links", "duration_seconds", "size_bytes")}
         converting = {name: JOBS[0][name] for name in ("state", "progress", "speed", "seconds_left")}
-        changed = [JOBS[0] | done | later, JOBS[1] | converting | later, *JOBS[2:]]
-        stage.answers["/v1/jobs"] = {"items": changed, "next_cursor": None}
-        expect(card(page, JOBS[0]["filename"])).to_contain_text("Ready")
-        expect(card(page, JOBS[1]["filename"])).to_contain_text("Converting 42%")
-        assert pressed.bounding_box() == place
+        # The second begins, then the first ends.
+        for at, news, shown in ((1, converting, "Converting 42%"), (0, done, "Ready")):
+            items = stage.answers["/v1/jobs"]["items"]
+            changed = items[at] | news | {"updated_at": "2026-11-27T10:00:00.000Z"}
+            stage.answers["/v1/jobs"] = {"items": [*items[:at], changed, *items[at + 1 :]], "next_cursor": None}
+            expect(card(page, changed["filename"])).to_contain_text(shown)
+            assert pressed.bounding_box() == place
+
+
+def test_one_that_expired_under_the_page_says_so_in_its_row_where_one_is(browser: Browser) -> None:
+    with browser.new_context(locale="en") as context:
+        stage, page = Stage(context, member=True, jobs=JOBS), context.new_page()
+        page.goto(ORIGIN)
+        ident, name = JOBS[2]["id"], JOBS[2]["filename"]
+        expect(card(page, name)).to_contain_text("Ready")
+        links = {"self": f"/v1/jobs/{ident}"}
+        gone = JOBS[2] | {"state": "expired", "links": links, "updated_at": "2026-12-05T10:00:00.000Z"}
+        stage.answers[f"/v1/jobs/{ident}"] = gone
+        stage.refused[f"/v1/jobs/{ident}/audio"] = (410, "expired")
+        press(page, "Play", name)
+        expect(card(page, name).get_by_text("The MP3 was deleted when its time was over.")).to_be_visible()
+        expect(card(page, name).get_by_role("link", name=name)).to_be_focused()
+        expect(card(page, name).locator(".job-problem")).to_be_hidden()
 
 
 # Notes what the desktop is given to show. Chromium without a screen refuses all of it, and always says that it is seen.

@@ -60,7 +60,9 @@ def test_where_the_engine_crashes_twice_ffmpeg_makes_the_mp3_and_that_is_a_warni
     row = rows.read(job)
     assert (row.state, row.error_code) == ("done", None)
     assert media.tone(b"".join(store.read(row.audio, 0, row.audio_bytes))) == pytest.approx(440, abs=2)
-    assert msgspec.to_builtins(job_view(row).warnings) == [{"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"]}]
+    assert msgspec.to_builtins(job_view(row).warnings) == [
+        {"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"], "values": {}}
+    ]
     assert f"job {job} is done with a warning: by-ffmpeg" in [record.getMessage() for record in caplog.records]
 
 

@@ -1,6 +1,7 @@
 /** What went wrong with a job is said where it is. */
 
 import { announce } from "../core/dom.js";
+import { State } from "../core/states.js";
 import { toast } from "../core/toast.js";
 import { look } from "./actions.js";
 
@@ -14,9 +15,16 @@ export async function fail(error, id, list) {
   }
   if ([409, 410].includes(error.status)) await look(job).then(list.take, () => {});
   const row = list.row(id);
+  if (error.status === 410 && list.job(id).state === State.EXPIRED) return expired(row);
   row?.showProblem(error);
   const line = row?.element.querySelector(".job-problem");
   if (line) announce(line.textContent);
+}
+
+// It says so itself now; the button that was pressed is gone.
+function expired(row) {
+  row.focus();
+  announce(row.element.querySelector(".why").textContent);
 }
 
 function lost(job, list) {

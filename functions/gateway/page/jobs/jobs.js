@@ -9,7 +9,7 @@ import { go, showMissing } from "../core/views.js";
 import { say } from "../core/words.js";
 import { isArriving } from "../upload/uploads.js";
 import { Live } from "./live.js";
-import { Near } from "./near.js";
+import { Parts } from "./parts.js";
 import { dropPlaying, isPlaying, renamePlaying, setUpPlaying } from "./playing.js";
 import { Row } from "./row.js";
 import { prepare, setUpRows, unchoose } from "./rows.js";
@@ -27,7 +27,7 @@ let isOpen = false;
 let finished = () => {};
 
 const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && more().catch(showEnd), { rootMargin: AHEAD });
-const near = new Near(({ dataset }) => rows.get(dataset.id));
+const parts = new Parts(byId("jobs"), ({ dataset }) => rows.get(dataset.id));
 const store = new Store({ placed, changed, dropped, cleared, isElsewhere: isArriving });
 
 /** What rows and the bar of those that are chosen need of the list. */
@@ -130,8 +130,7 @@ function placed(job, next) {
   if (next || rows.size < FIRST) row.fill();
   rows.set(job.id, row);
   countJob(job.id, isActive(job));
-  byId("jobs").insertBefore(row.element, next ? rows.get(next.id).element : null);
-  if (!next) near.append(row.element);
+  parts.place(row.element, next && rows.get(next.id).element);
   if (isPlaying(job.id)) row.showPlaying(true);
   queueMicrotask(showEnds);
 }
@@ -144,18 +143,16 @@ function changed(job) {
 // Whoever was in the row goes to the next one, and not to the top of the page.
 function dropped({ id }) {
   const { element } = rows.get(id);
-  const beside = element.nextElementSibling ?? element.previousElementSibling;
+  const beside = parts.beside(element);
   if (element.contains(document.activeElement)) (beside ? rows.get(beside.dataset.id) : byId("jobs-title")).focus();
-  near.remove(element);
-  element.remove();
+  parts.remove(element);
   rows.delete(id);
   unchoose([id]);
   showEnds();
 }
 
 function cleared() {
-  near.clear();
-  byId("jobs").replaceChildren();
+  parts.clear();
   rows.clear();
   unchoose();
   showEnds();

@@ -57,7 +57,6 @@ export class Row {
     if (this.#isWhole) return;
     this.#isWhole = true;
     this.element.classList.add("whole");
-    this.element.style.minHeight = "";
     const [choose, play, sign, facts, ...after] = stamp("job-rest").children;
     const text = this.#part(".job-text");
     text.before(choose, play, sign);
@@ -68,14 +67,13 @@ export class Row {
     choose.checked = this.#isChosen;
   }
 
-  /** Leaves its name alone, as high as it was (px), unless somebody is at it. */
-  empty(height) {
+  /** Leaves its name alone, unless somebody is at it. */
+  empty() {
     const isUsed = this.element.contains(document.activeElement) || this.#part(".menu-list, .job-rename, .job-problem:not([hidden])");
     if (!this.#isWhole || isUsed) return;
     this.#isWhole = false;
     this.#first = "";
     this.element.classList.remove("whole");
-    this.element.style.minHeight = `${height}px`;
     this.#part(".job-facts").remove();
     this.element.replaceChildren(this.#part(".job-text"));
   }
