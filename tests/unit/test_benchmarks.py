@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from functions.shared import database
+from functions.shared.blobs.directory import DirectoryBlobs
 from tests.benchmarks import (
     cold_start,
     conversion,
@@ -183,7 +184,7 @@ def test_fast_and_slow_uploads_are_taken_in_by_little_memory(tmp_path: Path, mon
     video = tmp_path / "video"
     video.write_bytes(bytes(20_000_000))
     with intake.serving(tmp_path) as function:
-        assert intake.straight(function.blobs, video) > 0
+        assert intake.straight(DirectoryBlobs(str(function.blobs)), video)[0] > 0
         assert min(intake.fast(function, video, resumable=way) for way in (True, False)) > 0
         assert asyncio.run(intake.slow(function, 100, 2)) == (100 * 2 * intake.BYTES_A_SECOND, 100)
         assert max(function.rss()) < 150_000_000

@@ -28,6 +28,7 @@ __all__ = [
     "boundary",
     "encoded",
     "frame_samples",
+    "made",
     "segments",
     "units",
 ]
