@@ -198,9 +198,16 @@ class Aftermath:
         states = {row.id: row.state for row in rows}
         for name in found - kept:
             state = states.get(name.partition("/")[2].partition(".")[0])
-            yield f"{name}: a file that no job needs" + (f"; its job is {state}" if state else ", nor is there its job")
+            yield f"{name}: a file that no job needs; its job is {state or 'gone'}; {self._documents(name)}"
         yield from (f"{name} is gone" for name in kept - found if name)
         yield from self._wrong_chunks()
+
+    def _documents(self, name: str) -> str:
+        """What there is of a file, by its name and by a look at all: whether sweep could find, and delete it."""
+        with MongoClient[dict[str, Any]](self._storm.mongo.url) as client:
+            files = client.get_default_database("audiolift")["fs.files"]
+            there = [str(each["uploadDate"]) for each in files.find({}) if each["filename"] == name]
+            return f"stored {', '.join(there)}; {len(list(files.find({'filename': name})))} are found by its name"
 
     def _wrong_chunks(self) -> Iterator[str]:
         with MongoClient[dict[str, Any]](self._storm.mongo.url) as client:
