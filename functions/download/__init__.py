@@ -5,6 +5,4 @@ from typing import TYPE_CHECKING
 from functions.shared.late import late
 
 if not TYPE_CHECKING:
-    __getattr__ = late(
-        __name__, "archives", "export", "files", "link_pages", "links", "listing", "live", "waiting", "waveforms"
-    )
+    __getattr__ = late(__name__, "archives", "export", "files", "links", "listing", "live", "waiting", "waveforms")

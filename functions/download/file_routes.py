@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.download import files, link_pages, links, waveforms
+from functions.download import files, links, waveforms
 from functions.download.link_shapes import LINK_ID, SIGNED, FileLink, FileLinkList, NewLink
 from functions.download.routes import routes
 from functions.download.shapes import CONDITIONS, FILE, FILE_PROBLEMS, Waveform
-from functions.shared import owners
+from functions.shared import link_pages, owners
 from functions.shared.api import json_response
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem

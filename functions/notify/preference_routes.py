@@ -10,9 +10,11 @@ from starlette.responses import Response
 from functions.notify import preferences
 from functions.notify.preference_shapes import UNSUBSCRIPTION, Preferences
 from functions.notify.routes import routes
+from functions.shared import link_pages
 from functions.shared.api import json_response
 from functions.shared.languages import Language
 from functions.shared.operations import Access, Success
+from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.takes import json_body
 
@@ -85,12 +87,15 @@ def change_notifications(_request: Request, user_id: str, body: Preferences) -> 
     answers={200: Success("A page with a button.", {}, ("text/html",))},
     problems=("not-found",),
 )
-def ask_to_unsubscribe(_request: Request, unsubscription: str) -> Response:
+def ask_to_unsubscribe(request: Request, unsubscription: str) -> Response:
     """A page that asks whether you want no more mails of this kind.
 
-    It changes nothing.
+    It changes nothing. A browser is told by a page when the link is not one of ours.
     """
-    language = preferences.reader_of(unsubscription)
+    try:
+        language = preferences.reader_of(unsubscription)
+    except Problem as problem:
+        return link_pages.told(request, problem)
     return Response(PAGE.format(language=language, **ASKED[language]), media_type="text/html")
 
 

@@ -1,4 +1,4 @@
-"""functions/download/links.py and link_pages.py: links that end, and what is said of those that have."""
+"""functions/download/links.py and shared/link_pages.py: links that end, and what is said of those that have."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from functions.download import link_pages, links, listing
+from functions.download import links, listing
 from functions.download.link_shapes import NewLink
-from functions.shared import audit, tokens
+from functions.shared import audit, link_pages, tokens
 from functions.shared.jobs import deletion
 from functions.shared.jobs.states import State
 from functions.shared.problems import MARK, PROBLEMS, Problem

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import jwt
 import pytest
+from starlette.requests import Request
 
 from events.catalogue import AudioCreated, ConversionFailed, SubmissionConfirmed
 from functions.notify import deliveries, fanout, preference_routes, preferences
@@ -26,8 +27,8 @@ from functions.shared.tables import notice_preferences
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "store", "secrets", "mails")
-# The handlers look at nothing of a request.
-ANY: Any = None
+# A program's: it takes whatever comes.
+ANY = Request({"type": "http", "headers": []})
 
 
 def tell_of_both(user: str) -> None:
@@ -171,6 +172,12 @@ def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> 
                 opened(ANY, token)
             assert said.value.code == "not-found"
     assert preferences.wants_mail(anna, AudioCreated.TYPE)
+
+
+def test_a_browser_is_told_by_a_page_that_a_link_is_none_of_ours() -> None:
+    browser = Request({"type": "http", "headers": [(b"accept", b"text/html")]})
+    page = preference_routes.ask_to_unsubscribe(browser, "x")
+    assert (page.status_code, page.media_type) == (404, "text/html")
 
 
 def test_the_link_in_a_mail_opens_no_file() -> None:

@@ -1,4 +1,4 @@
-"""What somebody who follows a signed link by a browser is told when it leads to no file: a page, without a script."""
+"""What somebody who follows a signed link by a browser is told when it leads nowhere: a page, without a script."""
 
 from __future__ import annotations
 
