@@ -47,7 +47,7 @@ TICK = "from functions.sweep.main import tick; tick()"
 CLEAR = """
 from functions.shared import blobs
 from functions.shared.tables import now
-from functions.sweep import files
+import functions.sweep.files as files
 files.ORPHAN_SECONDS = 0
 files.delete_orphans()
 files.delete_unwanted()
