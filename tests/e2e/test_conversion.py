@@ -179,8 +179,12 @@ def test_what_cannot_be_converted_fails_at_once_and_the_owner_hears_why(
     assert f"{title}. {advice}" in " ".join(plain(mail).split())
 
 
-def test_what_is_too_long_is_not_converted(narrow: Audiolift, long_audio: Path) -> None:
-    job = narrow.user().convert(long_audio)
+def test_what_is_too_long_is_not_converted(narrow: Audiolift, tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    source = ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=3601")
+    subprocess.run([media.ffmpeg(), "-v", "error", "-nostdin", *source, str(path)], check=True)
+
+    job = narrow.user().convert(path)
 
     assert job["error"]["code"] == "too-long"
     assert job_row(narrow, job["id"])["attempts"] == 1
