@@ -17,6 +17,7 @@ from functions.shared.tables import Instant, now
 revision = "0025"
 down_revision = "0023"
 _CHORES = sa.table("chores", sa.column("name", sa.String), sa.column("begun_at", Instant))
+_USERS = sa.table("users", sa.column("id", sa.String))
 _PUT_OFF = timedelta(days=1)
 # `missing` are ids below `newest` that are waited for, too: the lowest first, comma between. It gives a row if there is
 # something, and none after so many looks. A cursor, for InnoDB takes what it reads in a SET or a WHILE under lock.
@@ -52,7 +53,9 @@ def upgrade() -> None:
         op.execute("DROP PROCEDURE IF EXISTS await_job_events")
         op.execute(_PROCEDURE)
     op.execute(_CHORES.delete().where(_CHORES.c.name == "strays"))
-    op.execute(_CHORES.insert().values(name="strays", begun_at=now() + _PUT_OFF))
+    # Nobody is told of anything before the first release.
+    if op.get_bind().execute(sa.select(_USERS.c.id).limit(1)).first():
+        op.execute(_CHORES.insert().values(name="strays", begun_at=now() + _PUT_OFF))
 
 
 def downgrade() -> None:
