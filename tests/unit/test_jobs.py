@@ -252,8 +252,8 @@ def test_what_the_owner_has_to_know_is_there_from_the_moment_that_the_job_is_don
     row = rows.read(job)
     assert row.warnings == [{"code": "by-ffmpeg", "values": {}}, {"code": "newer", "values": {"count": 2}}]
     assert msgspec.to_builtins(job_view(row).warnings) == [
-        {"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"]},
-        {"code": "newer", "text": "newer"},
+        {"code": "by-ffmpeg", "text": WARNINGS["by-ffmpeg"], "values": {}},
+        {"code": "newer", "text": "newer", "values": {"count": 2}},
     ]
 
 

@@ -369,7 +369,7 @@ export default {
   "reason.gave-up.advice": "Versuche es später noch einmal. Scheitert es wieder, sag den Betreibern Bescheid.",
   "warning.undecodable": "{broken} von {frames} Stücken des Tons ließen sich nicht lesen; dort ist Stille.",
   "warning.by-ffmpeg": "Dieses Video ließ sich nur auf einfachere Art umwandeln: Das Titelbild fehlt, Stille an den Enden ist geblieben, und die Kapitel sind keine eigenen Dateien.",
-  "warning.wild-samples": "Ein Teil des Tons ist kaputt und in der MP3 still: {count} Abtastwerte.",
+  "warning.wild-samples": "Ein Teil des Tons ist kaputt und in der MP3 still. Kaputte Abtastwerte: {count}.",
   "warning.track-unreadable": "Spur {track}, die das Video zuerst nennt, ist nicht lesbar: Genommen wurde Spur {chosen}.",
   "warning.track-empty": "Spur {track}, die das Video zuerst nennt, ist leer: Genommen wurde Spur {chosen}.",
   "warning.track-aside": "Spur {track}, die das Video zuerst nennt, ist eine Bildbeschreibung, ein Kommentar oder eine andere Fassung: Genommen wurde Spur {chosen}.",

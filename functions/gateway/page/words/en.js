@@ -369,7 +369,7 @@ export default {
   "reason.gave-up.advice": "Try again later. If it fails again, tell the operator.",
   "warning.undecodable": "{broken} of {frames} pieces of the sound could not be read; there is silence instead.",
   "warning.by-ffmpeg": "This video could only be converted in a simpler way: the cover is missing, silence at the ends was left in, and chapters were not made separate files.",
-  "warning.wild-samples": "Some of the sound is broken and silent in the MP3: {count} samples.",
+  "warning.wild-samples": "Some of the sound is broken, and is silent in the MP3. Broken samples: {count}.",
   "warning.track-unreadable": "Track {track}, which the video puts first, cannot be read: track {chosen} was taken.",
   "warning.track-empty": "Track {track}, which the video puts first, is empty: track {chosen} was taken.",
   "warning.track-aside": "Track {track}, which the video puts first, is an audio description, a commentary or another version: track {chosen} was taken.",
