@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -103,10 +104,11 @@ def test_an_address_is_limited_whatever_it_claims_to_come_from(plane: Plane) -> 
 
 
 def guess(plane: Plane, client: httpx.Client, number: int) -> httpx.Response:
-    """A sign-in that names another client each time, in each way there is."""
+    """A sign-in that names another client each time, in each way there is, and another account, which has a limit, too."""
     made_up = f"203.0.113.{number}"
     headers = {"X-Forwarded-For": made_up, "Forwarded": f"for={made_up}", "X-Real-IP": made_up, "Client-IP": made_up}
-    return client.post(f"{plane.url}/v1/token", data=TOKEN, headers=headers)
+    named = {**TOKEN, "username": f"{uuid.uuid4().hex}@example.com"}
+    return client.post(f"{plane.url}/v1/token", data=named, headers=headers)
 
 
 def test_a_host_that_nobody_has_is_not_found(plane: Plane) -> None:
