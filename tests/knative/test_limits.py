@@ -104,7 +104,7 @@ def test_an_address_is_limited_whatever_it_claims_to_come_from(plane: Plane) -> 
 
 
 def guess(plane: Plane, client: httpx.Client, number: int) -> httpx.Response:
-    """A sign-in by another account each time (those have limits, too) that names another client in each way there is."""
+    """A sign-in by another account each time (those have limits) that names another client in each way there is."""
     made_up = f"203.0.113.{number}"
     headers = {"X-Forwarded-For": made_up, "Forwarded": f"for={made_up}", "X-Real-IP": made_up, "Client-IP": made_up}
     named = {**TOKEN, "username": f"{uuid.uuid4().hex}@example.com"}
