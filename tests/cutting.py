@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from tests.proxy import PIECE, Proxy
+
 __all__ = ["CuttingProxy"]
 
-PIECE = 16 * 1024
 
-
-class CuttingProxy:
+class CuttingProxy(Proxy):
     """Passes TCP connections on to `url`, and cuts each once it has carried so many bytes towards it: some of `bounds`.
 
     It cuts `cuts` of them, then it lets everything through. Where it `stalls`, it passes nothing more on instead, and
@@ -30,30 +29,11 @@ class CuttingProxy:
         self._random = random.Random(seed)
         self._bounds, self._left, self.cut, self.sent = bounds, cuts, 0, 0
         self._pause, self._stalls = pause, stalls
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def __enter__(self) -> CuttingProxy:
-        self._thread.start()
-        starting = asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _stop(self) -> None:
-        self._server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # The transports' last callbacks.
-        await asyncio.sleep(0.1)
+    @property
+    def url(self) -> str:
+        """Its own."""
+        return f"http://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # What is left at the end of a test ends.

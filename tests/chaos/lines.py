@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
 
 from knative.local.process import LOCALHOST
+from tests.proxy import PIECE, Proxy
 
 __all__ = ["Line"]
 
-PIECE = 16 * 1024
 # Of a connection that is made while connections are cut off: so many bytes get through, in both directions together.
 MOST_BYTES = 6000
 SLOW_SECONDS = 0.1
 
 
-class Line:
+class Line(Proxy):
     """Leads from a port of its own to that of a server, which may come and go. Use it as a context.
 
     `port` is its own; `cut` counts the connections that were cut off.
@@ -31,22 +28,6 @@ class Line:
         self._to_port, self._random = to_port, random.Random(seed)
         self._is_cut, self._pause = False, 0.0
         self._open: set[_Connection] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"line to {name}", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, LOCALHOST, 0))
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._run(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
     def leads(self, url: str) -> str:
         """The URL, by way of this line."""
@@ -70,18 +51,6 @@ class Line:
             yield
         finally:
             self._pause = 0.0
-
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    async def _stop(self) -> None:
-        self._server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # The transports' last callbacks.
-        await asyncio.sleep(0.1)
 
     async def _cut_all(self) -> None:
         for connection in list(self._open):

@@ -15,13 +15,12 @@ import socketserver
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.patience import PATIENCE
+from tests.servers.listening import InThread
 from tests.system import ROOT
 
 __all__ = ["PUBLIC", "NameServer", "in_own_network", "prepare_network", "why_not"]
@@ -60,7 +59,7 @@ def prepare_network(directory: Path) -> None:
             fcntl.ioctl(any_socket, request, argument)
 
 
-class NameServer(socketserver.UDPServer):
+class NameServer(InThread, socketserver.UDPServer):
     """Answers each lookup of a name by its next answer, and by the last one from then on; to be kept for no second.
 
     `asked` has the names, one for each lookup by IPv4; those by IPv6 get the addresses of the same answer.
@@ -70,7 +69,6 @@ class NameServer(socketserver.UDPServer):
         super().__init__(("127.0.0.1", 53), _Handler)
         self._answers = answers
         self.asked: list[str] = []
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     def addresses(self, name: str, kind: int) -> list[bytes]:
         """The addresses of this kind, packed."""
@@ -80,17 +78,6 @@ class NameServer(socketserver.UDPServer):
         now = self._answers[min(max(len(self.asked), 1), len(self._answers)) - 1]
         length = {_A: 4, _AAAA: 16}.get(kind)
         return [packed for packed in (ipaddress.ip_address(each).packed for each in now) if len(packed) == length]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join(PATIENCE)
 
 
 class _Handler(socketserver.BaseRequestHandler):
