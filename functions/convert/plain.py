@@ -47,7 +47,7 @@ def convert(
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    goes_on, video = plain_mend.goes_on(video), plain_mend.copied(video, directory)
+    video, goes_on = plain_mend.copied(video, directory)
     media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
     tell(choosing.views(media.tracks, choosing.taken(media.tracks, options)))
     plan = planned(media, options)

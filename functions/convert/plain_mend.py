@@ -14,7 +14,7 @@ from functions.convert.conversion.containers.tails import understates, was_never
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["copied", "goes_on", "opened", "options"]
+__all__ = ["copied", "opened", "options"]
 
 # A copy takes room on the disk beside the video, and nobody has larger files of these kinds.
 _MAX_COPY_BYTES = 1024**3
@@ -40,20 +40,15 @@ def opened(video: Path) -> Iterator[RangeFile]:
         yield RangeFile(_Local(file.fileno(), video.stat().st_size))
 
 
-def copied(video: Path, directory: Path) -> Path:
-    """A copy in `directory` that ffmpeg reads as the engine would; the file itself where that is so already."""
+def copied(video: Path, directory: Path) -> tuple[Path, bool]:
+    """A copy in `directory` that ffmpeg reads as the engine would; the file itself where that is so already.
+
+    And whether another recording follows, of which the copy has nothing: ffmpeg would take it for more of the first.
+    """
     with opened(video) as file:
-        parts: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file) or _first(file)
-        if not parts or file.size > _MAX_COPY_BYTES:
-            return video
-        file.become(parts)
-        if file.size > _MAX_COPY_BYTES:
-            return video
-        copy = directory / "copy"
-        with copy.open("wb") as target:
-            while piece := file.read(_PIECE):
-                target.write(piece)
-    return copy
+        first = _first(file)
+        parts: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file) or first
+        return (_copy(file, parts, directory / "copy") if parts else None) or video, first is not None
 
 
 def options(video: Path) -> dict[str, str | None]:
@@ -62,10 +57,17 @@ def options(video: Path) -> dict[str, str | None]:
         return {"ignore_length": "1"} if understates(file) or was_never_measured(file) else {}
 
 
-def goes_on(video: Path) -> bool:
-    """Whether another recording follows, of which the copy has nothing: ffmpeg would take it for more of the first."""
-    with opened(video) as file:
-        return _first(file) is not None
+def _copy(file: RangeFile, parts: Sequence[Part], copy: Path) -> Path | None:
+    """The copy that is made of these parts; None where the file or the copy is too large for one."""
+    if file.size > _MAX_COPY_BYTES:
+        return None
+    file.become(parts)
+    if file.size > _MAX_COPY_BYTES:
+        return None
+    with copy.open("wb") as target:
+        while piece := file.read(_PIECE):
+            target.write(piece)
+    return copy
 
 
 def _first(file: RangeFile) -> list[Part] | None:

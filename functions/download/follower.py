@@ -72,7 +72,7 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._news: News | None = None
         self._starting = asyncio.Lock()
-        # Of its own: it waits for no handler, and a connection of SQLite belongs to a thread.
+        # Of its own: it waits for no handler, and no handler for a question that waits.
         self._thread = ThreadPoolExecutor(1, "follower")
         self._last_look = 0.0
         # Of job_events: the last row that was handed on, and up to where none is still to come.

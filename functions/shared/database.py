@@ -189,7 +189,7 @@ def _pauses() -> Iterator[float | None]:
 
 
 # What an error says gets into the log: addresses, names of files and digests of keys are among the parameters.
-def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS, **more: Any) -> sa.Engine:
+def _mysql(url: sa.URL, connections: int = CONNECTIONS, answer_seconds: int = ANSWER_SECONDS) -> sa.Engine:
     made = sa.create_engine(
         url,
         pool_size=connections,

@@ -107,7 +107,9 @@ def _is_about_the_recipient(code: int, said: str, about: str) -> bool:
     """
     if about == "sender":
         return False
-    if (found := _ENHANCED.match(said)) and (subject := int(found[2]), detail := int(found[3])) not in _SAYS_NOTHING:
+    found = _ENHANCED.match(said)
+    subject, detail = (int(found[2]), int(found[3])) if found else (0, 0)
+    if (subject, detail) not in _SAYS_NOTHING:
         return subject == 2 or (subject == 1 and detail not in (7, 8))
     return code in _OF_THE_RECIPIENT.get(about, ()) and not _RELAY.search(said)
 

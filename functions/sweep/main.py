@@ -290,7 +290,7 @@ def _steps() -> Iterator[Callable[[], None]]:
     yield accounts.finish_deleting
     yield history.forget
     yield retention.forget
-    yield retention.clear_strays
+    yield retention.clear_lost_notices
     yield files.delete_unwanted
     yield files.clear_orphans
     yield gauges.show

@@ -19,7 +19,7 @@ from functions.shared.tables import dead_letters, jobs, notifications, now
 from functions.sweep import chores
 from functions.sweep.replays import OVER
 
-__all__ = ["BATCH", "MAX_BATCHES", "RETENTIONS", "Retention", "clear", "clear_strays", "forget"]
+__all__ = ["BATCH", "MAX_BATCHES", "RETENTIONS", "Retention", "clear", "clear_lost_notices", "forget"]
 
 # Rows in one transaction, and such transactions for one condition in one tick; what is left is for the next.
 BATCH, MAX_BATCHES = 500, 10
@@ -30,7 +30,7 @@ OVER_SECONDS = 3600
 # For so long a place and a program are known by which somebody has signed in.
 SIGN_IN_SECONDS = 90 * 86_400
 # Finding rows about jobs that are gone reads all of them.
-STRAYS_EVERY_SECONDS = 3600
+LOST_NOTICES_EVERY_SECONDS = 3600
 
 Conditions = tuple[sa.ColumnElement[bool], ...]
 
@@ -187,14 +187,14 @@ def forget() -> None:
             _repeatedly(each.table, over)
 
 
-def clear_strays() -> None:
+def clear_lost_notices() -> None:
     """What was noted about jobs in the moment when they were deleted, and old notices of none: once an hour."""
     about = notifications.c.job_id
     of_nothing = ~(sa.exists().where(jobs.c.id == about) | sa.exists().where(tables.batches.c.id == about))
     kept = notifications.c.created_at >= _ago(settings.number("RETENTION_SECONDS"))
     of_no_job = notifications.c.kind.in_({kinds.WEBHOOK_TESTED, *kinds.OF_ACCOUNTS})
-    strays = sa.and_(of_nothing, ~sa.and_(of_no_job, kept))
-    chores.run("lost-notices", STRAYS_EVERY_SECONDS, lambda: _repeatedly(notifications, strays))
+    lost = sa.and_(of_nothing, ~sa.and_(of_no_job, kept))
+    chores.run("lost-notices", LOST_NOTICES_EVERY_SECONDS, lambda: _repeatedly(notifications, lost))
 
 
 def clear(table: sa.Table[Any], over: sa.ColumnElement[bool]) -> int:

@@ -327,7 +327,7 @@ def test_the_ledger_keeps_it_as_long_as_the_batch_and_the_batch_until_it_is_told
     rows.change(table, table.c.id == batch_id, created_at=rows.ago(10**8))
     retention.forget()
     tell_ended()
-    retention.clear_strays()
+    retention.clear_lost_notices()
     assert [each.job_id for each in deliveries.page(anna, DeliveryQuery()).items] == [batch_id]
     retention.forget()
     with database.reading() as connection:

@@ -170,7 +170,7 @@ def test_what_nobody_has_sent_in_a_week_is_forgotten_and_the_ledger_keeps_what_w
     forget_password()
     rows.change(account_mails, sa.true(), expires_at=rows.ago(4000))
     retention.forget()
-    retention.clear_strays()
+    retention.clear_lost_notices()
     assert (every(account_mails), every(outbox), len(every(notifications))) == ([], [], 1)
 
 

@@ -460,11 +460,11 @@ def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(
     assert "its process died" in str(of_newest(anna).reason)
     with pytest.raises(Problem, match="make another one"):
         webhook_routes.redeliver(ANY, anna, webhook.id, failed.id)
-    retention.clear_strays()
+    retention.clear_lost_notices()
     assert len(listed(anna)) == 3
     rows.change(notifications, notifications.c.user_id == anna, created_at=rows.ago(31 * 86_400))
     rows.change(chores, chores.c.name == "lost-notices", begun_at=rows.ago(4000))
-    retention.clear_strays()
+    retention.clear_lost_notices()
     assert listed(anna) == []
 
 

@@ -63,12 +63,9 @@ def _w64(file: RangeFile) -> list[Part] | None:
         if head.startswith(b"data"):
             behind = file.peek(stop, _MIN_REST)
             goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
-            is_wrong = goes_on and behind[4:16] != _W64_CHUNK
-            return (
-                [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
-                if is_wrong
-                else None
-            )
+            if not goes_on or behind[4:16] == _W64_CHUNK:
+                return None
+            return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
         start = stop
     return None
 

@@ -206,11 +206,8 @@ class HeadStart:
         for block in blocks:
             if self._left > 0:
                 samples = min(block.samples, self._left)
-                planes = block.planes
-                if samples < block.samples:
-                    planes = tuple(plane[: samples * SAMPLE_BYTES] for plane in planes)
                 self._left -= samples
-                self._queue.put((planes, samples))
+                self._queue.put((tuple(plane[: samples * SAMPLE_BYTES] for plane in block.planes), samples))
             yield block
 
     def end(self, part: Segment | None) -> None:

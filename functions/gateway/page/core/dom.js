@@ -21,9 +21,9 @@ export function make(tag, className = "", ...children) {
 
 /** Says a line to those who listen to the page instead of looking at it. The lines before it stay: they may not be read out yet. */
 export function announce(text) {
-  const said = byId("announcer");
-  said.append(make("p", "", text));
-  if (said.childElementCount > LINES_KEPT) said.firstElementChild.remove();
+  const lines = byId("announcer");
+  lines.append(make("p", "", text));
+  if (lines.childElementCount > LINES_KEPT) lines.firstElementChild.remove();
 }
 
 /** Shows an error over the page; takes anything that was thrown. Nobody is moved: it can be read where one is. */
