@@ -59,6 +59,8 @@ STAGES = (
         "Settings and rules.",
         "ConfigMap",
         "ServiceAccount",
+        "Role.rbac.authorization.k8s.io",
+        "RoleBinding.rbac.authorization.k8s.io",
         "NetworkPolicy.networking.k8s.io",
         "PodDisruptionBudget.policy",
         "ClusterDomainClaim.networking.internal.knative.dev",

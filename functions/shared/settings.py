@@ -188,6 +188,13 @@ SETTINGS = (
         86_400,
         "How long files of no job are kept, and an upload after its last byte, and a video by URL is tried.",
     ),
+    Setting(
+        "PODS_URL",
+        "",
+        "Where sweep has the pods of the functions listed, for operators: …/api/v1/namespaces/NAMESPACE/pods of the "
+        "Kubernetes API; without it, they see no instances.",
+        ("https", "http"),
+    ),
     Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, such as https://app.example.com, space between."),
     Setting("LOGIN_URL", "http://localhost:8081", "The login function, for the gateway."),
     Setting("UPLOAD_URL", "http://localhost:8082", "The upload function, for the gateway."),

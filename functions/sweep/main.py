@@ -34,6 +34,7 @@ from functions.sweep import (
     giving_up,
     healing,
     history,
+    instance_routes,
     letters,
     reminding,
     replays,
@@ -65,7 +66,7 @@ log = logging.getLogger(__name__)
 
 
 # To import them is to serve what they declare.
-OTHERS = (event_routes, timeline_routes)
+OTHERS = (event_routes, instance_routes, timeline_routes)
 
 TICK = "dev.knative.sources.ping"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "API_HOST",
     "Binding",
     "Broker",
     "Cluster",
@@ -25,6 +26,10 @@ __all__ = [
     "Sink",
     "Trigger",
 ]
+
+
+# The first part of the host name of the Kubernetes API.
+API_HOST = "kubernetes"
 
 
 @dataclass(frozen=True)

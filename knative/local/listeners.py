@@ -1,4 +1,4 @@
-"""The sockets of a cluster's addresses: one for each Service and each Broker."""
+"""The sockets of a cluster's addresses: one for each Service, each Broker, and the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from knative.local.cluster import Cluster, Sink
+from knative.local.cluster import API_HOST, Cluster, Sink
 from knative.local.errors import ManifestError, StartError
 from knative.local.process import LOCALHOST
 
@@ -46,7 +46,7 @@ class Listeners:
     def __init__(self, cluster: Cluster, host: str, port: int) -> None:
         self.public = _public_service(cluster)
         self._hosts = [cluster.host(Sink("Service", name)) for name in cluster.services]
-        self._hosts += [cluster.host(Sink("Broker", name)) for name in cluster.brokers]
+        self._hosts += [*(cluster.host(Sink("Broker", name)) for name in cluster.brokers), API_HOST]
         self._host, self._port = host, port
         self._runners: list[web.ServerRunner] = []
 

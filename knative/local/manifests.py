@@ -37,6 +37,8 @@ _WITHOUT_EFFECT = {
     "networking.internal.knative.dev/ClusterDomainClaim",
     "networking.k8s.io/NetworkPolicy",
     "policy/PodDisruptionBudget",
+    "rbac.authorization.k8s.io/Role",
+    "rbac.authorization.k8s.io/RoleBinding",
     "rabbitmq.com/Permission",
     "rabbitmq.com/RabbitmqCluster",
     "rabbitmq.com/User",

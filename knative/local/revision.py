@@ -20,6 +20,7 @@ from functions.shared.proxy import NoAnswer, Unreachable
 from knative.local.cluster import Service
 from knative.local.errors import NoProcess, Overloaded, ProcessError
 from knative.local.health import Health
+from knative.local.pods import Pods
 from knative.local.prober import Prober
 from knative.local.process import Process
 
@@ -49,6 +50,7 @@ class Revision:
 
     def __init__(self, service: Service, launch: Callable[[], Awaitable[Process]], prober: Prober) -> None:
         self.service = service
+        self.pods = Pods(service.name, service.max_scale)
         self._launch = launch
         self._prober = prober
         self._instances: list[_Instance] = []
@@ -83,6 +85,7 @@ class Revision:
         for instance in idle[: max(0, len(self._instances) - self.service.min_scale)]:
             self._instances.remove(instance)
             instance.health.close()
+            self.pods.ending(instance.process)
             log.info("%s: idle, process %d is stopped", self.service.name, instance.process.pid)
             self._in_background(instance, instance.process.stop(self.service.timeout))
 
@@ -185,6 +188,7 @@ class Revision:
         """Raises: ProcessError, OSError, or what a bug raises; the process is gone then, as when this is cancelled."""
         process = await self._launch()
         health = Health(process, self.service, self._prober)
+        self.pods.began(process, health)
         try:
             await health.until_ready()
         except BaseException:

@@ -17,11 +17,12 @@ from functions.shared.proxy import Forwarder
 from knative.ingress import Ingress
 from knative.local import jobs, kustomize, manifests, pingsource
 from knative.local.activator import Activator
-from knative.local.cluster import Cluster, PingSource, Service, Sink
+from knative.local.cluster import API_HOST, Cluster, PingSource, Service, Sink
 from knative.local.eventing import BuiltIn, Eventing
 from knative.local.front import names
 from knative.local.listeners import Handler, Listeners
 from knative.local.lock import data_directory
+from knative.local.pods import PodList
 from knative.local.prober import Prober
 from knative.local.process import LOCALHOST, Process, free_port, spawn
 from knative.local.revision import Revision
@@ -135,12 +136,14 @@ def _eventing(machine: _Machine, forwarder: Forwarder) -> Eventing:
 def _handlers(
     machine: _Machine, revisions: list[Revision], processes: Forwarder, eventing: Eventing
 ) -> dict[str, Handler]:
-    """Who answers at each host name: an activator for each Service, an ingress for each Broker."""
+    """Who answers at each host name: an activator for each Service, an ingress for each Broker, and who lists pods."""
     cluster, handlers = machine.cluster, dict[str, Handler]()
     for revision in revisions:
         name = revision.service.name
         hosts = None if name == machine.listeners.public else machine.hosts(name)
         handlers[name] = Activator(revision, processes, hosts).handle
+    address = names(API_HOST, "default", machine.listeners.addresses[API_HOST])
+    handlers[API_HOST] = PodList(cluster.namespace, [each.pods for each in revisions], address).handle
     for broker in cluster.brokers:
         handlers[cluster.host(Sink("Broker", broker))] = Ingress(eventing.publisher(broker)).handle
     return handlers

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from knative.local.cluster import Cluster, Container, KeyRef
+from knative.local.cluster import API_HOST, Cluster, Container, KeyRef
 from knative.local.errors import ManifestError, StartError
 
 __all__ = ["ROOT", "Environment", "keep_tokens", "kept_tokens", "load_secrets"]
@@ -131,9 +131,10 @@ class Environment:
     def local(self, text: str) -> str:
         """`text` with each cluster address replaced by the listener that stands for it. Raises: ManifestError."""
         pattern = rf"http://([a-z0-9-]+)\.{re.escape(self.cluster.namespace)}\.svc\.cluster\.local"
-        return re.sub(pattern, self._address, text)
+        return re.sub(rf"{pattern}|https://({API_HOST})\.default\.svc", self._address, text)
 
     def _address(self, match: re.Match[str]) -> str:
-        if match[1] not in self.addresses:
+        host = match[1] or match[2]
+        if host not in self.addresses:
             raise ManifestError(f"{match[0]} is the address of nothing in the overlay")
-        return self.addresses[match[1]]
+        return self.addresses[host]

@@ -21,7 +21,7 @@ from playwright.sync_api import BrowserContext, Route
 
 from tests.asgi import Answered, app_of, call
 
-__all__ = ["JOBS", "ORIGIN", "Stage"]
+__all__ = ["FUNCTIONS", "JOBS", "ORIGIN", "Stage", "function", "instance"]
 
 ORIGIN = "http://audiolift.localhost"
 _LINKS = ("events", "audio", "cancel", "retry", "peaks", "download")
@@ -119,6 +119,37 @@ _REFUSED: dict[str, Any] = {
     "reason": "413: the sink answered: too large",
 }
 _REFUSED |= {"attempts": 7, "created_at": _DAY, "tried_at": _DAY, "set_aside_at": _DAY}
+
+
+def function(name: str, *instances: dict[str, Any]) -> dict[str, Any]:
+    """A function as operators see it."""
+    states = [each["state"] for each in instances]
+    counts = {state: states.count(state) for state in ("ready", "starting", "terminating", "failed")}
+    return {"name": name, **counts, "instances": list(instances)}
+
+
+def instance(service: str, number: int, state: str = "ready", **more: Any) -> dict[str, Any]:
+    """One of its instances."""
+    revision = f"{service}-00003"
+    blank: dict[str, Any] = {"why": None, "restarts": 0, "last_end": None, "since": _DAY}
+    return {"name": f"{revision}-deployment-{number}", "revision": revision, "state": state, **blank, **more}
+
+
+_KILLED = {"reason": "OOMKilled", "exit_code": 137, "at": _DAY}
+FUNCTIONS = [
+    function("gateway", instance("gateway", 1), instance("gateway", 2)),
+    function("login", instance("login", 1)),
+    function("upload", instance("upload", 1)),
+    function(
+        "convert",
+        instance("convert", 3, "starting", why="ContainerCreating"),
+        instance("convert", 2, restarts=1, last_end=_KILLED),
+        instance("convert", 1, "terminating"),
+    ),
+    function("notify"),
+    function("download", instance("download", 1)),
+    function("sweep", instance("sweep", 1)),
+]
 _PEAKS = [round(255 * (0.08 + 0.92 * abs(math.sin(n / 61) * math.cos(n / 17)) ** 1.3)) for n in range(900)]
 ANSWERS: dict[str, Any] = {
     "/v1/me": {
@@ -167,6 +198,7 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "/v1/admin/jobs/activity": {"items": [_hour(number) for number in range(48)]},
+    "/v1/admin/functions": {"unseen": None, "items": FUNCTIONS},
     "/v1/admin/dead-letters": {
         "items": [{**_LETTER, "recorded_at": _DAY, "tried_at": _DAY, "closed_at": None}],
         "next_cursor": None,

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.screen import choose, not_a_video
-from tests.browser.stage import JOBS, ORIGIN, Stage
+from tests.browser.stage import FUNCTIONS, JOBS, ORIGIN, Stage, function, instance
 
 __all__ = ["STATES", "State"]
 
 # What a view asks for is there by then; some of it is asked for again and again.
 SETTLED_MS = 300
+NOW = "2026-11-27T09:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class State:
         """A page of the context in this state."""
         stage = Stage(context, member=self.member, jobs=JOBS if self.jobs else None)
         page = context.new_page()
+        if self.path == "/operator":
+            page.clock.install(time=NOW)
         stage.slow = self.reach is _loading
         stage.away = self.reach is _offline
         page.goto(f"{ORIGIN}{self.path}")
@@ -151,6 +154,26 @@ def _failed(page: Page, stage: Stage) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def _operated(page: Page, stage: Stage) -> None:
+    """A few minutes on: instances come and go."""
+    for number in (0, 1, 2, 4, 3, 1, 2):
+        busy = function("convert", *(instance("convert", each) for each in range(number)))
+        items = [busy if each["name"] == "convert" else each for each in FUNCTIONS]
+        stage.answers["/v1/admin/functions"] = {"unseen": None, "items": items}
+        for _ in range(8):
+            with page.expect_response("**/v1/admin/functions*"):
+                page.clock.run_for(10_000)
+    stage.answers["/v1/admin/functions"] = {"unseen": None, "items": FUNCTIONS}
+    page.clock.run_for(10_000)
+    expect(page.get_by_role("table", name="Functions and instances")).to_contain_text("OOMKilled")
+
+
+def _unseen(page: Page, stage: Stage) -> None:
+    stage.answers["/v1/admin/functions"] = {"unseen": "forbidden", "items": []}
+    page.clock.run_for(10_000)
+    expect(page.get_by_text("Nothing is known of instances")).to_be_visible()
+
+
 def _course(page: Page, _stage: Stage) -> None:
     page.get_by_role("button", name=re.compile("^Course 0+5")).first.click()
     expect(page.get_by_role("list", name=re.compile("^0+5 · Failed"))).to_be_visible()
@@ -188,7 +211,8 @@ STATES = {
     "question": State(reach=_question, member=True, jobs=True),
     "failed": State(reach=_failed, member=True),
     "account": State("/account", member=True),
-    "operator": State("/operator", member=True),
+    "operator": State("/operator", reach=_operated, member=True),
+    "operator-unseen": State("/operator", reach=_unseen, member=True),
     "operator-course": State("/operator", reach=_course, member=True),
     "missing": State("/nothing-here"),
 }

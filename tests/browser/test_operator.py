@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -69,6 +70,10 @@ def test_an_operator_sees_what_went_wrong_looks_into_it_and_has_it_replayed(
     counts = page.get_by_role("table", name="All conversions")
     expect(counts).to_contain_text("Failed: The file is not a video or audio file", timeout=SLOW_MS)
     expect(page.get_by_role("figure").filter(has_text="Failed in 48 hours")).to_be_visible()
+
+    functions = page.get_by_role("table", name="Functions and instances")
+    expect(functions.get_by_role("rowgroup").filter(has_text="sweep")).to_contain_text("Ready", timeout=SLOW_MS)
+    expect(page.get_by_role("figure").filter(has_text=re.compile("^gateway: [1-9]"))).to_be_visible()
 
     event, job = refused_event(audiolift)
     page.reload()

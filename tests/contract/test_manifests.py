@@ -155,8 +155,10 @@ def test_a_service_tells_its_function_what_it_promises_the_cluster(overlay: Path
     assert service.container.command[-1] == name
 
 
-def test_every_function_has_a_service() -> None:
-    assert sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py")) == SERVICES
+def test_every_function_has_a_service_and_operators_see_it() -> None:
+    from functions.sweep.instances import FUNCTIONS
+
+    assert sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py")) == SERVICES == sorted(FUNCTIONS)
 
 
 def test_convert_has_the_values_that_were_measured() -> None:

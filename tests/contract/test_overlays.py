@@ -80,7 +80,8 @@ def setting(cluster: Cluster, service: str, name: str) -> int:
 def test_what_we_run_is_locked_in(overlay: Path) -> None:
     for manifest, spec in ours(overlay):
         assert spec["automountServiceAccountToken"] is False, manifest["metadata"]["name"]
-        assert spec["serviceAccountName"] == "audiolift-function"
+        has_rights = manifest["metadata"]["name"] == "sweep" and manifest["kind"] == "Service"
+        assert spec["serviceAccountName"] == ("audiolift-sweep" if has_rights else "audiolift-function")
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "runAsNonRoot": True,
@@ -109,18 +110,41 @@ def test_no_container_is_privileged_or_has_a_token(overlay: Path) -> None:
 
 
 @overlays
-def test_nobody_has_rights_in_the_cluster(overlay: Path) -> None:
-    found = {each["kind"] for each in objects(overlay)}
-    assert not found & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
-    (account,) = kinds(overlay, "ServiceAccount")
-    assert account["automountServiceAccountToken"] is False
+def test_sweep_may_list_pods_in_its_namespace_and_nobody_has_another_right(overlay: Path) -> None:
+    rights = [each for each in objects(overlay) if each["apiVersion"].startswith("rbac.authorization.k8s.io/")]
+    role, binding = sorted(rights, key=lambda each: str(each["kind"]))
+    assert (role["kind"], binding["kind"]) == ("Role", "RoleBinding")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    space = rendered(overlay).namespace
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "audiolift-sweep", "namespace": space}]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == space
+    accounts = {each["metadata"]["name"]: each["automountServiceAccountToken"] for each in kinds(overlay, ACCOUNT)}
+    assert accounts == {"audiolift-function": False, "audiolift-sweep": False}
+
+
+@overlays
+def test_sweep_asks_with_its_own_token_where_its_role_is(overlay: Path) -> None:
+    from functions.sweep.pods import CREDENTIALS
+
+    specs = {manifest["metadata"]["name"]: spec for manifest, spec in ours(overlay)}
+    with_token = {name for name, spec in specs.items() for each in spec["volumes"] if "projected" in each}
+    assert with_token == {"sweep"}
+    (token,) = [each for each in specs["sweep"]["volumes"] if "projected" in each]
+    (mount,) = [each for each in specs["sweep"]["containers"][0]["volumeMounts"] if each["name"] == token["name"]]
+    assert mount["mountPath"] == str(CREDENTIALS)
+    (url,) = [each.value for each in rendered(overlay).services["sweep"].container.env if each.name == "PODS_URL"]
+    assert url == f"https://kubernetes.default.svc/api/v1/namespaces/{rendered(overlay).namespace}/pods"
 
 
 @overlays
 def test_only_what_may_be_written_to_is_a_volume_and_it_is_bounded(overlay: Path) -> None:
     for _, spec in ours(overlay):
-        assert [each["mountPath"] for each in spec["containers"][0]["volumeMounts"]] == ["/tmp"]
-        assert set(spec["volumes"][0]["emptyDir"]) == {"sizeLimit"}
+        # What is projected is read-only.
+        (volume,) = [each for each in spec["volumes"] if "projected" not in each]
+        assert set(volume["emptyDir"]) == {"sizeLimit"}
+        mounts = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
+        assert mounts[volume["name"]] == "/tmp"
 
 
 @overlays
@@ -299,6 +323,7 @@ def test_each_pod_may_reach_what_its_environment_names_and_nothing_else(overlay:
             *(["broker"] if emits else []),
             *(["functions"] if calls else []),
             *(["internet"] if name in ("notify", "upload") else []),
+            *(["kubernetes"] if any(env.name == "PODS_URL" for env in service.container.env) else []),
         }
     assert reach(overlay, {"app.kubernetes.io/name": "migrate"}) == {"dns", "rows"}
 
@@ -334,6 +359,7 @@ def test_what_no_policy_names_is_closed(overlay: Path) -> None:
 
 
 POLICY = "NetworkPolicy.networking.k8s.io"
+ACCOUNT = "ServiceAccount"
 PLACES = {
     frozenset({53}): "dns",
     frozenset({3306}): "rows",
@@ -344,6 +370,7 @@ PLACES = {
     frozenset({4318}): "collector",
     frozenset({8081, 8444}): "functions",
     frozenset({80, 443}): "internet",
+    frozenset({443, 6443}): "kubernetes",
     frozenset({5671, 5672}): "rabbitmq",
 }
 

@@ -21,7 +21,7 @@ from functions.gateway import contract
 from functions.shared import api_keys
 from functions.shared.operations import Access
 from functions.shared.scopes import FOR_KEYS, OF_A_PERSON, Scope
-from tests.e2e.inside import check_problem, forge, rows, secrets
+from tests.e2e.inside import check_problem, forge, function_processes, rows, secrets
 from tests.patience import PATIENCE, eventually
 from tests.system import PASSWORD, ROOT, Audiolift, User
 
@@ -250,6 +250,17 @@ def test_an_operator_is_made_by_command_line_sees_acts_and_is_none_at_once(audio
     subprocess.run([*command, "--revoke", user.email], cwd=ROOT, env=environment, check=True)
     check_problem(user.http.get("/v1/admin/audit"), 403, "insufficient-scope")
     assert user.http.get("/v1/me").status_code == 200
+
+
+def test_an_operator_sees_what_runs_of_each_function(audiolift: Audiolift, anyone: httpx.Client) -> None:
+    chief = {"Authorization": f"Bearer {operator(audiolift)}"}
+    seen = anyone.get("/v1/admin/functions", headers=chief).json()
+    assert seen["unseen"] is None
+    ready = {
+        each["name"]: [one["name"] for one in each["instances"] if one["state"] == "ready"] for each in seen["items"]
+    }
+    for name in ("gateway", "sweep"):
+        assert {f"{name}-00001-{pid}" for pid in function_processes(audiolift, name)} >= set(ready[name]) != set()
 
 
 def test_who_is_suspended_gets_nowhere_by_anything_from_the_next_request_on(

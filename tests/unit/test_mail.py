@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from events.catalogue import AudioCreated, ConversionFailed
 from functions.notify import german, texts
@@ -28,6 +22,7 @@ from functions.shared.problems import Unavailable
 from functions.shared.reasons import HINTS, REASONS, Failure
 from functions.shared.tables import jobs as table
 from functions.shared.views import job_view
+from tests.servers.certificates import self_signed, tls
 from tests.unit import rows
 from tests.unit.smtp import Server
 
@@ -286,30 +281,3 @@ def ended(kind: str, filename: str = "talk.mp4", warnings: tuple[JobWarning, ...
 
 def parsed(content: Any) -> Any:
     return message_from_bytes(content, policy=policy.default)
-
-
-def self_signed(directory: Path) -> Path:
-    """A key and a certificate for localhost, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    moment = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(moment - timedelta(days=1))
-        .not_valid_after(moment + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "localhost.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context

@@ -17,8 +17,17 @@ export async function refreshFigures() {
   const [{ items: counts }, { items: hours }] = await Promise.all([look("jobs/counts"), look("jobs/activity", { hours: HOURS })]);
   byId("operator-tiles").replaceChildren(...TILES.map((state) => tileOf(state, sumOf(counts, state))));
   byId("operator-counts").replaceChildren(...counts.map((each) => rowOf(each, counts)));
-  byId("operator-plots").replaceChildren(...SERIES.map((series) => plotOf(series, hours)));
+  byId("operator-plots").replaceChildren(...SERIES.map((series) => plotted(series, hours)));
 }
+
+function plotted(series, hours) {
+  const [numbers, length] = [hours.map((hour) => hour[series]), hours.length];
+  const [most, count] = [Math.max(...numbers), numbers.reduce((sum, each) => sum + each, 0)];
+  const bars = hours.map(({ at }, place) => ({ from: place / length, to: (place + 1) / length, parts: [["", numbers[place]]], name: hourOf(at) }));
+  return plotOf(`plot-${series}`, () => say(`operator.plot.${series}`, { count, hours: length, most }), bars, { most, gap: 2 });
+}
+
+const hourOf = (at) => new Intl.DateTimeFormat(locale(), { weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(at));
 
 const sumOf = (counts, state) => counts.filter((each) => each.state === state).reduce((sum, each) => sum + each.count, 0);
 

@@ -2,6 +2,7 @@
 
 import { setUpCourse } from "./course.js";
 import { refreshFigures } from "./figures.js";
+import { refreshFunctions } from "./functions.js";
 import { openManaged, setUpManaged } from "./jobs.js";
 import { openLetters, setUpLetters } from "./letters.js";
 import { openPeople, setUpPeople } from "./people.js";
@@ -17,9 +18,11 @@ setUpLetters();
 setUpPeople();
 
 export function open() {
-  timer ??= setInterval(() => document.hidden || refreshFigures().catch(() => {}), PERIOD_MS);
-  return Promise.all([refreshFigures(), openManaged(), openRefused(), openLetters(), openPeople()]);
+  timer ??= setInterval(() => document.hidden || refresh().catch(() => {}), PERIOD_MS);
+  return Promise.all([refresh(), openManaged(), openRefused(), openLetters(), openPeople()]);
 }
+
+const refresh = () => Promise.all([refreshFigures(), refreshFunctions()]);
 
 export function close() {
   clearInterval(timer);
