@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from functions.notify import preferences
 from functions.notify.preference_shapes import UNSUBSCRIPTION, Preferences
 from functions.notify.routes import routes
 from functions.shared import link_pages
+from functions.shared.accepts import takes
 from functions.shared.api import json_response
 from functions.shared.languages import Language
+from functions.shared.layout import laid_out
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
@@ -21,32 +23,21 @@ from functions.shared.takes import json_body
 __all__: list[str] = []
 
 # Nothing happens unless the button is pressed: programs open links by themselves.
-PAGE = """\
-<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<title>audiolift: {title}</title>
-</head>
-<body><main><h1>{heading}</h1>
-<form method="post"><button>{button}</button></form></main></body>
-</html>
-"""
-ASKED: Mapping[Language, Mapping[str, str]] = {
-    "en": {
-        "title": "no more such mails",
-        "heading": "No more mails of this kind?",
-        "button": "Send me no more",
-    },
-    "de": {
-        "title": "keine solchen Mails mehr",
-        "heading": "Keine Mails dieser Art mehr?",
-        "button": "Schicken Sie mir keine mehr",
-    },
+ASKED: Mapping[Language, tuple[str, str, str]] = {
+    "en": (
+        "No more mails of this kind?",
+        "You can have them again at any time, in your account.",
+        "Send me no more",
+    ),
+    "de": (
+        "Keine Mails dieser Art mehr?",
+        "Sie können sie jederzeit wieder bestellen, in Ihrem Konto.",
+        "Keine mehr schicken",
+    ),
 }
-DONE: Mapping[Language, str] = {
-    "en": "You get no more mails of this kind. You can have them again in your settings.\n",
-    "de": "Sie bekommen keine Mails dieser Art mehr. In Ihren Einstellungen können Sie sie wieder bestellen.\n",
+DONE: Mapping[Language, tuple[str, str]] = {
+    "en": ("You get no more mails of this kind", "You can have them again at any time, in your account."),
+    "de": ("Sie bekommen keine Mails dieser Art mehr", "Sie können sie jederzeit wieder bestellen, in Ihrem Konto."),
 }
 
 
@@ -96,7 +87,9 @@ def ask_to_unsubscribe(request: Request, unsubscription: str) -> Response:
         language = preferences.reader_of(unsubscription)
     except Problem as problem:
         return link_pages.told(request, problem)
-    return Response(PAGE.format(language=language, **ASKED[language]), media_type="text/html")
+    question, hint, button = ASKED[language]
+    content = f'<h1>{question}</h1><p>{hint}</p><form method="post"><button class="main">{button}</button></form>'
+    return HTMLResponse(laid_out(question, content, language))
 
 
 @routes.operation(
@@ -105,14 +98,19 @@ def ask_to_unsubscribe(request: Request, unsubscription: str) -> Response:
     tag="Notices",
     access=Access.LINK,
     takes=(UNSUBSCRIPTION,),
-    answers={200: Success("There are no more mails of this kind.", {}, ("text/plain",))},
+    answers={200: Success("There are no more mails of this kind.", {}, ("text/plain", "text/html"))},
     problems=("not-found",),
 )
-def unsubscribe(_request: Request, unsubscription: str) -> Response:
+def unsubscribe(request: Request, unsubscription: str) -> Response:
     """Get no more mails of the kind of the one that this link came with (RFC 8058).
 
-    What the body says does not matter. They can be had again by `PUT /v1/me/notifications`.
+    What the body says does not matter. They can be had again by `PUT /v1/me/notifications`. A browser is answered by a
+    page.
     """
     language = preferences.reader_of(unsubscription)
     preferences.unsubscribe(unsubscription)
-    return Response(DONE[language], media_type="text/plain")
+    done, hint = DONE[language]
+    vary = {"Vary": "Accept"}
+    if not takes(request.headers.get("Accept", ""), "text/html"):
+        return PlainTextResponse(f"{done}. {hint}\n", headers=vary)
+    return HTMLResponse(laid_out(done, f"<h1>{done}</h1><p>{hint}</p>", language), headers=vary)

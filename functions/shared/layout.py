@@ -9,7 +9,7 @@ from collections.abc import Iterable
 __all__ = ["laid_out", "prose", "table"]
 
 _PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -19,7 +19,7 @@ _PAGE = """<!doctype html>
   <link rel="stylesheet" href="/assets/current/style/all.css">
 </head>
 <body>
-<a class="skip" href="#main">Skip to the content</a>
+<a class="skip" href="#main">{skip}</a>
 <header class="bar">
 <a class="brand" href="/"><img src="/assets/current/icon.svg" alt="" width="36" height="36">audiolift</a>
 </header>
@@ -31,9 +31,12 @@ _PAGE = """<!doctype html>
 """
 
 
-def laid_out(title: str, content: str) -> str:
-    """A whole page; `content` is HTML, `title` is text."""
-    return _PAGE.format(title=html.escape(title), content=content)
+_SKIP = {"en": "Skip to the content", "de": "Zum Inhalt springen"}
+
+
+def laid_out(title: str, content: str, language: str = "en") -> str:
+    """A whole page in a language of ours; `content` is HTML, `title` is text."""
+    return _PAGE.format(language=language, skip=_SKIP[language], title=html.escape(title), content=content)
 
 
 def prose(text: str) -> str:

@@ -7,20 +7,42 @@ import html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from functions.shared.accepts import takes
+from functions.shared.accepts import language, takes
 from functions.shared.layout import laid_out, prose
 from functions.shared.problems import MARK, Problem
 
 __all__ = ["told"]
 
+# What links can lead to, in German: what it is, and what to do.
+_GERMAN = {
+    "not-found": ("Hier ist nichts", "Der Link ist nicht vollständig, oder was er öffnet, wurde gelöscht."),
+    "link-over": ("Dieser Link gilt nicht mehr", "Bitten Sie um einen neuen, von wem Sie ihn haben."),
+    "expired": ("Die Datei wurde gelöscht", "Ihre Zeit war um. Das Video muss noch einmal umgewandelt werden."),
+    "wrong-state": (
+        "Es gibt gerade keine Datei",
+        "Das Video wird noch einmal umgewandelt. Warten Sie, bis es fertig ist.",
+    ),
+    "unavailable": ("Das geht gerade nicht", "Versuchen Sie es in einer Minute noch einmal."),
+}
+
 
 def told(request: Request, problem: Problem) -> Response:
-    """The page, for whoever prefers one. Raises: Problem, the same, for all others."""
+    """The page, for whoever prefers one, in their language. Raises: Problem, the same, for all others."""
     if not takes(request.headers.get("Accept", ""), "text/html"):
         raise problem
-    content = (
-        f"<h1>{html.escape(problem.kind.title)}</h1><p>{prose(problem.detail)}</p><p>{prose(problem.kind.advice)}</p>"
-    )
+    spoken = language(request.headers.get("Accept-Language", ""), ("en", "de"), "en")
+    # What has no text in German is told in English, and said to be.
+    spoken = spoken if problem.code in _GERMAN else "en"
+    title, *said = _german(problem) if spoken == "de" else _english(problem)
+    content = f"<h1>{html.escape(title)}</h1>" + "".join(f"<p>{prose(each)}</p>" for each in said)
     headers = {name: value for name, value in problem.headers.items() if name != "Content-Type"}
-    page = laid_out(problem.kind.title, content)
-    return HTMLResponse(page, problem.status, {**headers, MARK: problem.code, "Vary": "Accept"})
+    named = {MARK: problem.code, "Vary": "Accept, Accept-Language"}
+    return HTMLResponse(laid_out(title, content, spoken), problem.status, headers | named)
+
+
+def _english(problem: Problem) -> tuple[str, ...]:
+    return problem.kind.title, problem.detail, problem.kind.advice
+
+
+def _german(problem: Problem) -> tuple[str, ...]:
+    return _GERMAN[problem.code]

@@ -224,6 +224,16 @@ def test_a_browser_is_told_by_a_page(accept: str) -> None:
     assert not {"script", "b"} & set(read.tags)
 
 
+def test_a_browser_is_told_in_german_what_there_is_german_for() -> None:
+    headers = [(b"accept", b"text/html"), (b"accept-language", b"de-AT,de;q=0.9,en;q=0.1")]
+    asking_in_german = Request({"type": "http", "headers": headers})
+    page = bytes(link_pages.told(asking_in_german, Problem("link-over", "Gone.")).body).decode()
+    assert '<html lang="de">' in page
+    assert "<h1>Dieser Link gilt nicht mehr</h1>" in page
+    page = bytes(link_pages.told(asking_in_german, Problem("internal", "Oh.")).body).decode()
+    assert '<html lang="en">' in page
+
+
 @pytest.mark.parametrize("accept", PROGRAMS)
 def test_a_program_is_told_by_problem_details(accept: str) -> None:
     problem = Problem("link-over", "Gone.")

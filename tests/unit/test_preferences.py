@@ -151,7 +151,11 @@ def test_what_the_link_leads_to_is_in_the_language_of_the_mail(anna: str) -> Non
     page = bytes(preference_routes.ask_to_unsubscribe(ANY, token).body).decode()
     assert 'lang="de"' in page
     assert "Keine Mails dieser Art mehr?" in page
-    assert "Einstellungen" in bytes(preference_routes.unsubscribe(ANY, token).body).decode()
+    assert bytes(preference_routes.unsubscribe(ANY, token).body).decode().startswith("Sie bekommen keine Mails")
+    browser = Request({"type": "http", "headers": [(b"accept", b"text/html")]})
+    page = bytes(preference_routes.unsubscribe(browser, token).body).decode()
+    assert "<h1>Sie bekommen keine Mails dieser Art mehr</h1>" in page
+    assert "Zum Inhalt springen" in page
 
 
 def test_a_link_that_is_forged_or_for_something_else_ends_nothing(anna: str) -> None:
