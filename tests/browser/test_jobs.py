@@ -238,7 +238,7 @@ def test_the_desktop_is_told_of_what_ends_while_nobody_looks_once_it_is_allowed(
     page.reload()
     choose(page, not_a_video("first.mp4"))
     expect(page.get_by_role("status")).to_contain_text("first.mp4: Failed", timeout=SLOW_MS)
-    bell = page.get_by_role("button", name="Tell me on this desktop when something is ready")
+    bell = page.get_by_role("button", name="Tell me on this device when something is ready")
     page.evaluate("window.answer = 'denied'")
     bell.click()
     expect(page.locator("#toasts").get_by_text("This browser does not allow it.")).to_be_visible()

@@ -42,6 +42,12 @@ def test_all_languages_say_the_same_things() -> None:
             assert words[key].strip(), key
 
 
+def test_german_readers_are_addressed_as_du() -> None:
+    """Sie is she, it or they where it begins a sentence, and the reader anywhere else."""
+    formal = re.compile(r"(?<![.:?!] )(?<!^)\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")
+    assert {key: text for key, text in shell.words("de").items() if formal.search(text)} == {}
+
+
 def test_the_script_and_the_gateway_know_the_same_languages() -> None:
     found = re.search(r"LANGUAGES = \{(.*)\}", SCRIPTS["core/words.js"])
     assert found

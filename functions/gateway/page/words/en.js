@@ -194,7 +194,7 @@ export default {
   "jobs.gone": "“{name}” was deleted elsewhere",
   "jobs.ended.one": "{count} conversion has ended",
   "jobs.ended.other": "{count} conversions have ended",
-  "jobs.notify": "Tell me on this desktop when something is ready",
+  "jobs.notify": "Tell me on this device when something is ready",
   "jobs.notify.denied": "This browser does not allow it. It can be changed in the settings of the browser.",
   "chosen.label": "Chosen conversions",
   "chosen.count.one": "{count} chosen",

@@ -181,7 +181,7 @@ export default {
   "operator.counts.title": "Alle Umwandlungen",
   "operator.plot.begun": "Begonnene Uploads in {hours} Stunden: {count} (höchstens {most} je Stunde)",
   "operator.plot.done": "Fertig in {hours} Stunden: {count} (höchstens {most} je Stunde)",
-  "operator.plot.failed": "Fehlgeschlagen in {hours} Stunden: {count} (höchstens {most} je Stunde)",
+  "operator.plot.failed": "Gescheitert in {hours} Stunden: {count} (höchstens {most} je Stunde)",
   "operator.find": "Anzeigen",
   "operator.clear": "Leeren",
   "operator.more": "Mehr anzeigen",
