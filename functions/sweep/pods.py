@@ -15,7 +15,7 @@ import msgspec
 
 from functions.shared import settings
 
-__all__ = ["REVISION", "SERVICE", "Container", "Pod", "Terminated", "Unseen", "listed"]
+__all__ = ["CREDENTIALS", "REVISION", "SERVICE", "Container", "Pod", "Unseen", "listed"]
 
 # Serving's labels of a pod.
 SERVICE, REVISION = "serving.knative.dev/service", "serving.knative.dev/revision"
@@ -40,7 +40,7 @@ class _Read(msgspec.Struct, rename="camel"):
     """A part of what Kubernetes says, with its names."""
 
 
-class Metadata(_Read):
+class _Metadata(_Read):
     """Which pod it is, and since when; `deletion_timestamp` is there once it is told to end."""
 
     name: str
@@ -49,7 +49,7 @@ class Metadata(_Read):
     labels: dict[str, str] | None = None
 
 
-class Terminated(_Read):
+class _Terminated(_Read):
     """How a container ended."""
 
     exit_code: int
@@ -57,17 +57,17 @@ class Terminated(_Read):
     finished_at: datetime | None = None
 
 
-class Waiting(_Read):
+class _Waiting(_Read):
     """Why a container does not run yet."""
 
     reason: str | None = None
 
 
-class Moment(_Read):
+class _Moment(_Read):
     """What a container does, or did before."""
 
-    waiting: Waiting | None = None
-    terminated: Terminated | None = None
+    waiting: _Waiting | None = None
+    terminated: _Terminated | None = None
 
 
 class Container(_Read):
@@ -75,11 +75,11 @@ class Container(_Read):
 
     name: str
     restart_count: int = 0
-    state: Moment | None = None
-    last_state: Moment | None = None
+    state: _Moment | None = None
+    last_state: _Moment | None = None
 
 
-class Condition(_Read):
+class _Condition(_Read):
     """Something that is so of a pod, or is not."""
 
     type: str
@@ -87,20 +87,20 @@ class Condition(_Read):
     reason: str | None = None
 
 
-class Status(_Read):
+class _Status(_Read):
     """What a pod does."""
 
     phase: str = ""
     reason: str | None = None
-    conditions: list[Condition] | None = None
+    conditions: list[_Condition] | None = None
     container_statuses: list[Container] | None = None
 
 
 class Pod(_Read):
     """A pod, as much of it as is shown."""
 
-    metadata: Metadata
-    status: Status
+    metadata: _Metadata
+    status: _Status
 
 
 class _PodList(_Read):

@@ -102,9 +102,9 @@ def test_what_is_shown_already_follows_the_language(page: Page) -> None:
     expect(page.get_by_role("heading", name="Deine Audios")).to_be_visible()
     expect(page.get_by_text("Noch nichts da.")).to_be_visible(timeout=SLOW_MS)
     page.get_by_role("navigation").get_by_role("link", name="Konto").click()
-    expect(page.get_by_text("(hier)")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("Dieses hier")).to_be_visible(timeout=SLOW_MS)
     page.locator("#language").select_option("en")
-    expect(page.get_by_text("(this one)")).to_be_visible()
+    expect(page.get_by_text("This one")).to_be_visible()
 
 
 def test_a_wrong_password_is_said_in_german_too_and_at_the_field(open_page: OpenPage) -> None:

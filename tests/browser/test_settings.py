@@ -53,7 +53,7 @@ def test_another_session_is_ended_from_here(open_page: OpenPage) -> None:
     expect(workspace(other)).to_be_visible(timeout=SLOW_MS)
     listed = settings(page).get_by_role("list", name="Where you are signed in").get_by_role("listitem")
     expect(listed).to_have_count(2)
-    expect(listed.filter(has_text="(this one)")).to_have_count(1)
+    expect(listed.filter(has_text="This one")).to_have_count(1)
     listed.get_by_role("button", name="Sign out").click()
     expect(listed).to_have_count(1)
     other.reload()

@@ -44,7 +44,8 @@ async function link() {
 
 function lineOf({ id, issuer, subject, linked_at }) {
   const name = `${hostOf(issuer)}, ${subject}`;
-  const text = tellWith(make("span"), () => `${name}, ${say("identities.since", { when: moment(linked_at) })}`);
+  const since = tellWith(make("span", "facts"), () => `${subject} · ${say("identities.since", { when: moment(linked_at) })}`);
+  const text = make("div", "", make("strong", "", hostOf(issuer)), since);
   return make("li", "", text, button("identities.unlink", name, () => unlink(id)));
 }
 

@@ -7,7 +7,7 @@ import { moment } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
 import { signOutAndLeave } from "../core/leaving.js";
 import { changePassword as change, session } from "../core/session.js";
-import { say, tellWith } from "../core/words.js";
+import { say, tell, tellWith } from "../core/words.js";
 import { agentName } from "./agent.js";
 
 /** Wires it. */
@@ -49,16 +49,11 @@ export async function showSessions() {
 }
 
 function lineOf({ id, used_at, user_agent }) {
-  const own = id === session();
-  const parts = () => [
-    agentName(user_agent),
-    ...(used_at ? [say("account.sessions.used", { when: moment(used_at) })] : []),
-    ...(own ? [say("account.sessions.own")] : []),
-  ];
-  const text = tellWith(make("span"), () => parts().join(", "));
-  const line = make("li", "", text);
-  if (!own) line.append(button("account.sign-out", agentName(user_agent), () => endSession(id)));
-  return line;
+  const facts = used_at ? [tellWith(make("span", "facts"), () => say("account.sessions.used", { when: moment(used_at) }))] : [];
+  const text = make("div", "", tellWith(make("strong"), () => agentName(user_agent)), ...facts);
+  const isOwn = id === session();
+  const last = isOwn ? tell(make("span", "badge"), "account.sessions.own") : button("account.sign-out", agentName(user_agent), () => endSession(id));
+  return make("li", "", text, last);
 }
 
 async function endSession(id) {

@@ -61,7 +61,7 @@ export default {
   "account.sessions.end-all": "Überall abmelden",
   "account.sessions.unknown": "Unbekanntes Programm",
   "account.sessions.used": "zuletzt benutzt {when}",
-  "account.sessions.own": "(hier)",
+  "account.sessions.own": "Dieses hier",
   "account.sessions.ended": "Dort abgemeldet.",
   "identities.title": "Andere Wege, dich anzumelden",
   "identities.hint": "Verknüpfe dein Konto bei einem anderen Dienst, und melde dich auch damit an. Beides geht mit deinem Passwort; hast du keines, wähle eines mit „Passwort vergessen?“ auf der Anmeldeseite.",

@@ -61,7 +61,7 @@ export default {
   "account.sessions.end-all": "Sign out everywhere",
   "account.sessions.unknown": "Unknown program",
   "account.sessions.used": "last used {when}",
-  "account.sessions.own": "(this one)",
+  "account.sessions.own": "This one",
   "account.sessions.ended": "Signed out there.",
   "identities.title": "Other ways to sign in",
   "identities.hint": "Link an identity of another service, and sign in by it as well. To link or unlink one takes your password; if you have none, choose one by “Forgot your password?” on the sign-in page.",
