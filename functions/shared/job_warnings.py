@@ -34,6 +34,8 @@ WARNINGS: dict[str, str] = {
     "end-unknown": "The file does not end as files of its kind do, and does not state how long it is: if it was cut "
     "off, the end of the sound is missing.",
     "states-less": "The file states {stated} s of sound, but holds {held} s: all of it was taken.",
+    "states-more": "The file states {stated} s of sound, but holds {held} s: all of it was taken. If it was cut off, "
+    "the end of the sound is missing.",
     "recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
     "rest-unread": "What follows in the file cannot be read, and was left out.",
     "several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken: "

@@ -118,6 +118,8 @@ class RangeFile:
         self.requests = 0
         # How many seconds of silence lay before what is here.
         self.silence = 0.0
+        # How many times the sound that there is its head stated.
+        self.states_times = 1
         self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functions.convert.conversion.containers.tails import W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["mended"]
+__all__ = ["caf_chunks", "mended", "w64_chunks"]
 
 _MAX_CHUNKS, _MAX_HEAD = 256, 1024 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
@@ -42,8 +42,13 @@ def mended(file: RangeFile) -> list[Part] | None:
     return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
 
 
+def caf_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and stated end of each chunk of a Core Audio Format file."""
+    return _chunks(file, 8, wide=True)
+
+
 def _caf(file: RangeFile) -> list[Part] | None:
-    for name, content, stop in _chunks(file, 8, wide=True):
+    for name, content, stop in caf_chunks(file):
         if name == b"data":
             # -1 says that the sound lasts until the end (Apple Core Audio Format, "Audio Data Chunk").
             is_wrong = stop >= content and _goes_on(file, stop, wide=True)
@@ -51,23 +56,26 @@ def _caf(file: RangeFile) -> list[Part] | None:
     return None
 
 
-def _w64(file: RangeFile) -> list[Part] | None:
-    """The W64 with the length that there is, if it states one that is too short."""
+def w64_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and stated end of each chunk of a Wave64, heads of 24 bytes and what makes them even counted in."""
     start = 40
     for _ in range(_MAX_CHUNKS):
         head = file.peek(start, 24)
         size = int.from_bytes(head[16:], "little")
         if len(head) < 24 or size < 24:
-            return None
-        stop = start + size + -size % 8
-        if head.startswith(b"data"):
-            behind = file.peek(stop, _MIN_REST)
-            goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
-            if not goes_on or behind[4:16] == _W64_CHUNK:
-                return None
-            return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
-        start = stop
-    return None
+            return
+        yield head[:4], start, start + size + -size % 8
+        start += size + -size % 8
+
+
+def _w64(file: RangeFile) -> list[Part] | None:
+    """The W64 with the length that there is, if it states one that is too short."""
+    start, stop = next(((start, stop) for name, start, stop in w64_chunks(file) if name == b"data"), (0, 0))
+    behind = file.peek(stop, _MIN_REST) if start else b""
+    goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
+    if not goes_on or behind[4:16] == _W64_CHUNK:
+        return None
+    return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
 
 
 def _aiff(file: RangeFile) -> list[Part] | None:

@@ -35,6 +35,7 @@ from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
+from functions.convert.conversion.containers.overstated import overstated
 from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.media import Chapter, Media, Track
@@ -84,6 +85,9 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
+    if more := overstated(file):
+        file.states_times = more.times
+        more.mend(file)
     if hidden := after_silence(file):
         file.become([*([hidden.head] if hidden.head else []), (hidden.start, file.size)])
         file.silence += hidden.seconds

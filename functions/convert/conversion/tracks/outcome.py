@@ -70,6 +70,8 @@ def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
         held, (stop, stated) = reader.reached, tails.wav_stated(reader.file)
         stated = stated or held * stop / reader.file.size
         yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
+    if (times := reader.file.states_times) > 1:
+        yield JobWarning("states-more", {"stated": round(times * reader.reached, 1), "held": round(reader.reached, 1)})
     if reader.recordings > 1:
         yield JobWarning("recordings", {"count": reader.recordings})
 
