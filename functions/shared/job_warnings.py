@@ -17,6 +17,8 @@ MAX_WARNINGS, MAX_VALUE_LENGTH = 20, 100
 # In braces: the values that go with a warning. Tracks count from 0, as for the option `track`.
 WARNINGS: dict[str, str] = {
     "undecodable": "{broken:,} of {frames:,} frames could not be decoded; there is silence instead.",
+    "damaged-pages": "Parts of the file are damaged (pages of the Ogg: {pages:,}). What of them can be decoded is in "
+    "the MP3; the rest is silent, or missing at the end.",
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
     "wild-samples": "Some samples are no sound: they are infinite, not a number, or far beyond full scale. They are "

@@ -35,6 +35,7 @@ from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
+from functions.convert.conversion.containers.ogg_pages import Pages
 from functions.convert.conversion.containers.overstated import overstated
 from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
@@ -94,6 +95,8 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     elif parts := as_runs(file) or mended(file):
         file.become(parts)
     file.seek(0)
+    if head.startswith(b"OggS") and file.pages is None:
+        file.pages = Pages(file)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
