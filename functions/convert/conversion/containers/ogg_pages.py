@@ -1,7 +1,7 @@
 """Pages of an Ogg whose checksum is wrong: FFmpeg passes over them, a second of sound with each.
 
 Mostly a few bits are wrong in one packet of many, and a decoder can tell. So a page whose head fits those before and
-behind it gets a checksum that is right, while it is read; and all that are damaged are counted.
+behind it gets the mark of a page and a checksum that is right, while it is read; and all that are damaged are counted.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Pages:
         self._file = file
         # The first one is that from the start on; others begin where somebody sought.
         self._runs = [_Run(0, 0)]
-        # Where wrong checksums stand, and what they should be; and where damaged pages begin, mended or not.
+        # Where marks and checksums stand that are wrong, and what they should be; where damaged pages begin, mended or not.
         self._places: list[int] = []
         self._right: dict[int, bytes] = {}
         self._damaged: set[int] = set()
@@ -67,7 +67,7 @@ class Pages:
         return len(self._damaged)
 
     def mended(self, position: int, data: bytes) -> bytes:
-        """What was read at a position, with checksums that let pages through."""
+        """What was read at a position, with marks and checksums that let pages through."""
         stop = position + len(data)
         run = next((run for run in self._runs if run.start <= position <= run.next), None)
         if run is None:
@@ -89,7 +89,7 @@ class Pages:
         lengths = head[_HEAD.size : _HEAD.size + head[_HEAD.size - 1]] if len(head) >= _HEAD.size else b""
         size = _HEAD.size + len(lengths) + sum(lengths)
         page = self._file.peek(at, size)
-        if page.startswith(_MARK) and len(page) == size and self._passes(run, at, page):
+        if (run.follows or page.startswith(_MARK)) and len(page) == size and self._passes(run, at, page):
             run.next, run.follows = at + size, True
             return
         run.next = self._found(at + 1, max(stop, at + 2))
@@ -101,24 +101,31 @@ class Pages:
     def _passes(self, run: _Run, at: int, page: bytes) -> bool:
         """Whether a page has a right checksum, or gets one."""
         _, flags, end, stream, number, stated, _ = _HEAD.unpack_from(page)
-        right, before = checksum(page), run.streams.get(stream)
-        if right != stated:
-            self._damaged.add(at)
-            if self._file.peek(at + len(page), len(_MARK)) not in (b"", _MARK) or not _fits(before, flags, end, number):
+        right, before = checksum(_MARK + page[len(_MARK) :]), run.streams.get(stream)
+        if right != stated or not page.startswith(_MARK):
+            is_page = _fits(before, flags, end, number) and (right == stated or self._ends_at(at + len(page)))
+            if is_page or page.startswith(_MARK):
+                self._damaged.add(at)
+            if not is_page:
                 # Its length may be wrong.
                 return False
-            self._mend(at + _CHECKSUM, right)
+            self._mend(at, _MARK)
+            self._mend(at + _CHECKSUM, right.to_bytes(4, "little"))
         run.streams[stream] = _after(before, number, end)
         return True
 
-    def _mend(self, place: int, right: int) -> None:
+    def _ends_at(self, stop: int) -> bool:
+        """Whether a page may end there."""
+        return self._file.peek(stop, len(_MARK)) in (b"", _MARK)
+
+    def _mend(self, place: int, right: bytes) -> None:
         if place not in self._right:
             insort(self._places, place)
-            self._right[place] = right.to_bytes(4, "little")
+            self._right[place] = right
 
     def _patched(self, position: int, data: bytes) -> bytes:
         made, stop = bytearray(data), position + len(data)
-        for place in self._places[bisect_left(self._places, position - 3) :]:
+        for place in self._places[bisect_left(self._places, position - len(_MARK)) :]:
             if place >= stop:
                 break
             for offset, byte in enumerate(self._right[place], place - position):

@@ -247,6 +247,7 @@ def ogg_end(file: RangeFile) -> tuple[bool, bool]:
     """Whether the last page is whole, and whether it says that its stream ends (RFC 3533, 6)."""
     start = max(file.size - 2 * _MAX_PAGE, 0)
     tail = file.peek(start, 2 * _MAX_PAGE)
+    tail = file.pages.mended(start, tail) if file.pages else tail
     at = tail.rfind(b"OggS\0")
     if at < 0 or len(tail) < at + 27:
         return False, False
