@@ -56,7 +56,7 @@ class Pages:
         self._file = file
         # The first one is that from the start on; others begin where somebody sought.
         self._runs = [_Run(0, 0)]
-        # Where marks and checksums stand that are wrong, and what they should be; where damaged pages begin, mended or not.
+        # Where marks and checksums stand that are wrong, and what they should be; where damaged pages begin.
         self._places: list[int] = []
         self._right: dict[int, bytes] = {}
         self._damaged: set[int] = set()
