@@ -39,6 +39,8 @@ def mended(file: RangeFile) -> list[Part] | None:
         return _w64(file)
     if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
         return _aiff(file)
+    if head[:4] == b"FORM" and head[8:] == b"8SVX":
+        return _amiga(file)
     return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
 
 
@@ -76,6 +78,14 @@ def _w64(file: RangeFile) -> list[Part] | None:
     if not goes_on or behind[4:16] == _W64_CHUNK:
         return None
     return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
+
+
+def _amiga(file: RangeFile) -> list[Part] | None:
+    """The 8SVX with the length that there is, if it states one that is too short."""
+    content, stop = next(((content, stop) for name, content, stop in _chunks(file, 12) if name == b"BODY"), (0, 0))
+    if not content or not _goes_on(file, stop + stop % 2):
+        return None
+    return [(0, content - 4), (file.size - content).to_bytes(4, "big"), (content, file.size)]
 
 
 def _aiff(file: RangeFile) -> list[Part] | None:
