@@ -146,6 +146,14 @@ def test_where_all_go_beside_the_main_sound_the_nearest_to_it_is_taken(tmp_path:
     assert chosen(alone) == (0, [])
 
 
+def test_a_code_in_place_of_a_language_says_what_a_track_is() -> None:
+    for code in ("qad", "nar", "zxx"):
+        odd, usual = replace(FULL, language=code), replace(FULL, position=1)
+        assert ranked((odd, usual), {})[0] is usual
+        assert remarks(odd, usual)[0].code == "track-aside"
+    assert ranked((replace(FULL, language="qaa"), replace(FULL, position=1)), {})[0].language == "qaa"
+
+
 def test_titles_decide_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mkv", "-metadata:s:a:0", "title=Director's Commentary", "-disposition:a", "0")
     assert chosen(path) == (0, [])

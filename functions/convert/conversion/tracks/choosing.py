@@ -42,6 +42,9 @@ ASIDE = {
     "dependent": "to be mixed with another",
 }
 _ASIDE = tuple(ASIDE)
+# Codes that stand where a language should: French and British television have these for audio descriptions, and
+# ISO 639-2 has one for sound without speech.
+_AS_LANGUAGES = {"qad": "visual_impaired", "nar": "visual_impaired", "zxx": "clean_effects"}
 # As many tracks as the option `track` can name, and so many as one listens to.
 MAX_TRACKS, MAX_HEARD = 64, 8
 # Of the texts that a job shows, in characters: a language or codec, and a title.
@@ -144,7 +147,8 @@ def _text(text: str, longest: int) -> str:
 
 
 def _aside(track: Track) -> int:
-    return max((_ASIDE.index(role) + 1 for role in track.roles if role in ASIDE), default=0)
+    roles = {*track.roles, _AS_LANGUAGES.get(track.language)}
+    return max((_ASIDE.index(role) + 1 for role in roles if role in ASIDE), default=0)
 
 
 def _fits(track: Track, options: Mapping[str, Any]) -> bool:
