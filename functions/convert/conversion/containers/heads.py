@@ -14,7 +14,7 @@ from functions.convert.conversion.source import Part, RangeFile
 
 __all__ = ["caf_chunks", "mended", "w64_chunks"]
 
-_MAX_CHUNKS, _MAX_HEAD = 256, 1024 * 1024
+_MAX_CHUNKS, _MAX_HEAD, _LOOK = 256, 1024 * 1024, 64 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
 _MIN_REST, _NAME = 1024, re.compile(rb"[A-Za-z0-9_ ()]{4}")
 _UNKNOWN = b"\xff" * 4
@@ -41,7 +41,8 @@ def mended(file: RangeFile) -> list[Part] | None:
         return _aiff(file)
     if head[:4] == b"FORM" and head[8:] == b"8SVX":
         return _amiga(file)
-    return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
+    looks = {b"RIFX": _rifx, b"RIFF": _hidden}
+    return looks[head[:4]](file) if head[:4] in looks and head[8:] == b"WAVE" else None
 
 
 def caf_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
@@ -115,6 +116,16 @@ def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: i
     _COMMON.pack_into(head, common, channels, there, bits)
     head[content - 4 :] = (stop - content).to_bytes(4, "big")
     return [bytes(head), (content, file.size)]
+
+
+def _hidden(file: RangeFile) -> list[Part] | None:
+    """A WAV whose sound is not where the chunks before it end: one is odd and lacks a byte, or zeros follow."""
+    places = {name: (content, stop) for name, content, stop in riff_chunks(file, 12, file.size)}
+    if b"data" in places or b"fmt " not in places:
+        return None
+    about, end = places[b"fmt "]
+    sound = file.peek(0, _LOOK).find(b"data", end)
+    return [(0, 12), (about - 8, end), (sound, file.size)] if sound > 0 else None
 
 
 def _rifx(file: RangeFile) -> list[Part] | None:
