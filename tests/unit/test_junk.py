@@ -43,3 +43,12 @@ def test_junk_lasts_no_longer_than_what_it_hid(directory: Path, kind: str, offse
     for second in (1, 2.5, 3.5, 5, 5.8):
         expected = source_time(whole.samples(), second)
         assert source_time(found.samples(), second) == pytest.approx(expected, abs=0.035)
+
+
+def test_zeros_last_as_long_as_the_frames_that_were_there(directory: Path) -> None:
+    bare = ("-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0")
+    data = audio(directory, "bare.mp3", *bare)
+    found = ended(data[: len(data) // 3] + bytes(JUNK // 3) + data[len(data) // 3 + JUNK // 3 :])
+    assert (found.code, found.codes) == ("done", ["undecodable"])
+    for second, expected in ((1, 1), (2.5, None), (4, 4), (5.5, 5.5)):
+        assert source_time(found.samples(), second) == (expected and pytest.approx(expected, abs=0.08))

@@ -26,7 +26,7 @@ __all__ = ["frames_alone"]
 # So many bytes have to be there to know a tag: the head of an APE tag.
 _HEAD = 32
 # Of what is no frame, so many bytes may be frames that were damaged: two of the longest, or more of others.
-_MAX_DAMAGED = 2 * 1441
+_MAX_DAMAGED, _MOSTLY = 2 * 1441, 0.9
 
 
 def frames_alone(packets: Iterable[Packet[AudioStream]]) -> Iterator[Packet[AudioStream]]:
@@ -47,37 +47,45 @@ def _without_junk(packets: Iterable[Packet[AudioStream]]) -> Iterator[Packet[Aud
     """The packets; of what is no frame, and longer than a few, only the first one: it lasts as long as one frame.
 
     FFmpeg makes packets of any length of junk, each as long as a frame, and takes the frame behind it for more of it.
+    Zeros stand for frames that were lost, or not downloaded yet: they last as long as frames of so many bytes.
     """
     moved = size = 0
     row: list[Packet[AudioStream]] = []
+    frame: Packet[AudioStream] | None = None
     for packet in packets:
         if moved and packet.pts is not None:
-            packet.pts = packet.dts = packet.pts - moved
+            packet.pts = packet.dts = packet.pts + moved
         if _is_frame(packet):
             yield from row
-            row, size = [], 0
+            row, size, frame = [], 0, packet
             yield packet
             continue
         row.append(packet)
         was, size = size, size + packet.size
         if size > _MAX_DAMAGED:
-            first = 1 if was <= _MAX_DAMAGED else 0
-            yield from row[:first]
-            moved += sum(map(_made_timeless, row[first:]))
+            for number, junk in enumerate(row):
+                lasts = _duration(junk, frame, is_first=not number and was <= _MAX_DAMAGED)
+                moved += lasts - (junk.duration or 0)
+                junk.duration = lasts
+                if lasts:
+                    yield junk
             row = []
     yield from row
+
+
+def _duration(junk: Packet[AudioStream], frame: Packet[AudioStream] | None, *, is_first: bool) -> int:
+    """How long junk lasts behind a frame, in ticks."""
+    zeros = bytes(junk).count(0)
+    # Parts of frames are in front of them and behind them.
+    if frame and zeros > _MOSTLY * junk.size:
+        return round(zeros * (frame.duration or 0) / frame.size)
+    return (junk.duration or 0) if is_first else 0
 
 
 def _is_frame(packet: Packet[AudioStream]) -> bool:
     """Whether it begins with the header of a frame of any layer (ISO/IEC 11172-3, 2.4.2.3)."""
     word = bytes(memoryview(packet)[:2])
     return len(word) == 2 and word[0] == 0xFF and word[1] & 0xE0 == 0xE0 and word[1] & 0x06 != 0
-
-
-def _made_timeless(packet: Packet[AudioStream]) -> int:
-    """Returns: how long it would have lasted, in ticks."""
-    lasted, packet.duration = packet.duration or 0, 0
-    return lasted
 
 
 def _is_trimmed_at_its_end(packet: Packet[AudioStream]) -> bool:
