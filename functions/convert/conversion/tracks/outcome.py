@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending
-from functions.convert.conversion.containers.encryption import is_scrambled
+from functions.convert.conversion.containers.encryption import is_scrambled, may_have_encrypted_samples
 from functions.convert.conversion.containers.zeros import before_zeros
 from functions.convert.conversion.plan import Plan, is_short
 from functions.shared.job_warnings import JobWarning
@@ -30,6 +30,8 @@ _BY_BYTES = {"wav", "w64", "caf", "avi"}
 _STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
 # Frames without anything around them: here FFmpeg takes what follows for a part of the last one.
 _BARE = {"mp3", "aac", "ac3", "eac3"}
+# Where a stream may be encrypted, and this share of its packets cannot be decoded, it is.
+_MUCH = 0.1
 # Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
 _STRUCTURED = {_MOV, "ogg", "gxf"}
 
@@ -37,7 +39,7 @@ _STRUCTURED = {_MOV, "ogg", "gxf"}
 def check_outcome(reader: TrackReader, plan: Plan) -> None:
     """Look back on what was read. Adds to the reader's warnings.
 
-    Raises: Failure (truncated, damaged, unsupported-codec, no-audio), MemoryError.
+    Raises: Failure (truncated, damaged, encrypted, unsupported-codec, no-audio), MemoryError.
     """
     file = _before_zeros(reader) if reader.is_at_end else reader.file
     end = ending(file, reader.last_byte) if reader.is_at_end else Ending()
@@ -45,6 +47,8 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
     is_cut = missing > MISSING_SECONDS
     if not reader.seconds:
         raise Failure(_why_nothing(reader, is_cut and not plan.whole))
+    if reader.broken > _MUCH * reader.packets_read and may_have_encrypted_samples(reader.file):
+        raise Failure("encrypted")
     # An edit list makes an index shorter too, but then no longer sound is stated.
     if reader.is_at_end and reader.lost_index and is_short(reader.seconds, plan.track.seconds):
         raise MemoryError("the index of the video does not fit into the memory")
@@ -99,7 +103,7 @@ def _has_rest(reader: TrackReader) -> bool:
 def _why_nothing(reader: TrackReader, is_cut: bool) -> str:
     if is_cut:
         return "truncated"
-    if is_scrambled(reader.file):
+    if is_scrambled(reader.file) or (reader.broken and may_have_encrypted_samples(reader.file)):
         return "encrypted"
     if reader.is_unknown:
         return "unsupported-codec"
