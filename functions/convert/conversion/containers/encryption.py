@@ -37,7 +37,7 @@ def protected_tracks(file: RangeFile, count: int) -> tuple[bool, ...]:
         return (any(mark in about for mark in _ASF_PROTECTED),) * count
     if head.startswith(ebml.MAGIC):
         segment = ebml.segment(file)
-        found = segment.encrypted if segment else ()
+        found = tuple(sound.encrypted for sound in segment.sounds) if segment else ()
     elif head[4:8] in FIRST | FRAGMENTS:
         found = tuple(_of_mp4(file, head))
     else:

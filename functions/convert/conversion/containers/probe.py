@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion.containers import chapters, ebml
+from functions.convert.conversion.containers import chapters, ebml, track_flags
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.beginnings import (
     begins_as_media,
@@ -199,6 +199,7 @@ def probe(container: InputContainer) -> Media:
     streams = container.streams.audio
     protected = protected_tracks(file, len(streams))
     tracks = tuple(_track(position, stream, file, protected[position]) for position, stream in enumerate(streams))
+    tracks = track_flags.complete(file, tracks)
     if tracks and all(track.encrypted for track in tracks):
         raise Failure("encrypted")
     if "mp4" in container.format.name and not any(map(_is_usable, tracks)) and ending(file).broken_off:
