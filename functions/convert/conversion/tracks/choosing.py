@@ -30,8 +30,9 @@ __all__ = [
 
 # What a track is beside the main one, the later in this list the less wanted: FFmpeg's names (but for the last one),
 # which it takes from the flags of Matroska (RFC 9559, 5.1.4.1.5 to 5.1.4.1.10), `kind` in MP4 (DASH roles, ISO/IEC
-# 23009-1, 5.8.5.5), the ISO 639 audio type (ISO/IEC 13818-1, 2.6.18) and the supplementary audio descriptor (ETSI EN 300 468,
-# 6.4.11) in TS, and `bsmod` in AC-3 (ATSC A/52, 5.4.2.2). Titles are free text in all of these, and so decide nothing.
+# 23009-1, 5.8.5.5), the ISO 639 audio type (ISO/IEC 13818-1, 2.6.18) and the supplementary audio descriptor (ETSI
+# EN 300 468, 6.4.11) in TS, and `bsmod` in AC-3 (ATSC A/52, 5.4.2.2). Titles are free text in all of these, and so
+# decide nothing.
 ASIDE = {
     "hearing_impaired": "for the hard of hearing",
     "karaoke": "karaoke",
