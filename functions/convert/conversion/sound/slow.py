@@ -8,8 +8,8 @@ from functions.convert.conversion.marks import Stamps
 
 __all__ = ["is_slow"]
 
-# So many packets are looked at, of which there must be some: one may be missing for itself at the end of a file.
-_LOOK, _LEAST = 32, 3
+# So many packets are looked at, or as many as there are.
+_LOOK = 32
 # In seconds: time stamps may be rounded to milliseconds.
 _ROUNDED = 0.002
 # How many times as long as the sound it may be. A codec that sends little in pauses sends every eighth frame, or less.
@@ -24,7 +24,7 @@ def is_slow(stamps: Stamps | None, tick: float, time: float, gap: float, length:
     """
     times = [pts * tick for pts, _ in islice(stamps(), _LOOK) if pts is not None] if stamps else []
     steps = [after - before for before, after in zip([time, *times], times, strict=False)]
-    if len(steps) < _LEAST or max(steps) - min(steps) > 2 * max(_ROUNDED, tick):
+    if not steps or max(steps) - min(steps) > 2 * max(_ROUNDED, tick):
         return False
     # What of a step is sound: a packet may have several frames.
     sound = steps[0] - gap
