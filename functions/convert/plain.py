@@ -19,6 +19,7 @@ from functions.convert.conversion.plan import MEASURING, Plan, Shape, is_short, 
 from functions.convert.conversion.sound import filters
 from functions.convert.conversion.tracks import choosing
 from functions.convert.conversion.tracks.layouts import side_of
+from functions.convert.plain_mend import Input
 from functions.convert.process import Outcome, run
 from functions.shared import settings
 from functions.shared.job_warnings import JobWarning
@@ -47,37 +48,37 @@ def convert(
     Raises: Failure when the file is to blame, Crash when it may not be.
     """
     deadline = time.monotonic() + settings.number("CONVERT_TIMEOUT_SECONDS")
-    video, goes_on = plain_mend.copied(video, directory)
-    media = plain_probe.probe(video, directory, deadline, lambda _: report(0.0))
+    source = plain_mend.prepared(video, directory)
+    media = plain_probe.probe(source, directory, deadline, lambda _: report(0.0))
     tell(choosing.views(media.tracks, choosing.taken(media.tracks, options)))
     plan = planned(media, options)
     if media.is_counted and (plan.seconds or 0) > settings.number("MAX_DURATION_SECONDS"):
         raise Failure("too-long")
     before, stated = 0.0, plan.seconds
     if plan.loudness is not None or plan.fade_out:
-        plan, before = _measured(video, directory, plan, deadline, report), MEASURING
+        plan, before = _measured(source, directory, plan, deadline, report), MEASURING
     frames = directory / "frames.mp3"
     watch = _watch(plan, before, 1.0, report)
-    outcome = run(command(video, frames, plan), directory, deadline, watch, [video])
+    outcome = run(command(source, frames, plan), directory, deadline, watch, [source.path])
     found = [*plan.warnings, *_checked(outcome, plan, stated)]
-    found += [JobWarning("rest-unread")] if goes_on else []
+    found += [JobWarning("rest-unread")] if source.goes_on else []
     if warnings is not None:
         warnings += found
     return _tagged(frames, plan), outcome.seconds
 
 
-def command(video: Path, target: Path, plan: Plan) -> list[str]:
+def command(source: Input, target: Path, plan: Plan) -> list[str]:
     """The command that writes the MP3 as `plan` has it, without tags, chapters and cover."""
     encoding = {"acodec": "copy"} if plan.copy else {"acodec": "libmp3lame", **_quality(plan.shape)}
     bare = {"id3v2_version": 0, "map_metadata": -1, "map_chapters": -1}
-    sound = _input(video, plan.track) if plan.copy else _faded(_trimmed(_shaped(video, plan), plan), plan)
+    sound = _input(source, plan.track) if plan.copy else _faded(_trimmed(_shaped(source, plan), plan), plan)
     # Warnings and errors only: they decide the outcome, and a title may read like one of them.
     return _words(sound.output(str(target), format="mp3", **encoding, **bare), "warning")
 
 
-def _input(video: Path, track: Track) -> Any:
-    words = plain_probe.INPUT_GUARDS | plain_mend.options(video)
-    return ffmpeg.input(f"file:{video}", **words)[f"a:{track.position}"]
+def _input(source: Input, track: Track) -> Any:
+    words = plain_probe.INPUT_GUARDS | source.options
+    return ffmpeg.input(f"file:{source.path}", **words)[f"a:{track.position}"]
 
 
 def _filtered(sound: Any, *chain: filters.Filter) -> Any:
@@ -86,23 +87,23 @@ def _filtered(sound: Any, *chain: filters.Filter) -> Any:
     return sound
 
 
-def _shaped(video: Path, plan: Plan) -> Any:
-    sound = _mixed(video, plan) if plan.mixed else _placed(video, plan)
+def _shaped(source: Input, plan: Plan) -> Any:
+    sound = _mixed(source, plan) if plan.mixed else _placed(source, plan)
     return _filtered(sound, *filters.shaping(plan.shape, plan.gain))
 
 
-def _placed(video: Path, plan: Plan) -> Any:
-    sound = _input(video, plan.track)
+def _placed(source: Input, plan: Plan) -> Any:
+    sound = _input(source, plan.track)
     return sound.filter("asetpts", "N/SR/TB") if plan.strung else _filtered(sound, filters.CLOCK)
 
 
-def _mixed(video: Path, plan: Plan) -> Any:
+def _mixed(source: Input, plan: Plan) -> Any:
     """Each track where its time stamps say, from the beginning of the video on."""
     sides = [side_of(track.layout) if plan.shape.channels == 2 else None for track in plan.mixed]
     lanes = []
     for track, side in zip(plan.mixed, sides, strict=True):
         pan = [("pan", {"args": f"stereo|F{side[0].upper()}=c0"})] if side else []
-        lane = _filtered(_input(video, track), filters.CLOCK, *pan)
+        lane = _filtered(_input(source, track), filters.CLOCK, *pan)
         lanes.append(_filtered(lane, *filters.shaping(plan.shape, None)))
     (mix, options), quieter = filters.mixing(sides)
     return _filtered(ffmpeg.filter(lanes, mix, **options), quieter)
@@ -135,14 +136,14 @@ def _words(output: Any, level: str) -> list[str]:
     return [str(word) for word in whole.compile(cmd=plain_probe.ffmpeg())]
 
 
-def _measured(video: Path, directory: Path, plan: Plan, deadline: float, report: Callable[[float], None]) -> Plan:
+def _measured(source: Input, directory: Path, plan: Plan, deadline: float, report: Callable[[float], None]) -> Plan:
     """The plan with its gain, and with the length that the sound really has: a file may state another one."""
-    sound = _trimmed(_shaped(video, plan), plan)
+    sound = _trimmed(_shaped(source, plan), plan)
     if plan.loudness is not None:
         sound = _filtered(sound, filters.LOUDNESS, *map(_told, (filters.INTEGRATED, filters.TRUE_PEAK)))
     measuring = _words(sound.output("-", format="null"), "warning")
     # What is wrong shows again when it is encoded.
-    outcome = run(measuring, directory, deadline, _watch(plan, 0.0, MEASURING, report), [video])
+    outcome = run(measuring, directory, deadline, _watch(plan, 0.0, MEASURING, report), [source.path])
     gain = None if plan.loudness is None else filters.gain(plan.loudness, outcome.told)
     return replace(plan, gain=gain, seconds=outcome.seconds or plan.seconds)
 

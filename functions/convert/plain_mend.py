@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from functions.convert.conversion.containers.behind import next_recording
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
+from functions.convert.conversion.containers.overstated import overstated
 from functions.convert.conversion.containers.tails import understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["copied", "opened", "options"]
+__all__ = ["Input", "opened", "prepared"]
 
 # A copy takes room on the disk beside the video, and nobody has larger files of these kinds.
 _MAX_COPY_BYTES = 1024**3
@@ -40,21 +42,43 @@ def opened(video: Path) -> Iterator[RangeFile]:
         yield RangeFile(_Local(file.fileno(), video.stat().st_size))
 
 
-def copied(video: Path, directory: Path) -> tuple[Path, bool]:
-    """A copy in `directory` that ffmpeg reads as the engine would; the file itself where that is so already.
+@dataclass(frozen=True)
+class Input:
+    """What the ffmpeg command reads: a file, and the options of the input that go with it.
 
-    And whether another recording follows, of which the copy has nothing: ffmpeg would take it for more of the first.
+    `goes_on`: another recording follows in the video, which is not in the file.
+    """
+
+    path: Path
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    goes_on: bool = False
+
+
+def prepared(video: Path, directory: Path) -> Input:
+    """What ffmpeg reads as the engine would: a copy in `directory`, or the video where that is so already.
+
+    Of another recording that follows, the copy has nothing: ffmpeg would take it for more of the first.
     """
     with opened(video) as file:
         first = _first(file)
-        parts: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file) or first
-        return (_copy(file, parts, directory / "copy") if parts else None) or video, first is not None
+        parts = _parts(file) or first
+        read = (_copy(file, parts, directory / "copy") if parts else None) or video
+    with opened(read) as file:
+        return Input(read, _options(file), first is not None)
 
 
-def options(video: Path) -> dict[str, str | None]:
-    """What ffmpeg has to be told of a file: a WAV that states less than it has is read to its end."""
-    with opened(video) as file:
-        return {"ignore_length": "1"} if understates(file) or was_never_measured(file) else {}
+def _parts(file: RangeFile) -> Sequence[Part] | None:
+    """What the file should be; None where it is so already."""
+    more = overstated(file)
+    if more:
+        more.mend(file)
+    found: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file)
+    return found or ([(0, file.size)] if more else None)
+
+
+def _options(file: RangeFile) -> dict[str, str | None]:
+    """A WAV that states less than it has is read to its end."""
+    return {"ignore_length": "1"} if understates(file) or was_never_measured(file) else {}
 
 
 def _copy(file: RangeFile, parts: Sequence[Part], copy: Path) -> Path | None:

@@ -9,13 +9,12 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from functions.convert import plain_mend
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.cut_off import is_cut_off
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.source import RangeFile
-from functions.convert.plain_mend import opened
+from functions.convert.plain_mend import Input, opened
 from functions.convert.process import Outcome, run
 from functions.shared.reasons import Failure
 
@@ -57,20 +56,30 @@ def ffmpeg() -> str:
     return str(found)
 
 
-def probe(video: Path, directory: Path, deadline: float, watch: Callable[[float], None]) -> Media:
-    """Look at a file without decoding it; `directory` is empty, and stays so.
+def probe(source: Input, directory: Path, deadline: float, watch: Callable[[float], None]) -> Media:
+    """Look at a file without decoding it; what is left in `directory` is what was there.
 
     Raises: Failure when there is nothing in it that could be converted.
     """
-    if video.stat().st_size == 0:
+    if source.path.stat().st_size == 0:
         raise Failure("empty")
-    with opened(video) as file:
+    with opened(source.path) as file:
         cut_off, refused = is_cut_off(file), _refused(file)
-    options = {**INPUT_GUARDS, **plain_mend.options(video)}
+    options = {**INPUT_GUARDS, **source.options}
     guards = [word for name, value in options.items() for word in (f"-{name}", value) if word is not None]
     tags = directory / "tags"
-    command = [ffmpeg(), "-hide_banner", "-nostdin", *guards, "-i", f"file:{video}", "-f", "ffmetadata", str(tags)]
-    seen = run(command, directory, deadline, watch, [video])
+    command = [
+        ffmpeg(),
+        "-hide_banner",
+        "-nostdin",
+        *guards,
+        "-i",
+        f"file:{source.path}",
+        "-f",
+        "ffmetadata",
+        str(tags),
+    ]
+    seen = run(command, directory, deadline, watch, [source.path])
     seen.check_ran()
     texts = _read(tags)
     tracks = tuple(_tracks(seen.lines))

@@ -84,7 +84,7 @@ class Result:
         """Put the MP3 that is whole into the zip of at most so many files; another one may follow."""
         if self._zip is None:
             self._zipped = tempfile.TemporaryFile(prefix="zip-")
-            self._zip = Zip(self._zipped, files)
+            self._zip = Zip(self._zipped.write, files)
         with self._zip.file(title) as file:
             for piece in self._content():
                 file.write(piece)

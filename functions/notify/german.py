@@ -157,6 +157,14 @@ WARNINGS: dict[str, str] = {
         "abgeschnitten, so fehlt das Ende des Tons."
     ),
     "states-less": "Die Datei gibt {stated} s Ton an, enthält aber {held} s: Alles wurde genommen.",
+    "damaged-pages": (
+        "Teile der Datei sind beschädigt (Seiten der Ogg-Datei: {pages:,}). Was davon lesbar ist, ist in der MP3; der "
+        "Rest ist still oder fehlt am Ende."
+    ),
+    "states-more": (
+        "Die Datei gibt {stated} s Ton an, enthält aber {held} s: Alles wurde genommen. Wurde sie abgeschnitten, "
+        "fehlt das Ende des Tons."
+    ),
     "recordings": "Die Datei enthält {count} Aufnahmen hintereinander: Alle wurden genommen.",
     "rest-unread": "Was in der Datei noch folgt, kann nicht gelesen werden und wurde weggelassen.",
     "several-microphones": (

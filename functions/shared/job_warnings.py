@@ -17,6 +17,8 @@ MAX_WARNINGS, MAX_VALUE_LENGTH = 20, 100
 # In braces: the values that go with a warning. Tracks count from 0, as for the option `track`.
 WARNINGS: dict[str, str] = {
     "undecodable": "{broken:,} of {frames:,} frames could not be decoded; there is silence instead.",
+    "damaged-pages": "Parts of the file are damaged (pages of the Ogg: {pages:,}). What of them can be decoded is in "
+    "the MP3; the rest is silent, or missing at the end.",
     "by-ffmpeg": "The usual way to convert this video failed, so a simpler one was taken: the cover is missing, "
     "silence at the ends was not trimmed, and chapters were not made separate files.",
     "wild-samples": "Some samples are no sound: they are infinite, not a number, or far beyond full scale. They are "
@@ -34,6 +36,8 @@ WARNINGS: dict[str, str] = {
     "end-unknown": "The file does not end as files of its kind do, and does not state how long it is: if it was cut "
     "off, the end of the sound is missing.",
     "states-less": "The file states {stated} s of sound, but holds {held} s: all of it was taken.",
+    "states-more": "The file states {stated} s of sound, but holds {held} s: all of it was taken. If it was cut off, "
+    "the end of the sound is missing.",
     "recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
     "rest-unread": "What follows in the file cannot be read, and was left out.",
     "several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken: "

@@ -23,7 +23,7 @@ from functions.shared.addresses import HostUnreachable, check_url
 from functions.shared.connections import Guarded, trust
 from functions.shared.reasons import Failure
 
-__all__ = ["Remote", "Sink", "TimeUp", "fetch"]
+__all__ = ["Destination", "Remote", "TimeUp", "fetch"]
 
 MAX_REDIRECTS = 5
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
@@ -43,7 +43,7 @@ class TimeUp(HostUnreachable):
     """There is no time left in this delivery."""
 
 
-class Sink(Protocol):
+class Destination(Protocol):
     """Where the bytes go."""
 
     def write(self, data: bytes) -> None:
@@ -78,7 +78,7 @@ class Remote:
         return min(self.received / self.length, 1.0) if self.length else 0.0
 
 
-def fetch(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
+def fetch(url: str, remote: Remote, sink: Destination, deadline: float) -> None:
     """Hand the bytes at `url` that are not here yet to `sink`, piece by piece, until `remote` is whole.
 
     `deadline` is a time of time.monotonic.
@@ -97,7 +97,7 @@ def fetch(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
             _pause(PAUSES[failures - 1], deadline)
 
 
-def _follow(url: str, remote: Remote, sink: Sink, deadline: float) -> None:
+def _follow(url: str, remote: Remote, sink: Destination, deadline: float) -> None:
     """One try, from the first URL on: what it redirects to may be good for a while only."""
     if remote.received and not remote.resumable:
         _restart(remote, sink)
@@ -124,7 +124,7 @@ def _told(deadline: float) -> Iterator[None]:
         raise HostUnreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
 
 
-def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Sink) -> str | None:
+def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Destination) -> str | None:
     """GET one URL. Returns: where it redirects to, or None when its body has been handed over."""
     timeouts = {"connect": CONNECT_SECONDS, "read": READ_SECONDS, "write": READ_SECONDS, "pool": CONNECT_SECONDS}
     with pool.stream("GET", url, headers=_asked(url, remote), extensions={"timeout": timeouts}) as response:
@@ -171,7 +171,7 @@ def _retry_after(answered: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _begin(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
+def _begin(answered: Mapping[str, str], remote: Remote, sink: Destination) -> None:
     """All of the file comes, whether or not some of it is here."""
     if remote.received:
         _restart(remote, sink)
@@ -181,7 +181,7 @@ def _begin(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
         raise Failure("too-large-video")
 
 
-def _go_on(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
+def _go_on(answered: Mapping[str, str], remote: Remote, sink: Destination) -> None:
     """The rest of the file comes. Raises: HostUnreachable when it is the rest of something else."""
     found = _RANGE.fullmatch(answered.get("content-range", ""))
     total = int(found[2]) if found and found[2] != "*" else remote.length
@@ -192,13 +192,13 @@ def _go_on(answered: Mapping[str, str], remote: Remote, sink: Sink) -> None:
     remote.length = total
 
 
-def _restart(remote: Remote, sink: Sink) -> None:
+def _restart(remote: Remote, sink: Destination) -> None:
     sink.restart()
     remote.received, remote.length, remote.validator = 0, None, ""
     remote.restarts += 1
 
 
-def _pass_on(response: httpcore.Response, remote: Remote, sink: Sink) -> None:
+def _pass_on(response: httpcore.Response, remote: Remote, sink: Destination) -> None:
     for piece in response.iter_stream():
         if remote.received + len(piece) > settings.number("MAX_UPLOAD_BYTES"):
             raise Failure("too-large-video")

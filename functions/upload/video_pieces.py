@@ -16,7 +16,7 @@ from functions.shared.addresses import HostUnreachable
 from functions.shared.blobs import NoSuchBlob, Writer
 from functions.shared.jobs import fetches, names, rollouts
 from functions.shared.jobs.claims import Claim
-from functions.shared.jobs.fetches import Fetched, Piece
+from functions.shared.jobs.fetches import Fetched, FetchedPiece
 from functions.shared.problems import Unavailable
 from functions.upload.fetch import Remote
 
@@ -115,7 +115,7 @@ class VideoPieces:
         if self._begun:
             begun, self._begun = self._begun, None
             begun.finish()
-            self.fetched.pieces.append(Piece(begun.name, begun.writer.size_bytes, begun.writer.sha256()))
+            self.fetched.pieces.append(FetchedPiece(begun.name, begun.writer.size_bytes, begun.writer.sha256()))
 
     def _joined(self) -> Video:
         pieces = tuple(blobs.Piece(piece.blob, piece.size_bytes) for piece in self.fetched.pieces if piece.size_bytes)

@@ -42,7 +42,7 @@ class Appending:
 
 def zipped(titles: list[str], parts: list[bytes], files: int = 99) -> bytes:
     sink = Appending()
-    archive = Zip(sink, files)
+    archive = Zip(sink.write, files)
     for title, part in zip(titles, parts, strict=True):
         with archive.file(title) as file:
             file.write(part[:3])
@@ -79,7 +79,7 @@ def test_the_same_chapters_make_the_same_zip() -> None:
 
 def test_nothing_is_held_back() -> None:
     sink = Counting()
-    archive = Zip(sink)
+    archive = Zip(sink.write)
     with archive.file("long") as file:
         for written in range(1, 50):
             file.write(bytes(1_000_000))

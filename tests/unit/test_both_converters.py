@@ -13,6 +13,7 @@ import pytest
 
 from functions.convert import plain, plain_probe
 from functions.convert.conversion.pipeline import converted
+from functions.convert.plain_mend import Input
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 from tests import media
@@ -101,7 +102,7 @@ def test_chapters_are_at_the_same_times_for_both(directory: Path, room: Path, ba
         path = room.parent / name
         words = ("-i", str(made(directory, "mp4-aac.mp4")), "-i", str(room.parent / "tags"))
         ffmpeg(*words, "-map", "0:a", "-map_chapters", "1", "-c", "copy", str(path))
-        seen = plain_probe.probe(path, room, soon(), quiet).chapters
+        seen = plain_probe.probe(Input(path), room, soon(), quiet).chapters
         assert len(seen) == 3
         assert seen == probed(path).chapters
 
@@ -124,7 +125,7 @@ def test_chapters_of_a_file_that_begins_later_are_on_its_clock(directory: Path, 
     ffmpeg(*words, "-c", "copy", "-output_ts_offset", "3", str(path))
     starts = pytest.approx([0, 2], abs=0.03)
     assert [chapter.start for chapter in probed(path).chapters] == starts
-    assert [chapter.start for chapter in plain_probe.probe(path, room, soon(), quiet).chapters] == starts
+    assert [chapter.start for chapter in plain_probe.probe(Input(path), room, soon(), quiet).chapters] == starts
 
 
 @pytest.mark.parametrize("target", [-30.0, -14.0, -5.0])

@@ -146,6 +146,26 @@ def test_where_all_go_beside_the_main_sound_the_nearest_to_it_is_taken(tmp_path:
     assert chosen(alone) == (0, [])
 
 
+def test_a_track_that_is_switched_off_is_not_taken_and_the_newer_element_says_its_language(tmp_path: Path) -> None:
+    roles = ("-disposition:a:0", "0", "-disposition:a:1", "default", "-metadata:s:a", "language=eng")
+    path = written(tmp_path / "a.mkv", *roles)
+    older, newer = bytes.fromhex("22b59c83") + b"eng", bytes.fromhex("22b59d83") + b"deu"
+    data = path.read_bytes().replace(older, newer)
+    at = data.index(bytes.fromhex("888100"), data.index(newer))
+    # In place of the first one's flag that it is not the default: whether it is enabled.
+    for enabled, expected in ((0, (1, ["track-aside"])), (1, (0, []))):
+        path.write_bytes(data[:at] + bytes([0xB9, 0x81, enabled]) + data[at + 3 :])
+        assert chosen(path, language="de") == expected
+
+
+def test_a_code_in_place_of_a_language_says_what_a_track_is() -> None:
+    for code in ("qad", "nar", "zxx"):
+        odd, usual = replace(FULL, language=code), replace(FULL, position=1)
+        assert ranked((odd, usual), {})[0] is usual
+        assert remarks(odd, usual)[0].code == "track-aside"
+    assert ranked((replace(FULL, language="qaa"), replace(FULL, position=1)), {})[0].language == "qaa"
+
+
 def test_titles_decide_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mkv", "-metadata:s:a:0", "title=Director's Commentary", "-disposition:a", "0")
     assert chosen(path) == (0, [])

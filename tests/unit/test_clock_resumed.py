@@ -11,7 +11,7 @@ import pytest
 
 from functions.convert.conversion.pipeline import converted
 from tests.unit.bytes_source import Bytes
-from tests.unit.clocks import AAC, chirped, moved
+from tests.unit.clocks import AAC, RATE, chirped, moved
 from tests.unit.conversions import decoded, joined
 
 JOB = {"options": {}, "threads": 1, "max_seconds": 100_000}
@@ -25,9 +25,15 @@ def jumping(at: float) -> float:
     return at if at < 8 else at + 50_000
 
 
-@pytest.fixture(
-    scope="module", params=["holes.mkv", "holes.mp4", "holes.ts", "jumps.ts", "restarts.ts", "bad.ts", "bad.mkv"]
-)
+def parts_of_a_programme(at: float) -> list[float | None]:
+    """When it is in each part: before, in and after an advertisement with a clock of its own."""
+    return [at if at < 7 else None, at - 6.5 if 7 <= at < 13 else None, at if at >= 13 else None]
+
+
+NAMES = ["holes.mkv", "holes.mp4", "holes.ts", "jumps.ts", "restarts.ts", "returns.ts", "slow.mkv", "bad.ts", "bad.mkv"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video with something wrong about its clock."""
     directory = tmp_path_factory.mktemp("resumed")
@@ -40,6 +46,11 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             return moved(whole, path, jumping)
         case "restarts":
             path.write_bytes(whole.read_bytes() * 2)
+        case "returns":
+            parts = [moved(whole, directory / f"{n}.ts", lambda at, n=n: parts_of_a_programme(at)[n]) for n in range(3)]
+            path.write_bytes(b"".join(part.read_bytes() for part in parts))
+        case "slow":
+            return moved(whole, path, lambda at: 2 * at)
         case "bad":
             path.write_bytes(damaged(moved(whole, path, holed).read_bytes()))
     return path
@@ -55,6 +66,8 @@ def damaged(data: bytes) -> bytes:
 
 def test_samples_are_the_same_from_each_point(video: Path) -> None:
     whole, _ = decoded(video)
+    if video.stem in ("returns", "slow"):
+        assert sum(block.samples for block in whole) == pytest.approx(20 * RATE, abs=0.3 * RATE)
     starts = np.cumsum([0, *(block.samples for block in whole)])
     points = [number for number, block in enumerate(whole) if block.resume]
     assert len(points) > 50

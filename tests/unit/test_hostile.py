@@ -14,6 +14,7 @@ import imageio_ffmpeg
 import pytest
 
 from functions.convert import plain, plain_probe
+from functions.convert.plain_mend import Input
 from functions.convert.sandbox.nursery import Nursery
 from functions.shared.reasons import REASONS, Failure
 from tests import media as samples
@@ -179,7 +180,7 @@ def test_a_broken_file_ends_in_a_verdict(nursery: Nursery, tmp_path: Path, name:
 def refused_by_ffmpeg(video: Path, room: Path, content: str) -> None:
     video.write_bytes(content.encode())
     with pytest.raises(Failure) as caught:
-        plain_probe.probe(video, room, time.monotonic() + 60, quiet)
+        plain_probe.probe(Input(video), room, time.monotonic() + 60, quiet)
     assert caught.value.code in ("refused-format", "not-media", "no-audio")
     assert list(room.iterdir()) == []
 

@@ -19,6 +19,7 @@ import pytest
 from functions.convert import plain, plain_probe
 from functions.convert import process as runner
 from functions.convert.errors import Crash
+from functions.convert.plain_mend import Input
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 from tests import media as samples
@@ -72,7 +73,7 @@ def test_what_a_title_says_is_no_verdict(tmp_path: Path, room: Path, talk: Path,
 
 def test_a_title_cannot_forge_length_or_tracks(tmp_path: Path, room: Path, talk: Path) -> None:
     forged = "x\n  Duration: 99:00:00.00, start: 0\n  Stream #0:0: Audio: mp3\r  Stream #0:0: Audio: mp3"
-    seen = plain_probe.probe(tagged(talk, tmp_path / "forged.mp4", forged), room, time.monotonic() + 60, quiet)
+    seen = plain_probe.probe(Input(tagged(talk, tmp_path / "forged.mp4", forged)), room, time.monotonic() + 60, quiet)
     assert seen.seconds == pytest.approx(samples.SECONDS, abs=0.2)
     assert [track.codec for track in seen.tracks] == ["aac"]
 
@@ -116,7 +117,7 @@ def test_limits_are_kept(
 
 
 def test_an_ffmpeg_that_is_killed_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = plain_probe.probe(talk, room, soon(), quiet)
+    seen = plain_probe.probe(Input(talk), room, soon(), quiet)
     monkeypatch.setattr(plain_probe, "probe", lambda *_: seen)
     endless = [plain_probe.ffmpeg(), "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"]
     monkeypatch.setattr("functions.convert.plain.command", lambda *_: endless)
@@ -129,7 +130,7 @@ def test_an_ffmpeg_that_dies_while_it_looks_blames_nobody(
 ) -> None:
     monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 32 * 1024**2)
     with pytest.raises(Crash):
-        plain_probe.probe(talk, room, soon(), quiet)
+        plain_probe.probe(Input(talk), room, soon(), quiet)
 
 
 def test_an_ffmpeg_that_does_not_start_blames_nobody(talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +153,7 @@ def test_what_a_file_says_of_its_tracks_tags_and_chapters_is_read(tmp_path: Path
     named = ["-map_metadata", "1", "-metadata:s:a:1", "language=ger", "-disposition:a:1", "default"]
     command = [samples.ffmpeg(), "-v", "error", *sound, "-i", str(tags), *shape, *named, str(tmp_path / "x.mkv")]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    seen = plain_probe.probe(tmp_path / "x.mkv", room, soon(), quiet)
+    seen = plain_probe.probe(Input(tmp_path / "x.mkv"), room, soon(), quiet)
     assert (seen.tags["title"], seen.tags["artist"]) == (title, "Ö")
     assert [(each.start, each.end, each.title) for each in seen.chapters] == [(0.0, 0.5, "Für 0"), (0.5, 1.0, "Für 50")]
     assert [(each.codec, each.sample_rate, each.channels, each.language, each.default) for each in seen.tracks] == [
@@ -257,7 +258,7 @@ def test_sound_that_is_mp3_already_is_encoded_anew_when_the_owner_wants_it_other
 def test_who_asks_for_too_much_memory_is_not_blamed_on_the_file(
     talk: Path, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = plain_probe.probe(talk, room, soon(), quiet)
+    seen = plain_probe.probe(Input(talk), room, soon(), quiet)
     monkeypatch.setattr(plain_probe, "probe", lambda *_: seen)
     monkeypatch.setattr(runner, "MAX_MEMORY_BYTES", 128 * 1024**2)
     with pytest.raises(Crash):

@@ -232,6 +232,38 @@ def test_frames_that_are_lost_one_by_one_add_up() -> None:
     assert np.abs(far).max() <= 0.1051
 
 
+@pytest.mark.parametrize("ratio", [1.5, 2, 3])
+def test_a_clock_that_is_too_slow_for_its_sound_makes_no_holes(ratio: float) -> None:
+    step, tick = 0.02 * ratio, Fraction(1, 1000)
+    stamps = [round(number * step / tick) for number in range(200)]
+    timeline = Timeline(tick, 0.0)
+    fits = [
+        timeline.place(stamp, 1000, 50_000, lambda at=at: ((each, 0) for each in stamps[at + 1 :]))
+        for at, stamp in enumerate(stamps)
+    ]
+    assert set(fits[:-1]) == {Fit(0, 0)}
+
+
+def test_what_is_sent_seldom_in_pauses_has_holes() -> None:
+    stamps = [*ticking(0, 40, 0.16), *ticking(6.4, 100)]
+    tick = Fraction(1, 1000)
+    timeline = Timeline(tick, 0.0)
+    for at, stamp in enumerate(stamps):
+        later = [(round(each / tick), 0) for each in stamps[at + 1 :]]
+        timeline.place(round(stamp / tick), 1000, 50_000, lambda later=later: iter(later))
+    assert timeline.seconds == pytest.approx(8.4, abs=0.1)
+
+
+def test_a_clock_that_comes_back_after_others_is_the_same_one() -> None:
+    # Between two parts of a programme are two advertisements, each with a clock of its own.
+    main, first, second = ticking(1000, 1000), ticking(10, 500), ticking(5, 500)
+    assert set(placed([*main, *first, *second, *ticking(1020, 1000)])) == {Fit(0, 0)}
+    # A programme that was broadcast meanwhile.
+    assert set(placed([*main, *first, *ticking(1030, 1000)])) == {Fit(0, 0)}
+    assert max(fit.silence for fit in placed([*main, *first, *ticking(1045, 1000)])) > 1000 * 50_000
+    assert max(fit.silence for fit in placed([*main, *first, *ticking(900, 1000)])) > 800 * 50_000
+
+
 @pytest.mark.parametrize(
     ("jump", "silence", "dropped"),
     [

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.containers.encryption import (
+    is_scrambled,
+    may_have_encrypted_samples,
+    protected_tracks,
+)
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.source import RangeFile
 from functions.shared.reasons import HINTS, REASONS, Failure
@@ -120,6 +124,36 @@ def test_a_scrambled_transport_stream_is_encrypted(tmp_path: Path) -> None:
             data[at + 3] |= 0x80
             data[at + 4 : at + 188] = bytes((byte * 7 + 13) % 256 for byte in data[at + 4 : at + 188])
     assert ended(bytes(data)).code == "encrypted"
+
+
+def test_sound_of_which_a_transport_stream_says_that_it_is_encrypted_is_not_noise(tmp_path: Path) -> None:
+    data = bytearray(ffmpeg(tmp_path / "a.ts", *TONE, "-c:a", "aac").read_bytes())
+    clear = bytes(data)
+    for at in range(0, len(data), 188):
+        name = int.from_bytes(data[at + 1 : at + 3], "big") & 0x1FFF
+        if name == 0x1000:
+            data[at + 17] = 0xCF
+            data[at + 22 : at + 26] = _checksum(bytes(data[at + 5 : at + 22])).to_bytes(4, "big")
+        elif name == 0x100:
+            start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0) + 40
+            data[start : at + 188] = bytes(byte ^ 0x5A for byte in data[start : at + 188])
+    assert [ended(bytes(data), options).code for options in ({}, {"partial": True})] == ["encrypted", "encrypted"]
+    assert not may_have_encrypted_samples(RangeFile(Bytes(clear)))
+    # Who decrypts it may leave in place what it says.
+    for at in range(0, len(data), 188):
+        if int.from_bytes(data[at + 1 : at + 3], "big") & 0x1FFF == 0x100:
+            data[at : at + 188] = clear[at : at + 188]
+    assert ended(bytes(data)).code == "done"
+
+
+def _checksum(section: bytes) -> int:
+    """ISO/IEC 13818-1, annex A."""
+    value = 0xFFFF_FFFF
+    for byte in section:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFF_FFFF
+    return value
 
 
 def test_an_empty_track_alone_is_no_audio(tmp_path: Path) -> None:

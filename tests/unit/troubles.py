@@ -60,9 +60,9 @@ def audio(directory: Path, name: str, *sound: str) -> bytes:
     return path.read_bytes()
 
 
-def wav(data: bytes, *, riff: int | None = None, size: int | None = None) -> bytes:
-    """A WAV of these samples, which states those sizes."""
-    about = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+def wav(data: bytes, *, riff: int | None = None, size: int | None = None, before: bytes = b"") -> bytes:
+    """A WAV of these samples, which states those sizes; with other bytes before the chunk with the samples."""
+    about = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16) + before
     body = b"WAVE" + about + b"data" + struct.pack("<I", len(data) if size is None else size) + data
     return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
 
@@ -239,10 +239,17 @@ def joined(*names: tuple[str, tuple[str, ...]]) -> Maker:
 STEREO = ("-c:a", "aac", "-aac_pns", "0", "-ar", "48000", "-ac", "2")
 ITS_LENGTH = "it believes the length that is stated"
 ITS_TRACKS = "it takes the tracks of the first recording for those of both"
+ITS_SEARCH = "it does not find the sound"
 ITS_CLOCK = "it strings the sound together"
 BOTH = ("recordings",)
 TROUBLES = {
     "wav, sizes never written": Trouble(lambda _: wav(samples().tobytes(), riff=0, size=0), SECONDS, ONCE),
+    "wav, a chunk without its last byte": Trouble(
+        lambda _: wav(samples().tobytes(), before=b"LIST\x13\0\0\0INFOISFT\7\0\0\0Lavf58\0"), SECONDS, ONCE, ITS_SEARCH
+    ),
+    "wav, zeros before the sound": Trouble(
+        lambda _: wav(samples().tobytes(), before=bytes(100)), SECONDS, ONCE, ITS_SEARCH
+    ),
     "rf64, lengths never written": Trouble(large_wav_without_lengths, SECONDS, ONCE, ITS_LENGTH),
     "rifx": Trouble(wav_with_its_highest_bytes_first, SECONDS, ONCE, "it takes the bytes in the wrong order: noise"),
     "aiff, length of the sound never written": Trouble(lambda d: aiff(d, sound=0), SECONDS, ONCE, ITS_LENGTH),

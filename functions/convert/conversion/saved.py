@@ -22,7 +22,8 @@ def checkpoint(state: dict[str, Any], point: ResumePoint | None) -> tuple[dict[s
         more = {
             "place": (point.mark.number, point.mark.pts, point.sample),
             "byte": point.mark.byte,
-            "clock": point.clock,
+            "clock": point.clock and point.clock[:4],
+            "left": point.clock and point.clock.left,
             "broken": point.broken,
             "origin": point.origin,
             "warnings": job_warnings.stored(point.warnings[:MAX_WARNINGS]),
@@ -38,7 +39,7 @@ def resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
     return ResumePoint(
         Mark(number, pts, state.get("byte")),
         sample,
-        Clock(*state["clock"]) if state.get("clock") else None,
+        Clock(*state["clock"], state.get("left") and tuple(state["left"])) if state.get("clock") else None,
         state.get("broken", 0),
         job_warnings.loaded(state.get("warnings")),
         Mark(*state["origin"]) if state.get("origin") else None,

@@ -7,7 +7,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from functions.convert.conversion.containers.ogg_pages import Pages
 
 __all__ = ["MIN_GAP", "Part", "RangeFile", "RangeSource"]
 
@@ -118,6 +121,10 @@ class RangeFile:
         self.requests = 0
         # How many seconds of silence lay before what is here.
         self.silence = 0.0
+        # How many times the sound that there is its head stated.
+        self.states_times = 1
+        # What watches the pages of an Ogg, and mends them.
+        self.pages: Pages | None = None
         self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
@@ -131,6 +138,8 @@ class RangeFile:
         if stop <= self._position:
             return b""
         data = self._window_at(self._position).read(self._position, stop)
+        if self.pages:
+            data = self.pages.mended(self._position, data)
         self._position += len(data)
         return data
 
@@ -170,7 +179,7 @@ class RangeFile:
 
     def become(self, parts: Sequence[Part]) -> None:
         """From now on, take only these (start, stop) and other bytes, joined in order, for the file."""
-        self._source = self._parts(parts)
+        self._source, self.pages = self._parts(parts), None
         self.size = self._source.size
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()

@@ -18,10 +18,10 @@ from functions.shared.jobs.leases import extend
 from functions.shared.jobs.states import State
 from functions.shared.tables import jobs, now
 
-__all__ = ["Fetched", "Piece", "of", "put_off", "save"]
+__all__ = ["Fetched", "FetchedPiece", "of", "put_off", "save"]
 
 
-class Piece(msgspec.Struct, frozen=True):
+class FetchedPiece(msgspec.Struct, frozen=True):
     """A blob with some of the video: its name, its size in bytes, the hex SHA-256 of it."""
 
     blob: str
@@ -38,7 +38,7 @@ class Fetched(msgspec.Struct):
 
     since: datetime
     failing_since: datetime | None = None
-    pieces: list[Piece] = []
+    pieces: list[FetchedPiece] = []
     length: int | None = None
     validator: str = ""
     restarts: int = 0

@@ -81,11 +81,17 @@ def _riff(file: RangeFile, head: bytes) -> Ending:
     # Some writers count the eight bytes before the length in, some do not.
     stated = int.from_bytes(head[4:8], "little")
     is_avi = head[8:12] == b"AVI "
-    if is_avi and tails.has_avi_index(file):
+    if tails.has_avi_index(file) if is_avi else tails.has_wav_sound(file):
         return Ending()
     if not 0 < stated < tails.RIFF_UNKNOWN_FROM:
         return Ending(unmarked=is_avi)
     return Ending(max(tails.riff_stop(file, stated) - file.size, 0))
+
+
+def _form(file: RangeFile, head: bytes) -> Ending:
+    """Sound of an Amiga: FFmpeg states no length. (Of an AIFF, it states that of the sound.)"""
+    stated = 8 + int.from_bytes(head[4:8], "big") if head[8:12] == b"8SVX" else 0
+    return Ending(max(stated - file.size, 0))
 
 
 def _matroska(file: RangeFile, head: bytes) -> Ending:
@@ -203,6 +209,7 @@ def _wtv(file: RangeFile, head: bytes) -> Ending:
 
 _LOOKS: dict[bytes, Callable[[RangeFile, bytes], Ending]] = {
     b"RIFF": _riff,
+    b"FORM": _form,
     ebml.MAGIC: _matroska,
     b"OggS": _ogg,
     b"FLV\1": _flv,

@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["MAGIC", "Element", "Segment", "elements", "last_moment", "segment"]
+__all__ = ["MAGIC", "Element", "Segment", "Sound", "elements", "last_moment", "segment"]
 
 MAGIC = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _CLUSTER, _INFO, _TRACKS = 0x18538067, 0x1F43B675, 0x1549A966, 0x1654AE6B
 _DURATION, _TICK = 0x4489, 0x2AD7B1
 _TRACK, _TRACK_TYPE, _ENCODINGS, _ENCODING, _ENCRYPTION = 0xAE, 0x83, 0x6D80, 0x6240, 0x5035
+_FLAG_ENABLED, _LANGUAGE = 0xB9, 0x22B59D
 _TIMESTAMP, _SIMPLE_BLOCK, _GROUP, _BLOCK = 0xE7, 0xA3, 0xA0, 0xA1
 _SOUND = 2
 # No real file has more elements in one place, a cluster has its blocks; and how far from the end it is looked for.
 _MAX_ELEMENTS, _MAX_TAIL = 16384, 16 * 1024 * 1024
 _STEP = 1024 * 1024
+# Of the name of a language, so many bytes are read.
+_MAX_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,22 @@ class Element:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """What FFmpeg does not tell of a sound track: whether it is encrypted or switched off, and its BCP 47 language."""
+
+    encrypted: bool
+    disabled: bool
+    language: str
+
+
+@dataclass(frozen=True)
 class Segment:
-    """What a file says of itself: where it ends (in bytes), and when (in seconds); which sound tracks are encrypted."""
+    """What a file says of itself: where it ends (in bytes), and when (in seconds); and of its sound tracks."""
 
     stop: int | None
     seconds: float | None
     tick: float
-    encrypted: tuple[bool, ...]
+    sounds: tuple[Sound, ...]
 
 
 def elements(file: RangeFile, start: int, stop: int | None) -> Iterator[Element]:
@@ -75,15 +87,15 @@ def segment(file: RangeFile) -> Segment | None:
     if found is None:
         return None
     duration, tick = None, 1e-3
-    encrypted: tuple[bool, ...] = ()
+    sounds: tuple[Sound, ...] = ()
     for child in elements(file, found.content, found.stop):
         if child.name == _CLUSTER:
             break
         if child.name == _INFO:
             duration, tick = _info(file, child)
         elif child.name == _TRACKS:
-            encrypted = tuple(_encrypted(file, child))
-    return Segment(found.stop, None if duration is None else duration * tick, tick, encrypted)
+            sounds = tuple(_sounds(file, child))
+    return Segment(found.stop, None if duration is None else duration * tick, tick, sounds)
 
 
 def _info(file: RangeFile, info: Element) -> tuple[float | None, float]:
@@ -96,13 +108,16 @@ def _info(file: RangeFile, info: Element) -> tuple[float | None, float]:
     return (struct.unpack(form, raw)[0] if form else None), tick / 1e9
 
 
-def _encrypted(file: RangeFile, tracks: Element) -> Iterator[bool]:
+def _sounds(file: RangeFile, tracks: Element) -> Iterator[Sound]:
     for track in elements(file, tracks.content, tracks.stop):
         if track.name != _TRACK:
             continue
         parts = list(elements(file, track.content, track.stop))
-        if any(part.name == _TRACK_TYPE and file.peek(part.content, 1) == bytes([_SOUND]) for part in parts):
-            yield any(_has_encryption(file, part) for part in parts if part.name == _ENCODINGS)
+        texts = {part.name: file.peek(part.content, min((part.stop or 0) - part.content, _MAX_NAME)) for part in parts}
+        if texts.get(_TRACK_TYPE) == bytes([_SOUND]):
+            encrypted = any(_has_encryption(file, part) for part in parts if part.name == _ENCODINGS)
+            language = texts.get(_LANGUAGE, b"").rstrip(b"\0").decode("ascii", "replace").lower()
+            yield Sound(encrypted, not any(texts.get(_FLAG_ENABLED) or b"\1"), language)
 
 
 def _has_encryption(file: RangeFile, encodings: Element) -> bool:

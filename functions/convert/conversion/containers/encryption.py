@@ -9,7 +9,7 @@ from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["is_scrambled", "protected_tracks"]
+__all__ = ["is_scrambled", "may_have_encrypted_samples", "protected_tracks"]
 
 # Sample entries of encrypted sound: Common Encryption (ISO/IEC 14496-12, 8.12), iTunes' FairPlay, Audible.
 _PROTECTED = {b"enca", b"drms", b"aavd"}
@@ -24,6 +24,9 @@ _ASF_HEAD = 64 * 1024
 # How much of a transport stream is looked at, and what share of its packets is scrambled where it is.
 _TS_LOOK, _TS_SHARE = 256 * 1024, 0.1
 _MAX_ENTRIES = 16
+# Types of streams of AC-3, E-AC-3 and AAC of which parts of each frame are encrypted (MPEG-2 Stream Encryption Format
+# for HTTP Live Streaming, 2.2).
+_SAMPLES_ENCRYPTED = {0xC1, 0xC2, 0xCF}
 
 
 def protected_tracks(file: RangeFile, count: int) -> tuple[bool, ...]:
@@ -34,7 +37,7 @@ def protected_tracks(file: RangeFile, count: int) -> tuple[bool, ...]:
         return (any(mark in about for mark in _ASF_PROTECTED),) * count
     if head.startswith(ebml.MAGIC):
         segment = ebml.segment(file)
-        found = segment.encrypted if segment else ()
+        found = tuple(sound.encrypted for sound in segment.sounds) if segment else ()
     elif head[4:8] in FIRST | FRAGMENTS:
         found = tuple(_of_mp4(file, head))
     else:
@@ -76,3 +79,25 @@ def is_scrambled(file: RangeFile) -> bool:
         return False
     flags = data[first + (size == 192) * 4 + 3 :: size]
     return sum(flag & 0xC0 > 0 for flag in flags) > _TS_SHARE * len(flags)
+
+
+def may_have_encrypted_samples(file: RangeFile) -> bool:
+    """Whether a transport stream says that its sound is encrypted; who decrypts it may leave that as it is."""
+    data = file.peek(0, _TS_LOOK)
+    first, size = tails.ts_packet(data[:1024])
+    starts = range(first + (size == 192) * 4, len(data) - 188, size) if size else ()
+    return any(_SAMPLES_ENCRYPTED.intersection(_stream_types(data[start : start + 188])) for start in starts)
+
+
+def _stream_types(packet: bytes) -> Iterator[int]:
+    """Those in a map of a program that begins in a packet (ISO/IEC 13818-1, 2.4.4.9); none in others."""
+    at = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
+    at += 1 + packet[at] if at < len(packet) else 0
+    section = packet[at:]
+    if not packet[1] & 0x40 or len(section) < 12 or section[0] != 2:
+        return
+    stop = 3 + ((section[1] & 0x0F) << 8 | section[2]) - 4
+    entry = 12 + ((section[10] & 0x0F) << 8 | section[11])
+    while entry + 5 <= min(stop, len(section)):
+        yield section[entry]
+        entry += 5 + ((section[entry + 3] & 0x0F) << 8 | section[entry + 4])

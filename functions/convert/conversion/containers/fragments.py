@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from functions.convert.conversion.containers.boxes import Box, boxes
+from functions.convert.conversion.containers.stated import Stated
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["Stated", "has_end_mark", "stated"]
+__all__ = ["has_end_mark", "stated"]
 
 # A segment index has no more entries than fit into 16 bits, of twelve bytes each.
 _MAX_INDEX = 64 + 12 * 65536
 _MFRO = 16
-
-
-@dataclass(frozen=True)
-class Stated:
-    """Where the fragments end by their index, in bytes, and when, in seconds; 0 for what is not stated."""
-
-    stop: int = 0
-    seconds: float = 0.0
 
 
 def stated(file: RangeFile, top: list[Box]) -> Stated:

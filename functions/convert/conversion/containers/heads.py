@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from functions.convert.conversion.containers.tails import W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["mended"]
+__all__ = ["caf_chunks", "mended", "w64_chunks"]
 
-_MAX_CHUNKS, _MAX_HEAD = 256, 1024 * 1024
+_MAX_CHUNKS, _MAX_HEAD, _LOOK = 256, 1024 * 1024, 64 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
 _MIN_REST, _NAME = 1024, re.compile(rb"[A-Za-z0-9_ ()]{4}")
 _UNKNOWN = b"\xff" * 4
@@ -39,11 +39,19 @@ def mended(file: RangeFile) -> list[Part] | None:
         return _w64(file)
     if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
         return _aiff(file)
-    return _rifx(file) if head[:4] == b"RIFX" and head[8:] == b"WAVE" else None
+    if head[:4] == b"FORM" and head[8:] == b"8SVX":
+        return _amiga(file)
+    looks = {b"RIFX": _rifx, b"RIFF": _hidden}
+    return looks[head[:4]](file) if head[:4] in looks and head[8:] == b"WAVE" else None
+
+
+def caf_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and stated end of each chunk of a Core Audio Format file."""
+    return _chunks(file, 8, wide=True)
 
 
 def _caf(file: RangeFile) -> list[Part] | None:
-    for name, content, stop in _chunks(file, 8, wide=True):
+    for name, content, stop in caf_chunks(file):
         if name == b"data":
             # -1 says that the sound lasts until the end (Apple Core Audio Format, "Audio Data Chunk").
             is_wrong = stop >= content and _goes_on(file, stop, wide=True)
@@ -51,23 +59,34 @@ def _caf(file: RangeFile) -> list[Part] | None:
     return None
 
 
-def _w64(file: RangeFile) -> list[Part] | None:
-    """The W64 with the length that there is, if it states one that is too short."""
+def w64_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and stated end of each chunk of a Wave64, heads of 24 bytes and what makes them even counted in."""
     start = 40
     for _ in range(_MAX_CHUNKS):
         head = file.peek(start, 24)
         size = int.from_bytes(head[16:], "little")
         if len(head) < 24 or size < 24:
-            return None
-        stop = start + size + -size % 8
-        if head.startswith(b"data"):
-            behind = file.peek(stop, _MIN_REST)
-            goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
-            if not goes_on or behind[4:16] == _W64_CHUNK:
-                return None
-            return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
-        start = stop
-    return None
+            return
+        yield head[:4], start, start + size + -size % 8
+        start += size + -size % 8
+
+
+def _w64(file: RangeFile) -> list[Part] | None:
+    """The W64 with the length that there is, if it states one that is too short."""
+    start, stop = next(((start, stop) for name, start, stop in w64_chunks(file) if name == b"data"), (0, 0))
+    behind = file.peek(stop, _MIN_REST) if start else b""
+    goes_on = len(behind) == _MIN_REST and any(behind) and not behind.startswith(W64)
+    if not goes_on or behind[4:16] == _W64_CHUNK:
+        return None
+    return [(0, start + 16), (file.size - start).to_bytes(8, "little"), (start + 24, file.size)]
+
+
+def _amiga(file: RangeFile) -> list[Part] | None:
+    """The 8SVX with the length that there is, if it states one that is too short."""
+    content, stop = next(((content, stop) for name, content, stop in _chunks(file, 12) if name == b"BODY"), (0, 0))
+    if not content or not _goes_on(file, stop + stop % 2):
+        return None
+    return [(0, content - 4), (file.size - content).to_bytes(4, "big"), (content, file.size)]
 
 
 def _aiff(file: RangeFile) -> list[Part] | None:
@@ -97,6 +116,16 @@ def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: i
     _COMMON.pack_into(head, common, channels, there, bits)
     head[content - 4 :] = (stop - content).to_bytes(4, "big")
     return [bytes(head), (content, file.size)]
+
+
+def _hidden(file: RangeFile) -> list[Part] | None:
+    """A WAV whose sound is not where the chunks before it end: one is odd and lacks a byte, or zeros follow."""
+    places = {name: (content, stop) for name, content, stop in riff_chunks(file, 12, file.size)}
+    if b"data" in places or b"fmt " not in places:
+        return None
+    about, end = places[b"fmt "]
+    sound = file.peek(0, _LOOK).find(b"data", end)
+    return [(0, 12), (about - 8, end), (sound, file.size)] if sound > 0 else None
 
 
 def _rifx(file: RangeFile) -> list[Part] | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from functions.convert.conversion.containers.mp3_tags import ID3_HEAD, id3_size
+from functions.convert.conversion.containers.stated import Stated
 from functions.convert.conversion.mpeg.frames import Header, header
 from functions.convert.conversion.source import RangeFile
 from functions.convert.errors import FrameError
 from functions.shared.reasons import Failure
 
-__all__ = ["Stated", "after_id3", "sound_start", "stated_by_header"]
+__all__ = ["after_id3", "sound_start", "stated_by_header"]
 
 # How far frames are looked for, at so many places at most, and how many have to follow one another.
 _LOOK, _STEP, _MAX_PLACES, _ROW = 4 * 1024 * 1024, 256 * 1024, 20_000, 4
@@ -23,14 +23,6 @@ _ANY = re.compile(
     rb"\x80-\x8b\x90-\x9b\xa0-\xab\xb0-\xbb\xc0-\xcb\xd0-\xdb\xe0-\xeb]"
 )
 _FRAMES, _BYTES = 1, 2
-
-
-@dataclass(frozen=True)
-class Stated:
-    """Where the frames end by the header, in bytes (0: it does not say), and how long they last, in seconds."""
-
-    stop: int
-    seconds: float
 
 
 def sound_start(file: RangeFile) -> int | None:

@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion.containers import chapters, ebml
+from functions.convert.conversion.containers import chapters, ebml, track_flags
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.beginnings import (
     begins_as_media,
@@ -35,6 +35,8 @@ from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
+from functions.convert.conversion.containers.ogg_pages import Pages
+from functions.convert.conversion.containers.overstated import overstated
 from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.media import Chapter, Media, Track
@@ -84,12 +86,17 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = _leave_tag(file)
+    if more := overstated(file):
+        file.states_times = more.times
+        more.mend(file)
     if hidden := after_silence(file):
         file.become([*([hidden.head] if hidden.head else []), (hidden.start, file.size)])
         file.silence += hidden.seconds
     elif parts := as_runs(file) or mended(file):
         file.become(parts)
     file.seek(0)
+    if head.startswith(b"OggS") and file.pages is None:
+        file.pages = Pages(file)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
@@ -192,6 +199,7 @@ def probe(container: InputContainer) -> Media:
     streams = container.streams.audio
     protected = protected_tracks(file, len(streams))
     tracks = tuple(_track(position, stream, file, protected[position]) for position, stream in enumerate(streams))
+    tracks = track_flags.complete(file, tracks)
     if tracks and all(track.encrypted for track in tracks):
         raise Failure("encrypted")
     if "mp4" in container.format.name and not any(map(_is_usable, tracks)) and ending(file).broken_off:

@@ -25,6 +25,7 @@ __all__ = [
     "has_avi_index",
     "has_gxf_end",
     "has_nut_index",
+    "has_wav_sound",
     "is_chained",
     "is_ts",
     "mxf_stop",
@@ -91,15 +92,33 @@ def wav_stated(file: RangeFile) -> tuple[int, float]:
         if name == b"fmt ":
             rate = int.from_bytes(file.peek(content + 8, 4), "little")
         if name == b"data":
-            is_known = 0 < stop - content < RIFF_UNKNOWN_FROM
+            size = _size_of_data(file, stop - content)
             # An encoder of a variable bitrate may state none.
-            return (stop, (stop - content) / rate if rate else 0.0) if is_known else (0, 0.0)
+            return (content + size, size / rate if rate else 0.0) if size else (0, 0.0)
     return 0, 0.0
+
+
+def _size_of_data(file: RangeFile, stated: int) -> int:
+    """How many bytes of sound a WAV states; 0 if that is unknown. In a large one, it is said elsewhere (ds64)."""
+    if _is_large(file) and stated == 0xFFFF_FFFF:
+        size = int.from_bytes(file.peek(28, 8), "little")
+        return 0 if was_never_measured(file) else size
+    return stated if stated < RIFF_UNKNOWN_FROM else 0
+
+
+def _is_large(file: RangeFile) -> bool:
+    head = file.peek(0, 16)
+    return head[:4] in (b"RF64", b"BW64") and head[12:] == b"ds64"
+
+
+def has_wav_sound(file: RangeFile) -> bool:
+    """Whether all of the sound of a WAV is there by its own chunk, whatever the file states of all chunks."""
+    return 0 < wav_stated(file)[0] <= file.size and not understates(file)
 
 
 def understates(file: RangeFile) -> bool:
     """Whether a WAV goes on with sound where it states that its sound ends: with what is no chunk, and no silence."""
-    stop = wav_stated(file)[0] if file.peek(0, 4) == b"RIFF" else 0
+    stop = wav_stated(file)[0] if file.peek(0, 4) in (b"RIFF", b"RF64", b"BW64") else 0
     stop += stop % 2
     if not 0 < stop < file.size - _MIN_REST:
         return False
@@ -111,9 +130,7 @@ def understates(file: RangeFile) -> bool:
 
 def was_never_measured(file: RangeFile) -> bool:
     """Whether a WAV for more than 4 GB (EBU Tech 3306) has no length in its ds64: a recorder lost its power."""
-    head = file.peek(0, 36)
-    is_large = head[:4] in (b"RF64", b"BW64") and head[12:16] == b"ds64"
-    return is_large and head[28:] in (bytes(8), b"\xff" * 8)
+    return _is_large(file) and file.peek(28, 8) in (bytes(8), b"\xff" * 8)
 
 
 def riff_stop(file: RangeFile, stated: int) -> int:
@@ -230,6 +247,7 @@ def ogg_end(file: RangeFile) -> tuple[bool, bool]:
     """Whether the last page is whole, and whether it says that its stream ends (RFC 3533, 6)."""
     start = max(file.size - 2 * _MAX_PAGE, 0)
     tail = file.peek(start, 2 * _MAX_PAGE)
+    tail = file.pages.mended(start, tail) if file.pages else tail
     at = tail.rfind(b"OggS\0")
     if at < 0 or len(tail) < at + 27:
         return False, False

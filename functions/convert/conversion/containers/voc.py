@@ -25,6 +25,8 @@ _MAX_BLOCKS, _MAX_SILENCE = 256, 64 * 1024 * 1024
 # A block says how often what follows is heard again: this is for ever, until a game stops it. So many blocks, and so
 # many bytes, come of it at most.
 _FOR_EVER, _MAX_REPEATED, _MAX_REPEATED_BYTES = 0xFFFF, 65536, 256 * 1024 * 1024
+# A block is no longer; and so many bytes at the end of a file may be anything.
+_MAX_LENGTH, _MIN_REST = 2**24 - 1, 1024
 # What lies between two heads that are fetched together.
 _NEAR = 32 * 1024
 # Codec → a silent sample: 8 bits without a sign, 16 bits, A-law, mu-law. (Others are differences.)
@@ -47,17 +49,33 @@ def as_runs(file: RangeFile) -> list[Part] | None:
     start = int.from_bytes(file.peek(20, 2), "little")
     blocks = list(_blocks(file, start))
     is_more = any(_is_silence(block) or block.kind == _REPEAT for block in blocks)
-    if len({_format(block) for block in blocks if block.kind in _FORMATS}) < 2 and not is_more:
+    rest = list(_unstated(file, blocks))
+    if len({_format(block) for block in blocks if block.kind in _FORMATS}) < 2 and not is_more and not rest:
         return None
-    rest = [(blocks[-1].stop, file.size)] if blocks[-1].stop < file.size else []
+    if not rest and blocks[-1].stop < file.size:
+        rest = [(blocks[-1].stop, file.size)]
     return [(0, start), *_parts(file, start, _repeated(blocks)), *rest]
+
+
+def _unstated(file: RangeFile, blocks: list[_Block]) -> Iterator[Part]:
+    """More of the samples of the last block, where it ends before what is no block: a length of 24 bits ran over."""
+    at = blocks[-1].stop if blocks and blocks[-1].kind in (*_FORMATS, _MORE) else file.size
+    data = file.peek(at, _MIN_REST)
+    if len(data) < _MIN_REST or data[0] <= _NEW_SOUND or not any(data):
+        return
+    end = file.size - 1 if file.glance(file.size - 1, 1) == bytes([_END]) else file.size
+    for start in range(at, end, _MAX_LENGTH):
+        stop = min(start + _MAX_LENGTH, end)
+        yield bytes([_MORE]) + (stop - start).to_bytes(3, "little")
+        yield start, stop
+    yield end, file.size
 
 
 def _blocks(file: RangeFile, start: int) -> Iterator[_Block]:
     look = file.peek
     for _ in range(_MAX_BLOCKS):
         head = look(start, 4 + 12)
-        if len(head) < 4 or head[0] == _END:
+        if len(head) < 4 or head[0] == _END or head[0] > _NEW_SOUND:
             return
         length = int.from_bytes(head[1:4], "little")
         look = file.peek if length < _NEAR else file.glance

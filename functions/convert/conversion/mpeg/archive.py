@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Protocol
+from typing import IO
 
 from functions.convert.conversion.mpeg.tag import cleaned
 from functions.shared.file_names import safe_name
 from functions.shared.zips import Unseekable
 
-__all__ = ["Sink", "Zip"]
+__all__ = ["Zip"]
 
 # Of a title, so much is looked at.
 MAX_LENGTH = 1000
 
 
-class Sink(Protocol):
-    """Takes the bytes of the zip, in order."""
-
-    def write(self, data: bytes, /) -> object:
-        """Take all of `data`."""
-
-
 class Zip:
-    """A zip of stored MP3 files, in constant memory; the sink is never sought. Close it after the last file.
+    """A zip of stored MP3 files, in constant memory; `write` takes its bytes in order. Close it after the last file.
 
     More than 99 files need their number in advance: it decides how many digits make the names sort in order.
     Sizes and checksums follow each file (APPNOTE 4.3.9), in 64 bits, since its length is not known before.
     """
 
-    def __init__(self, sink: Sink, files: int = 99) -> None:
+    def __init__(self, write: Callable[[bytes], object], files: int = 99) -> None:
         self._digits = max(2, len(str(files)))
-        self._zip = zipfile.ZipFile(Unseekable(sink.write), "w", zipfile.ZIP_STORED)
+        self._zip = zipfile.ZipFile(Unseekable(write), "w", zipfile.ZIP_STORED)
         self._count = 0
 
     @contextmanager

@@ -8,6 +8,7 @@ Time stamps are also rounded, jitter, and jump. What is done about which differe
     up to TOLERANCE     nothing: samples stay together
     later               a hole, up to LONGEST_HOLE; beyond, the clock has jumped, and the sound goes on
     earlier             an overlap, up to LONGEST_OVERLAP; beyond, or back at its beginning, the clock has restarted
+    later again         where it was before it restarted: it is that clock, and the sound goes on
     little by little    two clocks run apart, up to a share of MAX_DRIFT; beyond, one of them is wrong about its rate
 """
 
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 from functions.convert.conversion.marks import Stamps
 from functions.convert.conversion.plan import TOLERANCE
+from functions.convert.conversion.sound.slow import is_slow
 
 __all__ = ["LONGEST_HOLE", "LONGEST_OVERLAP", "Clock", "Fit", "Timeline"]
 
@@ -42,13 +44,15 @@ class Clock(NamedTuple):
     """What is known of a clock when a frame comes, in seconds and fit for JSON.
 
     `origin` is the time stamp that is heard at 0, `lowest` the least one so far, `time` that of the frame; `wrong_at`
-    is when, on the MP3's own clock, time stamps last overlapped, drifted or jumped.
+    is when, on the MP3's own clock, time stamps last overlapped, drifted or jumped. `left` is where a clock was that
+    went back, and how long the sound was then: of several, the one that was furthest ahead.
     """
 
     origin: float
     lowest: float
     time: float
     wrong_at: float
+    left: tuple[float, float] | None = None
 
 
 class Fit(NamedTuple):
@@ -78,17 +82,17 @@ class Timeline:
         counts: bool = False,
         is_chain: bool = False,
     ) -> None:
-        self._is_chain = is_chain
         self._tick, self._wraps = float(tick), tick == MPEG_TICK
-        self._empty, self._counts = empty, counts
+        self._empty, self._counts, self._is_chain = empty, counts, is_chain
         # The time stamp that is heard at 0; None where sound is strung together.
         self._origin: float | None = start
         self._rate, self._position = 1, 0
         # What could not be decoded, or did not come, since the newest frame; and what is left to be dropped of an
         # overlap: in seconds.
         self._lost = self._awaited = self._overlap = 0.0
-        self._wrong_at = 0.0
-        self._start, self._end = start, 0.0
+        self._wrong_at, self._start, self._end = 0.0, start, 0.0
+        self._left: tuple[float, float] | None = None
+        self._stamps: Stamps | None = None
         self._lowest: float | None = None
         self._time: float | None = None
         self._next: float | None = None
@@ -108,7 +112,7 @@ class Timeline:
         """What to resume with at the newest frame; None where sound is strung together."""
         if self._origin is None or self._lowest is None or self._time is None:
             return None
-        return Clock(self._origin, self._lowest, self._time, self._wrong_at)
+        return Clock(self._origin, self._lowest, self._time, self._wrong_at, self._left)
 
     def string(self) -> None:
         """From now on, sound is strung together, whatever the time stamps say."""
@@ -117,7 +121,7 @@ class Timeline:
     def resume(self, clock: Clock | None, position: int, rate: int) -> None:
         """Continue at a frame whose `clock` that was, and before which so many samples at `rate` had come."""
         self._rate, self._position = rate, position
-        self._origin, self._lowest, self._next, self._wrong_at = clock or (None, None, None, 0.0)
+        self._origin, self._lowest, self._next, self._wrong_at, self._left = clock or (None, None, None, 0.0, None)
 
     def skip(self, samples: int, rate: int) -> None:
         """Before the first frame: that many samples of it, and of those after it, will not be heard."""
@@ -144,6 +148,7 @@ class Timeline:
         """
         if self._follows(pts, samples, rate):
             return _AS_IT_IS
+        self._stamps = stamps
         if rate != self._rate:
             self._position, self._rate = round(self._position * rate / self._rate), rate
             # Another recording: FFmpeg counts its time in the ticks of the first one.
@@ -224,7 +229,7 @@ class Timeline:
             case "overlap":
                 return self._dropped(late, samples)
             case "jump":
-                return self._jumped(time, lost)
+                return self._jumped(time, late, lost)
         return Fit(lost, 0)
 
     def _late(self, time: float) -> float:
@@ -249,7 +254,10 @@ class Timeline:
             return self._drift(late) if abs(late) > TOLERANCE + JITTER else ""
         # A clock that is late but never goes back has stopped: FFmpeg has such ones for times that are too long.
         went_back = self._time is not None and time < self._time
-        return self._step(late, went_back and time > self._lowest + BEGINNING and not self._is_chain)
+        never_right = self.seconds - self._wrong_at < LEAST_CALM
+        if never_right and is_slow(self._stamps, self._tick, time, time - self._next, samples / self._rate):
+            return "jump"
+        return self._step(time, late, went_back and time > self._lowest + BEGINNING and not self._is_chain)
 
     def _drift(self, late: float) -> str:
         calm, self._wrong_at = self.seconds - self._wrong_at, self.seconds
@@ -258,21 +266,34 @@ class Timeline:
         self._overlap = max(-late, 0.0)
         return "hole" if late > 0 else "overlap"
 
-    def _step(self, late: float, can_overlap: bool) -> str:
+    def _step(self, time: float, late: float, can_overlap: bool) -> str:
         if late > 0:
-            return "hole" if late <= LONGEST_HOLE else "jump"
+            return "jump" if late > LONGEST_HOLE or self._returns(time) else "hole"
         calm, self._wrong_at = self.seconds - self._wrong_at, self.seconds
         if not can_overlap or -late > min(LONGEST_OVERLAP, calm) or calm < LEAST_CALM:
             return "jump"
         self._overlap = -late
         return "overlap"
 
+    def _returns(self, time: float) -> bool:
+        """Whether a clock is where it was before it went back, or as much further as the sound is meanwhile."""
+        if self._left is None:
+            return False
+        left, seconds = self._left
+        return -LONGEST_OVERLAP <= self._unwrapped(time) - left <= self.seconds - seconds + LONGEST_OVERLAP
+
+    def _unwrapped(self, time: float) -> float:
+        return time % WRAP if self._wraps else time
+
     def _dropped(self, late: float, samples: int) -> Fit:
         dropped = min(round(-late * self._rate), samples)
         self._overlap -= dropped / self._rate
         return Fit(0, dropped)
 
-    def _jumped(self, time: float, lost: int) -> Fit:
+    def _jumped(self, time: float, late: float, lost: int) -> Fit:
+        if late < 0 and self._next is not None:
+            left = self._unwrapped(self._next), self.seconds
+            self._left = max(self._left or left, left)
         self._wrong_at = self.seconds + lost / self._rate
         self._origin = time - self._wrong_at
         return Fit(lost, 0)

@@ -28,10 +28,11 @@ __all__ = [
     "views",
 ]
 
-# What a track is beside the main one, the later in this list the less wanted: FFmpeg's names, which it takes from the
-# flags of Matroska (RFC 9559, 5.1.4.1.5 to 5.1.4.1.10), `kind` in MP4 (DASH roles, ISO/IEC 23009-1, 5.8.5.5), the
-# ISO 639 audio type (ISO/IEC 13818-1, 2.6.18) and the supplementary audio descriptor (ETSI EN 300 468, 6.4.11) in TS,
-# and `bsmod` in AC-3 (ATSC A/52, 5.4.2.2). Titles are free text in all of these, and so decide nothing.
+# What a track is beside the main one, the later in this list the less wanted: FFmpeg's names (but for the last one),
+# which it takes from the flags of Matroska (RFC 9559, 5.1.4.1.5 to 5.1.4.1.10), `kind` in MP4 (DASH roles, ISO/IEC
+# 23009-1, 5.8.5.5), the ISO 639 audio type (ISO/IEC 13818-1, 2.6.18) and the supplementary audio descriptor (ETSI
+# EN 300 468, 6.4.11) in TS, and `bsmod` in AC-3 (ATSC A/52, 5.4.2.2). Titles are free text in all of these, and so
+# decide nothing.
 ASIDE = {
     "hearing_impaired": "for the hard of hearing",
     "karaoke": "karaoke",
@@ -40,8 +41,12 @@ ASIDE = {
     "visual_impaired": "an audio description",
     "descriptions": "an audio description",
     "dependent": "to be mixed with another",
+    "disabled": "switched off",
 }
 _ASIDE = tuple(ASIDE)
+# Codes that stand where a language should: French and British television have these for audio descriptions, and
+# ISO 639-2 has one for sound without speech.
+_AS_LANGUAGES = {"qad": "visual_impaired", "nar": "visual_impaired", "zxx": "clean_effects"}
 # As many tracks as the option `track` can name, and so many as one listens to.
 MAX_TRACKS, MAX_HEARD = 64, 8
 # Of the texts that a job shows, in characters: a language or codec, and a title.
@@ -144,7 +149,8 @@ def _text(text: str, longest: int) -> str:
 
 
 def _aside(track: Track) -> int:
-    return max((_ASIDE.index(role) + 1 for role in track.roles if role in ASIDE), default=0)
+    roles = {*track.roles, _AS_LANGUAGES.get(track.language)}
+    return max((_ASIDE.index(role) + 1 for role in roles if role in ASIDE), default=0)
 
 
 def _fits(track: Track, options: Mapping[str, Any]) -> bool:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending
-from functions.convert.conversion.containers.encryption import is_scrambled
+from functions.convert.conversion.containers.encryption import is_scrambled, may_have_encrypted_samples
+from functions.convert.conversion.containers.zeros import before_zeros
 from functions.convert.conversion.plan import Plan, is_short
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
 if TYPE_CHECKING:
+    from functions.convert.conversion.source import RangeFile
     from functions.convert.conversion.tracks.mixing import MixReader
     from functions.convert.conversion.tracks.reading import TrackReader
 
@@ -26,6 +28,10 @@ _EXACT = {"wav", "aiff", "au", "flac", "tta", "ape", "wv"}
 _BY_BYTES = {"wav", "w64", "caf", "avi"}
 # What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
 _STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
+# Frames without anything around them: here FFmpeg takes what follows for a part of the last one.
+_BARE = {"mp3", "aac", "ac3", "eac3"}
+# Where a stream may be encrypted, and this share of its packets cannot be decoded, it is.
+_MUCH = 0.1
 # Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
 _STRUCTURED = {_MOV, "ogg", "gxf"}
 
@@ -33,13 +39,16 @@ _STRUCTURED = {_MOV, "ogg", "gxf"}
 def check_outcome(reader: TrackReader, plan: Plan) -> None:
     """Look back on what was read. Adds to the reader's warnings.
 
-    Raises: Failure (truncated, damaged, unsupported-codec, no-audio), MemoryError.
+    Raises: Failure (truncated, damaged, encrypted, unsupported-codec, no-audio), MemoryError.
     """
-    end = ending(reader.file, reader.last_byte) if reader.is_at_end else Ending()
-    missing = _missing(reader, end) if reader.is_at_end else 0.0
+    file = _before_zeros(reader) if reader.is_at_end else reader.file
+    end = ending(file, reader.last_byte) if reader.is_at_end else Ending()
+    missing = _missing(reader, end, file.size) if reader.is_at_end else 0.0
     is_cut = missing > MISSING_SECONDS
     if not reader.seconds:
         raise Failure(_why_nothing(reader, is_cut and not plan.whole))
+    if reader.broken > _MUCH * reader.packets_read and may_have_encrypted_samples(reader.file):
+        raise Failure("encrypted")
     # An edit list makes an index shorter too, but then no longer sound is stated.
     if reader.is_at_end and reader.lost_index and is_short(reader.seconds, plan.track.seconds):
         raise MemoryError("the index of the video does not fit into the memory")
@@ -48,7 +57,7 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
     if is_cut:
         reader.warnings.append(JobWarning("ends-early"))
     elif reader.is_at_end:
-        reader.warnings += _remarks(reader, end)
+        reader.warnings += _remarks(reader, end, file.size)
 
 
 def check_mix(reader: MixReader, plan: Plan) -> None:
@@ -61,15 +70,26 @@ def check_mix(reader: MixReader, plan: Plan) -> None:
         raise Failure("truncated")
 
 
-def _remarks(reader: TrackReader, end: Ending) -> Iterator[JobWarning]:
-    if end.unmarked or (end.broken_off and _stated(reader, end) is None):
+def _before_zeros(reader: TrackReader) -> RangeFile:
+    """The file without zeros at its end, of which the demuxer or the decoder made nothing."""
+    may_have_rest = reader.format in _BARE or (reader.format != _MOV and _has_rest(reader))
+    return before_zeros(reader.file) if reader.broken_last or may_have_rest else reader.file
+
+
+def _remarks(reader: TrackReader, end: Ending, size: int) -> Iterator[JobWarning]:
+    """`size` is where it ends but for zeros."""
+    has_zeros = size < reader.file.size
+    says_nothing = has_zeros and end == Ending() and reader.format not in _STATED
+    if end.unmarked or says_nothing or (end.broken_off and _stated(reader, end) is None):
         yield JobWarning("end-unknown")
-    if (reader.is_cut and _has_rest(reader)) or reader.left_rest:
+    if (reader.is_cut and _has_rest(reader) and not has_zeros) or reader.left_rest:
         yield JobWarning("rest-unread")
     if reader.format == "wav" and tails.understates(reader.file):
         held, (stop, stated) = reader.reached, tails.wav_stated(reader.file)
         stated = stated or held * stop / reader.file.size
         yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
+    if (times := reader.file.states_times) > 1:
+        yield JobWarning("states-more", {"stated": round(times * reader.reached, 1), "held": round(reader.reached, 1)})
     if reader.recordings > 1:
         yield JobWarning("recordings", {"count": reader.recordings})
 
@@ -83,18 +103,21 @@ def _has_rest(reader: TrackReader) -> bool:
 def _why_nothing(reader: TrackReader, is_cut: bool) -> str:
     if is_cut:
         return "truncated"
-    if is_scrambled(reader.file):
+    if is_scrambled(reader.file) or (reader.broken and may_have_encrypted_samples(reader.file)):
         return "encrypted"
     if reader.is_unknown:
         return "unsupported-codec"
     return "damaged" if reader.newest else "no-audio"
 
 
-def _missing(reader: TrackReader, end: Ending) -> float:
-    """How many seconds of sound the file lacks at its end; infinite where it is cut off, and nobody knows how much."""
+def _missing(reader: TrackReader, end: Ending, size: int) -> float:
+    """How many seconds of sound the file lacks at its end, which is at `size`.
+
+    Infinite where it is cut off, and nobody knows how much.
+    """
     if reader.format == _MOV and not end.fragmented:
         # By its index; unless that itself is cut off, or the demuxer gave up.
-        return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds()
+        return _by_clock(reader, end) if end.broken_off or reader.is_cut else reader.lost_seconds(size)
     is_evident = bool(end.missing or end.broken_off or reader.is_cut)
     if reader.format in _BY_BYTES:
         return max(_by_bytes(reader, end), _by_clock(reader, end) if reader.format in _EXACT or reader.is_cut else 0.0)

@@ -35,6 +35,7 @@ WARM_UP_SECONDS = 10
 # So many packets may have a wrong time stamp in a row: a cluster of a Matroska, which has one for all of them, lasts
 # five seconds at most in most files.
 LOOK_AHEAD = 256
+DAMAGED = "damaged-pages"
 
 
 class TrackReader(TrackFile):
@@ -63,6 +64,8 @@ class TrackReader(TrackFile):
         self.is_at_end = False
         self.is_unknown = False
         self.origin: Mark | None = None
+        # Of an Ogg: how many damaged pages of this recording, and of those before it, there is a warning of.
+        self._told = self._told_before = 0
         # How long the sound of the newest packet was, in seconds.
         self._usual = 0.0
         self._ahead: Ahead[tuple[int, Packet[AudioStream]]] = Ahead(())
@@ -78,6 +81,7 @@ class TrackReader(TrackFile):
         yield from zip(counting, self._recording(), strict=False)
         while self._go_on():
             yield from zip(counting, self._recording(), strict=False)
+        self._look_at_pages()
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
@@ -91,6 +95,7 @@ class TrackReader(TrackFile):
                 # Packets without content are av's own, at the end: they would make the decoder stop.
                 if packet.size:
                     self.newest = packet
+                    self._look_at_pages()
                     yield packet
         except MemoryError:
             raise
@@ -102,8 +107,18 @@ class TrackReader(TrackFile):
             # Where a stream began in the middle of the file, av 18 fails at the end of its own list of streams.
             pass
 
+    def _look_at_pages(self) -> None:
+        """Warn of damaged pages. Resumed, they are counted from the start again."""
+        pages = self._file.pages
+        if pages is None or pages.damaged == self._told:
+            return
+        self._told = pages.damaged
+        others = [warning for warning in self.warnings if warning.code != DAMAGED]
+        self.warnings[:] = [*others, JobWarning(DAMAGED, {"pages": self._told_before + self._told})]
+
     def _go_on(self) -> bool:
         """Whether there is another recording behind the one that was read, which is open now."""
+        self._look_at_pages()
         try:
             container = opened_further(self._container, self.newest, self._track.position)
         except Failure:
@@ -111,6 +126,7 @@ class TrackReader(TrackFile):
             return False
         if container is None:
             return False
+        self._told_before, self._told = self._told_before + self._told, 0
         self._container = container
         self.stream = self._only()
         self.is_cut = self.is_unknown = False
@@ -249,8 +265,10 @@ class TrackReader(TrackFile):
         """Whether a time stamp is that of one packet, and what comes after it is the same as without seeking.
 
         In a chain of recordings it may be that of several. In an MP3, FFmpeg trims by times, and guesses them after it.
+        Of an Ogg, pages that are damaged are mended by those before them.
         """
-        return self.format != "mp3" and not is_chained(self.file)
+        is_damaged = any(warning.code == DAMAGED for warning in self.warnings)
+        return self.format != "mp3" and not is_damaged and not is_chained(self.file)
 
     def _sought(self, mark: Mark, pts: int, ahead: int) -> Numbered | None:
         """As `_numbered`, by the demuxer's index; None if it fails."""

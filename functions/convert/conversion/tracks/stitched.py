@@ -25,19 +25,67 @@ __all__ = ["frames_alone"]
 
 # So many bytes have to be there to know a tag: the head of an APE tag.
 _HEAD = 32
+# Of what is no frame, so many bytes may be frames that were damaged: two of the longest, or more of others.
+_MAX_DAMAGED, _MOSTLY = 2 * 1441, 0.9
 
 
 def frames_alone(packets: Iterable[Packet[AudioStream]]) -> Iterator[Packet[AudioStream]]:
     """The packets of an MP3, without the tags and the header frames between its frames.
 
     What lies behind these moves up on the clock: a header frame would be 26 ms of silence. What is no frame, and no
-    tag, stays. Neither is anything trimmed where the first part ends by its header, since more sound comes.
+    tag, stays where it is short: frames may have been there. Neither is anything trimmed where the first part ends by
+    its header, since more sound comes.
     """
-    for packet, after in with_next(_Cutter().cut(packets)):
+    for packet, after in with_next(_without_junk(_Cutter().cut(packets))):
         if after is not None and _is_trimmed_at_its_end(packet):
             yield _like(packet, bytes(packet), packet.pts, packet.duration or 0)
         else:
             yield packet
+
+
+def _without_junk(packets: Iterable[Packet[AudioStream]]) -> Iterator[Packet[AudioStream]]:
+    """The packets; of what is no frame, and longer than a few, only the first one: it lasts as long as one frame.
+
+    FFmpeg makes packets of any length of junk, each as long as a frame, and takes the frame behind it for more of it.
+    Zeros stand for frames that were lost, or not downloaded yet: they last as long as frames of so many bytes.
+    """
+    moved = size = 0
+    row: list[Packet[AudioStream]] = []
+    frame: Packet[AudioStream] | None = None
+    for packet in packets:
+        if moved and packet.pts is not None:
+            packet.pts = packet.dts = packet.pts + moved
+        if _is_frame(packet):
+            yield from row
+            row, size, frame = [], 0, packet
+            yield packet
+            continue
+        row.append(packet)
+        was, size = size, size + packet.size
+        if size > _MAX_DAMAGED:
+            for number, junk in enumerate(row):
+                lasts = _duration(junk, frame, is_first=not number and was <= _MAX_DAMAGED)
+                moved += lasts - (junk.duration or 0)
+                junk.duration = lasts
+                if lasts:
+                    yield junk
+            row = []
+    yield from row
+
+
+def _duration(junk: Packet[AudioStream], frame: Packet[AudioStream] | None, *, is_first: bool) -> int:
+    """How long junk lasts behind a frame, in ticks."""
+    zeros = bytes(junk).count(0)
+    # Parts of frames are in front of them and behind them.
+    if frame and zeros > _MOSTLY * junk.size:
+        return round(zeros * (frame.duration or 0) / frame.size)
+    return (junk.duration or 0) if is_first else 0
+
+
+def _is_frame(packet: Packet[AudioStream]) -> bool:
+    """Whether it begins with the header of a frame of any layer (ISO/IEC 11172-3, 2.4.2.3)."""
+    word = bytes(memoryview(packet)[:2])
+    return len(word) == 2 and word[0] == 0xFF and word[1] & 0xE0 == 0xE0 and word[1] & 0x06 != 0
 
 
 def _is_trimmed_at_its_end(packet: Packet[AudioStream]) -> bool:

@@ -85,9 +85,9 @@ class TrackFile:
         last = [stream.index_entries[-1] for stream in self._container.streams if len(stream.index_entries)]
         return max((entry.pos + entry.size for entry in last), default=0)
 
-    def lost_seconds(self) -> float:
-        """How much sound the index of an MP4 has beyond the end of the file."""
-        return lost_seconds(self.stream, self.file.size)
+    def lost_seconds(self, size: int) -> float:
+        """How much sound the index of an MP4 has beyond the end of the file, which is at `size`."""
+        return lost_seconds(self.stream, size)
 
     def _seconds(self, ticks: int) -> float:
         return float(ticks * (self.stream.time_base or 0))

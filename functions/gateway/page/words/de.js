@@ -378,6 +378,8 @@ export default {
   "warning.ends-early": "Die Datei hört zu früh auf: Das Ende des Tons fehlt.",
   "warning.end-unknown": "Ob die Datei ganz ist, lässt sich nicht sagen: Wurde sie abgeschnitten, fehlt das Ende des Tons.",
   "warning.states-less": "Die Datei nennt {stated} Sekunden Ton, hat aber {held}: Alles wurde genommen.",
+  "warning.damaged-pages": "Teile der Datei sind beschädigt: {pages}. Was davon lesbar ist, ist in der MP3; der Rest ist still oder fehlt am Ende.",
+  "warning.states-more": "Die Datei nennt {stated} Sekunden Ton, hat aber {held}: Alles wurde genommen. Wurde sie abgeschnitten, fehlt das Ende des Tons.",
   "warning.recordings": "Die Datei enthält {count} Aufnahmen hintereinander: Alle wurden genommen.",
   "warning.rest-unread": "Was in der Datei folgt, ist nicht lesbar und wurde weggelassen.",
   "warning.several-microphones": "Das Video hat {count} Mono-Spuren, wie von Mikrofonen, und Spur {chosen} wurde genommen. „Mehrere Tonspuren“ unter „Mehr Möglichkeiten“ mischt alle."

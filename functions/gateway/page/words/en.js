@@ -378,6 +378,8 @@ export default {
   "warning.ends-early": "The file ends too early: the end of the sound is missing.",
   "warning.end-unknown": "Nobody can tell whether the file is whole: if it was cut off, the end of the sound is missing.",
   "warning.states-less": "The file states {stated} seconds of sound, but has {held}: all of it was taken.",
+  "warning.damaged-pages": "Parts of the file are damaged: {pages}. What of them can be decoded is in the MP3; the rest is silent, or missing at the end.",
+  "warning.states-more": "The file states {stated} seconds of sound, but has {held}: all of it was taken. If it was cut off, the end of the sound is missing.",
   "warning.recordings": "The file holds {count} recordings, one after the other: all of them were taken.",
   "warning.rest-unread": "What follows in the file cannot be read, and was left out.",
   "warning.several-microphones": "The video has {count} mono tracks, as of microphones, and track {chosen} was taken. “Several tracks” under “More options” mixes all of them."
