@@ -2,7 +2,7 @@
 
 import { Problem } from "../core/problem.js";
 
-/** A file as it is, as {size, read(start, stop)}: `read` resolves to a Blob. */
+/** A file as it is, as {size, read(start, stop)}: `read` resolves to parts of a Blob. */
 export class Whole {
   isSound = false;
   #file;
@@ -13,7 +13,7 @@ export class Whole {
   }
 
   read(start, stop) {
-    return Promise.resolve(this.#file.slice(start, stop));
+    return Promise.resolve([this.#file.slice(start, stop)]);
   }
 }
 

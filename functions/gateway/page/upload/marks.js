@@ -15,8 +15,8 @@ export async function marksOf(contents) {
   const last = Math.max(contents.size - PART, 0);
   for (let part = 0; part < PARTS; part++) {
     const start = Math.round((last * part) / (PARTS - 1));
-    const blob = await contents.read(start, Math.min(start + PART, contents.size));
-    found.push(crc(new Uint8Array(await blob.arrayBuffer())));
+    const parts = await contents.read(start, Math.min(start + PART, contents.size));
+    found.push(crc(new Uint8Array(await new Blob(parts).arrayBuffer())));
   }
   return found.map((value) => value.toString(16).padStart(8, "0")).join("");
 }

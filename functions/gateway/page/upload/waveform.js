@@ -12,7 +12,7 @@ export async function waveform(file, duration, signal) {
   const contents = await contentsOf(file, { whole: false, signal });
   if (contents.size > MOST_BYTES) return null;
   const context = new OfflineAudioContext(1, 1, RATE);
-  const sound = await context.decodeAudioData(await (await contents.read(0, contents.size)).arrayBuffer());
+  const sound = await context.decodeAudioData(await new Blob(await contents.read(0, contents.size)).arrayBuffer());
   signal.throwIfAborted();
   return peaksOf(sound);
 }
