@@ -17,6 +17,14 @@ export class Whole {
   }
 }
 
+/** What is in parts of a Blob, one after the other, as a Uint8Array. Without a Blob of them, which would stay in the browser's memory. */
+export async function bytesOf(parts) {
+  const found = await Promise.all(parts.map(async (part) => (part instanceof Blob ? new Uint8Array(await part.arrayBuffer()) : part)));
+  const all = new Uint8Array(found.reduce((size, { length }) => size + length, 0));
+  found.reduce((at, bytes) => (all.set(bytes, at), at + bytes.length), 0);
+  return all;
+}
+
 /**
  * What to send of a file, unless `whole` the sound alone where the MP3 is the same. `onProgress` gets 0–1 while the file is looked
  * through. Throws an AbortError once `signal` is aborted.
