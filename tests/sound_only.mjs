@@ -19,7 +19,7 @@ console.log(JSON.stringify(sizes));
 async function save(sound, path) {
   const file = await open(path, "w");
   for (let at = 0; at < sound.size; at += STEP) {
-    await file.write(new Uint8Array(await (await sound.read(at, at + STEP)).arrayBuffer()));
+    await file.write(new Uint8Array(await new Blob(await sound.read(at, at + STEP)).arrayBuffer()));
   }
   await file.close();
 }

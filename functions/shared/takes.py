@@ -13,7 +13,7 @@ from functions.shared import bodies
 from functions.shared.operations import JSON, Taken
 from functions.shared.problems import Problem
 
-__all__ = ["checked", "form", "json_body", "json_object", "query"]
+__all__ = ["checked", "form", "json_body", "json_object", "no_query", "query"]
 
 FORM = "application/x-www-form-urlencoded"
 MAX_JSON_BYTES, MAX_FORM_BYTES = 64 * 1024, 16 * 1024
@@ -67,6 +67,15 @@ def query(shape: type[msgspec.Struct]) -> Taken:
         return {"query": checked(asked, shape, "bad-request", strict=False)}
 
     return Taken(problems=("bad-request",), query=shape, read=read)
+
+
+def no_query(request: Request, instead: str) -> None:
+    """Refuse, by its name, what is in the query where nobody looks for it; `instead` says where it is to be.
+
+    Raises: Problem (400).
+    """
+    for name in bodies.query(request):
+        raise Problem("bad-option", f"`{name[:_MAX_NAME]}` in the address: {instead}.")
 
 
 def checked(given: Any, shape: type[Made], invalid: str, strict: bool = True) -> Made:

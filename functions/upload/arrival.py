@@ -16,14 +16,16 @@ from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.upload import uploads
+from functions.upload.aside import Aside
 from functions.upload.stream import pause_seconds
 from functions.upload.tus_headers import Checksum
 
 __all__ = ["Arrival"]
 
-# A piece ends after so many bytes, or seconds: so much is lost when this process is killed. The more pieces there are
-# already, the longer they become, by so much each: of weeks of a slow upload, too, a video is made.
-PIECE_BYTES, PIECE_SECONDS, LONGER_SECONDS = 128 * 1024 * 1024, 2.0, 0.01
+# A piece ends after so many seconds: what came in them is lost when this process is killed, and sent again in as many.
+# The more pieces there are already, the longer they become, by so much each: of weeks of a slow upload, too, a video is
+# made.
+PIECE_SECONDS, LONGER_SECONDS = 2.0, 0.01
 # Sweep takes a blob that is an hour old and in no row for one that nobody needs.
 MAX_PIECE_SECONDS = 600.0
 
@@ -82,7 +84,7 @@ class Arrival:
     def _write(self, data: bytes) -> None:
         if self._writer is None:
             self._open, self._began = ExitStack(), time.monotonic()
-            self._writer = self._open.enter_context(blobs.store().writing(self._name()))
+            self._writer = self._open.enter_context(blobs.store().writing(self._name(), Aside()))
         self._check_room(len(data))
         self._writer.write(data)
         if self._digest:
@@ -97,8 +99,7 @@ class Arrival:
 
     def _is_due(self) -> bool:
         seconds = pause_seconds(PIECE_SECONDS + LONGER_SECONDS * self._pieces, MAX_PIECE_SECONDS)
-        written = self._writer.size_bytes if self._writer else 0
-        return written >= PIECE_BYTES or (written > 0 and time.monotonic() - self._began >= seconds)
+        return self._writer is not None and time.monotonic() - self._began >= seconds
 
     def _is_last(self, size: int) -> bool:
         upload = self._taken.upload

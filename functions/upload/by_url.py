@@ -17,16 +17,17 @@ from starlette.requests import Request
 from events.catalogue import VideoSubmitted
 from functions.shared import database, options, outbox, quotas
 from functions.shared.addresses import check_literal
-from functions.shared.bodies import query
 from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
 from functions.shared.tables import jobs as table
-from functions.shared.takes import checked, json_object
+from functions.shared.takes import checked, json_object, no_query
 from functions.upload import admission, intake
 from functions.upload.url_shapes import UrlJob
 
-__all__ = ["Wanted", "create", "fingerprint_of", "name_of", "row_of", "wanted"]
+__all__ = ["IN_THE_BODY", "Wanted", "create", "fingerprint_of", "name_of", "row_of", "wanted"]
+
+IN_THE_BODY = "with JSON, all that is wanted stands in the body"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def create(request: Request, user_id: str, key: str | None) -> tuple[str, str | 
 
     Returns: the job's id, and that of the event that is to be sent, if the job is new. Raises: Problem.
     """
-    for name in query(request):
-        raise Problem("bad-option", f"`{name[:40]}` in the address: with JSON, all that is wanted stands in the body.")
+    no_query(request, IN_THE_BODY)
     given = json_object(request)
     asked, fingerprint = wanted(given), fingerprint_of(given)
     job_id = uuid.uuid4().hex

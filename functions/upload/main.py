@@ -18,10 +18,11 @@ from functions.shared.operations import JSON, Access
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
 from functions.shared.subscriber import deliver
-from functions.shared.takes import json_body
+from functions.shared.takes import json_body, no_query
 from functions.shared.views import JOB_ID
 from functions.shared.web import afterwards, answer
 from functions.upload import admission, batches, by_url, digests, intake, submitted, tus
+from functions.upload.aside import Aside
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.digests import DIGESTS
 from functions.upload.routes import accepted
@@ -98,12 +99,14 @@ async def create_job(request: Request, user_id: str) -> Response:
     scope=Scope.JOBS_WRITE,
     takes=(json_body(NewBatch, most=MAX_BATCH_BYTES), KEY),
     answers={202: TAKEN},
+    problems=("bad-option",),
 )
 def create_batch(request: Request, user_id: str, body: NewBatch) -> Response:
     """Have up to 1,000 videos fetched by URL and converted.
 
     Each item has its own result, in the same order. `GET /v1/jobs?batch=…` lists the jobs later.
     """
+    no_query(request, by_url.IN_THE_BODY)
     batch_id, event_ids = batches.create(user_id, body, _key(request))
     response = json_response(batches.view(batch_id), 202)
     response.background = afterwards(outbox.send_all, event_ids)
@@ -121,11 +124,12 @@ def create_batch(request: Request, user_id: str, body: NewBatch) -> Response:
     problems=("bad-option", "not-found", "quota-exceeded", "too-busy", "wrong-state"),
     wakes=("convert",),
 )
-def retry_job(_request: Request, user_id: str, job_id: str, body: Again) -> Response:
+def retry_job(request: Request, user_id: str, job_id: str, body: Again) -> Response:
     """Queue a job again that failed or was cancelled, or one that is done and keeps its video.
 
     The MP3 that there is can be downloaded until there is another one, also if there never is.
     """
+    no_query(request, by_url.IN_THE_BODY)
     chosen = None if body.options is UNSET else options.parse(body.options)
     owners.job_of(user_id, job_id)
     admission.check_now()
@@ -145,7 +149,7 @@ def _options(request: Request) -> dict[str, str]:
 
 async def _store(request: Request, job_id: str, head: Received, stated: dict[str, str]) -> str:
     claim = await blocking(claims.claim_upload, job_id)
-    async with entered(blobs.store().writing(claim.video)) as writer:
+    async with entered(blobs.store().writing(claim.video, Aside())) as writer:
         received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
         digests.verify(stated, writer.sha256())
     return await blocking(_queue, claim, received, writer.size_bytes, writer.sha256())

@@ -13,6 +13,7 @@ from functions.shared.middleware.telemetry import REQUEST_ID
 from functions.shared.operations import Access, Success
 from functions.shared.problems import Problem
 from functions.shared.scopes import Scope
+from functions.shared.takes import no_query
 from functions.upload import concatenation, metadata, receiving, tus_headers, uploads
 from functions.upload.routes import announced, routes
 from functions.upload.shapes import (
@@ -77,6 +78,7 @@ async def create_upload(request: Request, user_id: str) -> Response:
     of others, which are gone by that.
     """
     tus_headers.check_version(request)
+    no_query(request, "what is wanted of an upload stands in Upload-Metadata")
     header, concat = request.headers.get("Upload-Metadata", ""), request.headers.get("Upload-Concat", "")
     named = metadata.read(header)
     if concat.startswith(tus_headers.FINAL):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import CDPSession, Page, Worker, expect
 
 from tests import media
 from tests.browser.screen import SLOW_MS, card, choose, film_at, pick, press, send_whole, sign_up, throttle
@@ -104,9 +104,26 @@ def test_what_takes_the_sound_out_is_loaded_when_a_file_is_chosen(open_page: Cal
     assert any(url.endswith("/sound/extract.js") for url in loaded)
 
 
+def test_what_sends_a_part_is_gone_once_it_is_sent(page: Page, film: Path) -> None:
+    begun: list[Worker] = []
+    ended: list[Worker] = []
+
+    def watch(worker: Worker) -> None:
+        begun.append(worker)
+        worker.on("close", lambda closed: ended.append(closed))
+
+    page.on("worker", watch)
+    choose(page, film)
+    expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
+    # A browser keeps what is in a Blob as long as there is whoever made it.
+    assert begun == ended
+    assert len(begun) == 1, begun
+
+
 def test_where_that_cannot_be_loaded_the_video_is_sent_whole(page: Page, film: Path) -> None:
     wire = Wire(page)
     page.route("**/assets/*/sound/**", lambda route: route.abort())
+    page.route("**/assets/*/upload/worker.js", lambda route: route.abort())
     choose(page, film)
     expect(card(page, film.name).get_by_text("Ready", exact=True)).to_be_visible(timeout=SLOW_MS)
     assert wire.sent == film.stat().st_size

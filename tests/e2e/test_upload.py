@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -100,6 +101,16 @@ def test_what_is_no_option_is_refused_by_name_in_form_and_query(user: User, vide
     assert f"`{name}`" in check_problem(user.http.get("/v1/jobs", params={name: "1"}), 400, "bad-request")["detail"]
     twice = user.http.post("/v1/jobs?quality=1&quality=2", content=b"x", headers=VIDEO)
     assert "`quality`" in check_problem(twice, 400, "bad-request")["detail"]
+    # Where the query is no place for options, none is passed over there.
+    begin = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
+    elsewhere: dict[str, dict[str, Any]] = {
+        "/v1/uploads": {"headers": begin},
+        "/v1/batches": {"json": {"items": [{"source_url": "https://example.com/talk.mp4"}]}},
+        f"/v1/jobs/{'0' * 32}/retry": {},
+    }
+    for path, sent in elsewhere.items():
+        response = user.http.post(path, params={"quality": "1"}, **sent)
+        assert "`quality`" in check_problem(response, 400, "bad-option")["detail"]
     assert user.http.get("/v1/jobs").json()["items"] == []
 
 

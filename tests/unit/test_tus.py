@@ -341,7 +341,9 @@ def test_a_request_that_lasts_is_answered_with_what_has_come(client: Client, mon
 
 
 def test_long_uploads_come_in_many_pieces(client: Client, store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.upload.arrival.PIECE_BYTES", 100)
+    monkeypatch.setattr("functions.upload.arrival.PIECE_SECONDS", 0)
+    monkeypatch.setattr("functions.upload.arrival.LONGER_SECONDS", 0)
+    monkeypatch.setattr("functions.upload.stream.CHORES_A_SECOND", 1_000_000)
     monkeypatch.setattr("functions.upload.stream.MIN_BATCH_BYTES", 100)
     monkeypatch.setattr("functions.upload.stream.MAX_BATCH_BYTES", 100)
     path = client.create(1024)

@@ -18,13 +18,16 @@ export class Excerpt {
     this.size = segments.size;
   }
 
-  /** Its bytes between two places, as a Blob. What is small is read; memory for that is at most as much as is asked for. */
+  /**
+   * Its bytes between two places, as parts of a Blob: Uint8Arrays, all of them in memory that is nobody else's, and Blobs. What is small is
+   * read; memory for that is at most as much as is asked for.
+   */
   async read(start, stop) {
     const pieces = this.#segments.between(start, Math.min(stop, this.size));
     const source = this.#source.another();
     const gathered = new Gathered(pieces);
     for (let at = 0; at < pieces.length; ) at = await this.#add(source, pieces, at, gathered);
-    return gathered.blob();
+    return gathered.parts();
   }
 
   /** Adds the piece at `number`, and what is read with it. Resolves to the number of the next one. */
@@ -47,7 +50,7 @@ export class Excerpt {
   }
 }
 
-/** Puts a Blob together: what is small into one buffer. */
+/** Puts parts together: what is small into one buffer. */
 class Gathered {
   #parts = [];
   #buffer;
@@ -70,9 +73,9 @@ class Gathered {
     this.#parts.push(blob);
   }
 
-  blob() {
+  parts() {
     this.#flush();
-    return new Blob(this.#parts);
+    return this.#parts;
   }
 
   #flush() {

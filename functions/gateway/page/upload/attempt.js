@@ -2,6 +2,7 @@
 
 import { authorization } from "../core/session.js";
 import { Problem, problemOf, unreachable } from "../core/problem.js";
+import { Requests } from "./requests.js";
 import "../vendor/tus.min.js";
 
 const ENDPOINT = "/v1/uploads";
@@ -35,6 +36,7 @@ export function attempt(contents, { url, metadata, onUrl, onSent, signal }) {
       chunkSize: contents.isSound ? SOUND_CHUNK : FIRST_CHUNK,
       retryDelays: null,
       storeFingerprintForResuming: false,
+      httpStack: new Requests(),
       fileReader: { openFile: () => Promise.resolve(source) },
       onBeforeRequest: async (request) => request.setHeader("Authorization", await authorization()),
       onUploadUrlAvailable: () => begun(),
@@ -122,11 +124,11 @@ class Reader {
 
   async slice(start, stop) {
     this.#onRead(true);
-    const value = await (this.#isNext(start, stop) ? this.#next.blob : this.#read(start, stop));
+    const parts = await (this.#isNext(start, stop) ? this.#next.parts : this.#read(start, stop));
     this.#onRead(false);
     this.#end = stop;
     this.#readAhead(stop, Math.min(stop + stop - start, this.size));
-    return { value, done: stop >= this.size };
+    return { value: { size: stop - start, parts }, done: stop >= this.size };
   }
 
   /** Whether all of the part is with the browser that was asked for last. */
@@ -135,14 +137,14 @@ class Reader {
   }
 
   #isNext(start, stop) {
-    return this.#next.blob && this.#next.start === start && this.#next.stop === stop;
+    return this.#next.parts && this.#next.start === start && this.#next.stop === stop;
   }
 
   #readAhead(start, stop) {
-    this.#next = { start, stop, blob: null };
+    this.#next = { start, stop, parts: null };
     if (!this.#contents.isSound || start >= stop) return;
-    this.#next.blob = this.#read(start, stop);
-    this.#next.blob.catch(() => {}); // it is noticed when it is asked for
+    this.#next.parts = this.#read(start, stop);
+    this.#next.parts.catch(() => {}); // it is noticed when it is asked for
   }
 
   async #read(start, stop) {

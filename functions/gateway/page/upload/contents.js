@@ -2,7 +2,7 @@
 
 import { Problem } from "../core/problem.js";
 
-/** A file as it is, as {size, read(start, stop)}: `read` resolves to a Blob. */
+/** A file as it is, as {size, read(start, stop)}: `read` resolves to parts of a Blob. */
 export class Whole {
   isSound = false;
   #file;
@@ -13,8 +13,16 @@ export class Whole {
   }
 
   read(start, stop) {
-    return Promise.resolve(this.#file.slice(start, stop));
+    return Promise.resolve([this.#file.slice(start, stop)]);
   }
+}
+
+/** What is in parts of a Blob, one after the other, as a Uint8Array. Without a Blob of them, which would stay in the browser's memory. */
+export async function bytesOf(parts) {
+  const found = await Promise.all(parts.map(async (part) => (part instanceof Blob ? new Uint8Array(await part.arrayBuffer()) : part)));
+  const all = new Uint8Array(found.reduce((size, { length }) => size + length, 0));
+  found.reduce((at, bytes) => (all.set(bytes, at), at + bytes.length), 0);
+  return all;
 }
 
 /**

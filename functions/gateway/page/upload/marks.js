@@ -1,5 +1,7 @@
 /** Whether a file that is chosen again is the one that was begun with: by digests of parts of it, which are quick to make of any size. */
 
+import { bytesOf } from "./contents.js";
+
 const [PARTS, PART] = [16, 64 * 1024];
 // CRC-32 (ISO 3309), since browsers offer better digests to pages over HTTPS only. Nobody has a reason to deceive us here.
 const POLYNOMIAL = 0xedb88320;
@@ -15,8 +17,7 @@ export async function marksOf(contents) {
   const last = Math.max(contents.size - PART, 0);
   for (let part = 0; part < PARTS; part++) {
     const start = Math.round((last * part) / (PARTS - 1));
-    const blob = await contents.read(start, Math.min(start + PART, contents.size));
-    found.push(crc(new Uint8Array(await blob.arrayBuffer())));
+    found.push(crc(await bytesOf(await contents.read(start, Math.min(start + PART, contents.size)))));
   }
   return found.map((value) => value.toString(16).padStart(8, "0")).join("");
 }

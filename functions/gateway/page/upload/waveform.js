@@ -1,6 +1,6 @@
 /** How loud a local video is, over its time: for a picture of it. */
 
-import { contentsOf } from "./contents.js";
+import { bytesOf, contentsOf } from "./contents.js";
 
 const PEAKS = 400;
 // The browser decodes all of it at once, into memory: four bytes a sample and channel.
@@ -12,7 +12,7 @@ export async function waveform(file, duration, signal) {
   const contents = await contentsOf(file, { whole: false, signal });
   if (contents.size > MOST_BYTES) return null;
   const context = new OfflineAudioContext(1, 1, RATE);
-  const sound = await context.decodeAudioData(await (await contents.read(0, contents.size)).arrayBuffer());
+  const sound = await context.decodeAudioData((await bytesOf(await contents.read(0, contents.size))).buffer);
   signal.throwIfAborted();
   return peaksOf(sound);
 }
