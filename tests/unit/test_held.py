@@ -21,7 +21,7 @@ from tests.benchmarks.drills import DRILLS, Ground, ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
-BEFORE, JOBS = 55, 40
+BEFORE, JOBS = 55, 60
 # A cache for fewer than that holds what a process has one of.
 BOUND = 50
 CONTAINERS = (dict, list, set, deque)
