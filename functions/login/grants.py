@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -184,7 +183,7 @@ def tokens(granted: Granted) -> Token:
 def signed(user_id: str, scopes: frozenset[Scope]) -> str:
     """An access token (RFC 9068)."""
     key = json.loads(settings.required("SIGNING_KEY"))
-    issuer, issued = settings.text("TOKEN_ISSUER"), int(time.time())
+    issuer, issued = settings.text("TOKEN_ISSUER"), int(now().timestamp())
     expires = issued + settings.number("ACCESS_TOKEN_SECONDS")
     who = {"iss": issuer, "aud": issuer, "sub": user_id, "scope": written(scopes)}
     claims = {**who, "iat": issued, "exp": expires, "jti": uuid.uuid4().hex}

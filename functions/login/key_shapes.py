@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from functions.shared.api_keys import PATTERN
 from functions.shared.problems import Problem
+from functions.shared.tables import now
 from functions.shared.views import Instant
 
 __all__ = ["MAX_KEYS", "ApiKey", "ApiKeyList", "KeyScope", "MadeApiKey", "NewApiKey"]
@@ -38,7 +39,7 @@ class NewApiKey(Struct, forbid_unknown_fields=True):
     ] = None
 
     def __post_init__(self) -> None:
-        if self.expires_at and not datetime.now(UTC) < self.expires_at < _END_OF_TIME:
+        if self.expires_at and not now() < self.expires_at < _END_OF_TIME:
             raise Problem("bad-request", "`expires_at` must be in the future, and before the year 9999.")
 
 

@@ -16,7 +16,7 @@ __all__ = ["ALGORITHMS", "Person", "checked", "person", "refused"]
 
 # Signatures by a key pair, and nothing else (RFC 8725, sections 3.1 and 3.2).
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-LEEWAY_SECONDS = 30
+LEEWAY_SECONDS = 60
 # OpenID Connect Core 1.0, section 2: "It MUST NOT exceed 255 ASCII characters".
 MAX_SUBJECT = 255
 

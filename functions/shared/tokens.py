@@ -23,7 +23,8 @@ from functions.shared.scopes import OF_A_PERSON, Caller, Scope
 __all__ = ["ALGORITHM", "Link", "archive", "archived", "bearer", "link", "linked"]
 
 ALGORITHM = "ES256"
-CLOCK_SKEW_SECONDS = 5
+# By so much the clocks of two machines may differ (RFC 7519, section 4.1.4: "no more than a few minutes").
+CLOCK_SKEW_SECONDS = 60
 LINK_ALGORITHM = "HS256"
 LINK_TYPE, ARCHIVE_TYPE = "audiolift-link+jwt", "audiolift-archive+jwt"
 # Ours have some 600 characters. Of so many the outcome is kept.
@@ -51,7 +52,7 @@ def bearer(authorization: str | None) -> Caller:
     token = credentials.sent(authorization)
     try:
         claims = _sound(token)
-        return Caller(str(claims["sub"]), _scopes(claims), until=float(claims["exp"]))
+        return Caller(str(claims["sub"]), _scopes(claims), until=float(claims["exp"]) + CLOCK_SKEW_SECONDS)
     except jwt.ExpiredSignatureError:
         raise unauthenticated(
             "The access token has expired; get a new one at POST /v1/token.", "invalid_token"

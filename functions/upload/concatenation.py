@@ -1,12 +1,13 @@
 """Uploads that are put together of others (tus 1.0.0, extension "Concatenation"): nothing is copied.
 
-The pieces of the parts become those of the whole, and the parts are gone, in the transaction that queues its job.
+The pieces of the parts become those of the whole, and the parts are gone, in the transaction that queues its job. The
+job's row is there before its video is joined: else sweep would take a video that waits for it for one of no job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from functions.shared import blobs, database, quotas, settings
 from functions.shared.blobs import Piece
 from functions.shared.jobs import joined, rollouts, transitions
+from functions.shared.jobs.changes import lease_end
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.states import State
 from functions.shared.problems import Problem, Unavailable
@@ -37,16 +39,15 @@ def concatenate(
     """
     if made := _made(user_id, concat):
         return made, None
-    pieces = _pieces_of(user_id, parts)
-    upload_id, size = uploads.new_id(), sum(piece.size_bytes for piece in pieces)
-    upload = Upload(upload_id, size, size, metadata, concat)
-    claim = uploads.claim_of(upload_id, 0, *named)
-    blobs.store().join(claim.video, pieces)
+    claim = uploads.claim_of(uploads.new_id(), 0, *named)
+    pieces = _open(user_id, claim, parts)
+    size = sum(piece.size_bytes for piece in pieces)
+    upload = Upload(claim.job_id, size, size, metadata, concat)
     try:
-        return upload, _queue(user_id, claim, upload, parts, pieces)
+        with _discarding(claim.job_id):
+            blobs.store().join(claim.video, pieces)
+            return upload, _queue(user_id, claim, upload, parts, pieces)
     except (Problem, ClaimLost) as error:
-        with suppress(Unavailable):
-            blobs.store().delete(claim.video, with_pieces=False)
         # Somebody who said the same may have been the first.
         if made := _made(user_id, concat):
             return made, None
@@ -55,17 +56,37 @@ def concatenate(
         raise
 
 
+@contextmanager
+def _discarding(job_id: str) -> Iterator[None]:
+    """Forget the job unless it gets queued. What its video is joined of is that of the parts."""
+    try:
+        yield
+    except (Problem, ClaimLost, Unavailable):
+        intake.discard(job_id, with_pieces=False)
+        raise
+
+
+@database.transactional
+def _open(connection: sa.Connection, user_id: str, claim: Claim, parts: Sequence[str]) -> list[Piece]:
+    """The row of a job that receives its video, and what that is to be joined of."""
+    rollouts.check_joining(connection)
+    pieces = _complete(connection, user_id, parts)
+    values = intake.blank_job(claim.job_id, user_id, claim.filename, claim.options)
+    connection.execute(jobs.insert().values(lease_until=lease_end(), **values))
+    return pieces
+
+
 @database.transactional
 def _queue(
     connection: sa.Connection, user_id: str, claim: Claim, upload: Upload, parts: Sequence[str], pieces: list[Piece]
 ) -> str:
-    rollouts.check_joining(connection)
     quotas.lock(connection, user_id)
     if _complete(connection, user_id, parts) != pieces:
         raise ClaimLost(claim.job_id)
     connection.execute(jobs.delete().where(jobs.c.id.in_(parts)))
-    values = intake.blank_job(upload.job_id, user_id, claim.filename, claim.options)
-    connection.execute(jobs.insert().values(reserved_bytes=upload.size, **values))
+    sized = jobs.update().where(claim.held()).values(reserved_bytes=upload.size)
+    if connection.execute(sized).rowcount != 1:
+        raise ClaimLost(claim.job_id)
     kept = {"metadata": upload.metadata, "concat": upload.concat}
     sizes = {"size_bytes": upload.size, "offset_bytes": upload.offset}
     connection.execute(table.insert().values(job_id=upload.job_id, **kept, **sizes))
@@ -80,11 +101,6 @@ def _made(user_id: str, concat: str) -> Upload | None:
     with database.reading() as connection:
         found = connection.execute(query).scalars().first()
     return uploads.find(user_id, found) if found else None
-
-
-def _pieces_of(user_id: str, parts: Sequence[str]) -> list[Piece]:
-    with database.reading() as connection:
-        return _complete(connection, user_id, parts)
 
 
 def _complete(connection: sa.Connection, user_id: str, parts: Sequence[str]) -> list[Piece]:

@@ -57,12 +57,15 @@ def blank_job(job_id: str, user_id: str, filename: str, options: Mapping[str, An
     return {"id": job_id, "user_id": user_id, "filename": filename, "options": dict(options), **blank, **times}
 
 
-def discard(job_id: str) -> None:
-    """Forget a job whose video did not arrive. Never raises: what cannot be cleared up now is left to sweep."""
+def discard(job_id: str, *, with_pieces: bool = True) -> None:
+    """Forget a job whose video did not arrive, unless it is queued; and with the video what it was joined of.
+
+    Never raises: what cannot be cleared up now is left to sweep.
+    """
     with suppress(Unavailable):
         if _delete_receiving(job_id):
             for name in (names.video(job_id, 0), names.old_video(job_id)):
-                blobs.store().delete(name)
+                blobs.store().delete(name, with_pieces=with_pieces)
 
 
 @contextmanager

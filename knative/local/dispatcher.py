@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -95,7 +94,7 @@ class Dispatcher:
                     self._claimed.add(message.id)
                     return message
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(None if due_at is None else max(0.0, due_at - time.time())):
+                    async with asyncio.timeout(None if due_at is None else max(0.0, due_at - self._queues.now())):
                         await self._news.wait()
 
     async def _deliver(self, message: QueuedEvent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from croniter import croniter  # type: ignore[import-untyped]
@@ -21,6 +21,7 @@ __all__ = ["check_schedule", "envelope", "run"]
 log = logging.getLogger(__name__)
 
 _TYPE = "dev.knative.sources.ping"
+_EARLY = timedelta(seconds=1)
 
 
 def check_schedule(source: PingSource) -> None:
@@ -36,8 +37,9 @@ async def run(source: PingSource, namespace: str, forwarder: Forwarder, url: str
     zone = ZoneInfo(source.timezone)
     due = datetime.now(zone)
     while True:
-        # From the last one on at least: a sleep that ends a little early must not send it twice.
-        due = croniter(source.schedule, max(due, datetime.now(zone))).get_next(datetime)
+        # From the last one on: a sleep that ends a little early must not send it twice. But a clock may be set back.
+        moment = datetime.now(zone)
+        due = croniter(source.schedule, due if moment < due < moment + _EARLY else moment).get_next(datetime)
         await asyncio.sleep((due - datetime.now(zone)).total_seconds())
         reply = await post(forwarder, url, envelope(source, namespace), seconds=None)
         if verdict(reply.status) is not Verdict.DONE:

@@ -60,6 +60,7 @@ class Queues:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="queues")
+        self._epoch = time.time() - _uptime()
 
     async def __aenter__(self) -> Queues:
         self._connection = await self._run(self._open)
@@ -71,23 +72,26 @@ class Queues:
         await self._run(self._connection.close)
         self._thread.shutdown()
 
+    def now(self) -> float:
+        """The time by which messages are due, in seconds since the epoch: it goes on when the clock is set."""
+        return self._epoch + _uptime()
+
     async def put(self, triggers: Collection[str], envelope: Envelope) -> None:
         """Add the event to the queues of these Triggers: to all of them, or on an error to none."""
         attributes = json.dumps(dict(envelope.attributes))
-        now = time.time()
-        rows = [(trigger, attributes, envelope.data, now) for trigger in triggers]
+        rows = [(trigger, attributes, envelope.data, self.now()) for trigger in triggers]
         await self._write(lambda: self._connection.executemany(_INSERT, rows))
 
     async def next(self, trigger: str, claimed: Collection[int]) -> tuple[QueuedEvent | None, float | None]:
         """The message that has been due the longest, and is not in `claimed`; None when none is due yet.
 
-        Also gives the time at which the next one is due (seconds since the epoch), None when the queue is empty.
+        Also gives the time at which the next one is due (as `now` has it), None when the queue is empty.
         """
         rows = await self._run(lambda: self._connection.execute(_NEXT, (trigger, len(claimed) + 1)).fetchall())
         for id, attributes, data, attempts, dead, due_at in rows:
             if id in claimed:
                 continue
-            if due_at > time.time():
+            if due_at > self.now():
                 return None, due_at
             return QueuedEvent(id, Envelope(json.loads(attributes), data), attempts, bool(dead)), due_at
         return None, None
@@ -98,12 +102,12 @@ class Queues:
 
     async def postpone(self, message: QueuedEvent, seconds: float) -> None:
         """One more attempt has failed; the next is due in so many seconds."""
-        row = (message.attempts + 1, time.time() + seconds, message.id)
+        row = (message.attempts + 1, self.now() + seconds, message.id)
         await self._write(lambda: self._connection.execute(_POSTPONE, row))
 
     async def bury(self, message: QueuedEvent, envelope: Envelope) -> None:
         """All attempts have failed: `envelope` is due at the dead-letter sink now."""
-        row = (json.dumps(dict(envelope.attributes)), time.time(), message.id)
+        row = (json.dumps(dict(envelope.attributes)), self.now(), message.id)
         await self._write(lambda: self._connection.execute(_BURY, row))
 
     def _open(self) -> sqlite3.Connection:
@@ -122,3 +126,8 @@ class Queues:
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _uptime() -> float:
+    # Nobody sets this one, and it goes on while a machine sleeps (clock_gettime(2)).
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

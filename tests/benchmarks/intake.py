@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ from tests.benchmarks.report import say, spread, table
 from tests.e2e.alone import allocator
 from tests.servers import Mongo
 
-__all__ = ["Function", "Pair", "fast", "main", "measured", "rows", "serving", "slow", "straight"]
+__all__ = ["Function", "Pair", "fast", "main", "measured", "rows", "serving", "slow", "straight", "token"]
 
 ROOT = Path(__file__).parents[2]
 BYTES_A_SECOND, STEPS_A_SECOND = 50_000, 2
@@ -196,7 +196,7 @@ def serving(directory: Path, blobs: str = "") -> Iterator[Function]:
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
             _await(port)
-            yield Function(process.pid, port, _token(made, user_id), directory / "blobs")
+            yield Function(process.pid, port, token(made["signing-key"], user_id), directory / "blobs")
         finally:
             process.terminate()
 
@@ -235,6 +235,13 @@ async def slow(function: Function, clients: int, seconds: int) -> tuple[int, int
     return sum(sent for sent, _ in answers), sum(answered for _, answered in answers)
 
 
+def token(signing_key: str, user_id: str) -> str:
+    """An access token of a user, good for an hour; the key is a JWK."""
+    key, moment = json.loads(signing_key), int(time.time())
+    claims = {"iss": "audiolift", "aud": "audiolift", "sub": user_id, "iat": moment, "exp": moment + 3600}
+    return jwt.encode(claims, jwt.PyJWK(key).key, "ES256", headers={"kid": key["kid"], "typ": "at+jwt"})
+
+
 async def _trickle(function: Function, seconds: int, number: int) -> tuple[int, bool]:
     # Not all in one moment.
     await asyncio.sleep(number / 100)
@@ -260,12 +267,6 @@ def _user(url: str) -> str:
     with database.transaction() as connection:
         connection.execute(users.insert().values(**values))
     return user_id
-
-
-def _token(made: Mapping[str, str], user_id: str) -> str:
-    key, moment = json.loads(made["signing-key"]), int(time.time())
-    claims = {"iss": "audiolift", "aud": "audiolift", "sub": user_id, "iat": moment, "exp": moment + 3600}
-    return jwt.encode(claims, jwt.PyJWK(key).key, "ES256", headers={"kid": key["kid"], "typ": "at+jwt"})
 
 
 def _await(port: int) -> None:

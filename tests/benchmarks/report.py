@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from functions.convert.sandbox import cores
 from tests.media import ffmpeg
 
-__all__ = ["PAGE", "bars", "conditions", "say", "spread", "svg", "table", "words", "write"]
+__all__ = ["PAGE", "bars", "conditions", "read", "say", "spread", "svg", "table", "words", "write"]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -60,16 +60,23 @@ def spread(values: Sequence[float], places: int = 2) -> str:
     return middle if len(values) == 1 else f"{middle} ({least}–{most})"
 
 
-def write(name: str, text: str, page: Path = PAGE) -> None:
-    """Put the text between `<!-- measured: NAME -->` and `<!-- end of measured -->`.
+def read(name: str, page: Path = PAGE) -> str:
+    """What is between `<!-- measured: NAME -->` and `<!-- end of measured -->`; nothing where that is not there."""
+    found = _place(name).search(page.read_text(encoding="utf-8"))
+    return found[2] if found else ""
 
-    Raises: ValueError when the page has no such place.
-    """
-    place = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end of measured -->)", re.DOTALL)
-    filled, count = place.subn(lambda match: f"{match[1]}{text.strip()}\n{match[2]}", page.read_text(encoding="utf-8"))
+
+def write(name: str, text: str, page: Path = PAGE) -> None:
+    """Put the text there. Raises: ValueError when the page has no such place."""
+    before = page.read_text(encoding="utf-8")
+    filled, count = _place(name).subn(lambda match: f"{match[1]}{text.strip()}\n{match[3]}", before)
     if count != 1:
         raise ValueError(f"{page} has {count} places for {name}")
     page.write_text(filled, encoding="utf-8")
+
+
+def _place(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- measured: {name} -->\n)(.*?)(<!-- end of measured -->)", re.DOTALL)
 
 
 def bars(title: str, groups: Mapping[str, Mapping[str, tuple[float, str]]]) -> str:

@@ -87,7 +87,7 @@ class Aftermath:
         wrong += self._check_orders({job["filename"]: (customer, job) for customer, job in jobs})
         names = Counter(job["filename"] for _, job in jobs)
         wrong += [f"{name}: {count} jobs" for name, count in names.items() if count > 1]
-        wrong += [*told.check(self._storm, found), *self._check_files()]
+        wrong += [*told.check(self._storm, self._engine, found), *self._check_files()]
         wrong += [*self._check_quotas(), *self._check_audit()]
         self._engine.dispose()
         return wrong

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, ConversionFailed
 from tests.chaos.orders import Customer, Order
@@ -13,18 +15,34 @@ from tests.chaos.storm import Storm
 
 __all__ = ["check"]
 
+BATCH_OVER = "batch is over"
+# Of each notice: how often it was tried, and how many of these tries ended well. A batch is no job.
+TRIES = f"""
+    SELECT users.email, COALESCE(jobs.filename, '{BATCH_OVER}') AS name, notifications.channel, COUNT(*) AS tries,
+           SUM(notice_attempts.outcome = 'sent') AS sent
+      FROM notifications JOIN users ON users.id = notifications.user_id
+      JOIN notice_attempts ON notice_attempts.delivery_id = notifications.delivery_id
+      LEFT JOIN jobs ON jobs.id = notifications.job_id
+     GROUP BY notifications.delivery_id, users.email, jobs.filename, notifications.channel
+"""
 NEWS = {"done": AudioCreated.TYPE, "failed": ConversionFailed.TYPE}
 
 
-def check(storm: Storm, jobs: dict[int, list[dict[str, Any]]]) -> Iterator[str]:
+def check(storm: Storm, ledger: sa.Engine, jobs: dict[int, list[dict[str, Any]]]) -> Iterator[str]:
     """What is wrong, in words. `jobs` are those of each customer, by number, as the API shows them."""
     yield from _check_mails(storm)
+    with ledger.connect() as connection:
+        tries = connection.execute(sa.text(TRIES)).all()
+    yield from _check_tries(tries)
     for customer in storm.customers:
         orders = [order for order in storm.orders if order.customer is customer]
         chat = [json.loads(body) for _, body in list(storm.chats[customer.number].got)]
         yield from _check_hook(storm, customer, jobs[customer.number])
-        yield from _check_chat(customer, orders, [f"{said['title']}\n{said['message']}" for said in chat])
-        yield from _check_sms(customer, orders, customer.messages(storm.telephones))
+        chats, messages = [f"{said['title']}\n{said['message']}" for said in chat], customer.messages(storm.telephones)
+        yield from _check_chat(customer, orders, chats)
+        yield from _check_sms(customer, orders, messages)
+        mine = [row for row in tries if row.email == customer.email]
+        yield from _check_came(mine, {"service": chats, "sms": messages})
     _print_copies(storm)
 
 
@@ -75,14 +93,33 @@ def _check_sms(customer: Customer, orders: list[Order], said: list[str]) -> Iter
         if not order.goes and not any(order.names[0] in each for each in said):
             yield f"{order.names[0]}: no SMS came"
     batches = len(orders) - len(single)
-    if sum("batch is over" in each for each in said) < batches:
+    if sum(BATCH_OVER in each for each in said) < batches:
         yield f"{customer.phone}: not an SMS for each of {batches} batches"
     yield from _strange(customer.phone, [order.names[0] for order in single], said)
 
 
+def _check_tries(tries: Sequence[Any]) -> Iterator[str]:
+    """No notice was tried again once a try had ended well: a copy is of a try of which nobody knew how it ended."""
+    yield from (f"{row.name}: {row.sent} tries by {row.channel} have ended well" for row in tries if row.sent > 1)
+
+
+def _check_came(tries: Sequence[Any], came: dict[str, list[str]]) -> Iterator[str]:
+    """And nothing was sent that is not written down as a try."""
+    tried: Counter[tuple[str, str]] = Counter()
+    for row in tries:
+        tried[row.channel, row.name] += row.tries
+    for (channel, name), count in tried.items():
+        # That of a batch may name its jobs.
+        found = [
+            each for each in came.get(channel, ()) if name in each and (BATCH_OVER in each) == (name == BATCH_OVER)
+        ]
+        if len(found) > count:
+            yield f"{name}: {len(found)} came by {channel}, of {count} tries"
+
+
 def _strange(where: str, names: list[str], said: list[str]) -> Iterator[str]:
     for each in said:
-        if not any(name in each for name in (*names, "batch is over", "your code is")):
+        if not any(name in each for name in (*names, BATCH_OVER, "your code is")):
             yield f"{where}: it is of another one: {each[:80]}"
 
 

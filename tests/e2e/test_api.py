@@ -138,7 +138,7 @@ def test_tokens_that_are_over_or_meant_for_something_else_are_refused(
 ) -> None:
     good = {"iss": "audiolift", "aud": "audiolift", "sub": "nobody", "iat": 1, "exp": 2**40}
     forged = {
-        "over": forge(audiolift, exp=int(time.time()) - 60),
+        "over": forge(audiolift, exp=int(time.time()) - 3600),
         "other issuer": forge(audiolift, iss="elsewhere"),
         "other audience": forge(audiolift, aud="elsewhere"),
         "no end": jwt.encode({"sub": "nobody"}, "x" * 32, "HS256"),

@@ -7,7 +7,9 @@ import io
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -132,6 +134,31 @@ def test_a_ping_source_sends_at_every_time_of_its_schedule(place: Place) -> None
     first, second = place.events("sink")[:2]
     assert first["type"] == "dev.knative.sources.ping"
     assert first["id"] != second["id"]
+
+
+def test_a_ping_source_goes_on_when_the_clock_is_set_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = PingSource("often", "* * * * * */1", "UTC", "application/json", b"{}", Sink("Service", "sink"))
+    ahead = timedelta()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + ahead
+
+    monkeypatch.setattr(pingsource, "datetime", Clock)
+
+    async def scenario() -> None:
+        nonlocal ahead
+        async with place.serving() as (local, _), Forwarder() as forwarder:
+            clock = asyncio.create_task(pingsource.run(source, "audiolift", forwarder, local.addresses["sink"]))
+            await eventually(lambda: place.events("sink"))
+            ahead = timedelta(hours=-1)
+            count = len(place.events("sink"))
+            # One may have been on its way.
+            await eventually(lambda: len(place.events("sink")) >= count + 2)
+            clock.cancel()
+
+    asyncio.run(scenario())
 
 
 def test_one_event_that_fails_does_not_hold_up_the_others(place: Place) -> None:

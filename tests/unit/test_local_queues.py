@@ -64,6 +64,21 @@ def test_a_wait_survives_a_restart(tmp_path: Path) -> None:
     assert due_at >= before + 1000
 
 
+def test_a_clock_that_is_set_holds_nothing_up_and_brings_nothing_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(queues: Queues) -> None:
+        await queues.put(["a", "b"], EVENT)
+        await queues.postpone(await due(queues, "b"), 1000)
+        for ahead in (-3600, 3600):
+            monkeypatch.setattr(time, "time", lambda ahead=ahead: before + ahead)
+            assert await due(queues, "a")
+            assert (await queues.next("b", set()))[0] is None
+
+    before = time.time()
+    using(tmp_path / "q", work)
+
+
 def test_attempts_are_counted_and_begin_anew_for_a_dead_letter(tmp_path: Path) -> None:
     async def work(queues: Queues) -> list[tuple[int, bool]]:
         await queues.put(["a"], EVENT)

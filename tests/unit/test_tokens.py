@@ -103,13 +103,13 @@ def test_a_token_that_leaves_a_claim_out_is_refused(key: dict[str, Any], missing
 
 
 def test_a_token_that_is_over_is_told_apart_for_the_client_s_sake(key: dict[str, Any]) -> None:
-    assert "expired" in refused(signed(key, {"exp": int(time.time()) - 60})).detail
+    assert "expired" in refused(signed(key, {"exp": int(time.time()) - 3600})).detail
 
 
 @pytest.mark.parametrize(("claim", "past"), [("exp", True), ("iat", False), ("nbf", False)])
-def test_clocks_may_differ_by_a_few_seconds(key: dict[str, Any], claim: str, past: bool) -> None:
+def test_clocks_may_differ_by_a_minute(key: dict[str, Any], claim: str, past: bool) -> None:
     direction = -1 if past else 1
-    near, far = (time.time() + direction * seconds for seconds in (tokens.CLOCK_SKEW_SECONDS - 3, 60))
+    near, far = (time.time() + direction * seconds for seconds in (57, 63))
     assert tokens.bearer(f"Bearer {signed(key, {claim: int(near)})}").user_id == "anna"
     refused(signed(key, {claim: int(far)}))
 
@@ -126,9 +126,9 @@ def test_a_token_that_was_good_is_refused_once_it_is_over(key: dict[str, Any], m
 
 
 def test_a_token_of_later_is_good_later(key: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    token = signed(key, {"nbf": int(time.time()) + 30})
+    token = signed(key, {"nbf": int(time.time()) + 90})
     refused(token)
-    monkeypatch.setattr(tokens, "CLOCK_SKEW_SECONDS", 40)
+    monkeypatch.setattr(tokens, "CLOCK_SKEW_SECONDS", 100)
     assert tokens.bearer(f"Bearer {token}").user_id == "anna"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -121,7 +121,7 @@ def test_what_was_had_long_ago_counts_no_more(monkeypatch: pytest.MonkeyPatch) -
     early, late = rows.user(), rows.user()
     (job, event), (other, _) = queued(early, 10), queued(late)
     with monkeypatch.context() as patch:
-        patch.setattr(time, "time", lambda: 1e9)
+        patch.setattr(turns, "now", lambda: datetime.fromtimestamp(1e9, UTC))
         with database.transaction() as connection:
             turns.charge(connection, job, 36_000)
     with database.transaction() as connection:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from functions.shared.blobs import Blobs, Piece
 from functions.shared.middleware.resumable import VERSION
-from functions.shared.problems import PROBLEMS
+from functions.shared.problems import PROBLEMS, Unavailable
+from functions.shared.tables import jobs
 from functions.shared.tables import uploads as table
+from functions.sweep import files
 from functions.upload import uploads
 from tests.asgi import Answered
 from tests.unit import rows
@@ -291,6 +293,40 @@ def test_of_two_who_put_the_same_together_at_once_both_get_it(
     monkeypatch.setattr(store, "join", meanwhile)
     assert client.ask("POST", "/v1/uploads", Upload_Concat=concat).headers["location"] == first[0]
     assert len(list(store.all())) == 2
+
+
+def test_what_is_joined_stays_for_hours_until_its_job_is_queued_and_goes_if_it_is_not(
+    client: Client, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.sweep.files.ORPHAN_SECONDS", -1)
+    concat, join = f"final;{client.create(1024, VIDEO, Upload_Concat='partial')}", store.join
+    between: list[Callable[[], object]] = [files.delete_orphans]
+
+    def stop_after(name: str, pieces: Sequence[Piece]) -> None:
+        join(name, pieces)
+        between[0]()
+
+    monkeypatch.setattr(store, "join", stop_after)
+    path = client.ask("POST", "/v1/uploads", Upload_Concat=concat).headers["location"]
+    files.delete_orphans()
+    assert content_of(path) == VIDEO
+    concat = f"final;{client.create(1024, VIDEO, Upload_Concat='partial')}"
+
+    def fail() -> None:
+        raise Unavailable("the store is away")
+
+    def forget() -> None:
+        rows.change(jobs, jobs.c.reserved_bytes.is_(None), lease_until=rows.ago(1), updated_at=rows.ago(100_000))
+        files.forget_unfinished()
+
+    for stop, status in ((fail, 503), (forget, 423)):
+        between[0] = stop
+        assert client.ask("POST", "/v1/uploads", Upload_Concat=concat).status == status
+        files.delete_orphans()
+        # The video that there was before; and of this one the part, for whoever asks again.
+        assert sorted(blob.name.partition("/")[0] for blob in store.all()) == ["piece", "piece", "video"]
+    between[0] = files.delete_orphans
+    assert content_of(client.ask("POST", "/v1/uploads", Upload_Concat=concat).headers["location"]) == VIDEO
 
 
 def test_a_video_is_made_of_ones_own_parts_alone(client: Client) -> None:

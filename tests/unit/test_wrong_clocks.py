@@ -6,14 +6,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from standardwebhooks import Webhook as Verifier
 
+import functions.notify.posting as posting
 from events.catalogue import AudioCreated
-from functions.notify import ledger, news
+from functions.login import grants
+from functions.notify import ledger, news, signing
+from functions.notify.channels import webhook
 from functions.notify.ledger import NotDue
-from functions.shared import database, table_types
+from functions.shared import database, table_types, tokens
 from functions.shared.jobs import claims, leases, transitions
 from functions.shared.jobs.states import State
 from functions.shared.jobs.transitions import Audio
@@ -136,6 +141,24 @@ def test_nothing_expires_early_nor_stays_for_long_by_a_wrong_clock(
     assert uploads.find(owner, upload_id)
     files.forget_unfinished()
     assert rows.read(upload_id)
+
+
+@either_way
+@pytest.mark.parametrize("tables", ["mariadb"], indirect=True)
+def test_others_believe_what_is_signed_by_a_wrong_clock(
+    off: SetClock, wrong: float, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, real, sent = rows.user(), time.time, list[tuple[Any, bytes]]()
+    monkeypatch.setattr(posting, "post", lambda _url, headers, body: sent.append((headers, body)))
+    hook = SimpleNamespace(url="https://example.com", secret=signing.make_secret(), former_until=None)
+    off(wrong)
+    with monkeypatch.context() as own:
+        own.setattr(time, "time", lambda: real() + wrong)
+        access = grants.issue(rows.user_row(user)).access_token
+        webhook._post(hook, "1", {"type": "news"})
+    assert tokens.bearer(f"Bearer {access}").user_id == user
+    ((headers, body),) = sent
+    assert Verifier(hook.secret).verify(body, headers) == {"type": "news"}
 
 
 LEAP_DAYS = [

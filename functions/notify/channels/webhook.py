@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 import uuid
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -109,7 +108,7 @@ def _tested(row: Any, notice: Notice) -> dict[str, Any]:
 def _post(row: Any, message_id: str, event: Mapping[str, Any]) -> int:
     """Post an event to a webhook. Returns: the status of the answer. Raises: Unavailable when there is none."""
     body = json.dumps(event).encode()
-    signed = signing.headers(message_id, int(time.time()), body, webhooks.secrets_of(row))
+    signed = signing.headers(message_id, int(now().timestamp()), body, webhooks.secrets_of(row))
     content = {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": "audiolift"}
     return posting.post(row.url, {**content, **signed}, body)
 

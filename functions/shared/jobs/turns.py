@@ -22,7 +22,6 @@ attempts are its own.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ import sqlalchemy as sa
 from events.catalogue import VideoUploaded
 from functions.shared.database import DatabaseUnavailable
 from functions.shared.jobs.states import State
-from functions.shared.tables import clock, jobs, outbox, turns
+from functions.shared.tables import clock, jobs, now, outbox, turns
 
 __all__ = ["MAX_PLACES", "ExchangeLost", "ahead_of", "charge", "event_of", "exchange", "over", "places", "untried"]
 
@@ -113,11 +112,11 @@ def places(connection: sa.Connection) -> dict[str, int]:
 
 def over() -> sa.ColumnElement[bool]:
     """The condition that a row of turns makes no difference any more."""
-    return sa.and_(turns.c.level < time.time() / HALF_LIFE_SECONDS - _FORGOTTEN)
+    return sa.and_(turns.c.level < now().timestamp() / HALF_LIFE_SECONDS - _FORGOTTEN)
 
 
 def _level(seconds: float, before: float | None) -> float:
-    moment = time.time() / HALF_LIFE_SECONDS
+    moment = now().timestamp() / HALF_LIFE_SECONDS
     left = 0.0 if before is None else 2.0 ** min(before - moment, 64.0)
     return math.log2(max(left + seconds, 2.0**-_FORGOTTEN)) + moment
 
