@@ -61,13 +61,13 @@ def revoke_all(connection: sa.Connection, job_id: str) -> None:
 def job_behind(signed: str) -> Any:
     """The row of the job whose MP3 a signed link opens. Raises: Problem (404, 410)."""
     said = tokens.linked(signed)
-    theirs = sa.and_(jobs.c.id == said.job_id, ~suspension.suspended(jobs.c.user_id))
+    theirs = sa.and_(jobs.c.id == said.job_id, ~suspension.closed(jobs.c.user_id))
     query = sa.select(jobs, table.c.id.label("link_id")).where(theirs)
     made = sa.and_(table.c.job_id == jobs.c.id, table.c.id == (said.id or ""))
     with database.reading() as connection:
         row = connection.execute(query.select_from(jobs.outerjoin(table, made))).one_or_none()
     if row is None:
-        raise Problem("not-found", "The job of this link was deleted, or its owner's account is suspended.")
+        raise Problem("not-found", "The job of this link was deleted, or its owner's account is closed.")
     if row.link_id is None if said.id else said.generation != (row.links_generation or 0):
         raise Problem("link-over", "Whoever it belongs to has revoked it.")
     return row
