@@ -100,7 +100,7 @@ def _asked(archive_id: str) -> Any:
     with database.reading() as connection:
         row = connection.execute(table.select().where(theirs)).one_or_none()
     if row is None:
-        raise Problem("link-over", "Whoever it belongs to has made others since, or has no account any more.")
+        raise Problem("link-over", "Whoever it belongs to has made others since, has revoked it, or has no account.")
     return row
 
 

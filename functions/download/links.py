@@ -18,7 +18,7 @@ from functions.download.link_shapes import MAX_LINKS, FileLink, FileLinkList, Ne
 from functions.shared import database, settings, suspension, tokens
 from functions.shared.owners import job_of
 from functions.shared.problems import Problem
-from functions.shared.tables import jobs, now
+from functions.shared.tables import archives, jobs, now
 from functions.shared.tables import links as table
 from functions.shared.views import rfc3339
 
@@ -52,8 +52,12 @@ def revoke(connection: sa.Connection, job_id: str, link_id: str) -> None:
 
 @database.transactional
 def revoke_all(connection: sa.Connection, job_id: str) -> None:
-    """End every link of a job that there is, those in mails and in what was read of the job, too."""
+    """End every link of a job that there is, those in mails, in what was read of the job, and to zips, too."""
     connection.execute(table.delete().where(table.c.job_id == job_id))
+    owner = sa.select(jobs.c.user_id).where(jobs.c.id == job_id).scalar_subquery()
+    zips = connection.execute(archives.select().where(archives.c.user_id == owner)).all()
+    # Few, and no database looks into a list in the same way.
+    connection.execute(archives.delete().where(archives.c.id.in_([row.id for row in zips if job_id in row.job_ids])))
     generation = sa.func.coalesce(jobs.c.links_generation, 0) + 1
     connection.execute(jobs.update().where(jobs.c.id == job_id).values(links_generation=generation))
 

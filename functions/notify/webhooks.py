@@ -41,7 +41,7 @@ def create(user_id: str, new: NewWebhook) -> MadeWebhook:
     """Make one. Raises: Problem (400, 401, 409)."""
     _check(new.url)
     webhook_id, secret = uuid.uuid4().hex, signing.make_secret()
-    wanted = {"url": new.url, "events": sorted(new.events)}
+    wanted = {"url": new.url, "events": sorted(set(new.events))}
     _insert({"id": webhook_id, "user_id": user_id, **wanted, "secret": secret, "created_at": now()})
     return MadeWebhook(**_members(of(user_id, webhook_id)), secret=secret)
 
@@ -152,7 +152,7 @@ def _changed(row: Any, wanted: WebhookChange) -> dict[str, Any]:
     if wanted.url is not None:
         values["url"] = wanted.url
     if wanted.events is not None:
-        values["events"] = sorted(wanted.events)
+        values["events"] = sorted(set(wanted.events))
     if wanted.enabled is True:
         values |= {"disabled_at": None, "disabled_reason": None, "giving_up_until": None}
     if wanted.enabled is False and row.disabled_at is None:
