@@ -282,6 +282,13 @@ def test_json_without_a_bottom(user: User, body: str) -> None:
     check_problem(answer, 400, "bad-request")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "BR", "identity, gzip"])
+def test_a_body_that_would_have_to_be_unpacked(edge: dict[str, httpx.Client], coding: str) -> None:
+    answer = edge["gateway"].post("/v1/users", json={}, headers={"Content-Encoding": coding})
+    check_problem(answer, 415, "unsupported-media-type")
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
 @pytest.mark.parametrize(
     "trick",
     [
