@@ -96,11 +96,11 @@ def _named(found: Sequence[Any]) -> list[tuple[str, Any]]:
 
 
 def _asked(archive_id: str) -> Any:
-    theirs = sa.and_(table.c.id == archive_id, ~suspension.suspended(table.c.user_id))
+    theirs = sa.and_(table.c.id == archive_id, ~suspension.closed(table.c.user_id))
     with database.reading() as connection:
         row = connection.execute(table.select().where(theirs)).one_or_none()
     if row is None:
-        raise Problem("link-over", "Whoever it belongs to has made others since, or has no account any more.")
+        raise Problem("link-over", "Whoever it belongs to has made others since, has revoked it, or has no account.")
     return row
 
 

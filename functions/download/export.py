@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
+from functions.shared.credentials import account_gone
 from functions.shared.file_names import ending_of
 from functions.shared.jobs import names
-from functions.shared.problems import Problem
 from functions.shared.tables import (
     api_keys,
     batches,
@@ -68,7 +68,7 @@ def check(user_id: str) -> None:
     query = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None))
     with database.reading() as connection:
         if connection.execute(query).one_or_none() is None:
-            raise Problem("unauthenticated", "This account does not exist any more.")
+            raise account_gone()
 
 
 def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:

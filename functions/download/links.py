@@ -18,7 +18,7 @@ from functions.download.link_shapes import MAX_LINKS, FileLink, FileLinkList, Ne
 from functions.shared import database, settings, suspension, tokens
 from functions.shared.owners import job_of
 from functions.shared.problems import Problem
-from functions.shared.tables import jobs, now
+from functions.shared.tables import archives, jobs, now
 from functions.shared.tables import links as table
 from functions.shared.views import rfc3339
 
@@ -52,8 +52,12 @@ def revoke(connection: sa.Connection, job_id: str, link_id: str) -> None:
 
 @database.transactional
 def revoke_all(connection: sa.Connection, job_id: str) -> None:
-    """End every link of a job that there is, those in mails and in what was read of the job, too."""
+    """End every link of a job that there is, those in mails, in what was read of the job, and to zips, too."""
     connection.execute(table.delete().where(table.c.job_id == job_id))
+    owner = sa.select(jobs.c.user_id).where(jobs.c.id == job_id).scalar_subquery()
+    zips = connection.execute(archives.select().where(archives.c.user_id == owner)).all()
+    # Few, and no database looks into a list in the same way.
+    connection.execute(archives.delete().where(archives.c.id.in_([row.id for row in zips if job_id in row.job_ids])))
     generation = sa.func.coalesce(jobs.c.links_generation, 0) + 1
     connection.execute(jobs.update().where(jobs.c.id == job_id).values(links_generation=generation))
 
@@ -61,13 +65,13 @@ def revoke_all(connection: sa.Connection, job_id: str) -> None:
 def job_behind(signed: str) -> Any:
     """The row of the job whose MP3 a signed link opens. Raises: Problem (404, 410)."""
     said = tokens.linked(signed)
-    theirs = sa.and_(jobs.c.id == said.job_id, ~suspension.suspended(jobs.c.user_id))
+    theirs = sa.and_(jobs.c.id == said.job_id, ~suspension.closed(jobs.c.user_id))
     query = sa.select(jobs, table.c.id.label("link_id")).where(theirs)
     made = sa.and_(table.c.job_id == jobs.c.id, table.c.id == (said.id or ""))
     with database.reading() as connection:
         row = connection.execute(query.select_from(jobs.outerjoin(table, made))).one_or_none()
     if row is None:
-        raise Problem("not-found", "The job of this link was deleted, or its owner's account is suspended.")
+        raise Problem("not-found", "The job of this link was deleted, or its owner's account is closed.")
     if row.link_id is None if said.id else said.generation != (row.links_generation or 0):
         raise Problem("link-over", "Whoever it belongs to has revoked it.")
     return row

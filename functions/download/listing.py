@@ -13,7 +13,7 @@ from functions.download.shapes import JobPage, NewName, PageQuery
 from functions.shared import database, tokens
 from functions.shared.audit import Actor
 from functions.shared.cursors import newest_first
-from functions.shared.file_names import clean_name
+from functions.shared.file_names import given_name
 from functions.shared.jobs import changes, deletion, names
 from functions.shared.jobs.states import State
 from functions.shared.owners import job_of, no_such_job, wrong_state
@@ -52,7 +52,7 @@ def page(user_id: str, query: PageQuery) -> JobPage:
 def rename(user_id: str, job_id: str, new: NewName) -> Job:
     """Call a user's job something else, if that is asked for. Raises: Problem (404, 409)."""
     job_of(user_id, job_id)
-    if new.filename is not UNSET and not _rename(job_id, clean_name(new.filename)):
+    if new.filename is not UNSET and not _rename(job_id, given_name(new.filename)):
         raise wrong_state(user_id, job_id, "renamed")
     return whole(job_of(user_id, job_id))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from functions.shared.file_names import clean_name
+from functions.shared.file_names import given_name
 from functions.shared.jobs.names import MAX_PEAKS
 from functions.shared.jobs.states import State
 from functions.shared.operations import JSON, Success, header
@@ -33,6 +34,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _EXAMPLE = "0b9c6f6e3d5a4f0d9f5c1e2a7b8c9d01"
 JobId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 _STATE = f"(?:{'|'.join(State)})"
+_STATES = f"^{_STATE}(?:,{_STATE})*$"
 # The zip is for chapters=split.
 _TYPES = ("audio/mpeg", "application/zip")
 _HEADERS = ("ETag", "Accept-Ranges", "Content-Disposition")
@@ -60,7 +62,7 @@ class PageQuery(Struct):
     """Which page of which jobs."""
 
     state: Annotated[
-        Annotated[str, Meta(pattern=f"^{_STATE}(?:,{_STATE})*$")] | None,
+        Annotated[str, Meta(extra_json_schema={"pattern": _STATES})] | None,
         Meta(description="Only jobs in this state, or in one of these, comma between.", examples=["queued,converting"]),
     ] = None
     q: Annotated[
@@ -76,6 +78,10 @@ class PageQuery(Struct):
     ] = None
     limit: Annotated[int, Meta(description="Jobs per page.", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
+    def __post_init__(self) -> None:
+        if self.state is not None and not re.fullmatch(_STATES, self.state):
+            raise Problem("bad-request", f"`state` must be one of {', '.join(State)}, or several, comma between.")
+
 
 class NewName(Struct, forbid_unknown_fields=True):
     """What a job is to be called."""
@@ -83,13 +89,13 @@ class NewName(Struct, forbid_unknown_fields=True):
     filename: Annotated[
         Annotated[str, Meta(min_length=1, max_length=1000)] | UnsetType,
         Meta(
-            description="Made a name as that of a video is: what is not seen goes, and what comes before a slash.",
+            description="Made a name as that of a video is, but it is no path: a slash becomes a hyphen.",
             examples=["Lecture 3.mp4"],
         ),
     ] = UNSET
 
     def __post_init__(self) -> None:
-        if self.filename is not UNSET and not clean_name(self.filename, ""):
+        if self.filename is not UNSET and not given_name(self.filename, ""):
             raise Problem("bad-request", "`filename` has nothing in it that can be seen.")
 
 

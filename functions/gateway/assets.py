@@ -15,7 +15,7 @@ from starlette.responses import Response
 from functions.shared.accepts import takes
 from functions.shared.problems import Problem
 
-__all__ = ["FILES", "LATER", "SHEET", "answered", "content", "file", "version"]
+__all__ = ["FILES", "LATER", "SHEET", "answered", "content", "document", "file", "version"]
 
 FILES = Path(__file__).with_name("page")
 _TYPES = {
@@ -95,6 +95,11 @@ def file(request: Request, of_version: str, name: str) -> Response:
     return _sent(request, content()[name], packed, {"Content-Type": kind, "Cache-Control": _YEAR})
 
 
+def document(request: Request, data: bytes, kind: str) -> Response:
+    """A document of a release, of that media type: asked for again each time, and sent again when it has changed."""
+    return answered(request, data, _packed_data(data), {"Content-Type": kind, "Cache-Control": "no-cache"})
+
+
 def answered(
     request: Request, data: bytes, packed: bytes | None, headers: dict[str, str], status: int = 200
 ) -> Response:
@@ -121,3 +126,8 @@ def _varied(headers: dict[str, str], packed: bytes | None) -> dict[str, str]:
 @cache
 def _packed(name: str) -> bytes:
     return gzip.compress(content()[name], mtime=0)
+
+
+@cache
+def _packed_data(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from functions.shared.operations import Access
 from functions.shared.scopes import Scope
 
-__all__ = ["DOCUMENT", "Target", "document", "operations", "scope_of"]
+__all__ = ["DOCUMENT", "Target", "document", "operations", "scope_of", "text"]
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 
@@ -40,9 +41,15 @@ class Target:
         return Access.TOKEN if self.scope else by_nothing
 
 
+@cache
+def text() -> bytes:
+    """The OpenAPI document, as it is sent."""
+    return DOCUMENT.read_bytes()
+
+
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
-    read: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    read: dict[str, Any] = json.loads(text())
     return read
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import Response
 
 from functions.gateway import assets, contract, cors, own_page, shell, waking
 from functions.gateway.cors import Cors
@@ -21,6 +21,8 @@ from functions.shared.middleware.resumable import Resumable
 from functions.shared.routing import Routes
 from functions.shared.starting import before_serving, needs
 from functions.shared.web import answer
+
+_HTML = "text/html; charset=utf-8"
 
 needs("JWKS")
 before_serving(cors.check)
@@ -55,33 +57,33 @@ async def asset(request: Request, version: str, name: str) -> Response:
 
 
 @routes.add("GET", "/v1/openapi.json")
-async def openapi(_request: Request) -> Response:
+async def openapi(request: Request) -> Response:
     """The API, as an OpenAPI 3.1 document."""
-    return FileResponse(contract.DOCUMENT, headers={"Cache-Control": "no-store"})
+    return assets.document(request, contract.text(), "application/json")
 
 
 @routes.add("GET", "/v1/docs")
-async def reference(_request: Request) -> Response:
+async def reference(request: Request) -> Response:
     """The API, for people."""
     from functions.gateway.reference import page
 
-    return HTMLResponse(page(), headers={"Cache-Control": "no-cache"})
+    return assets.document(request, page().encode(), _HTML)
 
 
 @routes.add("GET", "/v1/problems")
-async def problems(_request: Request) -> Response:
+async def problems(request: Request) -> Response:
     """What can go wrong, for people."""
     from functions.gateway import problem_pages
 
-    return HTMLResponse(problem_pages.index(), headers={"Cache-Control": "no-cache"})
+    return assets.document(request, problem_pages.index().encode(), _HTML)
 
 
 @routes.add("GET", "/v1/problems/<code>")
-async def problem(_request: Request, code: str) -> Response:
+async def problem(request: Request, code: str) -> Response:
     """What one problem means: its `type` leads here."""
     from functions.gateway import problem_pages
 
-    return HTMLResponse(problem_pages.page(code), headers={"Cache-Control": "no-cache"})
+    return assets.document(request, problem_pages.page(code).encode(), _HTML)
 
 
 async def forward(request: Request, operation: contract.Target) -> Response:

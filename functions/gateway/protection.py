@@ -7,6 +7,7 @@ from starlette.responses import Response
 from functions.gateway.hop import protocol_of
 from functions.shared import settings
 from functions.shared.middleware import Call, Middleware, Route, put
+from functions.shared.problems import Problem
 from functions.shared.sizes import FORM_OVERHEAD, too_large
 
 __all__ = ["Protection"]
@@ -35,10 +36,14 @@ _EVERYWHERE, _ON_PARTS, _BY_TLS = (
 
 
 class Protection(Middleware):
-    """Refuses bodies that are too large before any of it is read, and sets the security headers."""
+    """Refuses bodies that are too large, or packed, before any of it is read, and sets the security headers."""
 
     async def before(self, call: Call, route: Route) -> None:
-        """Upload counts exactly. Raises: Problem (413)."""
+        """Upload counts exactly. Raises: Problem (413, 415)."""
+        if call.header(b"content-encoding").lower() not in ("", "identity"):
+            # It would be taken as it is, and a video be none. RFC 9110, section 15.5.16
+            detail = "Send the body as it is, without Content-Encoding."
+            raise Problem("unsupported-media-type", detail, {"Accept-Encoding": "identity"})
         limit = settings.number("MAX_UPLOAD_BYTES")
         for name, bound in ((b"content-length", limit + FORM_OVERHEAD), (b"upload-length", limit)):
             length = call.header(name)

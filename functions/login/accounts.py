@@ -12,6 +12,7 @@ from functions.login import passwords
 from functions.login.shapes import Account, Quotas, Usage, User
 from functions.shared import account_mails, attempts, database, kinds, languages, mailed, quotas
 from functions.shared.attempts import PASSWORDS
+from functions.shared.credentials import account_gone
 from functions.shared.languages import DEFAULT, Language
 from functions.shared.problems import Problem
 from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
@@ -22,7 +23,6 @@ __all__ = [
     "check_password",
     "close",
     "create",
-    "gone",
     "insert",
     "move",
     "prove",
@@ -88,7 +88,7 @@ def read(user_id: str) -> Account:
 def row(user_id: str) -> Any:
     """The row of a user. Raises: Problem (401) when it is gone."""
     if (found := _row(users.c.id == user_id)) is None:
-        raise gone()
+        raise account_gone()
     return found
 
 
@@ -133,11 +133,6 @@ def close(user: Any) -> str:
     Returns: the event of the mail about it.
     """
     return _close(user, languages.of(user.id))
-
-
-def gone() -> Problem:
-    """The problem of an account that was deleted."""
-    return Problem("unauthenticated", "This account does not exist any more.")
 
 
 def wrong_password() -> Problem:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from functions.login.key_shapes import MAX_KEYS, ApiKey, ApiKeyList, MadeApiKey, NewApiKey
 from functions.shared import account_mails, api_keys, database, kinds
+from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem
 from functions.shared.scopes import parse, written
 from functions.shared.tables import api_keys as table
@@ -60,7 +61,7 @@ def _insert(connection: sa.Connection, values: dict[str, Any]) -> str:
     owner = sa.select(users.c.email).where(users.c.id == values["user_id"], users.c.deleted_at.is_(None))
     email = connection.execute(owner.with_for_update()).scalar_one_or_none()
     if email is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
+        raise account_gone()
     counted = sa.select(sa.func.count()).select_from(table).where(table.c.user_id == values["user_id"])
     if connection.execute(counted).scalar_one() >= MAX_KEYS:
         raise Problem("too-many-keys", f"An account has at most {MAX_KEYS} API keys; revoke one that is not used.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -29,7 +30,11 @@ class NewApiKey(Struct, forbid_unknown_fields=True):
     name: Annotated[
         str,
         Meta(
-            description="What it is for.", examples=["backup"], min_length=1, max_length=MAX_KEY_NAME, pattern=_KEY_NAME
+            description="What it is for.",
+            examples=["backup"],
+            min_length=1,
+            max_length=MAX_KEY_NAME,
+            extra_json_schema={"pattern": _KEY_NAME},
         ),
     ]
     scopes: Annotated[list[KeyScope], Meta(description="What it may.", min_length=1, max_length=8)]
@@ -39,6 +44,8 @@ class NewApiKey(Struct, forbid_unknown_fields=True):
     ] = None
 
     def __post_init__(self) -> None:
+        if not re.search(_KEY_NAME, self.name):
+            raise Problem("bad-request", "`name` must be one line, without characters that cannot be seen.")
         if self.expires_at and not now() < self.expires_at < _END_OF_TIME:
             raise Problem("bad-request", "`expires_at` must be in the future, and before the year 9999.")
 

@@ -20,6 +20,7 @@ from functions.notify import by_apprise, texts
 from functions.notify.phone_shapes import PLACE, Phone
 from functions.shared import attempts, database, languages, settings
 from functions.shared.attempts import Pace
+from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem
 from functions.shared.tables import now, users
 from functions.shared.tables import phones as table
@@ -102,7 +103,7 @@ def _put(connection: sa.Connection, user_id: str, number: str, code: str) -> Non
     # The lock on the account has two who do this at once take turns.
     owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
     if connection.execute(owner).one_or_none() is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
+        raise account_gone()
     connection.execute(table.delete().where(table.c.user_id == user_id))
     moment, phone_id = now(), uuid.uuid4().hex
     about = {"user_id": user_id, "id": phone_id, "number": number, "created_at": moment, "guesses": 0}

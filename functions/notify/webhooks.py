@@ -20,6 +20,7 @@ from functions.notify.webhook_shapes import (
 )
 from functions.shared import database
 from functions.shared.addresses import check_literal
+from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
 from functions.shared.tables import notifications, now, users
@@ -40,7 +41,7 @@ def create(user_id: str, new: NewWebhook) -> MadeWebhook:
     """Make one. Raises: Problem (400, 401, 409)."""
     _check(new.url)
     webhook_id, secret = uuid.uuid4().hex, signing.make_secret()
-    wanted = {"url": new.url, "events": sorted(new.events)}
+    wanted = {"url": new.url, "events": sorted(set(new.events))}
     _insert({"id": webhook_id, "user_id": user_id, **wanted, "secret": secret, "created_at": now()})
     return MadeWebhook(**_members(of(user_id, webhook_id)), secret=secret)
 
@@ -126,7 +127,7 @@ def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
     # The lock on the account has those who make webhooks at once take turns, or each would still see room for one.
     owner = sa.select(users.c.id).where(users.c.id == values["user_id"], users.c.deleted_at.is_(None))
     if connection.execute(owner.with_for_update()).one_or_none() is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
+        raise account_gone()
     counted = sa.select(sa.func.count()).select_from(table).where(table.c.user_id == values["user_id"])
     if connection.execute(counted).scalar_one() >= MAX_WEBHOOKS:
         raise Problem("too-many-webhooks", f"An account has at most {MAX_WEBHOOKS} webhooks; delete one.")
@@ -151,7 +152,7 @@ def _changed(row: Any, wanted: WebhookChange) -> dict[str, Any]:
     if wanted.url is not None:
         values["url"] = wanted.url
     if wanted.events is not None:
-        values["events"] = sorted(wanted.events)
+        values["events"] = sorted(set(wanted.events))
     if wanted.enabled is True:
         values |= {"disabled_at": None, "disabled_reason": None, "giving_up_until": None}
     if wanted.enabled is False and row.disabled_at is None:

@@ -10,13 +10,22 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from functions.shared import settings
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 
-__all__ = ["MAX_URL_LENGTH", "Address", "HostUnreachable", "check_literal", "check_url", "is_allowed", "resolved"]
+__all__ = [
+    "MAX_URL_LENGTH",
+    "Address",
+    "HostUnreachable",
+    "check_literal",
+    "check_url",
+    "in_ascii",
+    "is_allowed",
+    "resolved",
+]
 
 MAX_URL_LENGTH = 2000
 # An IPv6 network whose addresses lead to IPv4 ones (RFC 6052, section 2.1).
@@ -26,6 +35,9 @@ GLOBAL6 = ipaddress.IPv6Network("2000::/3")
 NOT_GLOBAL6 = tuple(map(ipaddress.IPv6Network, ("2001:db8::/32", "3fff::/20")))
 # Names of no host: the name server has said so, and does not say that it may be asked again.
 UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
+# What stays as it is in a URL that is put into ASCII, be it allowed there or not.
+_KEPT = "".join(map(chr, range(128))).replace(" ", "")
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -37,6 +49,14 @@ class HostUnreachable(Unavailable):
         super().__init__(*filter(None, [message]))
         # The seconds that it asks to be left alone.
         self.retry_after = retry_after
+
+
+def in_ascii(url: str | bytes) -> str:
+    """The URL that stands for one with spaces or other letters in it (RFC 3987, section 3.1), as browsers send it.
+
+    Not so the letters of a host: that is for `check_url` to refuse.
+    """
+    return quote(url if isinstance(url, bytes) else url.encode(errors="replace"), safe=_KEPT)
 
 
 def check_url(url: str) -> None:

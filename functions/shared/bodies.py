@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -10,10 +11,13 @@ from werkzeug.http import parse_options_header
 
 from functions.shared.problems import Problem
 from functions.shared.threads import on_loop
+from functions.shared.visible import visible
 
-__all__ = ["PIECE", "content_length", "content_type", "has_body", "pieces", "query", "read"]
+__all__ = ["PIECE", "content_length", "content_type", "has_body", "once", "pieces", "query", "read"]
 
 PIECE = 1024 * 1024
+# Of a name that is refused, so much is repeated, in characters.
+_MAX_NAME = 40
 
 
 def content_type(request: Request) -> tuple[str, dict[str, str]]:
@@ -35,8 +39,17 @@ def has_body(request: Request) -> bool:
 
 
 def query(request: Request) -> dict[str, str]:
-    """What is asked for after the question mark; of a name that comes twice, the first."""
-    return dict(reversed(request.query_params.multi_items()))
+    """What is asked for after the question mark. Raises: Problem (400) when a name comes twice."""
+    return once(request.query_params.multi_items(), "the query")
+
+
+def once(pairs: Sequence[tuple[str, str]], where: str) -> dict[str, str]:
+    """Names and values that came `where`. Raises: Problem (400) when a name comes twice."""
+    # By one pass: there may be a hundred thousand names.
+    times = Counter(name for name, _ in pairs)
+    if twice := next((name for name, count in times.items() if count > 1), None):
+        raise Problem("bad-request", f"Send one `{visible(twice)[:_MAX_NAME]}` in {where}.")
+    return dict(pairs)
 
 
 def pieces(request: Request) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from functions.shared.problems import Problem
 
-__all__ = ["no_session", "sent", "unauthenticated"]
+__all__ = ["account_gone", "no_session", "sent", "unauthenticated"]
 
 
 def sent(authorization: str | None) -> str:
@@ -25,6 +25,11 @@ def no_session(reason: Literal["none", "over"], headers: Mapping[str, str] | Non
     """
     challenge = {"WWW-Authenticate": 'Bearer realm="audiolift"'}
     return Problem("no-session", "Sign in.", {**challenge, **(headers or {})}, reason=reason)
+
+
+def account_gone() -> Problem:
+    """The problem (401) of a request from an account that its owner has deleted, whose token or key is good as such."""
+    return unauthenticated("This account does not exist any more.", "invalid_token")
 
 
 def unauthenticated(detail: str, error: str = "") -> Problem:

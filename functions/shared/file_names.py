@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.shared.visible import visible
 
-__all__ = ["UNNAMED", "clean_name", "ending_of", "renamed", "safe_name"]
+__all__ = ["UNNAMED", "clean_name", "ending_of", "given_name", "renamed", "safe_name"]
 
 UNNAMED = "video"
 
@@ -34,6 +34,11 @@ def clean_name(name: str, unnamed: str = UNNAMED) -> str:
     `unnamed`, if nothing is left. A mail's subject must not have two lines.
     """
     return visible(name.replace("\\", "/").rpartition("/")[2]).strip()[-255:].lstrip() or unnamed
+
+
+def given_name(name: str, unnamed: str = UNNAMED) -> str:
+    """As `clean_name`, of a name that somebody has typed, and that is no path: "AC/DC" is not "DC"."""
+    return clean_name(name.replace("/", "-").replace("\\", "-"), unnamed)
 
 
 def ending_of(job: Any) -> str:

@@ -87,7 +87,7 @@ def check_name(name: str) -> None:
 
 def _no_option(name: str) -> str:
     near = difflib.get_close_matches(name, OPTIONS, n=1)
-    hint = f"Perhaps `{near[0]}` is meant." if near else "The options are listed in docs/api.md."
+    hint = f"Perhaps `{near[0]}` is meant." if near else "All options are described at /v1/docs."
     return f"`{name[:_MAX_NAME]}` is no option. {hint}"
 
 

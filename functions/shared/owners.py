@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database
+from functions.shared.jobs.states import LIVE
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs
 
@@ -28,7 +29,11 @@ def no_such_job() -> Problem:
     return Problem("not-found", "You have no such job.")
 
 
-def wrong_state(user_id: str, job_id: str, action: str) -> Problem:
-    """The problem of a job that cannot be retried, cancelled, … in the state that it is in now."""
+def wrong_state(user_id: str, job_id: str, action: str, if_over: str = "") -> Problem:
+    """The problem of a job that cannot be retried, cancelled, … in the state that it is in now.
+
+    `if_over` is what else to say when the job is over.
+    """
     state = job_of(user_id, job_id).state
-    return Problem("wrong-state", f"A job that is {state} cannot be {action}.", state=state)
+    also = f" {if_over}" if if_over and state not in LIVE else ""
+    return Problem("wrong-state", f"A job that is {state} cannot be {action}.{also}", state=state)

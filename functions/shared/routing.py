@@ -65,5 +65,5 @@ class Routes:
             allowed = ", ".join(sorted(error.valid_methods or ()))
             raise Problem("method-not-allowed", f"Use {allowed}.", {"Allow": allowed}) from None
         except NotFound:
-            raise Problem("not-found", "There is no such address; the API is described in docs/api.md.") from None
+            raise Problem("not-found", "There is no such address. The API is described at /v1/docs.") from None
         return route, dict(parts)

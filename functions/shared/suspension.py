@@ -1,7 +1,8 @@
-"""Accounts that an operator has suspended: from then on nothing that they signed in with or were given is good.
+"""Accounts that are closed to everybody: suspended by an operator, or deleted by their owners.
 
-What is under way ends by itself; files and rows stay, and all is as before once the account is resumed. Only sessions
-are over: who is resumed signs in again.
+From then on nothing that they signed in with or were given is good; what is under way ends by itself. Of one that is
+suspended, files and rows stay, and all is as before once it is resumed. Only sessions are over: who is resumed signs in
+again. One that is deleted is so at once, and not only when sweep has deleted the last of it.
 """
 
 from __future__ import annotations
@@ -12,27 +13,33 @@ import sqlalchemy as sa
 
 from functions.shared import audit, database
 from functions.shared.audit import Actor
+from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem
 from functions.shared.tables import now, refresh_tokens, users
 
-__all__ = ["check", "check_in", "resume", "suspend", "suspended"]
+__all__ = ["check", "check_in", "closed", "resume", "suspend"]
 
 
-def suspended(user_id: Any) -> sa.ColumnElement[bool]:
-    """The condition that the account of this id, which may be another table's column, is suspended."""
+def closed(user_id: Any) -> sa.ColumnElement[bool]:
+    """The condition that the account of this id, which may be another table's column, is suspended or deleted."""
     account = users.alias("account")
-    return sa.exists().where(account.c.id == user_id, account.c.suspended_at.is_not(None))
+    either = sa.or_(account.c.suspended_at.is_not(None), account.c.deleted_at.is_not(None))
+    return sa.exists().where(account.c.id == user_id, either)
 
 
 def check(user_id: str) -> None:
-    """Refuse who is suspended. Raises: Problem (403), Unavailable."""
+    """Refuse who is suspended, or has no account any more. Raises: Problem (401, 403), Unavailable."""
     with database.reading() as connection:
         check_in(connection, user_id)
 
 
 def check_in(connection: sa.Connection, user_id: str) -> None:
     """As `check`, in the caller's transaction."""
-    if connection.execute(sa.select(suspended(user_id))).scalar():
+    account = sa.select(users.c.suspended_at, users.c.deleted_at).where(users.c.id == user_id)
+    row = connection.execute(account).one_or_none()
+    if row is None or row.deleted_at is not None:
+        raise account_gone()
+    if row.suspended_at is not None:
         raise Problem("account-suspended", "An operator has suspended this account.")
 
 

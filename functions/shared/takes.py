@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -23,7 +24,9 @@ Made = TypeVar("Made", bound=msgspec.Struct)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 # How msgspec puts it: "Object missing required field `email`", and "Expected `str`, got `int` - at `$.email`".
 _MISSING = re.compile("Object missing required field `(.+)`")
-_AT_MEMBER = re.compile(r"(.*) - at `\$\.(.+)`", re.DOTALL)
+_AT_MEMBER = re.compile(r"(.*) - at `\$\.(\w+)(.*)`", re.DOTALL)
+# And of words: "Invalid enum value 'x'", "Expected `str` matching regex '^[0-9a-f]+$'".
+_NO_CHOICE, _NO_FORM = "Invalid enum value ", "Expected `str` matching regex "
 
 
 def json_body(
@@ -43,21 +46,24 @@ def json_body(
 
 
 def form(shape: type[msgspec.Struct]) -> Taken:
-    """A form of at most 16 KiB; the handler gets it as `form`. Of a name that comes twice, the first counts.
+    """A form of at most 16 KiB; the handler gets it as `form`. No body is a form without fields.
 
-    A body of another kind is a form without fields.
+    Programs that speak OAuth find `error` in what is refused (RFC 6749, section 5.2).
     """
 
     def read(request: Request) -> dict[str, Any]:
-        return {"form": checked(_fields(request), shape, "bad-request", strict=False)}
+        try:
+            return {"form": checked(_fields(request), shape, "bad-request", strict=False)}
+        except Problem as problem:
+            raise Problem(problem.code, problem.detail, error="invalid_request") from None
 
     return Taken(content={FORM: shape}, problems=("bad-request", "too-large"), read=read)
 
 
 def query(shape: type[msgspec.Struct]) -> Taken:
-    """What is asked for after the question mark; the handler gets it as `query`. Of a name that comes twice, the first.
+    """What is asked for after the question mark; the handler gets it as `query`.
 
-    Other names are refused: who has misspelled a filter must not get everything.
+    Other names are refused, and a name that comes twice: who has misspelled a filter must not get everything.
     """
 
     def read(request: Request) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def checked(given: Any, shape: type[Made], invalid: str, strict: bool = True) ->
     try:
         return msgspec.convert(given, shape, strict=strict)
     except msgspec.ValidationError as error:
-        raise Problem(invalid, _sentence(str(error))) from None
+        raise Problem(invalid, _sentence(str(error), shape)) from None
 
 
 def json_object(request: Request, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
@@ -103,17 +109,37 @@ def json_object(request: Request, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
 
 
 def _fields(request: Request) -> dict[str, str]:
-    if bodies.content_type(request)[0] != FORM:
-        return {}
     body = bodies.read(request, MAX_FORM_BYTES + 1)
+    if body and bodies.content_type(request)[0] != FORM:
+        raise Problem("bad-request", f"Send the body as {FORM}.")
     if len(body) > MAX_FORM_BYTES:
         raise Problem("bad-request", "The body must be a form of at most 16 KiB.")
-    return dict(reversed(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
+    return bodies.once(parse_qsl(body.decode(errors="replace"), keep_blank_values=True), "the form")
 
 
-def _sentence(message: str) -> str:
+def _sentence(message: str, shape: type[msgspec.Struct]) -> str:
     """What msgspec says of a value, for people."""
     if missing := _MISSING.fullmatch(message):
         return f"`{missing[1]}` is missing. The API is described at /v1/docs."
-    found = _AT_MEMBER.fullmatch(message)
-    return f"`{found[2]}`: {found[1]}. The API is described at /v1/docs." if found else f"{message}."
+    if not (found := _AT_MEMBER.fullmatch(message)):
+        return f"{message}."
+    said, member, inside = found.groups()
+    if said.startswith(_NO_CHOICE) and (words := _words(shape, member)):
+        said = f"Expected one of {', '.join(words)}"
+    elif said.startswith(_NO_FORM):
+        said = "It has not the form that it must have"
+    return f"`{member}{inside}`: {said}. The API is described at /v1/docs."
+
+
+def _words(shape: type[msgspec.Struct], member: str) -> list[str]:
+    """The words that a member of the class, or each of a list that it is, may be; none if it may be others, too."""
+    hints, words = [get_type_hints(shape).get(member)], list[str]()
+    while hints:
+        hint = hints.pop()
+        if get_origin(hint) is Literal:
+            words += map(str, get_args(hint))
+        elif isinstance(hint, type) and issubclass(hint, Enum):
+            words += [str(each.value) for each in hint]
+        else:
+            hints += get_args(hint)
+    return words

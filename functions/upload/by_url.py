@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from events.catalogue import VideoSubmitted
 from functions.shared import database, options, outbox, quotas
-from functions.shared.addresses import check_literal
+from functions.shared.addresses import check_literal, in_ascii
 from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
 from functions.shared.reasons import Failure
@@ -61,11 +61,12 @@ def create(request: Request, user_id: str, key: str | None) -> tuple[str, str | 
 def wanted(given: Any) -> Wanted:
     """What a JSON value asks for. Raises: Problem (400), which names the member that is wrong."""
     body = checked(given, UrlJob, "bad-request")
+    url = in_ascii(body.source_url)
     try:
-        check_literal(body.source_url)
+        check_literal(url)
     except Failure as failure:
         raise Problem("bad-request", f"`source_url`: {failure.title}. {failure.detail}") from None
-    return Wanted(body.source_url, name_of(body.filename, body.source_url), options.parse(body.options or {}))
+    return Wanted(url, name_of(body.filename, url), options.parse(body.options or {}))
 
 
 def name_of(filename: str | None, url: str) -> str:

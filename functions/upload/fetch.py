@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from functions.shared import settings
-from functions.shared.addresses import HostUnreachable, check_url
+from functions.shared.addresses import HostUnreachable, check_url, in_ascii
 from functions.shared.connections import Guarded, trust
 from functions.shared.reasons import Failure
 
@@ -103,7 +103,7 @@ def _follow(url: str, remote: Remote, sink: Destination, deadline: float) -> Non
         _restart(remote, sink)
     with httpcore.ConnectionPool(network_backend=Guarded(deadline), ssl_context=trust()) as pool, _told(deadline):
         for _ in range(MAX_REDIRECTS + 1):
-            check_url(url)
+            check_url(url := in_ascii(url))
             location = _get(pool, url, remote, sink)
             if location is None:
                 return
@@ -130,7 +130,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Destinat
     with pool.stream("GET", url, headers=_asked(url, remote), extensions={"timeout": timeouts}) as response:
         answered = {name.lower().decode(): value.decode("latin-1") for name, value in response.headers}
         if response.status in REDIRECTS and "location" in answered:
-            return answered["location"]
+            return in_ascii(answered["location"].encode("latin-1"))
         _check_status(response.status, answered, remote)
         if answered.get("content-encoding", "identity").lower() != "identity":
             raise Failure("unreachable", "encoded")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from functions.shared import blobs, database, quotas
+from functions.shared.credentials import account_gone
 from functions.shared.jobs import names
 from functions.shared.jobs.changes import lease_end
 from functions.shared.jobs.claims import Claim, ClaimLost
@@ -89,7 +90,7 @@ def first(user_id: str, key: str | None, fingerprint: str, rows: Any = table) ->
         query = rows.select().where(rows.c.user_id == user_id, rows.c.idempotency_key == key)
         row = connection.execute(query).one_or_none()
     if row is None:
-        raise Problem("unauthenticated", "This account does not exist any more.")
+        raise account_gone()
     if row.fingerprint != fingerprint:
         raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
     return row

@@ -91,7 +91,7 @@ def _submission(envelope: Envelope) -> Envelope:
 def _owner(source: str) -> str:
     email = settings.mapping("TRUSTED_SOURCES").get(source)
     with database.reading() as connection:
-        owner = sa.select(users.c.id).where(users.c.email == str(email).lower(), ~suspension.suspended(users.c.id))
+        owner = sa.select(users.c.id).where(users.c.email == str(email).lower(), ~suspension.closed(users.c.id))
         user_id = connection.execute(owner).scalar()
     if email is None or user_id is None:
         raise EventError(f"the source {source!r} is not trusted, or its owner has no account, or one that is suspended")

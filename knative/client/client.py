@@ -33,8 +33,9 @@ PAGE = 100
 class Audiolift:
     """A deployment, as somebody sees it. It may be used by several threads at once.
 
-    `patience` is for how many seconds a call is repeated while the server is away or refuses for now. `trace` is sent
-    along with each request: the headers `traceparent` and `tracestate` of W3C Trace Context, of a caller who traces.
+    `patience` is for how many seconds a call is repeated while the server is away or refuses for now; `waits` is told
+    why, before each time. `trace` is sent along with each request: the headers `traceparent` and `tracestate` of W3C
+    Trace Context, of a caller who traces.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class Audiolift:
         session: Session,
         *,
         patience: float = 300,
+        waits: Callable[[BaseException], object] = lambda _why: None,
         trace: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.session, self.patience = session, patience
+        self.session, self.patience, self._waits = session, patience, waits
         self._http = httpx.Client(base_url=session.url, timeout=TIMEOUT, headers=trace, transport=transport)
 
     def __enter__(self) -> Audiolift:
@@ -115,9 +117,15 @@ class Audiolift:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(passes),
             wait=_waiting,
-            stop=tenacity.stop_after_delay(self.patience),
+            # Before a wait that would go beyond it: a server may ask for hours.
+            stop=tenacity.stop_before_delay(self.patience),
+            before_sleep=self._told,
             reraise=True,
         )(attempt)
+
+    def _told(self, state: tenacity.RetryCallState) -> None:
+        if state.outcome and (why := state.outcome.exception()):
+            self._waits(why)
 
 
 class AsyncAudiolift:

@@ -85,7 +85,13 @@ def _job(client: Audiolift, wish: Wish, record: Record, place: Path) -> Job:
     if record.job_id and (job := _known(client, record.job_id)):
         return job
     metadata = {"filename": wish.video.name, **wish.options}
-    job_id = client.do(calls.begin_upload(record.sent, metadata))
+    try:
+        job_id = client.do(calls.begin_upload(record.sent, metadata))
+    except Refused as error:
+        if error.code == "bad-option":
+            # With other options this is another conversion: nobody comes back to what is kept for this one.
+            Records.forget(place)
+        raise
     Records.keep(place, replace(record, job_id=job_id))
     return client.do(calls.job(job_id))
 

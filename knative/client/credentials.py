@@ -71,6 +71,10 @@ class Store:
                 return each
         raise SignInNeeded(401, "unauthorized", SIGN_IN)
 
+    def last_url(self) -> str | None:
+        """Where was signed in last, and not signed out."""
+        return next((each.url for each in self._all()), None)
+
     def keep(self, credentials: Credentials) -> None:
         """Put `credentials` first, in place of others for the same URL."""
         self._write([credentials, *(each for each in self._all() if each.url != credentials.url)])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import itertools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -39,12 +42,16 @@ class Place:
 
     def __call__(self) -> Audiolift:
         """Raises: SignInNeeded."""
-        return Audiolift(self._session(), patience=self.patience, trace=_trace(os.environ))
+        session, told = self._session(), _told_once(self.patience)
+        return Audiolift(session, patience=self.patience, waits=told, trace=_trace(os.environ))
+
+    @property
+    def address(self) -> str:
+        """That which was named, else that which was signed in to last, else this very machine."""
+        return (self.url or Store().last_url() or LOCAL).rstrip("/")
 
     def _session(self) -> Session:
-        if self.api_key:
-            return KeySession(self.url or LOCAL, self.api_key)
-        return StoredSession(Store(), self.url)
+        return KeySession(self.address, self.api_key) if self.api_key else StoredSession(Store(), self.url)
 
 
 class _Commands(click.Group):
@@ -62,8 +69,18 @@ class _Commands(click.Group):
             os._exit(INTERRUPTED)
 
 
+def _checked(_ctx: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url or LOCAL)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return url
+    raise click.BadParameter(f"{url!r} is no address such as https://audio.example.com.")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--url", envvar="AUDIOLIFT_URL", help="Where audiolift is; else where you signed in last.")
+@click.option(
+    "--url", envvar="AUDIOLIFT_URL", callback=_checked, help="Where audiolift is; else where you signed in last."
+)
 @click.option("--api-key", envvar="AUDIOLIFT_API_KEY", help="An API key. AUDIOLIFT_API_KEY keeps it from others' eyes.")
 @click.option("--patience", default=300.0, show_default=True, help="How many seconds to try while it is away.")
 @click.version_option(package_name="audiolift")
@@ -88,7 +105,7 @@ def login(place: Place, email: str | None, way: str | None, port: int) -> None:
 
     The password or API key is asked for; without a terminal, it is the first line of standard input.
     """
-    url = (place.url or LOCAL).rstrip("/")
+    url = place.address
     if way == "oidc":
         found = _by_oidc(url, port)
     else:
@@ -170,10 +187,25 @@ def _secret(asked: str) -> str:
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:
-    wrong = [each for each in options if "=" not in each]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE.", param_hint="--option")
-    return {name: value for name, _, value in (each.partition("=") for each in options)}
+    pairs: dict[str, str] = {}
+    for each in options:
+        name, sign, value = each.partition("=")
+        if not sign or name in pairs:
+            wrong = "is there twice" if sign else "is not NAME=VALUE"
+            raise click.BadParameter(f"{name!r} {wrong}.", param_hint="--option")
+        pairs[name] = value
+    return pairs
+
+
+def _told_once(patience: float) -> Callable[[BaseException], None]:
+    """Says that audiolift is waited for, at the first time of a command: nobody looks at nothing for minutes."""
+    times = itertools.count()
+
+    def told(why: BaseException) -> None:
+        if not next(times):
+            click.echo(f"audiolift: {why} Trying again for up to {patience:g} s.", err=True)
+
+    return told
 
 
 def _code(error: AudioliftError) -> int:

@@ -144,10 +144,13 @@ def test_a_flood_of_key_ids_is_answered_without_asking_anybody(edge: dict[str, h
 
 
 def test_a_token_whose_account_is_gone(audiolift: Audiolift) -> None:
-    answer = httpx.get(
-        f"{audiolift.url}/v1/me", headers={"Authorization": f"Bearer {forge(audiolift, sub='eve')}"}, timeout=PATIENCE
-    )
-    check_problem(answer, 401, "unauthenticated")
+    """Of one that never was, and of one that its owner has just deleted: sweep need not have been there."""
+    refused(audiolift, forge(audiolift, sub="eve"))
+    gone = audiolift.user()
+    gone.http.request("DELETE", "/v1/me", json={"password": PASSWORD}).raise_for_status()
+    refused(audiolift, gone.tokens["access_token"])
+    for path, content in (("/v1/jobs", b"x"), ("/v1/webhooks", b"{}"), ("/v1/archives", b"{}")):
+        check_problem(gone.http.post(path, content=content), 401, "unauthenticated")
 
 
 def test_a_refresh_token_as_an_access_token(audiolift: Audiolift, user: User) -> None:
@@ -277,6 +280,13 @@ def test_a_password_that_is_a_book(user: User, size: int) -> None:
 def test_json_without_a_bottom(user: User, body: str) -> None:
     answer = user.http.post("/v1/users", content=body, headers={"Content-Type": "application/json"})
     check_problem(answer, 400, "bad-request")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "BR", "identity, gzip"])
+def test_a_body_that_would_have_to_be_unpacked(edge: dict[str, httpx.Client], coding: str) -> None:
+    answer = edge["gateway"].post("/v1/users", json={}, headers={"Content-Encoding": coding})
+    check_problem(answer, 415, "unsupported-media-type")
+    assert answer.headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,9 @@ def test_options_are_refused_by_name(audiolift: Audiolift, user: User, terminal:
 
     assert refused.returncode == 1
     assert "loudnes" in refused.stdout
-    assert terminal.run("convert", talk, "-o", "loudness").returncode == 2
+    for wrong in (["-o", "loudness"], ["-o", "quality=1", "-o", "quality=2"]):
+        assert terminal.run("convert", talk, *wrong).returncode == 2
+    assert not list(terminal.home.rglob("sound.*")), "what was taken out for a conversion that nobody comes back to"
 
 
 def test_an_api_key_does_instead(
@@ -211,6 +213,9 @@ def test_an_api_key_does_instead(
     listed = terminal.run("jobs", "--json")
     (job,) = map(json.loads, listed.stdout.splitlines())
     assert job["state"] == "done"
+    # Without an address it is the one that was signed in to last.
+    assert terminal.run("jobs", AUDIOLIFT_API_KEY=key).returncode == 0
+    assert terminal.run("login", "--with-api-key", typed=f"{key}\n").stderr == f"Signed in at {audiolift.url}.\n"
     assert terminal.run("watch", job["id"]).stdout.split()[:2] == [job["id"], "done"]
 
     (made,) = user.http.get("/v1/api-keys").json()["items"]
@@ -249,3 +254,7 @@ def test_wrong_passwords_and_wrong_places_are_told_apart(audiolift: Audiolift, u
     assert wrong.returncode in (1, 3)
     assert "password" in wrong.stderr
     assert (nowhere.returncode, "cannot be reached" in nowhere.stderr) == (4, True)
+    away = terminal.run("--url", "http://127.0.0.1:9", "--api-key", "x", "--patience", "2", "jobs")
+    assert (away.returncode, away.stderr.count("Trying again for up to 2 s.")) == (4, 1)
+    for unusable in ("localhost:8080", "ftp://localhost", "http://[::1"):
+        assert terminal.run("--url", unusable, "jobs").returncode == 2

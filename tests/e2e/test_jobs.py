@@ -70,8 +70,8 @@ def test_jobs_are_filtered_by_state(user: User, failed: dict[str, Any]) -> None:
 
 def test_jobs_are_found_renamed_and_deleted_together(user: User, failed: dict[str, Any], empty: Path) -> None:
     other = user.upload(empty)["id"]
-    renamed = user.http.patch(f"/v1/jobs/{failed['id']}", json={"filename": "a/Übung 7.mkv"})
-    assert renamed.json()["filename"] == "Übung 7.mkv"
+    renamed = user.http.patch(f"/v1/jobs/{failed['id']}", json={"filename": "AC/DC, Übung 7.mkv"})
+    assert renamed.json()["filename"] == "AC-DC, Übung 7.mkv"
     found = user.http.get("/v1/jobs", params={"q": "übung", "state": "done,failed"}).json()["items"]
     assert [job["id"] for job in found] == [failed["id"]]
     chosen = {"ids": [failed["id"], other, uuid.uuid4().hex]}
@@ -84,6 +84,7 @@ def test_jobs_are_found_renamed_and_deleted_together(user: User, failed: dict[st
     [
         "state=lost",
         "state=done,",
+        "state=done&state=failed",
         f"q={'x' * 256}",
         "limit=0",
         "limit=101",

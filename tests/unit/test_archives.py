@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from functions.download import archives
+from functions.download import archives, links
 from functions.shared import audit, suspension, tokens
 from functions.shared.blobs import Blobs
 from functions.shared.jobs.states import State
@@ -103,15 +103,24 @@ def test_a_link_ends_with_its_time_and_with_the_account_and_stands_in_for_no_oth
     assert refused(link) == "link-over"
 
 
+def test_who_revokes_all_links_of_a_job_revokes_those_to_zips_with_it(store: Blobs) -> None:
+    user = rows.user()
+    first, second = (done(store, user, f"{number}.mp4") for number in range(2))
+    both, other = archives.create(user, [first, second]).url, archives.create(user, [second]).url
+    links.revoke_all(first)
+    assert refused(both) == "link-over"
+    assert body_of(opened(other))
+
+
 def test_of_one_account_the_newest_links_are_good_and_rows_of_old_ones_go(store: Blobs) -> None:
     user = rows.user()
     job = done(store, user, "x.mp4")
-    links = [archives.create(user, [job]).url for _ in range(archives.MAX_ARCHIVES + 1)]
-    assert refused(links[0]) == "link-over"
-    assert body_of(opened(links[1]))
+    urls = [archives.create(user, [job]).url for _ in range(archives.MAX_ARCHIVES + 1)]
+    assert refused(urls[0]) == "link-over"
+    assert body_of(opened(urls[1]))
     rows.change(table, table.c.user_id == user, expires_at=rows.ago(1))
     retention.forget()
-    assert refused(links[-1]) == "link-over"
+    assert refused(urls[-1]) == "link-over"
 
 
 def done(store: Blobs, user: str, name: str, **values: Any) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import httpx
 import pytest
 
-from knative.client import transfers
+from knative.client import calls, transfers
+from knative.client.client import Audiolift
+from knative.client.credentials import KeySession
 from knative.client.errors import Refused, SignInNeeded, Unreachable
 
 
@@ -39,6 +42,17 @@ def test_it_waits_longer_each_time_when_nobody_says_how_long_and_anew_once_it_go
 def test_it_gives_up_rather_than_wait_beyond_its_patience(slept: list[float]) -> None:
     with pytest.raises(Refused):
         transfers._Patience(60).failed(Refused(503, "too-busy", "Later.", 3600.0))
+    assert slept == []
+
+
+def test_nor_does_a_single_call(slept: list[float]) -> None:
+    problem = {"type": "x", "title": "Busy", "status": 503, "detail": "Later.", "code": "too-busy"}
+    answer = httpx.Response(503, json=problem, headers={"Retry-After": "7200"})
+    client = Audiolift(
+        KeySession("http://localhost", "x"), patience=60, transport=httpx.MockTransport(lambda _request: answer)
+    )
+    with client, pytest.raises(Refused):
+        client.do(calls.jobs(None, None, 1))
     assert slept == []
 
 

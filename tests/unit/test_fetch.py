@@ -49,6 +49,9 @@ class Handler(Quiet):
     def _to(self, url: str) -> None:
         self._head(302, [("Location", url), ("Content-Length", "0")])
 
+    def _raw(self, _rest: str) -> None:
+        self._to("/video/Vorträge/ü 1.mp4".encode().decode("latin-1"))
+
     def _loop(self, _rest: str) -> None:
         self._head(302, [("Location", "/loop"), ("Content-Length", "0")])
 
@@ -105,6 +108,12 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("path", ["/video", "/chunked", "/to//video", "/to/video"])
 def test_a_video_is_fetched_whole(base: str, path: str) -> None:
     assert fetched(base + path.replace("/to/video", f"/to/{base}/video")) == VIDEO
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize("path", ["/video/Vorträge/ü 1.mp4?für=dich", "/raw"])
+def test_an_address_with_other_letters_is_fetched_as_a_browser_would(base: str, path: str) -> None:
+    assert fetched(base + path) == VIDEO
 
 
 @pytest.mark.usefixtures("allowed")

@@ -71,7 +71,7 @@ def test_a_job_is_renamed_cleanly_and_others_hear_of_it() -> None:
     user = rows.user()
     job = rows.job(State.CONVERTING, owner=user)
     told = len(rows.history(job))
-    assert listing.rename(user, job, NewName(" ../a\u202eb\nc\u0308.mp4 ")).filename == "abc\u0308.mp4"
+    assert listing.rename(user, job, NewName(" 1/2\\a\u202eb\nc\u0308.mp4 ")).filename == "1-2-abc\u0308.mp4"
     assert rows.read(job).state == State.CONVERTING
     assert len(rows.history(job)) == told + 1
 
@@ -88,7 +88,7 @@ def test_a_name_that_is_still_to_come_or_of_what_is_gone_stays(state: State) -> 
         listing.rename(rows.user(), job, NewName("y.mp4"))
 
 
-@pytest.mark.parametrize("name", ["\u202e", "a/", " \n"])
+@pytest.mark.parametrize("name", ["\u202e", " \n"])
 def test_a_name_that_nobody_can_see_is_none(name: str) -> None:
     with pytest.raises(Problem) as caught:
         NewName(name)

@@ -105,8 +105,8 @@ def test_an_option_that_is_left_empty_is_not_given(name: str, nothing: str | Non
     ("name", "hint"),
     [
         ("qualty", "Perhaps `quality` is meant."),
-        ("-f", "The options are listed in docs/api.md."),
-        ("filename", "The options are listed"),
+        ("-f", "All options are described at /v1/docs."),
+        ("filename", "All options are described"),
         ("x" * 1000, f"`{'x' * 40}` is no option."),
     ],
 )

@@ -124,6 +124,14 @@ def test_a_file_of_another_release_is_not_kept() -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs", "/v1/problems", "/v1/problems/bad-option"])
+def test_what_describes_the_api_is_sent_packed_and_only_when_it_has_changed(path: str) -> None:
+    packed, whole = get(path, {"Accept-Encoding": "gzip"}), get(path, {"Accept-Encoding": "identity"})
+    assert gzip.decompress(packed.body) == whole.body
+    again = get(path, {"If-None-Match": packed.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
 @pytest.mark.parametrize(
     "name", ["index.html", "missing.html", "account", "", "core", "../main.py", "core/../../main.py"]
 )

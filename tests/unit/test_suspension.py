@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from functions.login import accounts, grants, managed
 from functions.shared import audit, database, quotas, suspension
@@ -44,6 +45,18 @@ def test_others_are_not_touched_and_who_is_not_there_is_told_of() -> None:
     assert sessions() == 1
     assert [suspension.suspend(each, BY) for each in (gone, "0" * 32)] == [False, False]
     assert [suspension.resume(each, BY) for each in (gone, "0" * 32)] == [False, False]
+
+
+def test_who_has_deleted_the_account_is_signed_out_at_once_and_not_only_when_sweep_has_been_there() -> None:
+    user = rows.user()
+    accounts.close(rows.user_row(user))
+    for whose in (user, "0" * 32):
+        with pytest.raises(Problem) as caught:
+            suspension.check(whose)
+        assert caught.value.code == "unauthenticated"
+        assert "WWW-Authenticate" in caught.value.headers
+    with database.reading() as connection:
+        assert connection.execute(sa.select(suspension.closed(user))).scalar()
 
 
 def test_it_is_written_down_when_something_changed_and_by_whom() -> None:

@@ -12,7 +12,7 @@ __all__ = ["Verified"]
 
 
 class Verified(Identity):
-    """Looks API keys up, whether the account is suspended, and whether an operator still is one."""
+    """Looks up API keys, whether the account is suspended or deleted, and whether an operator still is one."""
 
     async def before(self, call: Call, route: Route) -> None:
         """Raises: Problem (401, 403), Unavailable."""
@@ -26,7 +26,7 @@ class Verified(Identity):
 
 
 def _check(user_id: str, scope: Scope | None) -> None:
-    """What a token says was true when it was made. Raises: Problem (403), Unavailable."""
+    """What a token says was true when it was made. Raises: Problem (401, 403), Unavailable."""
     suspension.check(user_id)
     if scope is Scope.ADMIN:
         roles.check_operator(user_id)
