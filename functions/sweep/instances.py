@@ -32,7 +32,14 @@ def of_functions() -> Functions:
 def _function(name: str, found: list[pods.Pod]) -> FunctionInstances:
     own = [_instance(pod) for pod in found if _label(pod, pods.SERVICE) == name]
     states = [each.state for each in own]
-    return FunctionInstances(name, *(states.count(state) for state in InstanceState.__args__), own)
+    return FunctionInstances(
+        name=name,
+        ready=states.count("ready"),
+        starting=states.count("starting"),
+        terminating=states.count("terminating"),
+        failed=states.count("failed"),
+        instances=own,
+    )
 
 
 def _instance(pod: pods.Pod) -> Instance:
