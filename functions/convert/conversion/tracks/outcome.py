@@ -42,7 +42,9 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
 
     Raises: Failure (truncated, damaged, encrypted, unsupported-codec, no-audio), MemoryError.
     """
-    file = _before_zeros(reader) if reader.is_at_end else reader.file
+    # Among plain samples, zeros are silence.
+    is_plain = plan.track.codec.startswith("pcm_")
+    file = _before_zeros(reader) if reader.is_at_end and not is_plain else reader.file
     end = ending(file, reader.last_byte) if reader.is_at_end else Ending()
     missing = _missing(reader, end, file.size) if reader.is_at_end else 0.0
     is_cut = missing > MISSING_SECONDS
