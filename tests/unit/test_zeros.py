@@ -50,6 +50,19 @@ def test_a_recording_whose_room_was_too_large_is_whole(directory: Path, name: st
     assert found.seconds == pytest.approx(SECONDS + (name == "a.wav") / 2, abs=0.05)
 
 
+@pytest.mark.parametrize("junk", [b"\0", b"\xa7\x5e"], ids=["zeros", "noise"])
+def test_fragments_behind_one_whose_head_is_lost_are_heard(directory: Path, junk: bytes) -> None:
+    words = (*AAC, "-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "500000")
+    data = audio(directory, "fragments.m4a", *words)
+    heads = [at - 4 for at in range(len(data)) if data.startswith(b"moof", at)]
+    start, stop = heads[5] - 500, heads[7] + 20
+    found = ended(data[:start] + (junk * (stop - start))[: stop - start] + data[stop:])
+    assert (found.code, found.codes) == ("done", ["undecodable"])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.1)
+    for second, expected in ((1, 1), (3.2, None), (4.5, 4.5), (5.5, 5.5)):
+        assert source_time(found.samples(), second) == (expected and pytest.approx(expected, abs=0.08))
+
+
 def test_where_they_begin() -> None:
     for data in (b"x" * 100_000, b"x" * 5 + b"\0\0" + b"y" * 70_000, b"x" * 131_072, b"x"):
         for zeros in (64 * 1024, 200_000, 1_000_000):
