@@ -77,7 +77,7 @@ def command(source: Input, target: Path, plan: Plan) -> list[str]:
 
 
 def _input(source: Input, track: Track) -> Any:
-    words = plain_probe.INPUT_GUARDS | source.options
+    words = {**plain_probe.INPUT_GUARDS, **source.options}
     return ffmpeg.input(f"file:{source.path}", **words)[f"a:{track.position}"]
 
 

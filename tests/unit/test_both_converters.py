@@ -133,7 +133,7 @@ def test_chapters_of_a_file_that_begins_later_are_on_its_clock(directory: Path, 
 def test_both_find_the_same_gain(directory: Path, room: Path, name: str, target: float) -> None:
     path = made(directory, name)
     plan = replace(plan_of(path), loudness=target)
-    by_ffmpeg = plain._measured(path, room, plan, soon(), quiet).gain
+    by_ffmpeg = plain._measured(Input(path), room, plan, soon(), quiet).gain
     assert by_ffmpeg == pytest.approx(measure(path, plan).gain, abs=0.002)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ def jumping(at: float) -> float:
     return at if at < 8 else at + 50_000
 
 
-def parts_of_a_programme(at: float) -> list[float | None]:
-    """When it is in each part: before, in and after an advertisement with a clock of its own."""
-    return [at if at < 7 else None, at - 6.5 if 7 <= at < 13 else None, at if at >= 13 else None]
+# Before, in and after an advertisement with a clock of its own.
+PARTS: list[Callable[[float], float | None]] = [
+    lambda at: at if at < 7 else None,
+    lambda at: at - 6.5 if 7 <= at < 13 else None,
+    lambda at: at if at >= 13 else None,
+]
 
 
 NAMES = ["holes.mkv", "holes.mp4", "holes.ts", "jumps.ts", "restarts.ts", "returns.ts", "slow.mkv", "bad.ts", "bad.mkv"]
@@ -47,7 +51,7 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         case "restarts":
             path.write_bytes(whole.read_bytes() * 2)
         case "returns":
-            parts = [moved(whole, directory / f"{n}.ts", lambda at, n=n: parts_of_a_programme(at)[n]) for n in range(3)]
+            parts = [moved(whole, directory / f"{number}.ts", when) for number, when in enumerate(PARTS)]
             path.write_bytes(b"".join(part.read_bytes() for part in parts))
         case "slow":
             return moved(whole, path, lambda at: 2 * at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -232,26 +232,31 @@ def test_frames_that_are_lost_one_by_one_add_up() -> None:
     assert np.abs(far).max() <= 0.1051
 
 
+def placed_before_others(stamps: list[int], tick: Fraction) -> list[tuple[Fit, float]]:
+    """What is done with frames of 20 ms when what comes after them is known, and where the sound so far ends."""
+    timeline, left = Timeline(tick, 0.0), list(stamps)
+
+    def later() -> Iterator[tuple[int, int]]:
+        return ((stamp, 0) for stamp in left)
+
+    found = []
+    while left:
+        found.append((timeline.place(left.pop(0), 1000, 50_000, later), timeline.seconds))
+    return found
+
+
 @pytest.mark.parametrize("ratio", [1.5, 2, 3])
 def test_a_clock_that_is_too_slow_for_its_sound_makes_no_holes(ratio: float) -> None:
     step, tick = 0.02 * ratio, Fraction(1, 1000)
     stamps = [round(number * step / tick) for number in range(200)]
-    timeline = Timeline(tick, 0.0)
-    fits = [
-        timeline.place(stamp, 1000, 50_000, lambda at=at: ((each, 0) for each in stamps[at + 1 :]))
-        for at, stamp in enumerate(stamps)
-    ]
-    assert set(fits[:-1]) == {Fit(0, 0)}
+    assert {fit for fit, _ in placed_before_others(stamps, tick)[:-1]} == {Fit(0, 0)}
 
 
 def test_what_is_sent_seldom_in_pauses_has_holes() -> None:
     stamps = [*ticking(0, 40, 0.16), *ticking(6.4, 100)]
     tick = Fraction(1, 1000)
-    timeline = Timeline(tick, 0.0)
-    for at, stamp in enumerate(stamps):
-        later = [(round(each / tick), 0) for each in stamps[at + 1 :]]
-        timeline.place(round(stamp / tick), 1000, 50_000, lambda later=later: iter(later))
-    assert timeline.seconds == pytest.approx(8.4, abs=0.1)
+    *_, (_, seconds) = placed_before_others([round(stamp / tick) for stamp in stamps], tick)
+    assert seconds == pytest.approx(8.4, abs=0.1)
 
 
 def test_a_clock_that_comes_back_after_others_is_the_same_one() -> None:

@@ -110,6 +110,15 @@ def test_a_transport_stream_that_ends_in_the_middle_of_a_packet_is_remarked(dire
     assert ended(made(directory, "a.ts")[:-50]).codes == ["end-unknown"]
 
 
+def test_an_flv_that_ends_between_two_tags_before_the_end_that_it_states_is_remarked(directory: Path) -> None:
+    data, stop = made(directory, "a.flv"), 13
+    while stop < len(data) / 2:
+        stop += 11 + int.from_bytes(data[stop + 1 : stop + 4], "big") + 4
+    found = ended(data[:stop])
+    assert (found.code, found.codes) == ("done", ["states-more"])
+    assert found.warnings[0].values == {"stated": 8.0, "held": pytest.approx(found.seconds, abs=0.1)}
+
+
 @pytest.mark.parametrize("missing", ["all of it", "a half"])
 def test_an_avi_that_lacks_only_its_index_is_whole(directory: Path, missing: str) -> None:
     whole = made(directory, "mp3.avi")

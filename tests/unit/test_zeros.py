@@ -11,7 +11,7 @@ from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import Bytes
 from tests.unit.clocks import source_time
 from tests.unit.endings import ended
-from tests.unit.troubles import SECONDS, audio, video
+from tests.unit.troubles import RATE, SECONDS, audio, samples, video, wav
 
 AAC, MP3 = ("-c:a", "aac", "-aac_pns", "0", "-b:a", "256k"), ("-c:a", "libmp3lame", "-b:a", "320k", "-write_xing", "0")
 # Name → how it is made, and what becomes of it when its last half is zeros.
@@ -44,10 +44,23 @@ def test_a_half_that_never_came_is_known_by_its_zeros(directory: Path, name: str
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.wav"])
 def test_a_recording_whose_room_was_too_large_is_whole(directory: Path, name: str) -> None:
-    data = audio(directory, name) if name == "a.wav" else video(directory, name)
+    data = wav(samples().tobytes() + bytes(RATE)) if name == "a.wav" else video(directory, name)
     found = ended(data + bytes(ROOM))
     assert (found.code, found.codes) == ("done", [])
-    assert found.seconds == pytest.approx(SECONDS, abs=0.05)
+    assert found.seconds == pytest.approx(SECONDS + (name == "a.wav") / 2, abs=0.05)
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"\xa7\x5e"], ids=["zeros", "noise"])
+def test_fragments_behind_one_whose_head_is_lost_are_heard(directory: Path, junk: bytes) -> None:
+    words = (*AAC, "-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "500000")
+    data = audio(directory, "fragments.m4a", *words)
+    heads = [at - 4 for at in range(len(data)) if data.startswith(b"moof", at)]
+    start, stop = heads[5] - 500, heads[7] + 20
+    found = ended(data[:start] + (junk * (stop - start))[: stop - start] + data[stop:])
+    assert (found.code, found.codes) == ("done", ["undecodable"])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.1)
+    for second, expected in ((1, 1), (3.2, None), (4.5, 4.5), (5.5, 5.5)):
+        assert source_time(found.samples(), second) == (expected and pytest.approx(expected, abs=0.08))
 
 
 def test_where_they_begin() -> None:

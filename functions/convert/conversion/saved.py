@@ -39,8 +39,13 @@ def resume_point(state: Mapping[str, Any]) -> ResumePoint | None:
     return ResumePoint(
         Mark(number, pts, state.get("byte")),
         sample,
-        Clock(*state["clock"], state.get("left") and tuple(state["left"])) if state.get("clock") else None,
+        _clock(state) if state.get("clock") else None,
         state.get("broken", 0),
         job_warnings.loaded(state.get("warnings")),
         Mark(*state["origin"]) if state.get("origin") else None,
     )
+
+
+def _clock(state: Mapping[str, Any]) -> Clock:
+    left = state.get("left")
+    return Clock(*state["clock"])._replace(left=(left[0], left[1]) if left else None)

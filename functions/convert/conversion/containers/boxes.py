@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ FIRST = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _OTHERS = {0x1A45_DFA3, int.from_bytes(b"RIFF", "big")}
 # No real file has more boxes at the top, or in its moov.
 _MAX_BOXES = 4096
+# What the name of a box is made of; and how far behind what is none the next fragment is looked for, in such steps.
+_NAME, _MAX_DAMAGE, _STEP = re.compile(rb"[ -~\xa9]{4}"), 16 * 1024 * 1024, 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,41 @@ def next_file(file: RangeFile) -> int | None:
 
     A recorder may write its head again before more fragments of the same recording: their clock goes on.
     """
-    top = boxes(file, 0, file.size, glancing=True)
-    heads = (box for box in top if box.start and (box.kind == b"ftyp" or box.stop - box.start in _OTHERS))
+    heads = (box for box in _at_the_top(file) if box.start and (box.kind == b"ftyp" or box.stop - box.start in _OTHERS))
     return next((box.start for box in heads if box.kind != b"ftyp" or not _goes_on(file, box)), None)
+
+
+def _at_the_top(file: RangeFile) -> Iterator[Box]:
+    """The boxes at the top. What is none, up to the next fragment, becomes one: FFmpeg would read no further."""
+    start, has_fragments = 0, False
+    for _ in range(_MAX_BOXES):
+        head = file.glance(start, 16)
+        box = _box(head, start, file.size)
+        if has_fragments and len(head) == 16 and not (box and _NAME.fullmatch(box.kind)):
+            box = _made_free(file, start)
+        if box is None:
+            return
+        has_fragments |= box.kind == b"moof"
+        yield box
+        start = box.stop
+
+
+def _made_free(file: RangeFile, start: int) -> Box | None:
+    """What lies up to the next fragment, as a box that is passed over; None where there is no other one."""
+    stop = _next_fragment(file, start)
+    if stop is None:
+        return None
+    file.patch(start, (stop - start).to_bytes(4, "big") + b"free")
+    return Box(b"free", start, start + 8, stop)
+
+
+def _next_fragment(file: RangeFile, start: int) -> int | None:
+    for at in range(start + 8, min(file.size, start + _MAX_DAMAGE), _STEP):
+        # The first box in it is always of one length (8.8.5).
+        found = file.peek(at, _STEP + 16).find(b"\0\0\0\x10mfhd")
+        if found >= 8 and file.peek(at + found - 4, 4) == b"moof":
+            return at + found - 8
+    return None
 
 
 def _goes_on(file: RangeFile, head: Box) -> bool:

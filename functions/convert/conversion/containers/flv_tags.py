@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["HEAD", "other_sound"]
+__all__ = ["HEAD", "last_time", "other_sound"]
 
 # With pictures and sound, and no tag before the first one.
 HEAD = b"FLV\x01\x05\0\0\0\x09\0\0\0\0"
@@ -22,6 +22,13 @@ def other_sound(file: RangeFile, start: int, stop: int) -> int | None:
     own = _codec(file.peek(start, _HEAD_BYTES + 5))
     tags = ((place, head) for place, head in _tags(file, start, stop) if head[0] & 0x1F == _SOUND)
     return next((place for place, head in tags if len(head) > _HEAD_BYTES and _codec(head) != own), None)
+
+
+def last_time(file: RangeFile) -> float:
+    """When the last tag of a file is, in seconds; 0 where it does not end with one."""
+    length = int.from_bytes(file.peek(max(file.size - _BEHIND, 0), _BEHIND), "big")
+    head = file.peek(file.size - _BEHIND - length, _HEAD_BYTES) if _HEAD_BYTES <= length < file.size - _BEHIND else b""
+    return int.from_bytes(head[7:8] + head[4:7], "big") / 1000
 
 
 def _tags(file: RangeFile, start: int, stop: int) -> Iterator[tuple[int, bytes]]:

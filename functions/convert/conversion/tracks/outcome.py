@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.cut_off import MISSING_SECONDS, Ending, ending
 from functions.convert.conversion.containers.encryption import is_scrambled, may_have_encrypted_samples
+from functions.convert.conversion.containers.flv_tags import last_time
 from functions.convert.conversion.containers.zeros import before_zeros
 from functions.convert.conversion.plan import Plan, is_short
 from functions.shared.job_warnings import JobWarning
@@ -41,7 +42,9 @@ def check_outcome(reader: TrackReader, plan: Plan) -> None:
 
     Raises: Failure (truncated, damaged, encrypted, unsupported-codec, no-audio), MemoryError.
     """
-    file = _before_zeros(reader) if reader.is_at_end else reader.file
+    # Among plain samples, zeros are silence.
+    is_plain = plan.track.codec.startswith("pcm_")
+    file = _before_zeros(reader) if reader.is_at_end and not is_plain else reader.file
     end = ending(file, reader.last_byte) if reader.is_at_end else Ending()
     missing = _missing(reader, end, file.size) if reader.is_at_end else 0.0
     is_cut = missing > MISSING_SECONDS
@@ -89,9 +92,18 @@ def _remarks(reader: TrackReader, end: Ending, size: int) -> Iterator[JobWarning
         stated = stated or held * stop / reader.file.size
         yield JobWarning("states-less", {"stated": round(stated, 1), "held": round(held, 1)})
     if (times := reader.file.states_times) > 1:
-        yield JobWarning("states-more", {"stated": round(times * reader.reached, 1), "held": round(reader.reached, 1)})
+        yield _states_more(times * reader.reached, reader.reached)
+    if reader.format == "flv":
+        # Of those that a live stream was saved to, some state all of the stream.
+        stated, held = reader.stated_end or 0.0, max(reader.seconds, reader.reached, last_time(reader.file))
+        if is_short(held, stated):
+            yield _states_more(stated, held)
     if reader.recordings > 1:
         yield JobWarning("recordings", {"count": reader.recordings})
+
+
+def _states_more(stated: float, held: float) -> JobWarning:
+    return JobWarning("states-more", {"stated": round(stated, 1), "held": round(held, 1)})
 
 
 def _has_rest(reader: TrackReader) -> bool:
