@@ -221,8 +221,8 @@ def _done(ground: Ground, number: int) -> str:
 def _news(job_id: str, number: int) -> tuple[dict[str, str], bytes]:
     """The event that says so: headers and body."""
     event = AudioCreated(job_id, f"{number}.mp4", 1000, 0.5)
-    about = {"id": uuid.uuid4().hex, "source": AudioCreated.SOURCE or "", "subject": job_id, "time": now()}
-    headers, body = write(encode(AudioCreated, event.to_data(), **about))
+    about = {"id": uuid.uuid4().hex, "source": AudioCreated.SOURCE or "", "subject": job_id}
+    headers, body = write(encode(AudioCreated, event.to_data(), **about, time=now()))
     return dict(headers), body
 
 
