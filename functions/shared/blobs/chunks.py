@@ -13,7 +13,6 @@ from typing import Any
 from bson import Binary, ObjectId
 from pymongo.errors import PyMongoError
 
-from functions.shared.blobs.interface import Digest
 from functions.shared.problems import StoreFull, Unavailable
 
 __all__ = ["CHUNK_BYTES", "WINDOW", "ChunkReader", "ChunkWriter", "answering"]
@@ -42,13 +41,11 @@ class ChunkWriter:
     `renew` is called again and again; it raises when the file cannot be written to its end.
     """
 
-    def __init__(
-        self, chunks: Any, file_id: ObjectId, renew: Callable[[], None] = lambda: None, digest: Digest | None = None
-    ) -> None:
+    def __init__(self, chunks: Any, file_id: ObjectId, renew: Callable[[], None] = lambda: None) -> None:
         self._chunks, self._renew = chunks, renew
         self.chunk_bytes = CHUNK_BYTES if (_writers + 1) * CHUNK_BYTES <= HELD_BYTES else SMALL_CHUNK_BYTES
         self._file_id = file_id
-        self._digest = digest or hashlib.sha256()
+        self._digest = hashlib.sha256()
         self._pending = bytearray()
         self._written = 0
         self.size_bytes = 0
