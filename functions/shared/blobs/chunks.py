@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from functions.shared.problems import StoreFull, Unavailable
 
-__all__ = ["CHUNK_BYTES", "WINDOW", "ChunkReader", "ChunkWriter", "answering"]
+__all__ = ["CHUNK_BYTES", "WINDOW", "WRITTEN", "ChunkReader", "ChunkWriter", "answering"]
 
 CHUNK_BYTES = 255 * 1024
-# Chunks that are written in one go, or read in one query.
-WINDOW = 16
+# Chunks that are written in one go (they are in memory three times, with what they came in and how they are sent), or
+# read in one query.
+WRITTEN, WINDOW = 4, 16
 # Chunks that a reader keeps: what is read twice is seldom far apart.
 CACHED = 2 * WINDOW
 # All writers of a process may hold so much, and so the chunks of a file that is begun beside many others are smaller.
@@ -82,14 +83,13 @@ class ChunkWriter:
 
     def _window(self) -> int:
         """How many bytes are written in one go: whole chunks."""
-        return self.chunk_bytes * min(WINDOW, max(1, HELD_BYTES // (_writers * self.chunk_bytes)))
+        return self.chunk_bytes * min(WRITTEN, max(1, HELD_BYTES // (_writers * self.chunk_bytes)))
 
     def _insert(self, count: int) -> None:
         step = self.chunk_bytes
-        pieces = [bytes(self._pending[at : min(at + step, count)]) for at in range(0, count, step)]
-        documents = [
-            {"files_id": self._file_id, "n": self._written + n, "data": Binary(piece)} for n, piece in enumerate(pieces)
-        ]
+        with memoryview(self._pending) as pending:
+            pieces = [pending[at : min(at + step, count)].tobytes() for at in range(0, count, step)]
+        documents = [{"files_id": self._file_id, "n": self._written + n, "data": each} for n, each in enumerate(pieces)]
         with answering():
             self._chunks.insert_many(documents)
         del self._pending[:count]

@@ -66,7 +66,7 @@ class GridFSBlobs:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[ChunkWriter]:
-        """Chunks in batches of at most 4 MiB, then the file's document; an older file of the name is hidden then."""
+        """Chunks in batches of about a mebibyte, then the file's document; an older file of the name is hidden then."""
         file_id = self._begin(checked(name))
         try:
             with ChunkWriter(self._chunks, file_id, self._renewing(file_id)) as writer:
