@@ -16,7 +16,6 @@ from functions.shared.jobs.claims import ClaimLost
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.sizes import too_large
 from functions.upload import uploads
-from functions.upload.aside import Aside
 from functions.upload.stream import pause_seconds
 from functions.upload.tus_headers import Checksum
 
@@ -84,7 +83,7 @@ class Arrival:
     def _write(self, data: bytes) -> None:
         if self._writer is None:
             self._open, self._began = ExitStack(), time.monotonic()
-            self._writer = self._open.enter_context(blobs.store().writing(self._name(), Aside()))
+            self._writer = self._open.enter_context(blobs.store().writing(self._name()))
         self._check_room(len(data))
         self._writer.write(data)
         if self._digest:

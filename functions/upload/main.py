@@ -21,7 +21,6 @@ from functions.shared.takes import json_body, no_query
 from functions.shared.views import JOB_ID
 from functions.shared.web import afterwards, answer
 from functions.upload import admission, batches, by_url, digests, intake, submitted, tus
-from functions.upload.aside import Aside
 from functions.upload.body import Received, check_head, name_in_head, receive
 from functions.upload.digests import DIGESTS
 from functions.upload.routes import accepted
@@ -144,7 +143,7 @@ def _options(request: Request) -> dict[str, str]:
 
 async def _store(request: Request, job_id: str, head: Received, stated: dict[str, str]) -> str:
     claim = await blocking(claims.claim_upload, job_id)
-    async with entered(blobs.store().writing(claim.video, Aside())) as writer:
+    async with entered(blobs.store().writing(claim.video)) as writer:
         received = await receive(request, head, leases.keeping(claim, writer.write, _pause))
         digests.verify(stated, writer.sha256())
     return await blocking(_queue, claim, received, writer.size_bytes, writer.sha256())

@@ -17,7 +17,7 @@ __all__ = ["Disconnected", "Sink", "pause_seconds", "pieces"]
 # What all uploads hold, but for a few of them: while one batch is written, so many come.
 BUFFER_BYTES = 16 * 1024 * 1024
 MAX_BATCH_BYTES, MIN_BATCH_BYTES = 1024 * 1024, 16 * 1024
-AHEAD = 4
+AHEAD = 2
 # Where a batch is smaller than that, there are so many uploads that no more than one comes while one is written.
 AHEAD_BYTES = 128 * 1024
 # So many batches are written before another upload has the thread.
@@ -27,6 +27,10 @@ BATCH_SECONDS = 1.0
 
 # Chores beside the bytes (a lease is looked after, what arrived is recorded) are done so often by all uploads together.
 CHORES_A_SECOND = 50
+
+# The last batches that were written are held on to for a while. Their memory would be used for the next bytes at once,
+# and to write into what another core has just read takes four times as long, until its cache has forgotten that.
+_cooling: deque[list[bytes]] = deque(maxlen=6)
 
 _sinks = 0
 
@@ -79,6 +83,8 @@ class Sink:
     async def __aexit__(self, *_error: object) -> None:
         global _sinks
         _sinks -= 1
+        if not _sinks:
+            _cooling.clear()
         # Whoever closes what is written to must not do so under the writer. An error is told already.
         with suppress(Exception):
             await self._settled()
@@ -122,6 +128,7 @@ class Sink:
         for _ in range(BATCHES):
             batch = self._batch()
             self._write(batch)
+            _cooling.append(batch)
             self._loop.call_soon_threadsafe(self._written, sum(map(len, batch)))
             if not self._pieces:
                 return

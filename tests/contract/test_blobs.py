@@ -92,11 +92,6 @@ class TestBlobs:
             assert writer.size_bytes == 6
         assert writer.sha256() == hashlib.sha256(b"abcdef").hexdigest()
 
-    def test_another_digest_may_be_had_computed(self, store: Blobs) -> None:
-        with store.writing(NAME, hashlib.sha256(b"before ")) as writer:
-            writer.write(b"all")
-        assert writer.sha256() == hashlib.sha256(b"before all").hexdigest()
-
     def test_nothing_is_seen_before_the_whole_is_there(self, store: Blobs) -> None:
         with store.writing(NAME) as writer:
             writer.write(CONTENT)

@@ -22,7 +22,7 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, ConnectionPoolListener
 
-from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW
+from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW, WRITTEN
 from functions.shared.blobs.gridfs import GridFSBlobs
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
 from functions.shared.problems import Unavailable
@@ -128,9 +128,9 @@ def test_every_write_is_acknowledged_by_a_majority_and_its_journal(store: GridFS
 
 
 def test_chunks_go_out_in_batches_of_bounded_size(store: GridFSBlobs, seen: Seen) -> None:
-    write(store, bytes(CHUNK_BYTES * WINDOW * 2 + 1))
+    write(store, bytes(CHUNK_BYTES * WRITTEN * 2 + 1))
     batches = [len(command["documents"]) for command in seen.named("insert", "fs.chunks")]
-    assert batches == [WINDOW, WINDOW, 1]
+    assert batches == [WRITTEN, WRITTEN, 1]
 
 
 def test_a_range_fetches_only_the_chunks_that_hold_it(store: GridFSBlobs, seen: Seen) -> None:

@@ -169,8 +169,8 @@ class _Blobs:
         return _stopping(getattr(self._store, name))
 
     @contextmanager
-    def writing(self, name: str, digest: Any = None) -> Iterator[Any]:
-        with self._store.writing(name, digest) as writer:
+    def writing(self, name: str) -> Iterator[Any]:
+        with self._store.writing(name) as writer:
             yield writer
             _stop()
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from functions.shared.blobs.interface import Digest
 from functions.shared.problems import StoreFull, Unavailable
 
-__all__ = ["CHUNK_BYTES", "WINDOW", "ChunkReader", "ChunkWriter", "answering"]
+__all__ = ["CHUNK_BYTES", "WINDOW", "WRITTEN", "ChunkReader", "ChunkWriter", "answering"]
 
 CHUNK_BYTES = 255 * 1024
-# Chunks that are written in one go, or read in one query.
-WINDOW = 16
+# Chunks that are written in one go (they are in memory three times, with what they came in and how they are sent), or
+# read in one query.
+WRITTEN, WINDOW = 4, 16
 # Chunks that a reader keeps: what is read twice is seldom far apart.
 CACHED = 2 * WINDOW
 # All writers of a process may hold so much, and so the chunks of a file that is begun beside many others are smaller.
@@ -42,13 +42,11 @@ class ChunkWriter:
     `renew` is called again and again; it raises when the file cannot be written to its end.
     """
 
-    def __init__(
-        self, chunks: Any, file_id: ObjectId, renew: Callable[[], None] = lambda: None, digest: Digest | None = None
-    ) -> None:
+    def __init__(self, chunks: Any, file_id: ObjectId, renew: Callable[[], None] = lambda: None) -> None:
         self._chunks, self._renew = chunks, renew
         self.chunk_bytes = CHUNK_BYTES if (_writers + 1) * CHUNK_BYTES <= HELD_BYTES else SMALL_CHUNK_BYTES
         self._file_id = file_id
-        self._digest = digest or hashlib.sha256()
+        self._digest = hashlib.sha256()
         self._pending = bytearray()
         self._written = 0
         self.size_bytes = 0
@@ -85,14 +83,13 @@ class ChunkWriter:
 
     def _window(self) -> int:
         """How many bytes are written in one go: whole chunks."""
-        return self.chunk_bytes * min(WINDOW, max(1, HELD_BYTES // (_writers * self.chunk_bytes)))
+        return self.chunk_bytes * min(WRITTEN, max(1, HELD_BYTES // (_writers * self.chunk_bytes)))
 
     def _insert(self, count: int) -> None:
         step = self.chunk_bytes
-        pieces = [bytes(self._pending[at : min(at + step, count)]) for at in range(0, count, step)]
-        documents = [
-            {"files_id": self._file_id, "n": self._written + n, "data": Binary(piece)} for n, piece in enumerate(pieces)
-        ]
+        with memoryview(self._pending) as pending:
+            pieces = [pending[at : min(at + step, count)].tobytes() for at in range(0, count, step)]
+        documents = [{"files_id": self._file_id, "n": self._written + n, "data": each} for n, each in enumerate(pieces)]
         with answering():
             self._chunks.insert_many(documents)
         del self._pending[:count]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from functions.shared.blobs.interface import Digest, NoSuchBlob, Piece, Reader, Stored, checked
+from functions.shared.blobs.interface import NoSuchBlob, Piece, Reader, Stored, checked
 from functions.shared.blobs.joined import JoinedReader, Pieces
 from functions.shared.problems import StoreFull, Unavailable
 
@@ -28,16 +28,16 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Writer:
-    def __init__(self, file: IO[bytes], digest: Digest | None) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._digest = digest or hashlib.sha256()
+        self._digest = hashlib.sha256()
         self._begun = 0
         self.size_bytes = 0
 
     def write(self, data: bytes) -> None:
-        self._digest.update(data)
         with _disk():
             self._file.write(data)
+        self._digest.update(data)
         self.size_bytes += len(data)
         if self.size_bytes - self._begun >= BEGUN_BYTES:
             self._begin()
@@ -74,11 +74,11 @@ class DirectoryBlobs:
         self._joined = self._root / "joined"
 
     @contextmanager
-    def writing(self, name: str, digest: Digest | None = None) -> Iterator[_Writer]:
+    def writing(self, name: str) -> Iterator[_Writer]:
         """A temporary file, flushed to the disk, then renamed, then its directory flushed: whole after any crash."""
         path = self._path(name)
         with self._temporary() as file:
-            yield _Writer(file, digest)
+            yield _Writer(file)
             self._put(file, path)
 
     def join(self, name: str, pieces: Sequence[Piece]) -> None:

@@ -25,7 +25,7 @@ from pymongo import ASCENDING, DESCENDING, MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
 
 from functions.shared.blobs.chunks import CHUNK_BYTES, WINDOW, ChunkReader, ChunkWriter, answering
-from functions.shared.blobs.interface import DamagedBlob, Digest, NoSuchBlob, Piece, Reader, Stored, checked
+from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob, Piece, Reader, Stored, checked
 from functions.shared.blobs.joined import JoinedReader, Pieces
 from functions.shared.problems import Unavailable
 from functions.shared.table_types import now
@@ -65,11 +65,11 @@ class GridFSBlobs:
         self._indexed = False
 
     @contextmanager
-    def writing(self, name: str, digest: Digest | None = None) -> Iterator[ChunkWriter]:
-        """Chunks in batches of at most 4 MiB, then the file's document; an older file of the name is hidden then."""
+    def writing(self, name: str) -> Iterator[ChunkWriter]:
+        """Chunks in batches of about a mebibyte, then the file's document; an older file of the name is hidden then."""
         file_id = self._begin(checked(name))
         try:
-            with ChunkWriter(self._chunks, file_id, self._renewing(file_id), digest) as writer:
+            with ChunkWriter(self._chunks, file_id, self._renewing(file_id)) as writer:
                 yield writer
                 writer.flush()
         except BaseException:

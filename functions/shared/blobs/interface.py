@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from events.errors import SpeakingError
 
-__all__ = ["Blobs", "DamagedBlob", "Digest", "NoSuchBlob", "Piece", "Reader", "Stored", "Writer", "checked"]
+__all__ = ["Blobs", "DamagedBlob", "NoSuchBlob", "Piece", "Reader", "Stored", "Writer", "checked"]
 
 _NAME = re.compile(r"(?:video|audio)/[0-9a-f]{32}(?:\.[0-9]+)?|(?:part|piece)/[0-9a-f]{32}\.[0-9]+\.[0-9]+")
 
@@ -39,16 +39,6 @@ class Stored:
     name: str
     size_bytes: int
     written_at: datetime
-
-
-class Digest(Protocol):
-    """A SHA-256 that is being computed, such as hashlib's."""
-
-    def update(self, data: bytes) -> None:
-        """Go on with these bytes."""
-
-    def hexdigest(self) -> str:
-        """The digest of all of them so far."""
 
 
 class Writer(Protocol):
@@ -79,11 +69,8 @@ class Blobs(Protocol):
     Those that read raise DamagedBlob when they notice damage.
     """
 
-    def writing(self, name: str, digest: Digest | None = None) -> AbstractContextManager[Writer]:
-        """Write a blob: it appears whole, and safe on disk, when the block ends; not at all when the block raises.
-
-        `digest` is a new one that computes its SHA-256, if another one than hashlib's is to do so.
-        """
+    def writing(self, name: str) -> AbstractContextManager[Writer]:
+        """Write a blob: it appears whole, and safe on disk, when the block ends; not at all when the block raises."""
 
     def join(self, name: str, pieces: Sequence[Piece]) -> None:
         """Make a blob that reads as these, one after the other, and is safe on disk. Nothing is copied: they stay.
