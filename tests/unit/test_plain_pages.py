@@ -40,3 +40,4 @@ def test_a_name_is_a_name_and_what_is_under_way_looks_again(state: str) -> None:
     assert EVIL not in page
     assert '<meta http-equiv="refresh" content="3">' in page
     assert f"{EVIL}".replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "&amp;" not in page, "escaped twice"
