@@ -207,6 +207,5 @@ def export_account(request: Request, user_id: str) -> Response:
     """
     export.check(user_id)
     disposition = {"Content-Disposition": f'attachment; filename="{export.FILENAME}"', "Cache-Control": "no-store"}
-    if request.method == "HEAD":
-        return Response(headers=disposition, media_type="application/zip")
-    return StreamingResponse(each_in_thread(export.pieces(user_id)), headers=disposition, media_type="application/zip")
+    pieces = iter(()) if request.method == "HEAD" else export.pieces(user_id)
+    return StreamingResponse(each_in_thread(pieces), headers=disposition, media_type="application/zip")

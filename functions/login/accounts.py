@@ -130,7 +130,7 @@ def move(user: Any, email: str, spent: Any = None) -> tuple[User, str | None]:
 def close(user: Any) -> str:
     """Mark an account as deleted: from now on nobody can sign in, and its address is free. Sweep deletes the rest.
 
-    Returns: the event of the mail about it.
+    Returns: the event of the mail about it. Raises: Problem (401) when it was deleted meanwhile.
     """
     return _close(user, languages.of(user.id))
 
@@ -164,7 +164,10 @@ def _move(connection: sa.Connection, user: Any, email: str, spent: Any) -> str |
 def _close(connection: sa.Connection, user: Any, language: Language) -> str:
     # Not an address, so that no mail goes there, and nobody registers it.
     values = {"email": f"deleted-{user.id}", "password_hash": passwords.unknown(), "deleted_at": now()}
-    connection.execute(users.update().where(users.c.id == user.id, users.c.deleted_at.is_(None)).values(**values))
+    this = (users.c.id == user.id, users.c.deleted_at.is_(None))
+    if not connection.execute(users.update().where(*this).values(**values)).rowcount:
+        # Another request was faster, and its mail is enough.
+        raise account_gone()
     _end_all(connection, user.id)
     account_mails.forget(connection, user.id)
     # Nobody's notice: the mail may have to wait for longer than the account's rows are there.

@@ -9,12 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.login.key_shapes import MAX_KEYS, ApiKey, ApiKeyList, MadeApiKey, NewApiKey
-from functions.shared import account_mails, api_keys, database, kinds
-from functions.shared.credentials import account_gone
+from functions.shared import account_mails, api_keys, database, kinds, owners
 from functions.shared.problems import Problem
 from functions.shared.scopes import parse, written
 from functions.shared.tables import api_keys as table
-from functions.shared.tables import now, users
+from functions.shared.tables import now
 from functions.shared.views import rfc3339
 
 __all__ = ["create", "every", "revoke"]
@@ -57,11 +56,8 @@ def revoke(connection: sa.Connection, user_id: str, key_id: str) -> None:
 
 @database.transactional
 def _insert(connection: sa.Connection, values: dict[str, Any]) -> str:
-    # The lock on the account has those who make keys at once take turns, or each would still see room for one.
-    owner = sa.select(users.c.email).where(users.c.id == values["user_id"], users.c.deleted_at.is_(None))
-    email = connection.execute(owner.with_for_update()).scalar_one_or_none()
-    if email is None:
-        raise account_gone()
+    # Or each of those who make keys at once would still see room for one.
+    email = owners.hold(connection, values["user_id"]).email
     counted = sa.select(sa.func.count()).select_from(table).where(table.c.user_id == values["user_id"])
     if connection.execute(counted).scalar_one() >= MAX_KEYS:
         raise Problem("too-many-keys", f"An account has at most {MAX_KEYS} API keys; revoke one that is not used.")

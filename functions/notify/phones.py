@@ -18,11 +18,10 @@ import sqlalchemy as sa
 
 from functions.notify import by_apprise, texts
 from functions.notify.phone_shapes import PLACE, Phone
-from functions.shared import attempts, database, languages, settings
+from functions.shared import attempts, database, languages, owners, settings
 from functions.shared.attempts import Pace
-from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem
-from functions.shared.tables import now, users
+from functions.shared.tables import now
 from functions.shared.tables import phones as table
 from functions.shared.views import rfc3339
 
@@ -100,10 +99,7 @@ def forget(connection: sa.Connection, user_id: str) -> None:
 
 @database.transactional
 def _put(connection: sa.Connection, user_id: str, number: str, code: str) -> None:
-    # The lock on the account has two who do this at once take turns.
-    owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
-    if connection.execute(owner).one_or_none() is None:
-        raise account_gone()
+    owners.hold(connection, user_id)
     connection.execute(table.delete().where(table.c.user_id == user_id))
     moment, phone_id = now(), uuid.uuid4().hex
     about = {"user_id": user_id, "id": phone_id, "number": number, "created_at": moment, "guesses": 0}

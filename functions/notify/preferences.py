@@ -20,7 +20,6 @@ from functions.notify.preference_shapes import (
     QuietChannels,
 )
 from functions.shared import database, languages, settings
-from functions.shared.credentials import account_gone
 from functions.shared.languages import Language
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
@@ -123,7 +122,8 @@ def _set(connection: sa.Connection, /, user_id: str, unwanted: Changed, **more: 
     # The lock on the account has two changes at once take turns.
     owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
     if connection.execute(owner).one_or_none() is None:
-        raise account_gone()
+        # Who has a token is refused before; this is the link of a mail, which asks nobody who they are.
+        raise Problem("not-found", "This account does not exist any more.")
     row = _row(connection, user_id)
     unwished = unwanted(_unwanted(row))
     values = {

@@ -18,12 +18,11 @@ from functions.notify.webhook_shapes import (
     Webhook,
     WebhookChange,
 )
-from functions.shared import database
+from functions.shared import database, owners
 from functions.shared.addresses import check_literal
-from functions.shared.credentials import account_gone
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.reasons import Failure
-from functions.shared.tables import notifications, now, users
+from functions.shared.tables import notifications, now
 from functions.shared.tables import webhooks as table
 from functions.shared.views import rfc3339
 
@@ -124,10 +123,8 @@ def _check(url: str) -> None:
 
 @database.transactional
 def _insert(connection: sa.Connection, values: dict[str, Any]) -> None:
-    # The lock on the account has those who make webhooks at once take turns, or each would still see room for one.
-    owner = sa.select(users.c.id).where(users.c.id == values["user_id"], users.c.deleted_at.is_(None))
-    if connection.execute(owner.with_for_update()).one_or_none() is None:
-        raise account_gone()
+    # Or each of those who make webhooks at once would still see room for one.
+    owners.hold(connection, values["user_id"])
     counted = sa.select(sa.func.count()).select_from(table).where(table.c.user_id == values["user_id"])
     if connection.execute(counted).scalar_one() >= MAX_WEBHOOKS:
         raise Problem("too-many-webhooks", f"An account has at most {MAX_WEBHOOKS} webhooks; delete one.")

@@ -86,8 +86,7 @@ def check_literal(url: str) -> None:
 
 def is_allowed(address: Address) -> bool:
     """Whether an address is public, and all that it leads to; or in FETCH_ALLOWED_NETWORKS."""
-    networks = settings.text("FETCH_ALLOWED_NETWORKS").split()
-    if any(address in ipaddress.ip_network(network) for network in networks):
+    if any(address in network for network in settings.networks("FETCH_ALLOWED_NETWORKS")):
         return True
     inner = _embedded(address)
     return all(map(_is_public, inner or (address,))) if address in NAT64 else all(map(_is_public, (address, *inner)))

@@ -13,8 +13,6 @@ import ipaddress
 from starlette.types import Scope
 
 from functions.shared import settings
-from functions.shared.settings import SettingError
-from functions.shared.starting import CannotStart, before_serving
 
 __all__ = ["client_of"]
 
@@ -41,12 +39,15 @@ def client_of(scope: Scope) -> str:
 
 
 @functools.lru_cache(4096)
-def _node(text: str, trusted: str) -> tuple[str | None, bool]:
-    """Whom an address stands for, and whether it is one of our proxies; None when it is none: its left is not read."""
+def _node(text: str, _trusted: str) -> tuple[str | None, bool]:
+    """Whom an address stands for, and whether it is one of our proxies; None when it is none: its left is not read.
+
+    `_trusted`, the setting, has what is remembered be of this one.
+    """
     address = _address(text)
     if address is None:
         return None, False
-    ours = any(address in network for network in _networks(trusted))
+    ours = any(address in network for network in settings.networks("TRUSTED_PROXIES"))
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64))), ours
     return str(address), ours
@@ -58,19 +59,3 @@ def _address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-@functools.lru_cache(2)
-def _networks(trusted: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(network) for network in trusted.split())
-    except ValueError as error:
-        raise SettingError(f"TRUSTED_PROXIES must be networks: {error}") from error
-
-
-@before_serving
-def _check() -> None:
-    try:
-        _networks(settings.text("TRUSTED_PROXIES"))
-    except SettingError as error:
-        raise CannotStart(str(error)) from error

@@ -49,13 +49,17 @@ def ending_of(job: Any) -> str:
 
 
 def renamed(filename: str, ending: str) -> str:
-    """The name of what was made of a video or sound file, with another ending (without its dot)."""
-    return f"{_ENDING.sub('', filename) or 'audio'}.{ending}"
+    """The name of what was made of a video or sound file, with another ending (without its dot), 255 bytes at most."""
+    return f"{_fitting(_ENDING.sub('', filename), ending) or 'audio'}.{ending}"
 
 
 def safe_name(stem: str, ending: str, longest: int = 100) -> str:
     """A name that every file system takes, in one line: at most `longest` characters, and 255 bytes."""
     plain = " ".join(_UNSAFE.sub(" ", visible(stem)).split())
     short = _DEVICE.sub("_", plain)[: longest - len(ending) - 1]
-    kept = short.encode()[: 255 - len(ending) - 1].decode(errors="ignore").rstrip(" .")
-    return f"{kept or 'audio'}.{ending}"
+    return f"{_fitting(short, ending).rstrip(' .') or 'audio'}.{ending}"
+
+
+def _fitting(stem: str, ending: str) -> str:
+    """So much of a name that no file system finds it too long, with its ending."""
+    return stem.encode()[: 255 - len(ending) - 1].decode(errors="ignore")

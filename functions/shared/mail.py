@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from email import policy
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.parser import BytesParser
+from email.policy import Policy
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
+from typing import Any
 
 from functions.shared import settings, smtp
 from functions.shared.problems import NeedsOperator, Unavailable
@@ -18,8 +21,22 @@ from functions.shared.watch import UNWATCHED, Watch
 
 __all__ = ["MailRefused", "MailUnclear", "compose", "is_kept", "kept", "send"]
 
+
+class _InOneLine(UnstructuredHeader, BaseHeader):
+    """A header with a URL. The library makes long ones encoded words, in which mail programs do not find it.
+
+    RFC 2047, section 5, forbids them there; a line may have 998 characters (RFC 5322, section 2.1.1).
+    """
+
+    def fold(self, *, policy: Policy[Any]) -> str:
+        """As the library calls it."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _InOneLine)
 # Lines of ASCII: not every server takes more (RFC 6152).
-_POLICY = policy.SMTP.clone(cte_type="7bit")
+_POLICY = policy.SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
 
 def compose(identity: str, to: str, text: str, html: str = "", thread: str = "") -> EmailMessage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from events.errors import SpeakingError
 
-__all__ = ["HINTS", "REASONS", "Failure", "title"]
+__all__ = ["HINTS", "REASONS", "Failure", "hint_of", "title"]
 
 REASONS: dict[str, tuple[str, str]] = {
     "empty": ("The file is empty", "Check the file on your side and upload it again."),
@@ -82,6 +82,11 @@ HINTS: dict[str, tuple[str, str]] = {
         "that leads to the file as it is.",
     ),
 }
+
+
+def hint_of(code: str, detail: str | None) -> str | None:
+    """The hint whose words a row has beside this code; None if it is none, or one of another release."""
+    return next((hint for hint, said in HINTS.items() if said == (code, detail)), None)
 
 
 def title(code: str) -> str:

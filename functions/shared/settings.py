@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 from events.errors import SpeakingError
 
-__all__ = ["SETTINGS", "Setting", "SettingError", "check", "mapping", "number", "required", "text"]
+__all__ = ["SETTINGS", "Setting", "SettingError", "check", "mapping", "networks", "number", "required", "text"]
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingError(SpeakingError, ValueError):
@@ -20,7 +25,8 @@ class Setting:
     """One setting: its environment variable, its default (an int makes it a whole number), and what it is for.
 
     `schemes` are what its value may begin with, when it is a URL; `choices` all that it may be; `min_bytes` how long it
-    must be at least, unless it is empty; `is_mapping` says that it is a JSON object of texts.
+    must be at least, unless it is empty; `is_mapping` says that it is a JSON object of texts, `are_networks` that it is
+    networks, space between.
     """
 
     name: str
@@ -30,6 +36,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     min_bytes: int = 0
     is_mapping: bool = False
+    are_networks: bool = False
 
 
 SETTINGS = (
@@ -138,6 +145,7 @@ SETTINGS = (
         "TRUSTED_PROXIES",
         "127.0.0.0/8 ::1/128",
         "Networks of the proxies that are believed about where a request came from: CIDR, space between.",
+        are_networks=True,
     ),
     Setting("MAX_QUEUED_JOBS", 100_000, "Jobs of all accounts that may wait before uploads get 503; 0 for no limit."),
     Setting("MAX_USER_JOBS", 10_000, "Jobs that one account may have at a time; 0 for no limit."),
@@ -169,6 +177,7 @@ SETTINGS = (
         "FETCH_ALLOWED_NETWORKS",
         "",
         "Networks that videos may be fetched from, and webhooks be at, though not public: CIDR, space between.",
+        are_networks=True,
     ),
     Setting(
         "RESEND_SECONDS",
@@ -231,6 +240,19 @@ def mapping(name: str) -> dict[str, str]:
     return value
 
 
+def networks(name: str) -> tuple[Network, ...]:
+    """The value of a setting that is networks. Raises: SettingError when it is not."""
+    return _networks(name, text(name))
+
+
+@lru_cache(8)
+def _networks(name: str, value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(map(ipaddress.ip_network, value.split()))
+    except ValueError as error:
+        raise SettingError(f"{name} must be networks: {error}") from error
+
+
 def required(name: str) -> str:
     """The value of a setting that has no sensible default. Raises: SettingError when it is unset."""
     value = text(name)
@@ -242,14 +264,16 @@ def required(name: str) -> str:
 def check() -> None:
     """Fail at a function's start, not at 3 a.m.
 
-    Raises: SettingError for a number or an object that is none, for a secret that is too short, and for an unknown kind
-    of URL. What must be set for a function is in starting.py.
+    Raises: SettingError for a number, an object or a network that is none, for a secret that is too short, and for an
+    unknown kind of URL. What must be set for a function is in starting.py.
     """
     for setting in SETTINGS:
         if isinstance(setting.default, int):
             number(setting.name)
         if setting.is_mapping:
             mapping(setting.name)
+        if setting.are_networks:
+            networks(setting.name)
         if setting.choices and text(setting.name) not in setting.choices:
             raise SettingError(f"{setting.name} must be one of {', '.join(setting.choices)}")
         if 0 < len(text(setting.name).encode()) < setting.min_bytes:

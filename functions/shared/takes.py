@@ -137,7 +137,7 @@ def _words(shape: type[msgspec.Struct], member: str) -> list[str]:
     while hints:
         hint = hints.pop()
         if get_origin(hint) is Literal:
-            words += map(str, get_args(hint))
+            words += (each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in get_args(hint))
         elif isinstance(hint, type) and issubclass(hint, Enum):
             words += [str(each.value) for each in hint]
         else:

@@ -45,6 +45,13 @@ class JobError(Struct):
             description="What to do.", examples=["There is nothing to convert. Check that the video plays with sound."]
         ),
     ]
+    hint: Annotated[
+        str | None,
+        Meta(
+            description="For programs: which of several causes it is, where more is known than the code says.",
+            examples=["no-host"],
+        ),
+    ] = None
 
 
 class Remark(Struct):
@@ -226,7 +233,8 @@ def job_view(job: Any) -> Job:
 def _error(job: Any) -> JobError | None:
     if job.error_code is None:
         return None
-    return JobError(job.error_code, reasons.title(job.error_code), job.error_detail)
+    code, detail = job.error_code, job.error_detail
+    return JobError(code, reasons.title(code), detail, reasons.hint_of(code, detail))
 
 
 def _links(job: Any) -> Links:

@@ -113,7 +113,7 @@ class Arrival:
             if self._is_last(piece.size_bytes):
                 self._finish(piece, writer.sha256())
             else:
-                self.expires_at = uploads.record(self._taken, piece, self.offset)
+                self.expires_at = uploads.record(self._user_id, self._taken, piece, self.offset)
         self._pieces += 1
         self.offset += piece.size_bytes
 

@@ -133,9 +133,11 @@ def take(connection: sa.Connection, user_id: str, upload_id: str, offset: int | 
 
 
 @database.transactional
-def record(connection: sa.Connection, taken: Taken, piece: Piece, offset: int) -> datetime:
-    """Count a stored piece that begins at `offset`. Returns: when the upload expires. Raises: ClaimLost."""
+def record(connection: sa.Connection, user_id: str, taken: Taken, piece: Piece, offset: int) -> datetime:
+    """Count a stored piece that begins at `offset`. Returns: when the upload expires. Raises: ClaimLost, OverQuota."""
     expires = _expiry()
+    if taken.upload.size is None:
+        _reserve(connection, user_id, taken.claim.job_id, offset + piece.size_bytes)
     _renew(connection, taken, offset + piece.size_bytes, expires)
     _add(connection, taken.claim.job_id, piece, offset)
     moved = uploads.update().where(uploads.c.job_id == taken.claim.job_id, uploads.c.offset_bytes == offset)
@@ -240,9 +242,15 @@ def _sized(connection: sa.Connection, user_id: str, upload: Upload, size: int) -
     if size > settings.number("MAX_UPLOAD_BYTES"):
         raise too_large()
     connection.execute(uploads.update().where(uploads.c.job_id == upload.job_id).values(size_bytes=size))
-    connection.execute(jobs.update().where(jobs.c.id == upload.job_id).values(reserved_bytes=size))
-    quotas.check_bytes(connection, user_id)
+    _reserve(connection, user_id, upload.job_id, size)
     return replace(upload, size=size)
+
+
+def _reserve(connection: sa.Connection, user_id: str, job_id: str, size: int) -> None:
+    """Have `size` bytes count, of an upload that has announced none. Raises: OverQuota."""
+    quotas.lock(connection, user_id)
+    connection.execute(jobs.update().where(jobs.c.id == job_id).values(reserved_bytes=size))
+    quotas.check_bytes(connection, user_id)
 
 
 def _add(connection: sa.Connection, job_id: str, piece: Piece, start: int) -> None:

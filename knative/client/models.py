@@ -202,6 +202,9 @@ class JobError(Struct, kw_only=True):
     detail: str
     """What to do."""
 
+    hint: str | None = None
+    """For programs: which of several causes it is, where more is known than the code says."""
+
 
 class JobPage(Struct, kw_only=True):
     """Some of somebody's jobs."""

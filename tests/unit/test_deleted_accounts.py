@@ -57,6 +57,15 @@ def test_all_rows_and_files_go_and_those_of_others_stay(store: Blobs) -> None:
     assert rows.user_row(anna) is None
 
 
+def test_it_is_deleted_and_told_of_once_whoever_asks_at_the_same_time() -> None:
+    anna = rows.user()
+    twice = rows.user_row(anna)
+    accounts.close(twice)
+    with pytest.raises(Problem, match="does not exist any more"):
+        accounts.close(twice)
+    assert sorted(left()) == ["account_mails", "outbox", "users"]
+
+
 def test_a_conversion_that_is_running_notices(store: Blobs) -> None:
     anna = rows.user()
     job = with_file(store, anna, "converting")

@@ -7,8 +7,9 @@ import json
 from zipfile import ZipFile
 
 import pytest
+from starlette.requests import Request
 
-from functions.download import export
+from functions.download import export, main
 from functions.shared import database
 from functions.shared.blobs import Blobs
 from functions.shared.jobs import names
@@ -133,3 +134,9 @@ def test_an_account_that_is_gone_or_going_has_no_export() -> None:
         with pytest.raises(Problem) as caught:
             export.check(user)
         assert caught.value.code == "unauthenticated"
+
+
+def test_whoever_asks_for_the_head_alone_is_told_no_length() -> None:
+    """Nobody knows it before the end."""
+    answer = main.export_account(Request({"type": "http", "method": "HEAD", "headers": []}), rows.user())
+    assert (answer.status_code, "content-length" in answer.headers) == (200, False)

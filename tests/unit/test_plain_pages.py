@@ -40,3 +40,15 @@ def test_a_name_is_a_name_and_what_is_under_way_looks_again(state: str) -> None:
     assert EVIL not in page
     assert '<meta http-equiv="refresh" content="3">' in page
     assert f"{EVIL}".replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "&amp;" not in page, "escaped twice"
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [("no-host", "no host of that name"), (None, "without signing in"), ("of-a-newer-release", "without signing in")],
+)
+def test_why_there_is_no_mp3_is_said_as_exactly_as_it_is_known(hint: str | None, said: str) -> None:
+    error = {"code": "unreachable", "title": "", "detail": "", "hint": hint}
+    job = {"id": "0" * 32, "filename": "x", "state": "failed", "progress": 0, "active": False, "error": error}
+    page = bytes(rendering.page(asked(), "job", job={**job, "download": None}).body).decode()
+    assert said in page

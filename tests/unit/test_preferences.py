@@ -133,6 +133,9 @@ def test_one_click_ends_mails_of_that_kind_and_no_other(anna: str, mails: Path) 
     _, ready = kept(mails)
     assert ready["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     link = urlsplit(str(ready["List-Unsubscribe"]).strip("<>"))
+    # As it is sent: in encoded words, mail programs do not find it.
+    sent = b"".join(path.read_bytes() for path in mails.glob("*.eml"))
+    assert f"\r\nList-Unsubscribe: <{link.geturl()}>\r\n".encode() in sent
     token = link.path.removeprefix("/v1/unsubscribe/")
     assert link.path != token
     page = preference_routes.ask_to_unsubscribe(ANY, token)

@@ -46,6 +46,14 @@ def test_what_is_no_whole_number_is_refused_with_the_name_of_the_setting(
         settings.check()
 
 
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "10.0.0.0/33", "example.com", "10.0.0.0/8,192.168.0.0/16"])
+@pytest.mark.parametrize("name", ["FETCH_ALLOWED_NETWORKS", "TRUSTED_PROXIES"])
+def test_what_is_no_network_is_refused_at_the_start(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, f"192.0.2.0/24 {value}")
+    with pytest.raises(SettingError, match=f"^{name} must be networks: "):
+        settings.check()
+
+
 def test_a_setting_without_default_that_is_missing_is_named_with_its_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LINK_SECRET", raising=False)
     with pytest.raises(SettingError, match=r"^LINK_SECRET is not set: Secret behind"):

@@ -12,6 +12,7 @@ from functions.login.key_shapes import NewApiKey
 from functions.notify.preference_shapes import Preferences
 from functions.shared import takes
 from functions.shared.problems import Problem
+from functions.sweep.event_shapes import WhichEvents
 from tests.asgi import app_of, call
 from tests.unit.login import code, member
 
@@ -21,6 +22,7 @@ from tests.unit.login import code, member
     [
         (NewApiKey, {"name": "x", "scopes": ["admin"]}, "`scopes[0]`: Expected one of jobs:read, jobs:write, account:"),
         (Preferences, {"events": {}, "language": "fr"}, "`language`: Expected one of "),
+        (WhichEvents, {"all": False}, "`all`: Expected one of true."),
         (NewApiKey, {"name": "x\n", "scopes": ["jobs:read"]}, "`name` must be one line"),
         (PageQuery, {"state": "done,lost"}, "`state` must be one of receiving, queued, "),
         (ChosenJobs, {"ids": ["x"]}, "`ids[0]`: It has not the form that it must have."),

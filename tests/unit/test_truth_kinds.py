@@ -13,7 +13,7 @@ from functions.convert.conversion.containers.encryption import (
 )
 from functions.convert.conversion.containers.kinds import check_kind
 from functions.convert.conversion.source import RangeFile
-from functions.shared.reasons import HINTS, REASONS, Failure
+from functions.shared.reasons import HINTS, REASONS, Failure, hint_of
 from tests import media
 from tests.unit.bytes_source import Bytes, file_of
 from tests.unit.endings import box, ended, ffmpeg, joined_boxes
@@ -215,6 +215,7 @@ def test_tracks_of_a_plain_file_are_not_protected(tmp_path: Path, m4a: bytes) ->
 @pytest.mark.parametrize("hint", HINTS)
 def test_every_hint_belongs_to_a_reason_and_says_what_to_do(hint: str) -> None:
     code, text = HINTS[hint]
+    assert hint_of(code, text) == hint
     failure = Failure(code, hint)
     assert (failure.title, failure.detail) == (REASONS[code][0], text)
     assert text.endswith(".")

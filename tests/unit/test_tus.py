@@ -210,6 +210,18 @@ def test_an_upload_that_is_larger_than_any_may_be_is_refused(client: Client, mon
     assert client.patch(path, 60, VIDEO[:40], Upload_Length="100").status == 204
 
 
+def test_what_comes_of_uploads_that_announce_no_length_counts_for_the_quota(
+    client: Client, monkeypatch: pytest.MonkeyPatch, store: Blobs
+) -> None:
+    monkeypatch.setenv("MAX_USER_BYTES", "1500")
+    first, second = client.create(None, VIDEO), client.create(None, VIDEO[:400])
+    answer = client.patch(second, 400, VIDEO[:100])
+    assert (answer.status, json.loads(answer.body)["used"]) == (403, 1524)
+    assert (client.offset(second), len(list(store.all()))) == (400, 2)
+    assert client.ask("DELETE", first).status == 204
+    assert client.patch(second, 400, VIDEO[:100]).status == 204
+
+
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512", "md5"])
 def test_bytes_are_kept_if_their_checksum_is_right(client: Client, algorithm: str, store: Blobs) -> None:
     path = client.create(1024)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from functions.shared.bodies import PIECE
-from functions.shared.file_names import clean_name
+from functions.shared.file_names import clean_name, renamed
 from functions.shared.problems import Problem
 from functions.upload.body import Received, check_head, name_in_head, receive
 from tests import asgi
@@ -174,6 +174,12 @@ def test_pieces_are_of_bounded_size() -> None:
     take(request(whole, FORM, []), lambda piece: sizes.append(len(piece)))
     assert max(sizes) <= PIECE
     assert sum(sizes) == 6 * PIECE + 1
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "x" * 251 + ".mp4", "😀" * 255])
+def test_what_is_made_of_a_video_with_a_long_name_can_be_saved(name: str) -> None:
+    assert 200 < len(renamed(clean_name(name), "mp3").encode()) <= 255
+    assert renamed(clean_name(name), "mp3").endswith(".mp3")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from functions.gateway import assets, shell
 from functions.shared.job_warnings import WARNINGS, names
 from functions.shared.jobs.states import State
 from functions.shared.problems import PROBLEMS
-from functions.shared.reasons import REASONS
+from functions.shared.reasons import HINTS, REASONS
 
 # By Intl.PluralRules: a language may have more of these than another.
 FORM = re.compile(r"\.(zero|one|two|few|many|other)$")
@@ -72,6 +72,7 @@ def test_there_are_words_for_each_reason_and_state_and_none_for_what_does_not_ex
     words = shell.words("en")
     for code in REASONS:
         assert {f"reason.{code}", f"reason.{code}.advice"} <= words.keys()
+    assert {f"reason.{code}.{hint}" for hint, (code, _) in HINTS.items()} <= words.keys()
     told = {code: {*re.findall(r"{(\w+)}", words.get(f"warning.{code}", ""))} for code in WARNINGS}
     assert told == {code: names(code) for code in WARNINGS}
     assert {f"state.{state}" for state in State} == {key for key in words if key.startswith("state.")}

@@ -37,8 +37,8 @@ export function said(error) {
   return { title: say("problem.page"), detail: say("problem.page.advice", { message: error.message }) };
 }
 
-/** The same for why a job failed: an {code, title, detail} of the API. */
-export const saidOfJob = (error) => saidOf("reason", error);
+/** The same for why a job failed: a {code, title, detail, hint} of the API. */
+export const saidOfJob = (error) => saidOf("reason", { ...error, reason: error.hint });
 
 /** What to know about an MP3: a {code, text, values} of the API. */
 export function saidOfRemark({ code, text, values }) {
