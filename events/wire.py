@@ -67,13 +67,23 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     lowered |= {name: unquote(value) for name, value in lowered.items() if name.startswith("ce-")}
-    if lowered.get("content-type", "").startswith("application/cloudevents-batch"):
+    kind = lowered.get("content-type", "")
+    if kind.startswith("application/cloudevents-batch"):
         raise Malformed("batches of events are not accepted")
+    if not kind.startswith("application/cloudevents"):
+        _check_binary(lowered)
     try:
         event = from_http(lowered, body, data_unmarshaller=_as_bytes)
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"not a CloudEvent: {_short(error)}") from error
     return _envelope(event)
+
+
+def _check_binary(headers: Mapping[str, str]) -> None:
+    """Name what a request in binary mode lacks: the library would take it for structured mode, and blame the body."""
+    missing = [name for name in _REQUIRED if f"ce-{name}" not in headers]
+    if missing and any(name.startswith("ce-") for name in headers):
+        raise Malformed(f"the event has no {', '.join(missing)}")
 
 
 def write(envelope: Envelope) -> tuple[dict[str, str], bytes]:

@@ -53,7 +53,7 @@ def form(shape: type[msgspec.Struct]) -> Taken:
 
     def read(request: Request) -> dict[str, Any]:
         try:
-            return {"form": checked(_fields(request), shape, "bad-request", strict=False)}
+            return {"form": checked(_fields(request, shape), shape, "bad-request", strict=False)}
         except Problem as problem:
             raise Problem(problem.code, problem.detail, error="invalid_request") from None
 
@@ -108,13 +108,15 @@ def json_object(request: Request, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
     raise Problem("bad-request", f"The body must be a JSON object of at most {most // 1024} KiB.")
 
 
-def _fields(request: Request) -> dict[str, str]:
+def _fields(request: Request, shape: type[msgspec.Struct]) -> dict[str, str]:
+    """Those of the class. Others are passed over, however often they come (RFC 6749, section 3.2)."""
     body = bodies.read(request, MAX_FORM_BYTES + 1)
     if body and bodies.content_type(request)[0] != FORM:
         raise Problem("bad-request", f"Send the body as {FORM}.")
     if len(body) > MAX_FORM_BYTES:
         raise Problem("bad-request", "The body must be a form of at most 16 KiB.")
-    return bodies.once(parse_qsl(body.decode(errors="replace"), keep_blank_values=True), "the form")
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    return bodies.once([pair for pair in pairs if pair[0] in shape.__struct_fields__], "the form")
 
 
 def _sentence(message: str, shape: type[msgspec.Struct]) -> str:

@@ -195,6 +195,12 @@ def test_what_is_no_event_is_malformed(headers: dict[str, str], body: bytes) -> 
         wire.read(headers, body)
 
 
+@pytest.mark.parametrize("name", BINARY)
+def test_an_attribute_that_a_request_in_binary_mode_lacks_is_named(name: str) -> None:
+    with pytest.raises(Malformed, match=f"has no {name.removeprefix('ce-')}$"):
+        wire.read({each: value for each, value in BINARY.items() if each != name}, b"{}")
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [

@@ -241,10 +241,10 @@ def imported(path: Path, *, members: bool = False) -> frozenset[str]:
 
 
 def settings_read(path: Path) -> Iterator[str]:
-    """The names in settings.text("X"), .number("X"), .mapping("X") and .required("X")."""
+    """The names in settings.text("X"), .number("X"), .mapping("X"), .networks("X") and .required("X")."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and re.fullmatch(
-            r"settings\.(text|number|mapping|required)", ast.unparse(node.func)
+            r"settings\.(text|number|mapping|networks|required)", ast.unparse(node.func)
         ):
             yield from (
                 arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
