@@ -132,6 +132,8 @@ def test_volumes_are_of_kinds_that_are_allowed_and_each_is_mounted_once(overlay:
         for volume in spec["volumes"]:
             assert set(volume) - {"name"} <= {"emptyDir", "secret", "configMap", "projected"}
         mounts = container["volumeMounts"]
+        written = {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
+        assert all(each["name"] in written or each["readOnly"] for each in mounts)
         assert sorted(each["name"] for each in mounts) == sorted(each["name"] for each in spec["volumes"])
         for path in (PurePosixPath(each["mountPath"]) for each in mounts):
             assert path.is_absolute()

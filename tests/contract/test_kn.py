@@ -215,11 +215,12 @@ def revision(spec: dict[str, Any], flags: Flags) -> None:
     spec["containerConcurrency"] = int(flags.one("--concurrency-limit"))
     spec["timeoutSeconds"] = int(flags.one("--timeout"))
     spec["serviceAccountName"] = flags.one("--service-account")
-    spec["volumes"] = [
+    # Behind those of the file, which stay (pkg/flags/podspec_helper.go, updateVolumesFromMap).
+    spec["volumes"] = spec.get("volumes", []) + [
         {"name": name, "emptyDir": {"sizeLimit": text.removeprefix(f"emptyDir:{name}:size=")}}
         for name, text in flags.pairs("--volume").items()
     ]
-    spec["containers"][0] |= container(flags)
+    spec["containers"][0] |= container(flags) | {"volumeMounts": mounts(flags, spec["volumes"])}
 
 
 def container(flags: Flags) -> dict[str, Any]:
@@ -233,8 +234,14 @@ def container(flags: Flags) -> dict[str, Any]:
         "resources": {f"{kind}s": pairs(flags.one(f"--{kind}").split(",")) for kind in ("request", "limit")},
         "livenessProbe": probe(flags, "liveness"),
         "readinessProbe": probe(flags, "readiness"),
-        "volumeMounts": [{"name": name, "mountPath": path} for path, name in flags.pairs("--mount").items()],
     }
+
+
+def mounts(flags: Flags, volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """kn has those of a volume that is not written to read-only (isReadOnlyVolume)."""
+    written = {each["name"] for each in volumes if "emptyDir" in each}
+    found = [{"name": name, "mountPath": path} for path, name in flags.pairs("--mount").items()]
+    return [each if each["name"] in written else {**each, "readOnly": True} for each in found]
 
 
 def variable(name: str, text: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 
 def pod(name: str, service: str, **more: Any) -> dict[str, Any]:
     """A pod that is ready; `more` is of its container, but for `deleted`, `status`."""
-    metadata = {"name": name, "creationTimestamp": "2026-11-27T12:00:00Z"}
+    metadata: dict[str, Any] = {"name": name, "creationTimestamp": "2026-11-27T12:00:00Z"}
     metadata |= {"labels": {pods.SERVICE: service, pods.REVISION: f"{service}-00002"}, "managedFields": []}
     if more.pop("deleted", False):
         metadata["deletionTimestamp"] = "2026-11-27T12:05:00Z"

@@ -19,7 +19,7 @@ from bridge import topology
 
 from events import wire
 from knative.local import kustomize, manifests, pingsource
-from knative.local.cluster import Container, Sink
+from knative.local.cluster import API_HOST, Container, Sink
 from knative.local.process import LOCALHOST
 from knative.local.secrets import Environment, load_secrets
 from tests.knative.eventing import Eventing
@@ -36,6 +36,8 @@ __all__ = ["CMS", "QUEUE_OWNER", "Plane"]
 # Whose jobs another system submits, by its source; and whose those are that come as plain messages of the queue.
 CMS, QUEUE_OWNER = "cms@example.com", "queue@example.com"
 _QUEUE = "/apis/v1/namespaces/audiolift/rabbitmqsources/video-submitted#audiolift.video-submitted"
+# Nobody is there: no test of this is about what operators see.
+_API = "https://kubernetes.default.svc"
 
 
 class Plane:
@@ -168,7 +170,7 @@ class Plane:
         """Each name in the cluster is its own address here."""
         sinks = [Sink("Service", name) for name in self.cluster.services]
         sinks += [Sink("Broker", name) for name in self.cluster.brokers]
-        return {self.cluster.host(sink): self.cluster.url(sink) for sink in sinks}
+        return {self.cluster.host(sink): self.cluster.url(sink) for sink in sinks} | {API_HOST: _API}
 
     def _prepare(self) -> None:
         """The tables, and what the operators declare in RabbitMQ."""

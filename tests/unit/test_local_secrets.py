@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from knative.local import kustomize, manifests
-from knative.local.cluster import Cluster, Sink
+from knative.local.cluster import API_HOST, Cluster, Sink
 from knative.local.errors import ManifestError, StartError
 from knative.local.runner import DEFAULT_OVERLAY
 from knative.local.secrets import Environment, load_secrets
@@ -22,7 +22,7 @@ def cluster() -> Cluster:
 def environment(cluster: Cluster, data: Path, **own: str) -> Environment:
     """The environment on a machine where these variables are set."""
     addresses = {cluster.host(Sink("Service", name)): f"http://here/{name}" for name in cluster.services}
-    return Environment(cluster, load_secrets(data, cluster), addresses, own)
+    return Environment(cluster, load_secrets(data, cluster), addresses | {API_HOST: "http://here/api"}, own)
 
 
 def test_the_keys_are_made_once_and_only_their_owner_can_read_them(cluster: Cluster, tmp_path: Path) -> None:
@@ -57,6 +57,8 @@ def test_cluster_addresses_become_local_ones(cluster: Cluster, tmp_path: Path) -
     gateway = environment(cluster, tmp_path).of(cluster.services["gateway"].container)
     assert gateway["LOGIN_URL"] == "http://here/login"
     assert gateway["PUBLIC_URL"] == "http://here/gateway"
+    sweep = environment(cluster, tmp_path).of(cluster.services["sweep"].container)
+    assert sweep["PODS_URL"] == "http://here/api/api/v1/namespaces/audiolift/pods"
 
 
 def test_the_runners_environment_wins_over_the_config_map(cluster: Cluster, tmp_path: Path) -> None:

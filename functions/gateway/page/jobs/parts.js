@@ -7,14 +7,11 @@ import { make } from "../core/dom.js";
 
 const ROWS = 10; // in a part
 const AROUND = "200% 0px"; // so many windows away rows become whole: sooner than a browser lays them out
-const SLICE_MS = 6; // of a frame: the rest is the browser's, for layout and paint
 
 export class Parts {
   #list;
   #rowOf;
   #near = new Set(); // parts
-  #due = new Map(); // row → whether it is to be whole, as soon as there is time
-  #turn = 0;
   #observer = new IntersectionObserver((seen) => seen.forEach((each) => this.#look(each)), { rootMargin: AROUND });
 
   /** `list` is the element that they are in; `rowOf(element)` gives the Row of one of its rows. */
@@ -33,7 +30,6 @@ export class Parts {
 
   remove(element) {
     const part = element.parentElement;
-    this.#due.delete(this.#rowOf(element));
     element.remove();
     if (part.childElementCount) return;
     this.#observer.unobserve(part);
@@ -44,7 +40,6 @@ export class Parts {
   clear() {
     this.#observer.disconnect();
     this.#near.clear();
-    this.#due.clear();
     this.#list.replaceChildren();
   }
 
@@ -64,23 +59,12 @@ export class Parts {
 
   #look({ isIntersecting, boundingClientRect, target }) {
     const rows = [...target.children].map(this.#rowOf);
-    if (isIntersecting) this.#near.add(target);
-    else if (boundingClientRect.height) this.#near.delete(target);
-    else return; // in a view that is not shown nothing is near: there it stays as it is
-    // Behind what is due already: who scrolls on comes to those first.
-    for (const row of rows) this.#due.delete(row) || this.#due.set(row, isIntersecting);
-    if (this.#due.size) this.#turn ||= requestAnimationFrame(() => this.#work());
-  }
-
-  // All at once, the rows of a window would hold up a slow phone for longer than it takes to notice.
-  #work() {
-    const end = performance.now() + SLICE_MS;
-    for (const [row, isWanted] of this.#due) {
-      this.#due.delete(row);
-      if (isWanted) row.fill();
-      else row.empty();
-      if (performance.now() > end) break;
+    if (isIntersecting) {
+      this.#near.add(target);
+      rows.forEach((row) => row.fill());
+    } else if (boundingClientRect.height) { // in a view that is not shown nothing is near: there it stays as it is
+      this.#near.delete(target);
+      rows.forEach((row) => row.empty());
     }
-    this.#turn = this.#due.size ? requestAnimationFrame(() => this.#work()) : 0;
   }
 }

@@ -6,6 +6,7 @@ import { Pages } from "../core/pages.js";
 import { State } from "../core/states.js";
 
 const PAGE = 100;
+const AT_ONCE = 20; // so many rows are made before somebody who scrolls has a turn
 
 /** What one can look for, by the states that it means; none means all. */
 export const FILTERS = {
@@ -72,7 +73,13 @@ export class Store {
 
   async #next() {
     const items = (await this.#pages.next()) ?? [];
-    items.forEach((job) => (this.#jobs.has(job.id) ? this.take(job) : this.#place(job)));
+    const order = this.#order;
+    for (const [at, job] of items.entries()) {
+      if (at && at % AT_ONCE === 0) await pause();
+      if (this.#order !== order) return; // something else was looked for meanwhile
+      if (this.#jobs.has(job.id)) this.take(job);
+      else this.#place(job);
+    }
   }
 
   /** Loads all pages. */
@@ -144,6 +151,8 @@ function isBefore(one, other) {
   if (one.created_at !== other.created_at) return one.created_at > other.created_at;
   return one.id > other.id;
 }
+
+const pause = () => new Promise((go) => setTimeout(go));
 
 function url({ q, show }, cursor) {
   const asked = new URLSearchParams({ limit: PAGE });

@@ -233,7 +233,7 @@ export default {
   "share.close": "Schließen",
   "state.receiving": "Wird empfangen",
   "state.queued": "Wartet",
-  "state.converting": "Wird umgewandelt",
+  "state.converting": "Wandelt um",
   "state.done": "Fertig",
   "state.failed": "Gescheitert",
   "state.cancelled": "Abgebrochen",

@@ -264,7 +264,7 @@ export default {
   "operator.functions.title": "Funktionen und Instanzen",
   "operator.functions.hint": "Eine Instanz ist ein Pod einer Funktion, auf einem einzelnen Rechner ein Prozess. Eine Funktion, die nichts zu tun hat, hat keine: Die nächste Anfrage startet eine.",
   "operator.functions.plot": "{name}: {count}",
-  "operator.functions.plot.more": "{name}: {count} (bis {most})",
+  "operator.functions.plot.more": "{name}: {count}, max. {most}",
   "operator.functions.plots": "seit diese Ansicht offen ist, höchstens fünfzehn Minuten lang",
   "operator.functions.name": "Funktion",
   "operator.functions.revision": "Revision",

@@ -264,7 +264,7 @@ export default {
   "operator.functions.title": "Functions and instances",
   "operator.functions.hint": "An instance is a pod of a function; on one machine, a process. A function that has nothing to do has none: the next request starts one.",
   "operator.functions.plot": "{name}: {count}",
-  "operator.functions.plot.more": "{name}: {count} (up to {most})",
+  "operator.functions.plot.more": "{name}: {count}, max {most}",
   "operator.functions.plots": "since this view was opened, for fifteen minutes at most",
   "operator.functions.name": "Function",
   "operator.functions.revision": "Revision",
