@@ -70,6 +70,13 @@ def test_rubbish_in_front_is_passed_over(directory: Path, name: str, kind: str) 
     assert found.mp3 == ended(whole).mp3
 
 
+def test_dts_that_was_cut_in_its_first_frame_begins_with_the_second(directory: Path) -> None:
+    data = ffmpeg(directory / "a.dts", *TONE, "-ar", "48000", "-c:a", "dca", "-strict", "-2").read_bytes()
+    found = ended(data[777:])
+    assert (found.code, found.codes, found.tones(1, 5)) == ("done", [], [440, 440])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.02)
+
+
 def test_plain_ffmpeg_finds_nothing_in_a_video_behind_rubbish(directory: Path) -> None:
     """So that nobody looks for a way to do as it does."""
     for name in ("a.mp4", "a.mkv", "a.avi"):

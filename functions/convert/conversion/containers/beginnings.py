@@ -14,7 +14,7 @@ __all__ = ["begins_as_media", "begins_at", "is_document", "lost_its_beginning"]
 _LOOK, _STEP, _MARK = 4 * 1024 * 1024, 256 * 1024, 64
 # An MP4 (its brand is four letters, the box below 256 bytes); Matroska and WebM (the head says which, RFC 8794, 11.2);
 # AVI and WAV; the first page of an Ogg (RFC 3533, 6); FLV; FLAC (RFC 9639, 8: the first block has 34 bytes); AIFF;
-# Core Audio; ASF; Wave64.
+# Core Audio; two frames of DTS (ETSI TS 102 114, 5.3); ASF; Wave64.
 _BEGINS = re.compile(
     rb"\0\0\0[\x10-\xff]ftyp[ -~]{4}"
     rb"|" + re.escape(ebml.MAGIC) + rb"(?=.{0,48}(?:matroska|webm))"
@@ -24,6 +24,7 @@ _BEGINS = re.compile(
     rb"|fLaC[\x00\x80]\0\0\x22"
     rb"|FORM.{4}AIF[FC]"
     rb"|caff\0\x01"
+    rb"|\x7f\xfe\x80\x01[\xfc-\xff](?=.{86,16384}\x7f\xfe\x80\x01)"
     rb"|" + re.escape(ASF) + rb"|" + re.escape(W64),
     re.DOTALL,
 )

@@ -84,8 +84,8 @@ def _duration(junk: Packet[AudioStream], frame: Packet[AudioStream] | None, *, i
 
 def _is_frame(packet: Packet[AudioStream]) -> bool:
     """Whether it begins with the header of a frame of any layer (ISO/IEC 11172-3, 2.4.2.3)."""
-    word = bytes(memoryview(packet)[:2])
-    return len(word) == 2 and word[0] == 0xFF and word[1] & 0xE0 == 0xE0 and word[1] & 0x06 != 0
+    data = memoryview(packet)
+    return len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06 != 0
 
 
 def _is_trimmed_at_its_end(packet: Packet[AudioStream]) -> bool:
