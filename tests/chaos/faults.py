@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from tests.chaos.disks import Disk
 from tests.chaos.lines import Line
 from tests.e2e.inside import children, function_processes
-from tests.servers import Server
+from tests.servers import RabbitMQ, Server
 from tests.system import Audiolift
 from tests.unit.origin import Origin
 from tests.unit.receiver import Receiver
@@ -112,6 +112,10 @@ class Faults:
                 print(f"          {type(server).__name__} has died of it", flush=True)
                 server.kill()
                 server.start()
+                if isinstance(server, RabbitMQ):
+                    # By then it has tried to open its queues.
+                    time.sleep(2)
+                    print(f"          it cannot open {server.delete_broken()}", flush=True)
 
     def _refuse(self) -> None:
         usual = [receiver.status for receiver in self._receivers]

@@ -72,7 +72,7 @@ def _check_hook(storm: Storm, customer: Customer, jobs: list[dict[str, Any]]) ->
     others = {*got} - {*states, *customer.deleted}
     yield from (f"webhook {customer.number} got {job}, of another one" for job in others)
     for job, state in states.items():
-        if [kind for _, kind in got.get(job, ())] != [NEWS[state]]:
+        if [kind for _, kind in got.get(job, ())] != [NEWS.get(state)]:
             yield f"webhook {customer.number}: {job} is {state}, and it got {got.get(job)}"
 
 

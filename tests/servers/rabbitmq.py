@@ -62,6 +62,15 @@ class RabbitMQ(Server):
         )
         return {name: int(count) for name, _, count in rows}
 
+    def delete_broken(self) -> list[str]:
+        """Delete the queues that it cannot open (docs/runbooks.md, "the outbox is old"). Returns: their names."""
+        states = self.ctl("list_queues", "--no-table-headers", "name", "state")
+        rows = (line.rpartition("\t") for line in states.splitlines())
+        broken = [name for name, _, state in rows if state == "down"]
+        for name in broken:
+            self.ctl("delete_queue", name)
+        return broken
+
     def _command(self) -> Sequence[str]:
         if not (_SCRIPTS / "rabbitmq-server").exists():
             raise Missing("rabbitmq-server is missing: apt-get install rabbitmq-server")
