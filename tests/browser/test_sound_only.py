@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import CDPSession, Page, Worker, expect
 
 from tests import media
-from tests.browser.screen import SLOW_MS, card, choose, film_at, pick, press, send_whole, sign_up, throttle
+from tests.browser.screen import SLOW_MS, card, choose, film_at, module, pick, press, send_whole, sign_up, throttle
+from tests.patience import eventually
 
 STAYS = re.compile(r"[0-9.,]+\sMB\sstay\shere,\s[0-9.,]+\s[kM]B\sto\ssend")
 
@@ -118,6 +119,25 @@ def test_what_sends_a_part_is_gone_once_it_is_sent(page: Page, film: Path) -> No
     # A browser keeps what is in a Blob as long as there is whoever made it.
     assert begun == ended
     assert len(begun) == 1, begun
+
+
+def test_a_file_is_read_to_its_end_though_garbage_is_collected_meanwhile(page: Page) -> None:
+    read = """async (source) => {
+      const { Source } = await import(source);
+      const video = new Source(new Blob([new Uint8Array(2 ** 27)]));
+      (async () => {
+        for (let at = 0; at < video.size; at += 2 ** 20) await video.bytes(at, 2 ** 20);
+        globalThis.isRead = true;
+      })();
+    }"""
+    page.evaluate(read, module(page, "sound/source.js"))
+    session = page.context.new_cdp_session(page)
+
+    def collected() -> bool:
+        session.send("HeapProfiler.collectGarbage")
+        return bool(page.evaluate("globalThis.isRead"))
+
+    eventually(collected, "all of it is read")
 
 
 def test_where_that_cannot_be_loaded_the_video_is_sent_whole(page: Page, film: Path) -> None:

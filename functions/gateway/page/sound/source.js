@@ -90,6 +90,10 @@ export class Source {
   }
 }
 
+// A browser may collect a stream as garbage that is being read, if nobody refers to it but who waits for what is read (Chromium 156 does):
+// that waits for ever then.
+const reading = new Set();
+
 /**
  * The first bytes of a Blob in this memory, which goes back and forth between us and the browser. With new memory for each, a browser
  * has hundreds of megabytes that it has not collected yet. Resolves to fewer bytes where it ends before.
@@ -97,6 +101,16 @@ export class Source {
 async function filled(buffer, blob, length) {
   const reader = readerOf(blob);
   if (!reader) return new Uint8Array(await blob.arrayBuffer());
+  reading.add(reader);
+  try {
+    return await filledBy(reader, buffer, length);
+  } finally {
+    reading.delete(reader);
+    reader.releaseLock();
+  }
+}
+
+async function filledBy(reader, buffer, length) {
   let at = 0;
   for (let isOver = false; at < length && !isOver; ) {
     const { value, done } = await reader.read(new Uint8Array(buffer, at, length - at));
@@ -104,7 +118,6 @@ async function filled(buffer, blob, length) {
     buffer = value.buffer;
     at += value.length;
   }
-  reader.releaseLock();
   return new Uint8Array(buffer, 0, at);
 }
 

@@ -14,7 +14,7 @@ export class Requests {
   }
 
   getName() {
-    return "a worker for each request";
+    return "Requests";
   }
 }
 
@@ -65,7 +65,7 @@ class Bringing {
       const onTold = (told) => {
         if (told.loaded !== undefined) return this.#onProgress(told.loaded);
         this.#stop();
-        return told.failed ? reject(new Error("no answer came")) : resolve(new Answer(told));
+        return told.failed ? reject(new Error("unanswered")) : resolve(new Answer(told));
       };
       this.#stop = inWorker(job, onTold, () => (this.#stop = here(job, onTold)));
     });
