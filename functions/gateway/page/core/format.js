@@ -33,8 +33,8 @@ export function duration(seconds) {
 
 /** 4200000 → "4.2 MB". */
 export function bytes(count) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-  const power = count < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(count) / 3));
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const power = count < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
   const style = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: 1 };
   return number(count / 1000 ** power, style);
 }
