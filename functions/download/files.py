@@ -27,9 +27,10 @@ PUBLIC = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"
 
 
 def respond(request: Request, job: Any, more: Mapping[str, str] | None = None) -> Response:
-    """The MP3 of a job, or as much of it as was asked for; with `more` headers. Raises: Problem (409, 410 or 416)."""
+    """The MP3 of a job, or what was asked for of it; with `more` headers. Raises: Problem (409, 410, 412 or 416)."""
     check_there(job)
     headers = {**_headers(job), **(more or {})}
+    _check_same(request, headers["ETag"])
     if unmodified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     span = _span(request, headers["ETag"], job.audio_bytes)
@@ -85,6 +86,13 @@ def unmodified(request: Request, etag: str) -> bool:
     """Whether the client has what this entity tag is of (RFC 9110, section 13.1.2)."""
     asked = parse_etags(request.headers.get("If-None-Match"))
     return bool(asked) and asked.contains_weak(unquote_etag(etag)[0] or "")
+
+
+def _check_same(request: Request, etag: str) -> None:
+    """Raises: Problem (412) when the client wants the file only as it knows it, and it is another one (13.1.1)."""
+    wanted = parse_etags(request.headers.get("If-Match"))
+    if wanted and not wanted.contains(unquote_etag(etag)[0] or ""):
+        raise Problem("file-changed", "`If-Match` names another file than this one.", {"ETag": etag})
 
 
 def _span(request: Request, etag: str, size: int) -> tuple[int, int] | None:

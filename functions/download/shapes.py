@@ -48,6 +48,7 @@ CONDITIONS = (
         "Range", "One range of bytes: `bytes=0-999`. Several at once give the whole file.", examples=["bytes=0-999"]
     ),
     header("If-Range", "The ETag; if the file has another one, all of it comes.", examples=['"5f1d"']),
+    header("If-Match", "An ETag; if the file has another one, the answer is 412.", examples=['"5f1d"']),
     header("If-None-Match", "An ETag; if the file still has it, the answer is 304.", examples=['"5f1d"']),
 )
 LAST_EVENT_ID = header("Last-Event-ID", "The `id` of the last event you saw.", examples=["17"])
@@ -55,7 +56,7 @@ WAIT = (
     header("Prefer", "`wait=N`: how many seconds you would wait for something new.", examples=["wait=30"]),
     header("If-None-Match", "The ETag of the job as you know it.", examples=['W/"5f1d"']),
 )
-FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "range-not-satisfiable")
+FILE_PROBLEMS = ("not-found", "wrong-state", "expired", "file-changed", "range-not-satisfiable")
 
 
 class PageQuery(Struct):

@@ -19,9 +19,10 @@ __all__ = ["Cors", "check"]
 
 # What a page may send beside what the standard lets everybody send.
 _ALLOWED = (
-    "Authorization, Content-Digest, Content-Disposition, Content-Type, Idempotency-Key, If-None-Match, If-Range, "
-    "Last-Event-ID, Prefer, Range, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Concat, Upload-Defer-Length, "
-    "Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-Id, traceparent, tracestate"
+    "Authorization, Content-Digest, Content-Disposition, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
+    "If-Range, Last-Event-ID, Prefer, Range, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Concat, "
+    "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-Id, "
+    "traceparent, tracestate"
 )
 # What it may read beside what everybody may.
 _EXPOSED = (

@@ -162,6 +162,9 @@ PROBLEMS: dict[str, Kind] = {
         409, "The account has as many webhooks as it can have", "Delete a webhook that is not used any more."
     ),
     "expired": Kind(410, "The files of this job have been deleted", "Upload the video again."),
+    "file-changed": Kind(
+        412, "The file is not the one that was asked for", "Ask without `If-Match`, and take all of the file anew."
+    ),
     "too-large": Kind(413, "The video is too large", "Cut the video into parts; `limit_bytes` is the limit."),
     "unsupported-media-type": Kind(
         415, "This content type is not accepted here", "Use a content type that the route takes."

@@ -98,6 +98,15 @@ def test_a_range_that_is_not_understood_is_passed_over(
     assert response.content == audio
 
 
+def test_another_file_than_the_one_asked_for_is_not_sent(owner: User, done: dict[str, Any]) -> None:
+    etag = fetch(owner, done).headers["ETag"]
+
+    assert fetch(owner, done, **{"If-Match": f'"other", {etag}'}).status_code == 200
+    assert fetch(owner, done, **{"If-Match": "*"}).status_code == 200
+    for tag in ('"other"', f"W/{etag}"):
+        check_problem(fetch(owner, done, **{"If-Match": tag}), 412, "file-changed")
+
+
 @pytest.mark.parametrize("tag", ["{}", "W/{}", '"other", {}', "*"])
 def test_what_the_client_has_is_not_sent_again(owner: User, done: dict[str, Any], tag: str) -> None:
     etag = fetch(owner, done).headers["ETag"]
