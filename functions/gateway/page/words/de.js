@@ -325,6 +325,8 @@ export default {
   "problem.upload-gone.advice": "Lade das Video noch einmal hoch, wenn du die MP3 doch haben willst.",
   "problem.bad-option": "Eine der Einstellungen geht nicht",
   "problem.bad-request": "Das kann nicht angenommen werden",
+  "problem.refused-url": "Die Adresse des Videos wird nicht angenommen",
+  "problem.refused-url.advice": "Gib eine http- oder https-Adresse an, die im Internet erreichbar ist, ohne Namen oder Passwort darin.",
   "problem.too-many-webhooks": "Du hast so viele Webhooks, wie man haben kann",
   "problem.too-many-webhooks.advice": "Lösche einen, der nicht mehr gebraucht wird.",
   "reason.empty": "Die Datei ist leer",

@@ -325,6 +325,8 @@ export default {
   "problem.upload-gone.advice": "Try again if you want it after all.",
   "problem.bad-option": "One of the options cannot be",
   "problem.bad-request": "That cannot be taken",
+  "problem.refused-url": "The address of the video is not accepted",
+  "problem.refused-url.advice": "Give an http or https address that the public internet can reach, without a user name or password in it.",
   "problem.too-many-webhooks": "You have as many webhooks as one can have",
   "problem.too-many-webhooks.advice": "Delete one that is not used any more.",
   "reason.empty": "The file is empty",
