@@ -19,6 +19,7 @@ from tests.unit.receiver import Receiver
 
 __all__ = ["FUNCTIONS", "Faults"]
 
+STARTS = 4
 FUNCTIONS = ("gateway", "login", "upload", "convert", "notify", "download", "sweep")
 
 
@@ -131,4 +132,8 @@ class Faults:
 
     def _kill_runner(self) -> None:
         self._audiolift.stop(signal.SIGKILL)
-        self._audiolift.start()
+        # It begins with the migration: where the database is not there for it, Knative tries that Job again.
+        for _ in range(STARTS - 1):
+            with suppress(AssertionError):
+                return self._audiolift.start()
+        return self._audiolift.start()

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     events,
     flood,
     intake,
+    memory,
     report,
     scale,
     scale_plot,
@@ -126,7 +127,7 @@ def test_what_is_found_is_written_into_its_place(tmp_path: Path) -> None:
 
 def test_the_page_has_a_place_for_all_that_is_measured() -> None:
     places = re.findall(r"<!-- measured: (.*) -->", report.PAGE.read_text())
-    measuring = (cold_start, conversion, events, intake, stages, through, throughput, trips)
+    measuring = (cold_start, conversion, events, intake, memory, stages, through, throughput, trips)
     written = "".join(map(inspect.getsource, measuring))
     assert sorted(places) == sorted(re.findall(r'report\.write\("(.*?)"', written))
     computed = re.findall(r"<!-- measured: (.*) -->", scale.PAGE.read_text())
