@@ -100,91 +100,91 @@ If it was not you, tell whoever runs this service.""",
 }
 GERMAN = {
     kinds.CONFIRM: Words(
-        "Bestätigen Sie Ihre Adresse",
+        "Bestätige deine Adresse",
         """\
-jemand, hoffentlich Sie, hat sich mit dieser Adresse registriert. Öffnen Sie diesen Link innerhalb eines Tages, und
-melden Sie sich mit dem Passwort an, das Sie gewählt haben:
+jemand, hoffentlich du, hat sich mit dieser Adresse registriert. Öffne diesen Link innerhalb eines Tages, und
+melde dich mit dem Passwort an, das du gewählt hast:
 {link}
 
-Waren Sie es nicht, tun Sie nichts: Ohne das Passwort nützt der Link niemandem, und es entsteht kein Konto.""",
+Warst du es nicht, tu nichts: Ohne das Passwort nützt der Link niemandem, und es entsteht kein Konto.""",
         "Diese Adresse bestätigen",
     ),
     kinds.KNOWN: Words(
-        "Sie haben schon ein Konto",
+        "Du hast schon ein Konto",
         """\
-jemand, vielleicht Sie, hat diese Adresse für ein neues Konto eingegeben. Sie haben schon eines. Hier melden Sie sich
-an; Sie können auch Ihr Passwort zurücksetzen lassen:
+jemand, vielleicht du, hat diese Adresse für ein neues Konto eingegeben. Du hast schon eines. Hier meldest du dich
+an; du kannst auch dein Passwort zurücksetzen lassen:
 {link}
 
-Waren Sie es nicht, tun Sie nichts: Wer es war, hat nicht erfahren, dass es ein Konto gibt.""",
+Warst du es nicht, tu nichts: Wer es war, hat nicht erfahren, dass es ein Konto gibt.""",
         "Anmelden",
     ),
     kinds.CONFIRM_ADDRESS: Words(
-        "Bestätigen Sie Ihre neue Adresse",
+        "Bestätige deine neue Adresse",
         """\
-jemand, hoffentlich Sie, möchte diese Adresse für sein Konto. Öffnen Sie diesen Link innerhalb eines Tages, und
-bestätigen Sie sie mit dem Passwort dieses Kontos:
+jemand, hoffentlich du, möchte diese Adresse für sein Konto. Öffne diesen Link innerhalb eines Tages, und
+bestätige sie mit dem Passwort dieses Kontos:
 {link}
 
-Waren Sie es nicht, tun Sie nichts.""",
+Warst du es nicht, tu nichts.""",
         "Diese Adresse bestätigen",
     ),
     kinds.RESET: Words(
-        "Setzen Sie Ihr Passwort zurück",
+        "Setze dein Passwort zurück",
         """\
-jemand, hoffentlich Sie, hat das Passwort Ihres Kontos vergessen. Öffnen Sie diesen Link innerhalb einer halben Stunde,
-und wählen Sie ein anderes:
+jemand, hoffentlich du, hat das Passwort deines Kontos vergessen. Öffne diesen Link innerhalb einer halben Stunde,
+und wähle ein anderes:
 {link}
 
-Waren Sie es nicht, tun Sie nichts: Ihr Passwort bleibt, wie es ist.""",
+Warst du es nicht, tu nichts: Dein Passwort bleibt, wie es ist.""",
         "Ein anderes Passwort wählen",
     ),
     kinds.PASSWORD_CHANGED: Words(
-        "Ihr Passwort wurde geändert",
+        "Dein Passwort wurde geändert",
         """\
-das Passwort Ihres Kontos wurde geändert, und alle, die angemeldet waren, sind abgemeldet.
+das Passwort deines Kontos wurde geändert, und alle, die angemeldet waren, sind abgemeldet.
 
-Waren Sie es nicht, lassen Sie Ihr Passwort sofort zurücksetzen, mit „Passwort vergessen?“ auf der Seite:
+Warst du es nicht, lass dein Passwort sofort zurücksetzen, mit „Passwort vergessen?“ auf der Seite:
 {link}""",
         "Zur Seite",
     ),
     kinds.ADDRESS_CHANGED: Words(
-        "Ihre Adresse wurde geändert",
+        "Deine Adresse wurde geändert",
         """\
-Ihr Konto hat jetzt eine andere Adresse. An diese schreiben wir nicht mehr.
+Dein Konto hat jetzt eine andere Adresse. An diese schreiben wir nicht mehr.
 
-Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
+Warst du es nicht, sag es dem Betreiber dieses Dienstes.""",
     ),
     kinds.KEY_MADE: Words(
         "Ein API-Schlüssel wurde erstellt",
         """\
-jemand, hoffentlich Sie, hat einen API-Schlüssel für Ihr Konto erstellt und ihn „{name}“ genannt. Wer ihn hat, kann das
+jemand, hoffentlich du, hat einen API-Schlüssel für dein Konto erstellt und ihn „{name}“ genannt. Wer ihn hat, kann das
 Konto ohne Passwort benutzen.
 
-Waren Sie es nicht, widerrufen Sie den Schlüssel, und ändern Sie Ihr Passwort:
+Warst du es nicht, widerrufe den Schlüssel, und ändere dein Passwort:
 {link}""",
-        "Zu Ihrem Konto",
+        "Zu deinem Konto",
     ),
     kinds.SIGNED_IN: Words(
-        "Eine neue Anmeldung bei Ihrem Konto",
+        "Eine neue Anmeldung bei deinem Konto",
         """\
-jemand, hoffentlich Sie, hat sich bei Ihrem Konto angemeldet, von einem Ort oder mit einem Programm, die wir von Ihnen
+jemand, hoffentlich du, hat sich bei deinem Konto angemeldet, von einem Ort oder mit einem Programm, die wir von dir
 nicht kennen:
 
 {program}, von {address} ({at}).
 
-Waren Sie es, ist nichts zu tun. Waren Sie es nicht, ändern Sie Ihr Passwort; das meldet alle ab:
+Warst du es, ist nichts zu tun. Warst du es nicht, ändere dein Passwort; das meldet alle ab:
 {link}
 
-Solche Mails können Sie in Ihren Einstellungen unter Benachrichtigungen abwählen.""",
-        "Zu Ihrem Konto",
+Solche Mails kannst du in deinen Einstellungen unter Benachrichtigungen abwählen.""",
+        "Zu deinem Konto",
     ),
     kinds.DELETED: Words(
-        "Ihr Konto wurde gelöscht",
+        "Dein Konto wurde gelöscht",
         """\
-Ihr Konto wurde gelöscht, wie Sie es verlangt haben. Seine Dateien werden in den nächsten Stunden gelöscht.
+Dein Konto wurde gelöscht, wie du es verlangt hast. Seine Dateien werden in den nächsten Stunden gelöscht.
 
-Waren Sie es nicht, sagen Sie es dem Betreiber dieses Dienstes.""",
+Warst du es nicht, sag es dem Betreiber dieses Dienstes.""",
     ),
 }
 TEXTS: Mapping[Language, Mapping[str, Words]] = {"en": ENGLISH, "de": GERMAN}

@@ -10,11 +10,11 @@ __all__ = ["REASONS", "WARNINGS", "WEBHOOK_REASONS", "reason", "webhook_reason"]
 REASONS: dict[str, str] = {
     "The file is empty": "Die Datei ist leer",
     "Check the file on your side and upload it again.": (
-        "Prüfen Sie die Datei bei sich, und laden Sie sie noch einmal hoch."
+        "Prüfe die Datei bei dir, und lade sie noch einmal hoch."
     ),
     "The file is not a video or audio file": "Die Datei ist weder Video noch Ton",
     "Upload the video itself, for example an .mp4, .mkv, .webm or .mov file.": (
-        "Laden Sie das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm oder .mov."
+        "Lade das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm oder .mov."
     ),
     "Files of this kind are not accepted": "Dateien dieser Art werden nicht angenommen",
     (
@@ -22,80 +22,80 @@ REASONS: dict[str, str] = {
         "Upload the video itself, for example as an .mp4, .mkv, .webm or .mov file."
     ): (
         "Wiedergabelisten und Skripte, die auf andere Dateien verweisen, werden abgelehnt, ebenso"
-        " seltene Formate. Laden Sie das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm "
+        " seltene Formate. Lade das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm "
         "oder .mov."
     ),
     "The video has no audio track": "Das Video hat keine Tonspur",
     "There is nothing to convert. Check that the video plays with sound.": (
-        "Es gibt nichts umzuwandeln. Prüfen Sie, ob das Video mit Ton abgespielt wird."
+        "Es gibt nichts umzuwandeln. Prüfe, ob das Video mit Ton abgespielt wird."
     ),
     "The video has no such audio track": "Diese Tonspur hat das Video nicht",
     "Choose one of the tracks that the video has, or leave the choice to us.": (
-        "Wählen Sie eine der Spuren, die das Video hat, oder überlassen Sie uns die Wahl."
+        "Wähle eine der Spuren, die das Video hat, oder überlass uns die Wahl."
     ),
     "The audio is in a format that cannot be read": ("Der Ton ist in einem Format, das nicht gelesen werden kann"),
     "Re-encode the video with common audio such as AAC, and upload it again.": (
-        "Speichern Sie das Video mit üblichem Ton wie AAC, und laden Sie es noch einmal hoch."
+        "Speichere das Video mit üblichem Ton wie AAC, und lade es noch einmal hoch."
     ),
     "The audio is encrypted": "Der Ton ist verschlüsselt",
     ("Rented and protected videos and audiobooks cannot be converted. Upload a copy without protection."): (
-        "Geliehene und geschützte Videos und Hörbücher können nicht umgewandelt werden. Laden Sie"
+        "Geliehene und geschützte Videos und Hörbücher können nicht umgewandelt werden. Lade"
         " eine Kopie ohne Schutz hoch."
     ),
     "The file ends too early": "Die Datei endet zu früh",
     ("The upload or the copy was cut off. Upload all of it, or take what there is with the option `partial`."): (
-        "Beim Hochladen oder Kopieren wurde sie abgeschnitten. Laden Sie sie ganz hoch, oder "
-        "nehmen Sie mit der Option `partial`, was da ist."
+        "Beim Hochladen oder Kopieren wurde sie abgeschnitten. Lade sie ganz hoch, oder "
+        "nimm mit der Option `partial`, was da ist."
     ),
     "The audio in the file is damaged": "Der Ton in der Datei ist beschädigt",
     "Check that the video plays to its end, and upload a sound copy.": (
-        "Prüfen Sie, ob das Video bis zum Ende abgespielt wird, und laden Sie eine heile Kopie hoch."
+        "Prüfe, ob das Video bis zum Ende abgespielt wird, und lade eine heile Kopie hoch."
     ),
     "Nothing would be left of the audio": "Vom Ton bliebe nichts übrig",
-    "Choose a `start` that is before its end.": "Wählen Sie ein `start`, das vor seinem Ende liegt.",
+    "Choose a `start` that is before its end.": "Wähle ein `start`, das vor seinem Ende liegt.",
     "The audio is too long": "Der Ton ist zu lang",
     "Cut the video into shorter parts and upload them one by one.": (
-        "Schneiden Sie das Video in kürzere Teile, und laden Sie diese einzeln hoch."
+        "Schneide das Video in kürzere Teile, und lade diese einzeln hoch."
     ),
     "The MP3 would be too large": "Das MP3 würde zu groß",
     "Choose a lower quality, or cut the video into parts.": (
-        "Wählen Sie eine geringere Qualität, oder schneiden Sie das Video in Teile."
+        "Wähle eine geringere Qualität, oder schneide das Video in Teile."
     ),
     "The conversion took too long": "Die Umwandlung hat zu lange gedauert",
     "Try again, choose a lower quality, or cut the video into parts.": (
-        "Versuchen Sie es noch einmal, wählen Sie eine geringere Qualität, oder schneiden Sie das Video in Teile."
+        "Versuche es noch einmal, wähle eine geringere Qualität, oder schneide das Video in Teile."
     ),
     "The conversion was cancelled": "Die Umwandlung wurde abgebrochen",
     "Upload the video again if you want its MP3 after all.": (
-        "Laden Sie das Video noch einmal hoch, wenn Sie das MP3 doch möchten."
+        "Lade das Video noch einmal hoch, wenn du die MP3 doch möchtest."
     ),
     "The address of the video is not accepted": "Die Adresse des Videos wird nicht angenommen",
     ("Give an http or https address that the public internet can reach, without a user name or password in it."): (
-        "Geben Sie eine Adresse mit http oder https an, die im Internet öffentlich ist, ohne "
+        "Gib eine Adresse mit http oder https an, die im Internet öffentlich ist, ohne "
         "Benutzernamen und Passwort darin."
     ),
     "The video could not be fetched": "Das Video konnte nicht geholt werden",
     "Check that its address can be opened without signing in, and retry.": (
-        "Prüfen Sie, ob sich seine Adresse ohne Anmeldung öffnen lässt, und versuchen Sie es noch einmal."
+        "Prüfe, ob sich seine Adresse ohne Anmeldung öffnen lässt, und versuche es noch einmal."
     ),
     "The video is too large": "Das Video ist zu groß",
     "Cut it into parts, or lower its resolution: only the sound counts.": (
-        "Schneiden Sie es in Teile, oder verringern Sie seine Auflösung: Nur der Ton zählt."
+        "Schneide es in Teile, oder verringere seine Auflösung: Nur der Ton zählt."
     ),
-    "Your account may have no more": "Ihr Konto darf nicht mehr haben",
+    "Your account may have no more": "Dein Konto darf nicht mehr haben",
     "Wait for jobs to end, or delete some. Then retry this one.": (
-        "Warten Sie, bis Aufträge beendet sind, oder löschen Sie welche. Dann versuchen Sie es mit diesem noch einmal."
+        "Warte, bis Aufträge beendet sind, oder lösche welche. Dann versuche es mit diesem noch einmal."
     ),
-    "Your account has used up its minutes of today": "Ihr Konto hat seine Minuten von heute verbraucht",
+    "Your account has used up its minutes of today": "Dein Konto hat seine Minuten von heute verbraucht",
     "Retry the job tomorrow (UTC), or ask the operator for more.": (
-        "Versuchen Sie es morgen (UTC) noch einmal, oder bitten Sie den Betreiber um mehr."
+        "Versuche es morgen (UTC) noch einmal, oder bitte den Betreiber um mehr."
     ),
     "The conversion failed several times": "Die Umwandlung ist mehrmals gescheitert",
     "Retry the job later. If it fails again, tell the operator its id.": (
-        "Versuchen Sie es später noch einmal. Scheitert es wieder, nennen Sie dem Betreiber die Kennung des Auftrags."
+        "Versuche es später noch einmal. Scheitert es wieder, nenne dem Betreiber die Kennung des Auftrags."
     ),
     "This is a picture, which has no sound. Upload the video itself.": (
-        "Das ist ein Bild, das keinen Ton hat. Laden Sie das Video selbst hoch."
+        "Das ist ein Bild, das keinen Ton hat. Lade das Video selbst hoch."
     ),
     (
         "The part that says where the sound lies is missing, so that nothing can be read: the "
@@ -104,22 +104,22 @@ REASONS: dict[str, str] = {
     ): (
         "Der Teil, der sagt, wo der Ton liegt, fehlt, sodass nichts gelesen werden kann: Beim "
         "Hochladen oder Kopieren wurde sie abgeschnitten, oder die Aufnahme wurde nicht beendet. "
-        "Laden Sie sie ganz hoch, oder lassen Sie sie von dem Gerät reparieren, das sie "
+        "Lade sie ganz hoch, oder lass sie von dem Gerät reparieren, das sie "
         "aufgenommen hat."
     ),
     "There is no host of that name. Check the address of the video.": (
-        "Einen Rechner dieses Namens gibt es nicht. Prüfen Sie die Adresse des Videos."
+        "Einen Rechner dieses Namens gibt es nicht. Prüfe die Adresse des Videos."
     ),
     ("The certificate of its server is not valid. Have that mended, or give an address with a valid one, and retry."): (
-        "Das Zertifikat seines Servers ist nicht gültig. Lassen Sie es erneuern, oder geben Sie "
-        "eine Adresse mit einem gültigen an, und versuchen Sie es noch einmal."
+        "Das Zertifikat seines Servers ist nicht gültig. Lass es erneuern, oder gib "
+        "eine Adresse mit einem gültigen an, und versuche es noch einmal."
     ),
     (
         "Its server compresses the file on the way (Content-Encoding), though it was asked not "
         "to. Give an address that leads to the file as it is."
     ): (
         "Sein Server komprimiert die Datei unterwegs (Content-Encoding), obwohl er gebeten wurde,"
-        " es nicht zu tun. Geben Sie eine Adresse an, unter der die Datei so liegt, wie sie ist."
+        " es nicht zu tun. Gib eine Adresse an, unter der die Datei so liegt, wie sie ist."
     ),
 }
 # A code of WARNINGS → its text, with the same values in braces.
@@ -149,7 +149,7 @@ WARNINGS: dict[str, str] = {
     ),
     "track-maybe-silent": (
         "Spur {chosen} wurde genommen und hatte keinen Ton, wo hineingehört wurde. Spur {track} "
-        "hat welchen: Wählen Sie sie mit der Option `track`, wenn Sie sie meinen."
+        "hat welchen: Wähle sie mit der Option `track`, wenn du sie meinst."
     ),
     "ends-early": "Die Datei endet zu früh: Das Ende des Tons fehlt.",
     "end-unknown": (

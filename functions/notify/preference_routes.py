@@ -31,13 +31,13 @@ ASKED: Mapping[Language, tuple[str, str, str]] = {
     ),
     "de": (
         "Keine Mails dieser Art mehr?",
-        "Sie können sie jederzeit wieder bestellen, in Ihrem Konto.",
+        "Du kannst sie jederzeit wieder bestellen, in deinem Konto.",
         "Keine mehr schicken",
     ),
 }
 DONE: Mapping[Language, tuple[str, str]] = {
     "en": ("You get no more mails of this kind", "You can have them again at any time, in your account."),
-    "de": ("Sie bekommen keine Mails dieser Art mehr", "Sie können sie jederzeit wieder bestellen, in Ihrem Konto."),
+    "de": ("Du bekommst keine Mails dieser Art mehr", "Du kannst sie jederzeit wieder bestellen, in deinem Konto."),
 }
 
 

@@ -24,7 +24,7 @@ KINDS = frozenset(
 )
 PHONE_CODE: Mapping[Language, str] = {
     "en": "audiolift: your code is {code}. It is good for 10 minutes. If you have not asked for it, do nothing.",
-    "de": "audiolift: Ihr Code ist {code}. Er gilt 10 Minuten. Haben Sie ihn nicht verlangt, tun Sie nichts.",
+    "de": "audiolift: Dein Code ist {code}. Er gilt 10 Minuten. Hast du ihn nicht verlangt, tu nichts.",
 }
 WEBHOOK_DISABLED: Mapping[Language, Words] = {
     "en": Words(
@@ -42,18 +42,18 @@ in its list of deliveries, and can be sent again.
         "Go to your settings",
     ),
     "de": Words(
-        "Ihr Webhook ist abgeschaltet",
+        "Dein Webhook ist abgeschaltet",
         """\
-an diesen Webhook von Ihnen, der nicht angenommen hat, was wir geschickt haben, geht nichts mehr:
+an diesen Webhook von dir, der nicht angenommen hat, was wir geschickt haben, geht nichts mehr:
 
 {url}
 
 Beim letzten Mal {reason}.
 
-Sobald er wieder geht, schalten Sie ihn in Ihren Einstellungen wieder ein, oder mit PATCH /v1/webhooks/… und
+Sobald er wieder geht, schalte ihn in deinen Einstellungen wieder ein, oder mit PATCH /v1/webhooks/… und
 "enabled": true. Was er verpasst hat, steht in der Liste seiner Zustellungen und kann noch einmal geschickt werden.
 {link}""",
-        "Zu Ihren Einstellungen",
+        "Zu deinen Einstellungen",
     ),
 }
 TEMPLATES = Path(__file__).with_name("templates")

@@ -16,13 +16,13 @@ __all__ = ["told"]
 # What links can lead to, in German: what it is, and what to do.
 _GERMAN = {
     "not-found": ("Hier ist nichts", "Der Link ist nicht vollständig, oder was er öffnet, wurde gelöscht."),
-    "link-over": ("Dieser Link gilt nicht mehr", "Bitten Sie um einen neuen, von wem Sie ihn haben."),
+    "link-over": ("Dieser Link gilt nicht mehr", "Bitte den, von dem du ihn hast, um einen neuen."),
     "expired": ("Die Datei wurde gelöscht", "Ihre Zeit war um. Das Video muss noch einmal umgewandelt werden."),
     "wrong-state": (
         "Es gibt gerade keine Datei",
-        "Das Video wird noch einmal umgewandelt. Warten Sie, bis es fertig ist.",
+        "Das Video wird noch einmal umgewandelt. Warte, bis es fertig ist.",
     ),
-    "unavailable": ("Das geht gerade nicht", "Versuchen Sie es in einer Minute noch einmal."),
+    "unavailable": ("Das geht gerade nicht", "Versuche es in einer Minute noch einmal."),
 }
 
 

@@ -12,7 +12,7 @@ from functions.shared.templating import templates
 __all__ = ["Words", "home", "written"]
 
 LINK = "{link}"
-GREETINGS: Mapping[Language, str] = {"en": "Hello,", "de": "Guten Tag,"}
+GREETINGS: Mapping[Language, str] = {"en": "Hello,", "de": "Hallo,"}
 
 
 class Words(NamedTuple):

@@ -74,7 +74,7 @@ def test_the_language_is_the_first_of_ours_that_is_asked_for(asked_for: str, lan
 def test_who_registers_in_german_is_written_to_in_german_from_then_on(server: Server) -> None:
     body = {"email": ANNA, "password": PASSWORD}
     asked("POST", "/v1/users", body, Accept_Language="de")
-    assert server.mails(ANNA)[-1][0] == "Bestätigen Sie Ihre Adresse"
+    assert server.mails(ANNA)[-1][0] == "Bestätige deine Adresse"
     link = {"token": server.token(ANNA), "password": PASSWORD}
     assert asked("POST", "/v1/users/verify", link, Accept_Language="de").status == 200
     with database.reading() as connection:
@@ -84,8 +84,8 @@ def test_who_registers_in_german_is_written_to_in_german_from_then_on(server: Se
     asked("POST", "/v1/password/forgot", {"email": ANNA})
     asked("POST", "/v1/api-keys", {"name": HOSTILE, "scopes": ["jobs:read"]}, Authorization=token(ANNA))
     assert [subject for subject, _ in server.mails(ANNA)][1:] == [
-        "Sie haben schon ein Konto",
-        "Setzen Sie Ihr Passwort zurück",
+        "Du hast schon ein Konto",
+        "Setze dein Passwort zurück",
         "Ein API-Schlüssel wurde erstellt",
     ]
 
@@ -112,7 +112,7 @@ def test_where_mail_is_kept_the_language_is_noted_at_once(mails: object) -> None
 )
 def test_the_mail_about_a_webhook_is_in_the_language_of_its_owner(reason: str, said: str) -> None:
     text, html = texts.webhook_disabled("https://example.com/<hook>", reason, "de")
-    assert text.startswith("Ihr Webhook ist abgeschaltet\n")
+    assert text.startswith("Dein Webhook ist abgeschaltet\n")
     assert said in text
     assert "&lt;hook&gt;" in html
     english, _ = texts.webhook_disabled("https://example.com/", reason, "en")

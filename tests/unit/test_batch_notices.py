@@ -275,7 +275,7 @@ def test_it_is_in_the_language_that_was_chosen(anna: str, mails: Path) -> None:
     fail(second)
     tell_ended()
     (message,) = kept(mails)
-    assert str(message["Subject"]) == "Ihr Stapel ist fertig: 1 von 2 MP3s"
+    assert str(message["Subject"]) == "Dein Stapel ist fertig: 1 von 2 MP3s"
     assert "Das Video hat keine Tonspur" in body(message)
 
 

@@ -186,7 +186,7 @@ def test_a_mail_has_a_part_in_html_that_says_the_same_and_runs_nothing(
 @pytest.mark.usefixtures("tables", "store", "secrets")
 def test_a_mail_in_german_is_in_german_to_its_last_sentence() -> None:
     failed = texts.write(ended(ConversionFailed.TYPE), ConversionFailed.TYPE, "de")
-    assert failed.startswith("Kein MP3 von ")
+    assert failed.startswith("Keine MP3 von ")
     assert "Das Video hat keine Tonspur. Es gibt nichts umzuwandeln." in failed
     ready = texts.write(ended(AudioCreated.TYPE, warnings=(JobWarning("ends-early"),)), AudioCreated.TYPE, "de")
     assert "1:01:05 lang, 2,5 MB" in ready

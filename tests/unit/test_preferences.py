@@ -80,7 +80,7 @@ def test_only_what_is_wanted_is_mailed_and_the_event_is_settled_all_the_same(ann
 def test_mails_are_in_the_language_that_was_chosen_and_of_one_thread_for_a_job(anna: str, mails: Path) -> None:
     preferences.change(anna, takes.checked({"events": {}, "language": "de"}, Preferences, "bad-request"))
     tell_of_both(anna)
-    assert [str(each["Subject"])[:8] for each in kept(mails)] == ["Ihr MP3 ", "Kein MP3"]
+    assert [str(each["Subject"])[:9] for each in kept(mails)] == ["Deine MP3", "Keine MP3"]
     assert len({each["References"] for each in kept(mails)}) == 2
     token = preferences.unsubscribe_token(anna, AudioCreated.TYPE)
     preferences.unsubscribe(token)
@@ -154,10 +154,10 @@ def test_what_the_link_leads_to_is_in_the_language_of_the_mail(anna: str) -> Non
     page = bytes(preference_routes.ask_to_unsubscribe(ANY, token).body).decode()
     assert 'lang="de"' in page
     assert "Keine Mails dieser Art mehr?" in page
-    assert bytes(preference_routes.unsubscribe(ANY, token).body).decode().startswith("Sie bekommen keine Mails")
+    assert bytes(preference_routes.unsubscribe(ANY, token).body).decode().startswith("Du bekommst keine Mails")
     browser = Request({"type": "http", "headers": [(b"accept", b"text/html")]})
     page = bytes(preference_routes.unsubscribe(browser, token).body).decode()
-    assert "<h1>Sie bekommen keine Mails dieser Art mehr</h1>" in page
+    assert "<h1>Du bekommst keine Mails dieser Art mehr</h1>" in page
     assert "Zum Inhalt springen" in page
 
 

@@ -42,10 +42,19 @@ def test_all_languages_say_the_same_things() -> None:
             assert words[key].strip(), key
 
 
+FORMAL = re.compile(r"(?<![.:?!] )(?<!^)(?<!\")\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")
+
+
 def test_german_readers_are_addressed_as_du() -> None:
     """Sie is she, it or they where it begins a sentence, and the reader anywhere else."""
-    formal = re.compile(r"(?<![.:?!] )(?<!^)\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")
-    assert {key: text for key, text in shell.words("de").items() if formal.search(text)} == {}
+    assert {key: text for key, text in shell.words("de").items() if FORMAL.search(text)} == {}
+
+
+def test_german_mails_say_du_as_the_page_does() -> None:
+    folder = Path("functions/notify")
+    texts = [*(folder / "templates" / "de").iterdir(), *folder.glob("*.py"), Path("functions/shared/link_pages.py")]
+    assert len(texts) > 10
+    assert {text.name: found[0] for text in texts if (found := FORMAL.search(text.read_text()))} == {}
 
 
 def test_the_script_and_the_gateway_know_the_same_languages() -> None:
