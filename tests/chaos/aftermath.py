@@ -64,6 +64,8 @@ LEFT = {
     "job": f"SELECT id, state, filename FROM jobs WHERE state NOT IN ('done', 'failed') AND id NOT IN {EMPTY}",
     "event": "SELECT event_id, type, job_id FROM outbox WHERE settled_at IS NULL",
     "letter": "SELECT id, state, reason FROM dead_letters WHERE state NOT IN ('healed', 'settled')",
+    # A tick of sweep has its owner told, once it is over.
+    "batch": "SELECT id FROM batches WHERE told_at IS NULL",
     "lease": f"SELECT id, state FROM jobs WHERE lease_until IS NOT NULL AND id NOT IN {EMPTY}",
 }
 
