@@ -9,9 +9,7 @@ __all__ = ["REASONS", "WARNINGS", "WEBHOOK_REASONS", "reason", "webhook_reason"]
 # A title of REASONS, or what to do, of REASONS or HINTS → the same in German.
 REASONS: dict[str, str] = {
     "The file is empty": "Die Datei ist leer",
-    "Check the file on your side and upload it again.": (
-        "Prüfe die Datei bei dir, und lade sie noch einmal hoch."
-    ),
+    "Check the file on your side and upload it again.": ("Prüfe die Datei bei dir, und lade sie noch einmal hoch."),
     "The file is not a video or audio file": "Die Datei ist weder Video noch Ton",
     "Upload the video itself, for example an .mp4, .mkv, .webm or .mov file.": (
         "Lade das Video selbst hoch, zum Beispiel als .mp4, .mkv, .webm oder .mov."
