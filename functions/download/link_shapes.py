@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from functions.shared import tables
 from functions.shared.operations import part
 from functions.shared.problems import Problem
-from functions.shared.tables import now
 from functions.shared.views import Instant
 
 __all__ = ["LINK_ID", "MAX_LINKS", "SIGNED", "FileLink", "FileLinkList", "NewLink"]
@@ -32,7 +32,7 @@ class NewLink(Struct, forbid_unknown_fields=True):
     ] = None
 
     def __post_init__(self) -> None:
-        if self.expires_at and not now() < self.expires_at < _END_OF_TIME:
+        if self.expires_at and not tables.now() < self.expires_at < _END_OF_TIME:
             raise Problem("bad-request", "`expires_at` must be in the future, and before the year 9999.")
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from functions.shared import tables
 from functions.shared.api_keys import PATTERN
 from functions.shared.problems import Problem
-from functions.shared.tables import now
 from functions.shared.views import Instant
 
 __all__ = ["MAX_KEYS", "ApiKey", "ApiKeyList", "KeyScope", "MadeApiKey", "NewApiKey"]
@@ -46,7 +46,7 @@ class NewApiKey(Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not re.search(_KEY_NAME, self.name):
             raise Problem("bad-request", "`name` must be one line, without characters that cannot be seen.")
-        if self.expires_at and not now() < self.expires_at < _END_OF_TIME:
+        if self.expires_at and not tables.now() < self.expires_at < _END_OF_TIME:
             raise Problem("bad-request", "`expires_at` must be in the future, and before the year 9999.")
 
 
