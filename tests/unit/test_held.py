@@ -1,95 +1,23 @@
-"""What a function holds in memory does not become more with each job: a short form of tests/benchmarks/memory.py."""
+"""What a function holds in memory does not become more with each job."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import gc
-import logging
-import re
-import weakref
-from collections import Counter, deque
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests import asgi
-from tests.benchmarks.drills import DRILLS, Ground, ground
+from tests.benchmarks.drills import ground
+from tests.unit.held import JOBS, grown
 
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-
-BEFORE, JOBS = 55, 60
-# A cache for fewer than that holds what a process has one of.
-BOUND = 50
-CONTAINERS = (dict, list, set, deque)
-
-
-class Held:
-    """What this process holds: objects by type, and the length of each container."""
-
-    def __init__(self) -> None:
-        _empty_caches()
-        gc.collect()
-        # SQLite's driver has a list of these, for each cursor and statement, which it looks through now and then.
-        found = [each for each in gc.get_objects() if type(each) is not weakref.ReferenceType]
-        self.types = Counter(type(each) for each in found)
-        # A dict of texts and numbers alone is none of those that the collector knows.
-        reached = [each for each in gc.get_referents(*found) if issubclass(type(each), CONTAINERS)]
-        self.lengths = {id(each): len(each) for each in reached if not _is_of_weak_ones(each)}
-
-    def more(self, before: Held) -> list[str]:
-        """What there is more of by one for each job: kinds of objects, and items of one container."""
-        kinds = [f"{count} more of {kind}" for kind, count in (self.types - before.types).items() if count >= JOBS]
-        grown = {key: length - before.lengths.get(key, length) for key, length in self.lengths.items()}
-        return kinds + [f"a container by {count}" for count in grown.values() if count >= JOBS]
-
-
-def _is_of_weak_ones(container: Any) -> bool:
-    return type(container) is list and bool(container) and type(container[0]) is weakref.ReferenceType
-
-
-def _empty_caches() -> None:
-    """Those that have a bound fill up to it; by type, not by isinstance, which would import what is imported late."""
-    for cache in [each for each in gc.get_objects() if type(each) is functools._lru_cache_wrapper]:
-        if (cache.cache_info().maxsize or 0) > BOUND:
-            cache.cache_clear()
-    re.purge()
-
-
-class Inside(httpx.BaseTransport):
-    """A client's way to a function in this process."""
-
-    def __init__(self, name: str) -> None:
-        self._transport = httpx.ASGITransport(asgi.app_of(name))
-        self._loop = asyncio.Runner()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """What the function answers."""
-        return self._loop.run(self._answered(request))
-
-    def close(self) -> None:
-        """End its event loop."""
-        self._loop.close()
-
-    async def _answered(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._transport.handle_async_request(request)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", ["login", "upload", "notify", "download", "sweep"])
-def test_a_function_keeps_nothing_of_a_job_in_memory(
-    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    # What is logged, pytest keeps.
-    caplog.set_level(logging.CRITICAL)
-    with (
-        ground(tmp_path, f"sqlite:///{tmp_path}/audiolift.db") as given,
-        httpx.Client(transport=Inside(name), base_url="http://inside") as client,
-    ):
-        assert grown(given, DRILLS[name](given, client)) == []
+def test_a_function_keeps_nothing_of_a_job_in_memory(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.unit.held", name, str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout == ""
 
 
 def test_what_is_kept_of_each_job_is_seen(tmp_path: Path) -> None:
@@ -97,20 +25,4 @@ def test_what_is_kept_of_each_job_is_seen(tmp_path: Path) -> None:
     texts: dict[str, float] = {}
     with ground(tmp_path, f"sqlite:///{tmp_path}/audiolift.db") as given:
         assert any("list" in each for each in grown(given, lambda number: kept.append([number])))
-        assert grown(given, lambda number: texts.update({f"{number}": 1.5})) == [f"a container by {JOBS}"]
-
-
-def grown(given: Ground, one: Callable[[int], None]) -> list[str]:
-    """What there is more of after so many jobs than before them."""
-    # To look for the first time leaves something, too.
-    Held()
-    held = []
-    for start, stop in ((0, BEFORE), (BEFORE, BEFORE + JOBS)):
-        for number in range(start, stop):
-            one(number)
-        # What the tests' own servers have kept.
-        for kept in (given.sink.requests, given.sink.received, given.receiver.got, given.receiver.paths):
-            kept.clear()
-        given.origin.asked.clear()
-        held.append(Held())
-    return held[1].more(held[0])
+        assert f"a container by {JOBS}" in grown(given, lambda number: texts.update({f"{number}": 1.5}))
