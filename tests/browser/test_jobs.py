@@ -61,20 +61,20 @@ def test_it_is_live_in_two_tabs_over_one_stream_and_what_is_deleted_elsewhere_go
     pick(page, "Rename", "0.mp4")
     page.get_by_label("New name").fill("Lecture/ one.mp4")
     page.keyboard.press("Enter")
-    expect(headings(other).first).to_have_text("one.mp4", timeout=SLOW_MS)
-    expect(headings(page).first).to_have_text("one.mp4")
+    expect(headings(other).first).to_have_text("Lecture- one.mp4", timeout=SLOW_MS)
+    expect(headings(page).first).to_have_text("Lecture- one.mp4")
 
     pick(page, "Delete", "1.mp4")
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(headings(other)).to_have_text(["one.mp4", "2.mp4"], timeout=SLOW_MS)
+    expect(headings(other)).to_have_text(["Lecture- one.mp4", "2.mp4"], timeout=SLOW_MS)
 
     with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
         database.execute("DELETE FROM jobs WHERE user_id = ? AND filename = '2.mp4'", (owner,))
         database.commit()
     press(other, "Download", "2.mp4")
     expect(other.locator("#toasts").get_by_text("“2.mp4” was deleted elsewhere")).to_be_visible(timeout=SLOW_MS)
-    expect(headings(other)).to_have_text(["one.mp4"])
-    expect(headings(page)).to_have_text(["one.mp4"], timeout=SLOW_MS)
+    expect(headings(other)).to_have_text(["Lecture- one.mp4"])
+    expect(headings(page)).to_have_text(["Lecture- one.mp4"], timeout=SLOW_MS)
     assert len(streams) <= 2
 
 
