@@ -170,13 +170,13 @@ def test_what_cannot_be_converted_fails_at_once_and_the_owner_hears_why(
 
     job = user.convert(make(tmp_path / "video.mp4"))
 
-    title, advice = reason.title, reason.detail
-    assert (job["state"], job["error"]) == ("failed", {"code": reason.code, "title": title, "detail": advice})
+    why = {"code": reason.code, "title": reason.title, "detail": reason.detail, "hint": reason.hint or None}
+    assert (job["state"], job["error"]) == ("failed", why)
     assert job_row(audiolift, job["id"])["attempts"] == 1
     user.wait_for_mails(1)
     (mail,) = mails(audiolift, user.email)
-    assert title in mail["Subject"]
-    assert f"{title}. {advice}" in " ".join(plain(mail).split())
+    assert reason.title in mail["Subject"]
+    assert f"{reason.title}. {reason.detail}" in " ".join(plain(mail).split())
 
 
 def test_what_is_too_long_is_not_converted(narrow: Audiolift, tmp_path: Path) -> None:

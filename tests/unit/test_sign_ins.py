@@ -76,7 +76,7 @@ def test_who_does_not_want_it_is_not_told_and_a_mail_server_that_is_down_keeps_n
     rows.change(notice_preferences, notice_preferences.c.user_id == user_id, unwanted=[], language="de")
     assert sign_in("").status == 200
     subject, text = server.mails(ANNA)[-1]
-    assert subject == "Eine neue Anmeldung bei Ihrem Konto"
+    assert subject == "Eine neue Anmeldung bei deinem Konto"
     assert "ein Programm, das sich nicht nennt, von 198.51.100.7" in text
 
 
