@@ -30,7 +30,10 @@ OTHERS = {
     ("functions/shared/migrations/versions/0018_more_notices.py", "done"),
     ("functions/shared/problems.py", "expired"),
     ("functions/shared/reasons.py", "cancelled"),
+    ("functions/shared/link_pages.py", "expired"),
     ("functions/login/routes.py", "done"),
+    ("functions/sweep/instance_shapes.py", "failed"),
+    ("functions/sweep/instances.py", "failed"),
     ("functions/upload/tus.py", "expired"),
     ("functions/upload/uploads.py", "expired"),
     ("knative/delivery.py", "done"),
@@ -57,12 +60,15 @@ def test_no_module_spells_a_state() -> None:
     assert spelled == OTHERS
 
 
-# Words of the page that are states of something else: of an upload, of a reader, of a group in a list, of a plot.
+# Words of the page that are states of something else: of an upload, of a reader, of a group in a list, of a plot, of
+# an instance, of a request.
 OF_OTHERS = {
     "jobs/store.js": {"done:"},
     "operator/figures.js": {'"done"', '"failed"'},
+    "operator/functions.js": {"failed:"},
     "upload/item.js": {'"failed"', '"done"', '"cancelled"'},
     "upload/attempt.js": {"done:"},
+    "upload/bring.js": {"failed:"},
 }
 SCRIPTS = [path for path in sorted(PAGE.rglob("*.js")) if path.name != "states.js" and path.parent.name != "vendor"]
 
