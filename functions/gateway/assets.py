@@ -88,7 +88,7 @@ def file(request: Request, of_version: str, name: str) -> Response:
     kind = _TYPES.get(Path(name).suffix) if name not in _PAGES else None
     if kind is None or name not in content():
         raise Problem("not-found", "The page has no such file.")
-    packed = None if name.endswith(_AS_IT_IS) else _packed(name)
+    packed = None if name.endswith(_AS_IT_IS) else _packed(content()[name])
     if of_version != version():
         return answered(request, content()[name], packed, {"Content-Type": kind, "Cache-Control": "no-cache"})
     # Without a tag: it is never asked for again, and there are dozens of them.
@@ -97,7 +97,7 @@ def file(request: Request, of_version: str, name: str) -> Response:
 
 def document(request: Request, data: bytes, kind: str) -> Response:
     """A document of a release, of that media type: asked for again each time, and sent again when it has changed."""
-    return answered(request, data, _packed_data(data), {"Content-Type": kind, "Cache-Control": "no-cache"})
+    return answered(request, data, _packed(data), {"Content-Type": kind, "Cache-Control": "no-cache"})
 
 
 def answered(
@@ -124,10 +124,5 @@ def _varied(headers: dict[str, str], packed: bytes | None) -> dict[str, str]:
 
 
 @cache
-def _packed(name: str) -> bytes:
-    return gzip.compress(content()[name], mtime=0)
-
-
-@cache
-def _packed_data(data: bytes) -> bytes:
+def _packed(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)

@@ -7,7 +7,8 @@ import html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from functions.shared.accepts import language, takes
+from functions.shared.accepts import takes
+from functions.shared.languages import DEFAULT, accepted
 from functions.shared.layout import laid_out, prose
 from functions.shared.problems import MARK, Problem
 
@@ -30,9 +31,8 @@ def told(request: Request, problem: Problem) -> Response:
     """The page, for whoever prefers one, in their language. Raises: Problem, the same, for all others."""
     if not takes(request.headers.get("Accept", ""), "text/html"):
         raise problem
-    spoken = language(request.headers.get("Accept-Language", ""), ("en", "de"), "en")
     # What has no text in German is told in English, and said to be.
-    spoken = spoken if problem.code in _GERMAN else "en"
+    spoken = accepted(request.headers.get("Accept-Language")) if problem.code in _GERMAN else DEFAULT
     title, *said = _german(problem) if spoken == "de" else _english(problem)
     content = f"<h1>{html.escape(title)}</h1>" + "".join(f"<p>{prose(each)}</p>" for each in said)
     headers = {name: value for name, value in problem.headers.items() if name != "Content-Type"}

@@ -12,14 +12,13 @@ __all__ = ["FunctionInstances", "Functions", "Instance", "InstanceState", "LastE
 
 InstanceState = Literal["ready", "starting", "terminating", "failed"]
 _WHY_UNSEEN = {"enum": ["not-set-up", "forbidden", "unreachable", None]}
-_END = "OOMKilled"
 
 
 class LastEnd(Struct):
     """How the process before this one ended."""
 
     reason: Annotated[
-        str | None, Meta(description="As Kubernetes calls it: OOMKilled, Error, Completed.", examples=[_END])
+        str | None, Meta(description="As Kubernetes calls it: OOMKilled, Error, Completed.", examples=["OOMKilled"])
     ]
     exit_code: Annotated[int, Meta(description="128 and the signal, when it was killed.", examples=[137])]
     at: Annotated[Instant | None, Meta(description="When.")]

@@ -78,18 +78,18 @@ class Remote:
         return min(self.received / self.length, 1.0) if self.length else 0.0
 
 
-def fetch(url: str, remote: Remote, sink: Destination, deadline: float) -> None:
-    """Hand the bytes at `url` that are not here yet to `sink`, piece by piece, until `remote` is whole.
+def fetch(url: str, remote: Remote, destination: Destination, deadline: float) -> None:
+    """Hand the bytes at `url` that are not here yet to `destination`, piece by piece, until `remote` is whole.
 
     `deadline` is a time of time.monotonic.
     Raises: Failure when they cannot be had for good, HostUnreachable when they may be later, TimeUp at the deadline,
-    and what `sink` raises.
+    and what `destination` raises.
     """
     failures = 0
     while not remote.whole:
         before = remote.received
         try:
-            _follow(url, remote, sink, deadline)
+            _follow(url, remote, destination, deadline)
         except HostUnreachable as error:
             failures = 1 if remote.resumable and remote.received > before else failures + 1
             if isinstance(error, TimeUp) or error.retry_after or failures > len(PAUSES):
@@ -97,14 +97,14 @@ def fetch(url: str, remote: Remote, sink: Destination, deadline: float) -> None:
             _pause(PAUSES[failures - 1], deadline)
 
 
-def _follow(url: str, remote: Remote, sink: Destination, deadline: float) -> None:
+def _follow(url: str, remote: Remote, destination: Destination, deadline: float) -> None:
     """One try, from the first URL on: what it redirects to may be good for a while only."""
     if remote.received and not remote.resumable:
-        _restart(remote, sink)
+        _restart(remote, destination)
     with httpcore.ConnectionPool(network_backend=Guarded(deadline), ssl_context=trust()) as pool, _told(deadline):
         for _ in range(MAX_REDIRECTS + 1):
             check_url(url := in_ascii(url))
-            location = _get(pool, url, remote, sink)
+            location = _get(pool, url, remote, destination)
             if location is None:
                 return
             url = urljoin(url, location)
@@ -124,7 +124,7 @@ def _told(deadline: float) -> Iterator[None]:
         raise HostUnreachable(f"the video's server does not answer: {error or type(error).__name__}") from error
 
 
-def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Destination) -> str | None:
+def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, destination: Destination) -> str | None:
     """GET one URL. Returns: where it redirects to, or None when its body has been handed over."""
     timeouts = {"connect": CONNECT_SECONDS, "read": READ_SECONDS, "write": READ_SECONDS, "pool": CONNECT_SECONDS}
     with pool.stream("GET", url, headers=_asked(url, remote), extensions={"timeout": timeouts}) as response:
@@ -135,10 +135,10 @@ def _get(pool: httpcore.ConnectionPool, url: str, remote: Remote, sink: Destinat
         if answered.get("content-encoding", "identity").lower() != "identity":
             raise Failure("unreachable", "encoded")
         if response.status == 206:
-            _go_on(answered, remote, sink)
+            _go_on(answered, remote, destination)
         else:
-            _begin(answered, remote, sink)
-        _pass_on(response, remote, sink)
+            _begin(answered, remote, destination)
+        _pass_on(response, remote, destination)
         return None
 
 
@@ -171,43 +171,43 @@ def _retry_after(answered: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _begin(answered: Mapping[str, str], remote: Remote, sink: Destination) -> None:
+def _begin(answered: Mapping[str, str], remote: Remote, destination: Destination) -> None:
     """All of the file comes, whether or not some of it is here."""
     if remote.received:
-        _restart(remote, sink)
+        _restart(remote, destination)
     remote.validator = _validator(answered)
     remote.length = int(answered["content-length"]) if "content-length" in answered else None
     if (remote.length or 0) > settings.number("MAX_UPLOAD_BYTES"):
         raise Failure("too-large-video")
 
 
-def _go_on(answered: Mapping[str, str], remote: Remote, sink: Destination) -> None:
+def _go_on(answered: Mapping[str, str], remote: Remote, destination: Destination) -> None:
     """The rest of the file comes. Raises: HostUnreachable when it is the rest of something else."""
     found = _RANGE.fullmatch(answered.get("content-range", ""))
     total = int(found[2]) if found and found[2] != "*" else remote.length
     same = answered.get("etag", remote.validator) == remote.validator or not remote.validator.startswith('"')
     if not found or int(found[1]) != remote.received or total != (remote.length or total) or not same:
-        _restart(remote, sink)
+        _restart(remote, destination)
         raise HostUnreachable("the video's server sends another range than was asked for, or of another file")
     remote.length = total
 
 
-def _restart(remote: Remote, sink: Destination) -> None:
-    sink.restart()
+def _restart(remote: Remote, destination: Destination) -> None:
+    destination.restart()
     remote.received, remote.length, remote.validator = 0, None, ""
     remote.restarts += 1
 
 
-def _pass_on(response: httpcore.Response, remote: Remote, sink: Destination) -> None:
+def _pass_on(response: httpcore.Response, remote: Remote, destination: Destination) -> None:
     for piece in response.iter_stream():
         if remote.received + len(piece) > settings.number("MAX_UPLOAD_BYTES"):
             raise Failure("too-large-video")
         remote.received += len(piece)
-        sink.write(piece)
+        destination.write(piece)
     if remote.length is not None and remote.received != remote.length:
         # A server may send less of a range than was asked for. More of it is none of this file.
         if remote.received > remote.length:
-            _restart(remote, sink)
+            _restart(remote, destination)
         raise HostUnreachable("the video's server sent another number of bytes than it said")
     remote.whole = True
 
