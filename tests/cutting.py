@@ -44,7 +44,6 @@ class CuttingProxy(Proxy):
             finally:
                 # Aborted, a connection is reset, and what is on its way is lost.
                 up_writer.transport.abort()
-        writer.transport.abort()
 
     async def _both(
         self,

@@ -58,7 +58,6 @@ class Line(Proxy):
             connection.reset()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there: asyncio.StreamWriter | None = None
         with suppress(OSError, asyncio.CancelledError):
             back, there = await asyncio.open_connection(LOCALHOST, self._to_port)
             connection = _Connection(writer, there, self._random.randrange(MOST_BYTES))
@@ -68,9 +67,7 @@ class Line(Proxy):
                 await asyncio.gather(*both)
             finally:
                 self._open.discard(connection)
-        for each in (writer, there):
-            if each:
-                each.transport.abort()
+                there.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, of: _Connection) -> None:
         while data := await reader.read(PIECE):
