@@ -123,12 +123,12 @@ class Encoder:
 
     def encode(self, planes: Sequence[bytes], samples: int) -> bytes:
         """Encode `samples` samples of each plane: native 32-bit floats, ±1.0 being full scale. Gives what is ready."""
-        tame = [_tamed(plane) for plane in planes]
-        first, last = _address(tame[0]), _address(tame[-1])
         room = min(samples, _AT_ONCE) * 5 // 4 + _ROOM
         buffer, made = ctypes.create_string_buffer(room), []
         for at in range(0, samples, _AT_ONCE):
-            places, count = (first + at * SAMPLE_BYTES, last + at * SAMPLE_BYTES), min(samples - at, _AT_ONCE)
+            count = min(samples - at, _AT_ONCE)
+            tame = [_tamed(plane, at * SAMPLE_BYTES, (at + count) * SAMPLE_BYTES) for plane in planes]
+            places = (_address(*tame[0]), _address(*tame[-1]))
             written = self._lame.lame_encode_buffer_ieee_float(self._handle, *places, count, buffer, room)
             made.append(ctypes.string_at(buffer, self._checked(written)))
         return b"".join(made)
@@ -172,14 +172,15 @@ def _rate(shape: Shape) -> list[tuple[str, int | float]]:
     return [("brate", shape.value)]
 
 
-def _address(plane: bytes) -> int:
-    return ctypes.cast(ctypes.c_char_p(plane), ctypes.c_void_p).value or 0
+def _address(plane: bytes, start: int) -> int:
+    return (ctypes.cast(ctypes.c_char_p(plane), ctypes.c_void_p).value or 0) + start
 
 
-def _tamed(plane: bytes) -> bytes:
-    if not plane[_TOP_BYTE::SAMPLE_BYTES].translate(None, _TAME_BYTES):
-        return plane
-    return array("f", map(_tame, memoryview(plane).cast("f"))).tobytes()
+def _tamed(plane: bytes, start: int, stop: int) -> tuple[bytes, int]:
+    """The plane's bytes from `start` to `stop` without wild samples, and where in the bytes given they begin."""
+    if not plane[start + _TOP_BYTE : stop : SAMPLE_BYTES].translate(None, _TAME_BYTES):
+        return plane, start
+    return array("f", map(_tame, memoryview(plane)[start:stop].cast("f"))).tobytes(), 0
 
 
 def _tame(sample: float) -> float:
