@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.alone import run, serving
 from tests.e2e.inside import check_problem
+from tests.patience import PATIENCE
 from tests.proxy import Relay
 
 OPEN_ROUTE = "/.well-known/jwks.json"
@@ -198,7 +199,7 @@ def test_headers_as_large_as_the_ingress_lets_through_come_back(gateway: httpx.C
 
 
 def test_a_host_that_is_no_text_is_passed_on_as_it_came(gateway: httpx.Client) -> None:
-    connection = HTTPConnection(gateway.base_url.host, gateway.base_url.port or 0)
+    connection = HTTPConnection(gateway.base_url.host, gateway.base_url.port or 0, timeout=PATIENCE)
     connection.putrequest("GET", OPEN_ROUTE, skip_host=True)
     connection.putheader("Host", b"\xff.example")
     connection.endheaders()

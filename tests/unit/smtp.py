@@ -50,6 +50,8 @@ class Server(SmtpServer):
         self.got: list[Envelope] = []
         self.seen: list[Envelope] = []
         self.connections = 0
+        self._going = asyncio.Event()
+        self._going.set()
         # Seconds that it takes at a step, and the steps that were reached.
         self.pauses: dict[str, float] = {}
         self.reached: list[str] = []
@@ -68,6 +70,14 @@ class Server(SmtpServer):
         """Its host, by the name in the certificate, and its port."""
         return f"localhost:{self.port}"
 
+    def hang(self) -> None:
+        """Say nothing to any mail."""
+        self._loop.call_soon_threadsafe(self._going.clear)
+
+    def go_on(self) -> None:
+        """Say what is to be said to them."""
+        self._loop.call_soon_threadsafe(self._going.set)
+
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
@@ -85,6 +95,7 @@ class Server(SmtpServer):
         self.seen.append(envelope)
         await self._pause("DATA")
         await asyncio.sleep(self.seconds)
+        await self._going.wait()
         if self.answers.get("DATA") == "CLOSE" and server.transport:
             server.transport.close()
         if "DATA" not in self.answers:
