@@ -50,9 +50,11 @@ class InLoop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _stop(self) -> None:
-        self._server.close()
-        # What was taken just before has its task some turns later.
+        # asyncio leaves open what it takes in while a server is closed: no more is taken in, and what was has its task.
+        for listener in self._server.sockets:
+            self._loop.remove_reader(listener)
         await self._turn()
+        self._server.close()
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()
