@@ -32,6 +32,7 @@ def open_tab(browser: Browser, by_provider: tuple[Audiolift, OidcProvider]) -> I
     def opened(context: BrowserContext | None = None, path: str = "/") -> Page:
         if context is None:
             made.append(browser.new_context(base_url=by_provider[0].url))
+            made[-1].set_default_timeout(SLOW_MS)
         tab = (context or made[-1]).new_page()
         tab.goto(path)
         return tab
