@@ -55,7 +55,7 @@ def deleted(job: str) -> None:
 @pytest.mark.parametrize("attempts", [1, 3], ids=["by the engine", "by ffmpeg"])
 @pytest.mark.parametrize("delay", [0.0, 0.3, random.uniform(0.5, 2.5)], ids=["at once", "soon", "in the middle"])
 @pytest.mark.parametrize("stop", [cancelled, deleted])
-def test_it_ends_within_two_seconds_with_its_processes_and_what_it_wrote(
+def test_it_ends_soon_with_its_processes_and_what_it_wrote(
     store: Blobs, hour: Path, attempts: int, delay: float, stop: Callable[[str], None]
 ) -> None:
     soon = max(SOON_SECONDS, whole_seconds(store, hour, attempts) / 2)
