@@ -1,59 +1,26 @@
-"""A proxy of TCP connections, in a thread with an event loop of its own."""
+"""Proxies of TCP connections."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from contextlib import suppress
+from typing import Any
 
-__all__ = ["PIECE", "Proxy"]
+from tests.servers.looping import InLoop
 
-Result = TypeVar("Result")
+__all__ = ["PIECE", "Proxy", "Relay"]
 
 # So much at a time is passed on.
 PIECE = 16 * 1024
 
 
-class Proxy:
-    """Listens on a free `port` of this machine from the beginning of a `with` block to its end.
+class Proxy(InLoop):
+    """A subclass says in `_serve` what becomes of a connection; one whose `_serve` has ended is reset."""
 
-    A subclass says in `_serve` what becomes of a connection; one whose `_serve` has ended is reset.
-    """
-
-    port: int
-
-    def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
+    async def _listen(self) -> asyncio.Server:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._run(asyncio.start_server(self._take, "127.0.0.1", 0))
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._run(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """What comes of work that is done in the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    async def _stop(self) -> None:
-        self._server.close()
-        # What was taken just before has its task, and what a task leaves to the loop is done, some turns later.
-        await asyncio.sleep(0.1)
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0.1)
+        return await asyncio.start_server(self._take, self.address, 0)
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._serve(reader, writer))
@@ -65,3 +32,57 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError
+
+
+class Relay(Proxy):
+    """Passes everything on to port `target` of this machine's loopback; `taken` counts the connections."""
+
+    def __init__(self, target: int, address: str = "127.0.0.1") -> None:
+        self.target, self.address, self.taken = target, address, 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    def hang(self) -> None:
+        """Take connections and bytes, and pass nothing on: a server that is there and does not answer."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def flow(self) -> None:
+        """Pass on what was held back, and all that comes."""
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
+    def cut(self) -> None:
+        """Reset every connection, in the middle of whatever is under way."""
+        self._run(self._cut())
+
+    async def _cut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        with suppress(OSError, asyncio.CancelledError):
+            back, there = await asyncio.open_connection("127.0.0.1", self.target)
+            try:
+                await _until_one_ends(self._carry(reader, there), self._carry(back, writer))
+                # What is on its way arrives.
+                there.close()
+                writer.close()
+                await asyncio.gather(there.wait_closed(), writer.wait_closed(), return_exceptions=True)
+            finally:
+                there.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(PIECE):
+            await self._flowing.wait()
+            writer.write(data)
+            await writer.drain()
+
+
+async def _until_one_ends(*ways: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from functions.shared.jobs.states import State
+from tests.patience import PATIENCE
 from tests.system import Audiolift
 
 __all__ = ["insert"]
@@ -19,7 +20,7 @@ ENDED: dict[str, Any] = {"options": "{}", "progress": 1.0, "attempts": 0, "fenci
 def insert(audiolift: Audiolift, owner: str, *jobs: dict[str, Any]) -> list[str]:
     """Rows of jobs, made straight in the database, the first one the newest. Returns: their ids."""
     now, ids = datetime.now(UTC).replace(tzinfo=None), []
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=PATIENCE)) as database:
         for at, job in enumerate(jobs):
             made = now - timedelta(minutes=at + 1)
             values: dict[str, Any] = {

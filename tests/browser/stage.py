@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, Route
 
 from tests.asgi import Answered, app_of, call
+from tests.browser.screen import SLOW_MS
 
 __all__ = ["FUNCTIONS", "JOBS", "ORIGIN", "Stage", "function", "instance"]
 
@@ -249,6 +250,7 @@ class Stage:
         self.refused: dict[str, tuple[int, str]] = {}
         self.away = False
         self.slow = False
+        context.set_default_timeout(SLOW_MS)
         context.route(re.compile(".*"), self._answer)
 
     def _answer(self, route: Route) -> None:

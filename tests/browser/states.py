@@ -51,7 +51,7 @@ def _loading(page: Page, _stage: Stage) -> None:
 
 
 def _offline(page: Page, _stage: Stage) -> None:
-    expect(page.get_by_role("button", name="Try now")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Try now")).to_be_visible()
 
 
 def _join(page: Page, _stage: Stage) -> None:

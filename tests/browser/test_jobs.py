@@ -17,7 +17,7 @@ from tests import media
 from tests.browser.rows import insert
 from tests.browser.screen import SLOW_MS, card, choose, not_a_video, pick, press
 from tests.browser.stage import JOBS, ORIGIN, Stage
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import Audiolift
 
 HOSTILE = "<img src=x onerror=document.title='taken'>&amp; " + "ö" * 60
@@ -68,7 +68,7 @@ def test_it_is_live_in_two_tabs_over_one_stream_and_what_is_deleted_elsewhere_go
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(headings(other)).to_have_text(["Lecture- one.mp4", "2.mp4"], timeout=SLOW_MS)
 
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database:
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=PATIENCE)) as database:
         database.execute("DELETE FROM jobs WHERE user_id = ? AND filename = '2.mp4'", (owner,))
         database.commit()
     press(other, "Download", "2.mp4")

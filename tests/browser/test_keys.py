@@ -8,6 +8,7 @@ import httpx
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.screen import SLOW_MS, card, open_account
+from tests.patience import PATIENCE
 from tests.system import Audiolift
 
 
@@ -57,7 +58,7 @@ def test_a_key_is_made_by_keyboard_alone_for_what_is_ticked(page: Page, audiolif
     key = new_key(page).input_value()
     expect(card(page, "<b>reader</b>")).to_contain_text("May see jobs and download; never used; ends")
     assert status(audiolift, key) == 200
-    assert httpx.delete(f"{audiolift.url}/v1/jobs/{'0' * 32}", headers=sent(key)).status_code == 403
+    assert httpx.delete(f"{audiolift.url}/v1/jobs/{'0' * 32}", headers=sent(key), timeout=PATIENCE).status_code == 403
 
 
 def make(page: Page, name: str) -> None:
@@ -74,7 +75,7 @@ def new_key(page: Page) -> Locator:
 
 def status(audiolift: Audiolift, key: str) -> int:
     """What a program with the key is answered."""
-    return httpx.get(f"{audiolift.url}/v1/jobs", headers=sent(key), timeout=60).status_code
+    return httpx.get(f"{audiolift.url}/v1/jobs", headers=sent(key), timeout=PATIENCE).status_code
 
 
 def sent(key: str) -> dict[str, str]:

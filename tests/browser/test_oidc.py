@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.screen import SLOW_MS, open_account, problem, sign_in, sign_up, workspace
+from tests.patience import PATIENCE
 from tests.servers import OidcProvider
 from tests.system import PASSWORD, Audiolift
 
@@ -31,6 +32,7 @@ def open_tab(browser: Browser, by_provider: tuple[Audiolift, OidcProvider]) -> I
     def opened(context: BrowserContext | None = None, path: str = "/") -> Page:
         if context is None:
             made.append(browser.new_context(base_url=by_provider[0].url))
+            made[-1].set_default_timeout(SLOW_MS)
         tab = (context or made[-1]).new_page()
         tab.goto(path)
         return tab
@@ -97,7 +99,7 @@ def test_a_code_of_somebody_else_signs_nobody_in(
     open_tab: Begin, provider: OidcProvider, by_provider: tuple[Audiolift, OidcProvider]
 ) -> None:
     """Session fixation: the attacker's own sign-in, up to the last step, which a link has the victim take."""
-    started = httpx.post(f"{by_provider[0].url}/v1/oidc/start", timeout=60).json()
+    started = httpx.post(f"{by_provider[0].url}/v1/oidc/start", timeout=PATIENCE).json()
     back = provider.sign_in(started["authorization_url"], somebody(provider))
     link = str(httpx.URL("/", params=back))
     tab = open_tab(path=link)

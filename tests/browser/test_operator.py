@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from playwright.sync_api import Page, expect
 
 from tests.browser.screen import SLOW_MS, card, choose, not_a_video, sign_in, sign_out, sign_up, workspace
+from tests.patience import PATIENCE
 from tests.system import ROOT, Audiolift
 
 OpenPage = Callable[..., Page]
@@ -26,7 +27,7 @@ def dead_letter(audiolift: Audiolift, source: str) -> str:
     event = {"specversion": "1.0", "id": ident, "source": source, "type": "com.example.thing.v1"}
     row = (ident, json.dumps(event), b'{"hello":"<b>you</b>"}', "the sink answered 500", "2026-11-26 00:00:00.000000")
     columns = "id, attributes, data, reason, recorded_at, state, replays, event_id, source, type"
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database, database:
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=PATIENCE)) as database, database:
         values = (*row, "recorded", 0, ident, source, event["type"])
         database.execute(f"INSERT INTO dead_letters ({columns}) VALUES ({', '.join('?' * 10)})", values)
     return ident
@@ -35,7 +36,7 @@ def dead_letter(audiolift: Audiolift, source: str) -> str:
 def refused_event(audiolift: Audiolift) -> tuple[str, str]:
     """An event about the newest job that the sink has refused for good. Returns: the ids of event and job."""
     ident, at = uuid.uuid4().hex, str(datetime.now(UTC).replace(tzinfo=None))
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as database, database:
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=PATIENCE)) as database, database:
         (job,) = database.execute("SELECT id FROM jobs ORDER BY created_at DESC LIMIT 1").fetchone()
         columns = "event_id, job_id, type, data, created_at, attempts, refusal, set_aside_at"
         values = (ident, job, "com.example.thing.v9", '{"hello": "<i>there</i>"}', at, 2, "no such type", at)

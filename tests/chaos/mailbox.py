@@ -19,6 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from knative.local.process import LOCALHOST
+from tests.patience import PATIENCE
 from tests.servers import Server
 from tests.system import ROOT
 
@@ -70,7 +71,7 @@ class _Keeper:
 def main() -> None:
     """The command line."""
     port, path = sys.argv[1:]
-    Controller(_Keeper(path), hostname=LOCALHOST, port=int(port)).start()
+    Controller(_Keeper(path), hostname=LOCALHOST, port=int(port), ready_timeout=PATIENCE).start()
     while True:
         time.sleep(3600)
 

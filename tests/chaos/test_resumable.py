@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from functions.shared import blobs, database
 from functions.shared.tables import jobs
 from functions.upload.uploads import pieces_of
+from tests import engines
 from tests.benchmarks.intake import BYTES, Function, serving
 from tests.patience import PATIENCE
 from tests.servers import Mongo, programs
@@ -36,7 +37,7 @@ class Uploader:
     def __init__(self, *ports: int, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
         self._clients = [
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) for port in ports
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=PATIENCE) for port in ports
         ]
         self.answers: list[int] = []
 
@@ -100,7 +101,7 @@ def eventually_answers(port: int) -> None:
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         with suppress(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/healthz")
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE)
             return
         time.sleep(0.1)
     raise TimeoutError(f"nobody answers at {port}")
@@ -118,8 +119,7 @@ def stores(url: str) -> Iterator[None]:
         blobs.store().close()
         blobs.store.cache_clear()
         os.environ.pop("BLOBS_URL") if before is None else os.environ.update(BLOBS_URL=before)
-        database.engine().dispose()
-        database.engine.cache_clear()
+        engines.leave()
 
 
 def check(path: str) -> None:

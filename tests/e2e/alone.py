@@ -16,6 +16,7 @@ import httpx
 import yaml
 
 from tests.patience import PATIENCE, eventually
+from tests.servers import programs
 from tests.system import PASSWORD, ROOT
 
 __all__ = ["allocator", "command", "run", "serving", "sign_up", "told"]
@@ -58,9 +59,7 @@ def serving(
     It may have `most_files` open, connections among them.
     """
     limited = ["sh", "-c", f'ulimit -n {most_files}; exec "$@"', "sh"] if most_files else []
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = programs.port()
     with (
         subprocess.Popen([*limited, *command(name)], cwd=ROOT, env={**environment, "PORT": str(port)}) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import jwt
 
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import ROOT, Audiolift
 
 __all__ = [
@@ -64,7 +64,9 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
 
 def rows(audiolift: Audiolift, query: str, *parameters: Any) -> list[sqlite3.Row]:
     """What a query finds in the database."""
-    with closing(sqlite3.connect(f"file:{audiolift.data}/audiolift.db?mode=ro", uri=True, timeout=30)) as connection:
+    with closing(
+        sqlite3.connect(f"file:{audiolift.data}/audiolift.db?mode=ro", uri=True, timeout=PATIENCE)
+    ) as connection:
         connection.row_factory = sqlite3.Row
         return connection.execute(query, parameters).fetchall()
 

@@ -233,7 +233,9 @@ def test_a_cookie_that_was_planted(audiolift: Audiolift, user: User) -> None:
         planted, own = attacker.cookies["audiolift-session"], victim.cookies["audiolift-session"]
         both = {"Cookie": f"audiolift-session={planted}; audiolift-session={own}"}
         check_problem(
-            httpx.post(f"{victim.base_url}/v1/session/renew", headers={**OWN_PAGE, **both}), 401, "no-session"
+            httpx.post(f"{victim.base_url}/v1/session/renew", headers={**OWN_PAGE, **both}, timeout=PATIENCE),
+            401,
+            "no-session",
         )
         body = {"email": user.email, "password": PASSWORD}
         signed_in = httpx.post(
@@ -248,7 +250,10 @@ def test_a_cookie_that_was_planted(audiolift: Audiolift, user: User) -> None:
 
 def test_a_cookie_that_was_copied(audiolift: Audiolift, user: User) -> None:
     """The thief renews at once, within the grace; the owner goes on, and the thief comes again, too late."""
-    with browser(audiolift, user) as owner, httpx.Client(base_url=audiolift.url, headers=OWN_PAGE) as thief:
+    with (
+        browser(audiolift, user) as owner,
+        httpx.Client(base_url=audiolift.url, headers=OWN_PAGE, timeout=PATIENCE) as thief,
+    ):
         thief.cookies.update(owner.cookies)
         assert [each.post("/v1/session/renew").status_code for each in (thief, owner, owner)] == [200] * 3
         with sqlite3.connect(audiolift.data / "audiolift.db") as database:

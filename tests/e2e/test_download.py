@@ -186,7 +186,9 @@ def test_many_are_one_zip_without_a_token(
         done["links"]["download"].rpartition("/")[2],
     ):
         check_problem(httpx.get(f"{audiolift.url}/v1/archives/{tampered}", timeout=PATIENCE), 404, "not-found")
-        check_problem(httpx.get(f"{audiolift.url}/v1/files/{made['url'].rpartition('/')[2]}"), 404, "not-found")
+        check_problem(
+            httpx.get(f"{audiolift.url}/v1/files/{made['url'].rpartition('/')[2]}", timeout=PATIENCE), 404, "not-found"
+        )
     check_problem(owner.http.post("/v1/archives", json={"ids": [uuid.uuid4().hex]}), 404, "not-found")
 
 
@@ -209,7 +211,7 @@ def test_a_job_that_is_not_done_has_no_mp3_yet(user: User, empty: Path) -> None:
 
 def test_an_expired_job_is_gone_with_its_files(audiolift: Audiolift, user: User, video: Path) -> None:
     job = user.convert(video)
-    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=30)) as connection, connection:
+    with closing(sqlite3.connect(audiolift.data / "audiolift.db", timeout=PATIENCE)) as connection, connection:
         just_over = datetime.now(UTC) - timedelta(minutes=1)
         over = f"{just_over:%Y-%m-%d %H:%M:%S.%f}"
         connection.execute("UPDATE jobs SET expires_at = ? WHERE id = ?", (over, job["id"]))

@@ -35,7 +35,7 @@ def test_a_function_is_alive_ready_and_stops_when_told(environment: dict[str, st
         eventually(lambda: client.get("/readyz").status_code == 200, f"{name} is ready")
         check_problem(client.get("/no/such/address"), 404, "not-found")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("name", WITH_DATABASE)
@@ -77,7 +77,7 @@ def test_the_gateway_forwards_and_then_stops_without_a_word(
     ):
         sign_up(gateway)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     assert capfd.readouterr().err == ""
 
 
@@ -117,7 +117,7 @@ def test_an_upload_in_flight_is_finished_before_the_process_ends(environment: di
             yield b", the middle, the end"
 
         assert client.post("/v1/jobs", content=body(), headers=headers).status_code == 202
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_live_stream_ends_in_order_when_the_process_is_told_to_stop(environment: dict[str, str]) -> None:
@@ -133,7 +133,7 @@ def test_a_live_stream_ends_in_order_when_the_process_is_told_to_stop(environmen
         process.send_signal(signal.SIGTERM)
         # Raises, should the stream break off.
         assert list(lines)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,8 @@ import pytest
 
 from tests.e2e.alone import run, serving
 from tests.e2e.inside import check_problem
+from tests.patience import PATIENCE
+from tests.proxy import Relay
 
 OPEN_ROUTE = "/.well-known/jwks.json"
 VIA = "1.1 audiolift-gateway"
@@ -140,46 +142,18 @@ def test_an_answer_tells_that_it_came_by_the_gateway(gateway: httpx.Client, upst
 
 def test_a_request_that_comes_back_to_the_gateway_ends_there(jwks: str) -> None:
     """As on a cluster whose ingress sends what is meant for login to the gateway again."""
-    with socket.create_server(("127.0.0.1", 0)) as front:
-        port = front.getsockname()[1]
-        with gateway_before(f"http://127.0.0.1:{port}", jwks) as client:
-            assert client.base_url.port
-            loop = Loop(front, client.base_url.port)
-            check_problem(client.get(OPEN_ROUTE), 508, "loop-detected")
-    assert loop.rounds == 1
+    with Loop(0) as loop, gateway_before(f"http://127.0.0.1:{loop.port}", jwks) as client:
+        loop.target = client.base_url.port or 0
+        check_problem(client.get(OPEN_ROUTE), 508, "loop-detected")
+    assert loop.taken == 1
 
 
-class Loop:
-    """Hands each connection on to a port, byte by byte, and counts them; the tenth is refused."""
+class Loop(Relay):
+    """Refuses the tenth connection."""
 
-    def __init__(self, front: socket.socket, port: int) -> None:
-        self.rounds = 0
-        self._front, self._port = front, port
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                incoming, _ = self._front.accept()
-            except OSError:
-                return
-            self.rounds += 1
-            if self.rounds == 10:
-                incoming.close()
-                continue
-            outgoing = socket.create_connection(("127.0.0.1", self._port))
-            for source, target in ((incoming, outgoing), (outgoing, incoming)):
-                threading.Thread(target=pump, args=(source, target), daemon=True).start()
-
-
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Until one of the two is closed."""
-    try:
-        while piece := source.recv(65536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.taken < 9:
+            await super()._serve(reader, writer)
 
 
 @pytest.mark.parametrize("via", ["1.1 audiolift-gateway", "1.0 a, HTTP/1.1 audiolift-gateway (x), 1.1 b"])
@@ -225,7 +199,7 @@ def test_headers_as_large_as_the_ingress_lets_through_come_back(gateway: httpx.C
 
 
 def test_a_host_that_is_no_text_is_passed_on_as_it_came(gateway: httpx.Client) -> None:
-    connection = HTTPConnection(gateway.base_url.host, gateway.base_url.port or 0)
+    connection = HTTPConnection(gateway.base_url.host, gateway.base_url.port or 0, timeout=PATIENCE)
     connection.putrequest("GET", OPEN_ROUTE, skip_host=True)
     connection.putheader("Host", b"\xff.example")
     connection.endheaders()

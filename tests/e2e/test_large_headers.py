@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.alone import run, serving
 from tests.e2e.inside import check_problem
+from tests.patience import PATIENCE
 
 SUBSCRIBERS = ("upload", "convert", "notify", "sweep")
 # Go's net/http takes a head of 1 MiB, and so do the ingress and the queue-proxy.
@@ -71,7 +72,7 @@ def test_a_dead_letter_with_large_headers_is_kept_whole(
     query = "SELECT attributes FROM dead_letters WHERE json_extract(attributes, '$.id') = 'kept-whole'"
     path = alone["DATABASE_URL"].removeprefix("sqlite:///")
     assert Path(path).exists()
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
         ((found,),) = connection.execute(query)
     assert sum(value == "x" * 400 for value in json.loads(found).values()) == 2000
 
@@ -97,7 +98,7 @@ def post(client: httpx.Client, headers: Mapping[str, str]) -> int:
     """POST an event as it stands, without a library that has an opinion. Returns: the status of the answer."""
     lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "Content-Length: 2", "", "{}"]
     address = (client.base_url.host, client.base_url.port)
-    with socket.create_connection(address, timeout=60) as connection:
+    with socket.create_connection(address, timeout=PATIENCE) as connection:
         # It may have answered already.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall("\r\n".join(lines).encode("latin-1"))

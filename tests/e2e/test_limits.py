@@ -52,7 +52,7 @@ def test_sixty_wrong_passwords_are_not_answered_whatever_headers_they_have(limit
     assert '"sign-in";r=0;t=' in refused.headers["RateLimit"]
     assert '"sign-in";q=20;w=60' in refused.headers["RateLimit-Policy"]
     # The page and what needs no password go on.
-    assert httpx.get(f"{limited.url}/").status_code == 200
+    assert httpx.get(f"{limited.url}/", timeout=PATIENCE).status_code == 200
 
 
 def test_what_is_over_quota_is_refused_and_shown(limited: Audiolift, video: Path) -> None:

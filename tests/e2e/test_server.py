@@ -121,7 +121,7 @@ def sent(environment: dict[str, str], event_id: str) -> bool:
     """Whether an event is marked as sent."""
     path = environment["DATABASE_URL"].removeprefix("sqlite:///")
     assert Path(path).exists()
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
         ((sent_at,),) = connection.execute("SELECT sent_at FROM outbox WHERE event_id = ?", (event_id,))
     return sent_at is not None
 

@@ -153,7 +153,7 @@ def check_lines(output: list[str], job: str) -> None:
 def age(alone: dict[str, str], job: str) -> None:
     """Let time pass: who has just written an event is about to send it."""
     with (
-        closing(sqlite3.connect(alone["DATABASE_URL"].removeprefix("sqlite:///"), timeout=30)) as connection,
+        closing(sqlite3.connect(alone["DATABASE_URL"].removeprefix("sqlite:///"), timeout=PATIENCE)) as connection,
         connection,
     ):
         connection.execute("UPDATE outbox SET created_at = '2020-01-01 00:00:00.000000' WHERE job_id = ?", (job,))

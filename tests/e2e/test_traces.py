@@ -14,7 +14,7 @@ from events.wire import Envelope, write
 from tests.e2e.alone import serving, sign_up
 from tests.e2e.inside import rows
 from tests.e2e.test_large_headers import alone
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import Audiolift, User
 from tests.unit.sink import Sink
 
@@ -147,6 +147,6 @@ def trace_of(event: Envelope) -> dict[str, str]:
 def lose(alone: dict[str, str], job: str) -> None:
     """Have the broker lose the last event of a job, long ago."""
     path = alone["DATABASE_URL"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection, connection:
         unsettled = "UPDATE outbox SET sent_at = '2020-01-01 00:00:00.000000' WHERE job_id = ? AND settled_at IS NULL"
         assert connection.execute(unsettled, (job,)).rowcount == 1

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.inside import function_processes, tree
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.system import Audiolift
 
 
@@ -51,9 +51,8 @@ def test_download_starts_while_somebody_signs_in_and_upload_while_they_look_at_t
 
 def test_whoever_has_no_token_wakes_neither_upload_nor_convert(cold: Audiolift) -> None:
     for headers in ({}, {"Authorization": "Bearer a.b.c"}):
-        answer = httpx.post(
-            f"{cold.url}/v1/jobs", content=b"no video", headers={"Content-Type": "video/mp4", **headers}
-        )
+        typed = {"Content-Type": "video/mp4", **headers}
+        answer = httpx.post(f"{cold.url}/v1/jobs", content=b"no video", headers=typed, timeout=PATIENCE)
         assert answer.status_code == 401
     # Looking at jobs wakes upload after it, and so tells that there was time for it.
     cold.user().http.get("/v1/jobs").raise_for_status()

@@ -224,7 +224,9 @@ def test_a_sign_in_asks_for_less_and_never_gets_more(anyone: httpx.Client, user:
 def test_a_token_that_says_admin_of_somebody_who_is_none_is_refused(audiolift: Audiolift, user: User) -> None:
     """As if the key that signs had signed it: the database has the last word."""
     token = forge(audiolift, sub=user.http.get("/v1/me").json()["id"], scope="admin")
-    answer = httpx.get(f"{audiolift.url}/v1/admin/users", headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(
+        f"{audiolift.url}/v1/admin/users", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE
+    )
     check_problem(answer, 403, "insufficient-scope")
 
 
@@ -473,7 +475,7 @@ class writing:
     """The database, for what no client can do."""
 
     def __init__(self, audiolift: Audiolift) -> None:
-        self._connection = sqlite3.connect(f"{audiolift.data}/audiolift.db", timeout=60)
+        self._connection = sqlite3.connect(f"{audiolift.data}/audiolift.db", timeout=PATIENCE)
 
     def __enter__(self) -> sqlite3.Connection:
         return self._connection

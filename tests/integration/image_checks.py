@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from functions.login import keys
 from knative.images import tree
 from tests.patience import PATIENCE
+from tests.servers import programs
 
 __all__ = ["FUNCTIONS", "ROOT", "answer", "check_bytecode", "check_configuration", "check_service", "check_sources"]
 __all__ += ["check_tools", "service"]
@@ -70,11 +69,9 @@ def check_configuration(name: str, configuration: dict[str, Any]) -> None:
 
 def service() -> dict[str, str]:
     """The environment of any function: a port of its own, and secrets."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
     made = keys.make()
     tokens = {"SIGNING_KEY": made["signing-key"], "JWKS": made["jwks"], "LINK_SECRET": made["link-secret"]}
-    return {"HOST": "127.0.0.1", "PORT": str(port), **tokens}
+    return {"HOST": "127.0.0.1", "PORT": str(programs.port()), **tokens}
 
 
 def check_service(process: subprocess.Popen[bytes], port: str) -> None:

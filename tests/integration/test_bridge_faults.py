@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from bridge.connection import connected
 from bridge.topology import declare, of_trigger
 
 from tests.integration.bridge_world import World, eventually, objects
+from tests.proxy import Relay
 from tests.servers import RabbitMQ
 
 ROOT = Path(__file__).parents[2]
@@ -59,27 +60,29 @@ def test_rabbitmq_away_is_500_and_what_was_accepted_is_delivered_after(own_rabbi
 
 
 def test_a_connection_that_is_cut_while_events_are_published_loses_none(rabbitmq: RabbitMQ) -> None:
-    async def scenario() -> None:
-        async with World(rabbitmq.url) as world, _wire(rabbitmq.url) as wire, world.serving(wire.url) as ingress:
-            cutting = asyncio.create_task(wire.cut_again_and_again())
+    async def scenario(wire: Relay, url: str) -> None:
+        async with World(rabbitmq.url) as world, world.serving(url) as ingress:
+            cutting = asyncio.create_task(_cut_again_and_again(wire))
             sent = [await _post_until_taken(world, ingress) for _ in range(100)]
             cutting.cancel()
             await eventually(lambda: {event.id for event in world.seen["subscriber"]} >= set(sent))
 
-    asyncio.run(scenario())
+    with _wire(rabbitmq.url) as (wire, url):
+        asyncio.run(scenario(wire, url))
 
 
 def test_a_rabbitmq_that_does_not_answer_is_500(rabbitmq: RabbitMQ) -> None:
-    async def scenario() -> None:
-        async with World(rabbitmq.url) as world, _wire(rabbitmq.url) as wire, world.serving(wire.url) as ingress:
+    async def scenario(wire: Relay, url: str) -> None:
+        async with World(rabbitmq.url) as world, world.serving(url) as ingress:
             await world.post(ingress)
-            wire.frozen.clear()
+            wire.hang()
             assert await _status(world, ingress) == 500
-            wire.frozen.set()
+            wire.flow()
             await world.post(ingress)
             await eventually(lambda: len(world.seen["subscriber"]) >= 2)
 
-    asyncio.run(scenario())
+    with _wire(rabbitmq.url) as (wire, url):
+        asyncio.run(scenario(wire, url))
 
 
 def test_a_delivery_that_takes_longer_than_the_heartbeat_is_delivered_once(rabbitmq: RabbitMQ) -> None:
@@ -200,57 +203,16 @@ async def _post_until_taken(world: World, ingress: str) -> str:
     raise AssertionError("the event was never taken")
 
 
-class Wire:
-    """A TCP proxy before RabbitMQ that can be cut, or frozen."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._target = parts.hostname, parts.port
-        self._url = url
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.frozen = asyncio.Event()
-        self.frozen.set()
-
-    async def serve(self) -> asyncio.Server:
-        """Begin to listen."""
-        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        self.url = self._url.replace(f":{self._target[1]}/", f":{port}/") + "?heartbeat=2"
-        return server
-
-    def cut(self) -> None:
-        """Break every connection, in the middle of whatever is under way."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def cut_again_and_again(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(0.3)
-            self.cut()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        other_reader, other_writer = await asyncio.open_connection(*self._target)
-        await asyncio.gather(self._pump(reader, other_writer), self._pump(other_reader, writer))
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while data := await reader.read(4096):
-                await self.frozen.wait()
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+async def _cut_again_and_again(wire: Relay) -> None:
+    """Until cancelled."""
+    while True:
+        await asyncio.sleep(0.3)
+        wire.cut()
 
 
-@asynccontextmanager
-async def _wire(url: str) -> AsyncIterator[Wire]:
-    wire = Wire(url)
-    server = await wire.serve()
-    yield wire
-    server.close()
-    wire.cut()
+@contextmanager
+def _wire(url: str) -> Iterator[tuple[Relay, str]]:
+    """A relay before RabbitMQ, and the URL by way of it."""
+    port = urlsplit(url).port or 0
+    with Relay(port) as wire:
+        yield wire, url.replace(f":{port}/", f":{wire.port}/") + "?heartbeat=2"

@@ -20,6 +20,7 @@ from functions.shared import database, migrate
 from functions.shared.database import DatabaseUnavailable
 from functions.shared.problems import Unavailable
 from functions.shared.tables import metadata, notifications, users
+from tests import engines
 from tests.patience import PATIENCE
 from tests.servers import MariaDB
 
@@ -36,8 +37,7 @@ def tables(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
     yield
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engines.leave()
 
 
 def insert(connection: sa.Connection, user_id: str, email: str = "") -> None:
@@ -119,7 +119,7 @@ def test_a_deadlock_is_tried_again_and_both_transactions_happen() -> None:
         runs.append(first)
         rename(connection, first)
         if len(runs) <= 2:
-            both_hold_one.wait(10)
+            both_hold_one.wait(PATIENCE)
         rename(connection, second)
 
     with ThreadPoolExecutor(2) as pool:
@@ -202,7 +202,7 @@ def test_there_are_never_more_connections_than_a_few_and_the_rest_wait() -> None
     def hold(_: int) -> Any:
         with database.reading() as connection:
             held.release()
-            release.wait(10)
+            release.wait(PATIENCE)
             return connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
 
     with ThreadPoolExecutor(5) as pool:

@@ -18,6 +18,7 @@ from functions.shared.jobs import names
 from functions.shared.jobs.states import State
 from functions.shared.tables import jobs
 from knative.local import kustomize
+from tests import engines
 from tests.e2e.alone import serving, told
 from tests.e2e.inside import peak_rss
 from tests.patience import PATIENCE
@@ -42,8 +43,7 @@ def environment(
     blobs.store.cache_clear()
     yield made
     blobs.store().close()
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engines.leave()
     blobs.store.cache_clear()
 
 

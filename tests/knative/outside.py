@@ -15,29 +15,26 @@ from typing import Any
 
 import httpx
 import pika
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.servers.programs import port
+from tests.servers.mailing import SmtpServer
 
 __all__ = ["Mailbox", "ToFront", "publish", "tapped", "video_server"]
 
 
-class Mailbox:
-    """An SMTP server that takes every mail. Use it as a context manager; `url` is for SMTP_URL."""
+class Mailbox(SmtpServer):
+    """An SMTP server that takes every mail."""
 
     def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
         self._lock = threading.Lock()
         self._mails: list[EmailMessage] = []
-        self._controller = Controller(self, hostname=address, port=port())
-        self.url = f"smtp://{address}:{self._controller.port}"
 
-    def __enter__(self) -> Mailbox:
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._controller.stop()
+    @property
+    def url(self) -> str:
+        """For SMTP_URL."""
+        return f"smtp://{self.address}:{self.port}"
 
     def of(self, address: str) -> list[EmailMessage]:
         """The mails to somebody, oldest first."""

@@ -26,8 +26,8 @@ from tests.knative.eventing import Eventing
 from tests.knative.network import Network, Pod
 from tests.knative.outside import Mailbox, ToFront
 from tests.knative.pods import FunctionPod
-from tests.knative.relay import Relay
 from tests.patience import PATIENCE
+from tests.proxy import Relay
 from tests.servers import MariaDB, Mongo, RabbitMQ
 from tests.system import NO_LIMITS, ROOT, User
 
@@ -130,7 +130,7 @@ class Plane:
         here = self.network.machine
         mongo = urlsplit(self._mongo.url).port or 27017
         ports = (self.mariadb.port, mongo, self.rabbitmq.port)
-        self.rows_relay, files, queues = (stack.enter_context(Relay(here, port)) for port in ports)
+        self.rows_relay, files, queues = (stack.enter_context(Relay(port, here)) for port in ports)
         self._database = self.directory.name.replace("-", "_")
         self.mariadb.create(self._database)
         self._stores = {

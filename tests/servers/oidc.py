@@ -100,7 +100,7 @@ class OidcProvider(Server):
 
     def _answers(self) -> bool:
         with suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/.well-known/openid-configuration").is_success
+            return httpx.get(f"{self.url}/.well-known/openid-configuration", timeout=PATIENCE).is_success
         return False
 
 

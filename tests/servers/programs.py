@@ -18,6 +18,8 @@ from tests.provision import find
 __all__ = ["Missing", "need", "port", "run", "spawn"]
 
 _LAUNCHER = Path(child.__file__)
+# Whoever got one may not listen there yet, or may have stopped for a while.
+_given: set[int] = set()
 
 
 class Missing(Exception):
@@ -25,11 +27,16 @@ class Missing(Exception):
 
 
 def port() -> int:
-    """A free port that no outgoing connection can get in the meantime, as it could one of the kernel's choice."""
+    """A free port that no outgoing connection can get in the meantime, as it could one of the kernel's choice.
+
+    None is given twice.
+    """
     while True:
         port = random.SystemRandom().randrange(15000, 30000)
         with suppress(OSError), socket.create_server((LOCALHOST, port)):
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def need(program: str, package: str) -> str:

@@ -12,6 +12,7 @@ from functions.login import keys
 from functions.shared import blobs, database, migrate
 from functions.shared.blobs import Blobs
 from functions.shared.tables import metadata
+from tests import engines
 from tests.servers import MariaDB
 from tests.unit import login, rows
 from tests.unit.receiver import Receiver
@@ -47,8 +48,7 @@ def tables(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if request.param == "mariadb":
         _empty()
     yield
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engines.leave()
 
 
 @pytest.fixture
@@ -116,8 +116,7 @@ def _migrate(url: str) -> None:
         patch.setenv("DATABASE_URL", url)
         database.engine.cache_clear()
         migrate.upgrade()
-        database.engine().dispose()
-        database.engine.cache_clear()
+        engines.leave()
 
 
 def _empty() -> None:

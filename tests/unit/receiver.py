@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
+from types import TracebackType
 from typing import Any
 
+from tests.patience import PATIENCE
 from tests.servers.listening import Listening, Quiet
 
 __all__ = ["Receiver"]
 
 
 class Receiver(Listening):
-    """What it `got` as (headers, body), and where; `status` is what it answers, after `seconds`.
+    """What it `got` as (headers, body), and where; `status` is what it answers, once `hold` is set.
 
     `refused` counts what it answered with an error.
     """
@@ -21,10 +23,18 @@ class Receiver(Listening):
         super().__init__(_Handler)
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
-        self.status, self.seconds, self.refused = 204, 0.0, 0
+        self.status, self.refused = 204, 0
+        self.hold = threading.Event()
+        self.hold.set()
         self.headers: dict[str, str] = {}
         self.answer = b""
         self.url += "/hook"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.hold.set()
+        super().__exit__(kind, error, traceback)
 
     @property
     def jsons(self) -> list[Any]:
@@ -40,7 +50,7 @@ class _Handler(Quiet):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server.paths.append(self.path)
         server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        time.sleep(server.seconds)
+        server.hold.wait(PATIENCE)
         status = server.status
         server.refused += status >= 400
         self.send_response(status)

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from events.errors import EventError
 from events.wire import Envelope, read
+from tests.patience import PATIENCE
 from tests.servers.listening import Listening, Quiet
 
 __all__ = ["Sink"]
@@ -57,7 +58,7 @@ class _Handler(Quiet):
     def do_POST(self) -> None:
         sink, body = self.server, self.rfile.read(int(self.headers["Content-Length"]))
         sink.requests.append((dict(self.headers), body))
-        sink.hold.wait(30)
+        sink.hold.wait(PATIENCE)
         self.send_response(sink.take(dict(self.headers), body))
         for name, value in {**sink.headers, "Content-Length": "0"}.items():
             self.send_header(name, value)

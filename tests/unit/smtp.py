@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import Callable
 from email import message_from_bytes, policy
+from types import TracebackType
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from functions.shared import smtp
+from tests.servers.mailing import SmtpServer
 
 __all__ = ["Server"]
 
@@ -34,43 +34,49 @@ class Scripted(SMTP):
         await super().smtp_EHLO(hostname)
 
 
-class _Controller(Controller):
-    def factory(self) -> SMTP:
-        return Scripted(self.handler, **self.SMTP_kwargs)
-
-
-class Server:
-    """An SMTP server on a free port; `answers` overrides its reply to a command, `got` is what it accepted.
+class Server(SmtpServer):
+    """An SMTP server; `answers` overrides its reply to a command, `got` is what it accepted.
 
     `seconds` is how long it thinks about a mail; `seen` is what came whole, `connections` how often somebody said EHLO.
     With the answer CLOSE it hangs up instead of saying what it thinks of the mail.
     """
 
+    kind = Scripted
+
     def __init__(self, **options: Any) -> None:
+        super().__init__(authenticator=self._login, **options)
         self.answers: dict[str, str] = {}
         self.seconds = 0.0
         self.got: list[Envelope] = []
         self.seen: list[Envelope] = []
         self.connections = 0
+        self._going = asyncio.Event()
+        self._going.set()
         # Seconds that it takes at a step, and the steps that were reached.
         self.pauses: dict[str, float] = {}
         self.reached: list[str] = []
         self.logins: list[tuple[bytes, bytes]] = []
         # What is done before anybody looks at the mails.
         self.before_a_look: Callable[[], None] = lambda: None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self._controller = _Controller(self, hostname="127.0.0.1", port=port, authenticator=self._login, **options)
-        self.place = f"localhost:{port}"
 
-    def __enter__(self) -> Server:
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         smtp.leave_all()
-        self._controller.stop()
+        super().__exit__(kind, error, traceback)
+
+    @property
+    def place(self) -> str:
+        """Its host, by the name in the certificate, and its port."""
+        return f"localhost:{self.port}"
+
+    def hang(self) -> None:
+        """Say nothing to any mail."""
+        self._loop.call_soon_threadsafe(self._going.clear)
+
+    def go_on(self) -> None:
+        """Say what is to be said to them."""
+        self._loop.call_soon_threadsafe(self._going.set)
 
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -89,6 +95,7 @@ class Server:
         self.seen.append(envelope)
         await self._pause("DATA")
         await asyncio.sleep(self.seconds)
+        await self._going.wait()
         if self.answers.get("DATA") == "CLOSE" and server.transport:
             server.transport.close()
         if "DATA" not in self.answers:

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from functions.shared import database
 from functions.shared.blobs.directory import DirectoryBlobs
+from tests import engines
 from tests.benchmarks import (
     cold_start,
     conversion,
@@ -189,8 +189,7 @@ def test_fast_and_slow_uploads_are_taken_in_by_little_memory(tmp_path: Path, mon
         assert min(intake.fast(function, video, resumable=way) for way in (True, False)) > 0
         assert asyncio.run(intake.slow(function, 100, 2)) == (100 * 2 * intake.BYTES_A_SECOND, 100)
         assert max(function.rss()) < 150_000_000
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engines.leave()
 
 
 def test_the_stages_of_a_job_add_up_and_each_round_trip_is_counted(video: Path, tmp_path: Path) -> None:

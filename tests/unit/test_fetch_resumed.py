@@ -65,7 +65,7 @@ def test_what_cannot_be_proven_to_be_the_same_begins_anew(origin: Origin, valida
 
 
 def test_a_date_that_may_be_of_two_files_proves_nothing(origin: Origin) -> None:
-    origin.validator, origin.modified = "modified", time.time() + 1
+    origin.validator, origin.modified = "modified", time.time() + PATIENCE
     origin.cut(100_000)
     assert bytes(get(origin).content) == CONTENT
     assert origin.asked == ["", ""]

@@ -12,6 +12,7 @@ import pytest
 from functions.shared import health
 from functions.shared.health import Health
 from functions.shared.problems import Unavailable
+from tests.patience import PATIENCE
 
 MANY = 50
 
@@ -29,7 +30,7 @@ class Store:
             self.checks += 1
             self.at_once += 1
             self.most = max(self.most, self.at_once)
-        self.answers.wait(60)
+        self.answers.wait(PATIENCE)
         with self._lock:
             self.at_once -= 1
         if self.problem:

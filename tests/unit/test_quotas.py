@@ -23,6 +23,7 @@ from functions.shared.tables import converted, jobs, users
 from functions.shared.tables import quotas as overrides
 from functions.sweep import retention
 from functions.upload import intake, submitted
+from tests.patience import PATIENCE
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -137,7 +138,7 @@ def test_fifty_uploads_at_once_never_exceed_it(quota: str, monkeypatch: pytest.M
         subprocess.Popen([sys.executable, "-c", code, owner], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [line for each in racing for line in each.communicate(timeout=200)[0].split()]
+    said = [line for each in racing for line in each.communicate(timeout=PATIENCE)[0].split()]
     assert said.count("quota-exceeded") == 43
     assert len(said) == 50
     assert usage(owner) == {"jobs": 7, "stored_bytes": 700, "minutes_a_day": 0}

@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 from functions.gateway import contract, relay
 
-SECONDS = 1.0
+# Enough for a busy machine to begin an answer; what is slow takes longer, in three pauses.
+SECONDS, PAUSE_SECONDS = 3.0, 1.5
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
 
@@ -41,7 +42,14 @@ async def ask(function: Behaviour, body: AsyncIterator[bytes] | None = None) -> 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async with await asyncio.start_server(function, "127.0.0.1", 0) as server:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await function(reader, writer)
+        finally:
+            # Also when it is cancelled, as what is left is at the end.
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await relay.Relay(Request(scope), f"http://127.0.0.1:{port}", SECONDS)(scope, receive, send)
         await (await relay.forwarder()).__aexit__(None, None, None)
@@ -56,7 +64,6 @@ def own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
-    writer.close()
 
 
 async def slow_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,23 +71,21 @@ async def slow_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
     for _ in range(3):
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)
         writer.write(b"x")
     await writer.drain()
-    writer.close()
 
 
 async def after_the_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"0\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     await writer.drain()
-    writer.close()
 
 
 async def slowly_sent() -> AsyncIterator[bytes]:
     for _ in range(3):
         yield b"x"
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 def test_a_function_that_says_nothing_is_not_waited_for() -> None:

@@ -14,7 +14,7 @@ from functions.shared.blobs import Blobs
 from functions.shared.jobs import claims, names, rollouts, transitions
 from functions.shared.jobs.states import State
 from functions.shared.problems import Unavailable
-from tests import asgi
+from tests import asgi, engines
 from tests.patience import eventually
 from tests.unit import rows
 
@@ -29,8 +29,7 @@ def old_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     migrate.upgrade()
     command.downgrade(migrate.config(), "0003")
     yield
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engines.leave()
 
 
 @pytest.mark.usefixtures("old_tables")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import sessions
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = """# One
@@ -45,7 +46,7 @@ def page(tmp_path: Path) -> Path:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", str(ROOT / "docs" / "sessions.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_all_bash_under_a_heading_runs_and_nothing_else(page: Path) -> None:

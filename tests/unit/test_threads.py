@@ -15,6 +15,7 @@ from starlette.responses import Response
 from functions.shared import threads, trace
 from functions.shared.threads import each_in_thread, in_thread, on_loop
 from tests import asgi
+from tests.patience import PATIENCE
 from tests.system import ROOT
 
 HEADER = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -65,7 +66,7 @@ def test_no_more_run_at_a_time_than_requests_and_one_and_the_others_wait() -> No
 
     def run() -> None:
         ran.add(threading.get_ident())
-        together.wait(60)
+        together.wait(PATIENCE)
 
     async def nine() -> None:
         await asyncio.gather(*(in_thread(run) for _ in range(9)))

@@ -21,6 +21,7 @@ from functions.shared.tables import jobs
 from functions.shared.tables import outbox as events
 from functions.shared.tables import turns as levels
 from functions.sweep import dead_letters
+from tests.patience import PATIENCE
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -258,7 +259,7 @@ def test_deliveries_in_the_same_moment_take_each_job_once(
     running = [
         subprocess.Popen([*command, *pairs[n::4]], cwd=ROOT, stdout=subprocess.PIPE, text=True) for n in range(4)
     ]
-    said = [line for each in running for line in each.communicate(timeout=120)[0].split()]
+    said = [line for each in running for line in each.communicate(timeout=PATIENCE)[0].split()]
     assert [each.returncode for each in running] == [0] * 4
     assert "-" not in said
     assert len(set(said)) == len(said) == len(deliveries)
