@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.containers.tails import adx_stop, rm_stop, voc_end
+from functions.convert.conversion.containers.tails import adx_stop, rm_stop
+from functions.convert.conversion.containers.voc import voc_end
 from functions.convert.conversion.source import RangeFile
 from tests import media
 from tests.unit.bytes_source import Bytes
@@ -95,6 +96,19 @@ def test_a_voc_that_lacks_a_part_of_its_one_block_is_truncated(directory: Path) 
     found = ended(whole[: len(whole) // 2], {"partial": True})
     assert (found.code, found.codes) == ("done", ["ends-early"])
     assert found.seconds == pytest.approx(SECONDS / 2, abs=0.05)
+
+
+@pytest.mark.parametrize("end", [b"\x05\xff\xff\xff", b"\x03\3\0\0", b"\x01\4\0\0", b"\x06\0\0\0"])
+def test_a_voc_by_sox_whose_one_block_states_too_few_bytes_is_whole(directory: Path, end: bytes) -> None:
+    """Of the twelve bytes before the samples, SoX counts four: where it says that they end, some are left."""
+    whole = of_one_block(directory)
+    head = whole.index(b"\x1f\x11\x09") + 3
+    stated = int.from_bytes(whole[head : head + 3], "little") - 8
+    by_sox = whole[:head] + stated.to_bytes(3, "little") + whole[head + 3 : -9] + end + bytes(4) + b"\0"
+    found = ended(by_sox)
+    assert (found.code, found.codes, found.tones(1, 5)) == ("done", [], [440, 440])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.01)
+    assert ended(by_sox[: len(whole) // 2]).code == "truncated"
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "a.mov"])

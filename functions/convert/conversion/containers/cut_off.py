@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functions.convert.conversion.containers import ebml, fragments, tails
 from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
 from functions.convert.conversion.containers.mp3_file import stated_by_header
-from functions.convert.conversion.containers.voc import VOC
+from functions.convert.conversion.containers.voc import VOC, voc_end
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["MISSING_SECONDS", "Ending", "breaks_off", "ending", "is_cut_off", "lacks_much"]
@@ -184,7 +184,7 @@ def _gxf(file: RangeFile, head: bytes) -> Ending:
 
 
 def _voc(file: RangeFile, head: bytes) -> Ending:
-    missing, marked = tails.voc_end(file, int.from_bytes(head[20:22], "little"))
+    missing, marked = voc_end(file, int.from_bytes(head[20:22], "little"))
     return Ending(missing, unmarked=not marked)
 
 

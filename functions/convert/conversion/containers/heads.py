@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 
+from functions.convert.conversion.containers.avi_index import without_lost_index
 from functions.convert.conversion.containers.tails import W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
@@ -41,6 +42,8 @@ def mended(file: RangeFile) -> list[Part] | None:
         return _aiff(file)
     if head[:4] == b"FORM" and head[8:] == b"8SVX":
         return _amiga(file)
+    if head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        return without_lost_index(file)
     looks = {b"RIFX": _rifx, b"RIFF": _hidden}
     return looks[head[:4]](file) if head[:4] in looks and head[8:] == b"WAVE" else None
 

@@ -36,7 +36,6 @@ __all__ = [
     "sox_stop",
     "ts_packet",
     "understates",
-    "voc_end",
     "was_never_measured",
     "wav_stated",
 ]
@@ -63,8 +62,8 @@ _FLV_TAGS = {8, 9, 18}
 GXF, _GXF_END, _GXF_LOOK = b"\0\0\0\0\1\xbc", b"\0\0\0\0\1\xfb", 64 * 1024
 # What FFmpeg leaves for the length of a Flash film without pictures; and the last two tags of a film.
 SWF_UNKNOWN, _SWF_END = 100 * 1024 * 1024, b"\x40\0\0\0"
-# So many blocks of a VOC are looked at. A sample of ADX has half a byte, and 32 of them two bytes more.
-_MAX_BLOCKS, _ADX_SAMPLES = 64, 32
+# A sample of ADX has half a byte, and 32 of them two bytes more.
+_ADX_SAMPLES = 32
 _MAX_CHUNKS = 1024
 # A writer that cannot seek back leaves 0 where the length belongs, or a number from here on: sox and ffmpeg do.
 RIFF_UNKNOWN_FROM = 0x7FFF_0000
@@ -185,22 +184,6 @@ def has_gxf_end(file: RangeFile) -> bool:
 def ends_as_swf(file: RangeFile) -> bool:
     """Whether a Flash film ends with its last frame's tag and its end tag (SWF File Format Specification, 19)."""
     return file.peek(max(file.size - 4, 0), 4) == _SWF_END
-
-
-def voc_end(file: RangeFile, start: int) -> tuple[int, bool]:
-    """How many bytes a Creative Voice file lacks of one of its first blocks, and whether it has the mark of its end.
-
-    `start` is where the blocks begin: a byte that says of which kind it is, and three for its length. The mark is a
-    block of kind 0 without a length, in which nothing else ends but samples that are 0.
-    """
-    for _ in range(_MAX_BLOCKS):
-        head = file.glance(start, 4)
-        if len(head) < 4 or head[0] == 0:
-            return 0, head[:1] == b"\0"
-        start += 4 + int.from_bytes(head[1:], "little")
-        if start > file.size:
-            return start - file.size, False
-    return 0, file.glance(file.size - 1, 1) == b"\0"
 
 
 def rm_stop(file: RangeFile) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["VOC", "as_runs"]
+__all__ = ["VOC", "as_runs", "voc_end"]
 
 VOC = b"Creative Voice File\x1a"
 # Kinds of blocks: samples with their format, more of them, silence, the begin and the end of what is repeated, the
@@ -20,13 +20,15 @@ VOC = b"Creative Voice File\x1a"
 _END, _SOUND, _MORE, _SILENCE, _REPEAT, _AGAIN, _FORMAT, _NEW_SOUND = 0, 1, 2, 3, 6, 7, 8, 9
 # How long the format is, and where in it is the codec.
 _FORMATS = {_SOUND: 2, _NEW_SOUND: 12}
-# So many blocks are looked at; and so many bytes of silence are made of them at most.
-_MAX_BLOCKS, _MAX_SILENCE = 256, 64 * 1024 * 1024
+# So many blocks are looked at, and so many for the end alone; so many bytes of silence are made of them at most.
+_MAX_BLOCKS, _MAX_ENDS, _MAX_SILENCE = 256, 64, 64 * 1024 * 1024
 # A block says how often what follows is heard again: this is for ever, until a game stops it. So many blocks, and so
 # many bytes, come of it at most.
 _FOR_EVER, _MAX_REPEATED, _MAX_REPEATED_BYTES = 0xFFFF, 65536, 256 * 1024 * 1024
 # A block is no longer; and so many bytes at the end of a file may be anything.
 _MAX_LENGTH, _MIN_REST = 2**24 - 1, 1024
+# SoX counts four of the twelve bytes of a format (its voc.c), so that its only block seems to end before its samples.
+_SOX_LACKS = 8
 # What lies between two heads that are fetched together.
 _NEAR = 32 * 1024
 # Codec → a silent sample: 8 bits without a sign, 16 bits, A-law, mu-law. (Others are differences.)
@@ -57,13 +59,40 @@ def as_runs(file: RangeFile) -> list[Part] | None:
     return [(0, start), *_parts(file, start, _repeated(blocks)), *rest]
 
 
+def voc_end(file: RangeFile, start: int) -> tuple[int, bool]:
+    """How many bytes a Creative Voice file lacks of one of its first blocks, and whether it has the mark of its end.
+
+    `start` is where the blocks begin: a byte that says of which kind it is, and three for its length. The mark is a
+    block of kind 0 without a length, in which nothing else ends but samples that are 0.
+    """
+    for _ in range(_MAX_ENDS):
+        head = file.glance(start, 4)
+        if len(head) < 4 or head[0] == _END:
+            return 0, head[:1] == bytes([_END])
+        start = _stop(file, start, head)
+        if start > file.size:
+            return start - file.size, False
+    return 0, _has_end(file)
+
+
+def _stop(file: RangeFile, start: int, head: bytes) -> int:
+    """Where a block ends that begins with this head."""
+    stop, end = start + 4 + int.from_bytes(head[1:4], "little"), file.size - 1
+    is_of_sox = head[0] == _NEW_SOUND and stop == end - _SOX_LACKS and _has_end(file)
+    return end if is_of_sox else stop
+
+
+def _has_end(file: RangeFile) -> bool:
+    return file.glance(file.size - 1, 1) == bytes([_END])
+
+
 def _unstated(file: RangeFile, blocks: list[_Block]) -> Iterator[Part]:
     """More of the samples of the last block, where it ends before what is no block: a length of 24 bits ran over."""
     at = blocks[-1].stop if blocks and blocks[-1].kind in (*_FORMATS, _MORE) else file.size
     data = file.peek(at, _MIN_REST)
     if len(data) < _MIN_REST or data[0] <= _NEW_SOUND or not any(data):
         return
-    end = file.size - 1 if file.glance(file.size - 1, 1) == bytes([_END]) else file.size
+    end = file.size - 1 if _has_end(file) else file.size
     for start in range(at, end, _MAX_LENGTH):
         stop = min(start + _MAX_LENGTH, end)
         yield bytes([_MORE]) + (stop - start).to_bytes(3, "little")
@@ -77,9 +106,8 @@ def _blocks(file: RangeFile, start: int) -> Iterator[_Block]:
         head = look(start, 4 + 12)
         if len(head) < 4 or head[0] == _END or head[0] > _NEW_SOUND:
             return
-        length = int.from_bytes(head[1:4], "little")
-        look = file.peek if length < _NEAR else file.glance
-        stop = start + 4 + length
+        stop = _stop(file, start, head)
+        look = file.peek if stop - start < _NEAR else file.glance
         yield _Block(head[0], start, stop, head[4:])
         start = stop
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import islice, pairwise
 
 import av
 from av.audio.stream import AudioStream
@@ -14,11 +15,11 @@ from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound.timeline import Timeline
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["timeline_of"]
+__all__ = ["only_counts", "timeline_of"]
 
 # In an AVI, units of time that are shorter are bytes or samples that are counted; others are chunks of sound, of which
-# some may be empty.
-_CHUNK = Fraction(1, 1000)
+# some may be empty. So many chunks are looked at.
+_CHUNK, _LOOK = Fraction(1, 1000), 64
 # Bare frames, whose time stamps FFmpeg makes up.
 _WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "dts", "truehd", "mlp"}
 
@@ -32,7 +33,20 @@ def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> T
     start = (unknown if container.start_time is None else container.start_time / av.time_base) - file.silence
     empty = empty_edits(file, stream) if "mov" in container.format.name else ()
     name = container.format.name
-    timeline = Timeline(tick, start, empty, counts=name == "avi" and tick < _CHUNK, is_chain=name == "ogg")
+    timeline = Timeline(tick, start, empty, counts=only_counts(container, stream), is_chain=name == "ogg")
     if plan.strung or name in _WITHOUT_CLOCK:
         timeline.string()
     return timeline
+
+
+def only_counts(container: InputContainer, stream: AudioStream) -> bool:
+    """Whether the time stamps of a track are a count of what came before, in bytes or samples: that of an AVI may be.
+
+    FFmpeg counts bytes where the head states how many a chunk has, be it right or not. Else, most chunks are one unit
+    later than the one before.
+    """
+    if container.format.name != "avi":
+        return False
+    times = [entry.timestamp for entry in islice(stream.index_entries, _LOOK)]
+    steps = sorted(after - before for before, after in pairwise(times))
+    return (stream.time_base or 0) < _CHUNK or (bool(steps) and steps[len(steps) // 2] > 1)

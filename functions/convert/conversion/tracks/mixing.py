@@ -19,6 +19,7 @@ from functions.convert.conversion.marks import Decoded
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.plan import Shape
 from functions.convert.conversion.sound.shaping import SAMPLE_BYTES, Mixer, Planes, Shaper, sliced
+from functions.convert.conversion.sound.timelines import only_counts
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.layouts import side_of, tame
 from functions.shared.job_warnings import JobWarning
@@ -61,7 +62,10 @@ class MixReader:
         self.is_unknown = False
         self.lost_index = False
         self._container, self._shape = container, shape
-        self._lanes = {each.stream_index: _Lane(container.streams.audio[each.position], each, shape) for each in tracks}
+        streams = [(each, container.streams.audio[each.position]) for each in tracks]
+        self._lanes = {
+            each.stream_index: _Lane(stream, each, shape, only_counts(container, stream)) for each, stream in streams
+        }
         self._sum = _Sum(list(self._lanes.values()), shape)
         _only(container, [lane.stream for lane in self._lanes.values()])
 
@@ -127,12 +131,14 @@ def _only(container: InputContainer, streams: Sequence[AudioStream]) -> None:
 class _Lane:
     """One track in the shape of the mix: what is decoded and not mixed yet, as (number of the first sample, samples).
 
-    `end` is the number of the sample after the last one. Numbers count from the zero of the file's clock.
+    `end` is the number of the sample after the last one. Numbers count from the zero of the file's clock. A clock that
+    only `counts` knows where sound begins.
     """
 
     stream: AudioStream
     track: Track
     shape: Shape
+    counts: bool = False
     held: deque[tuple[int, Planes]] = field(default_factory=deque)
     is_begun: bool = False
     end: int = 0
@@ -150,7 +156,8 @@ class _Lane:
 
     def take(self, frame: AudioFrame) -> None:
         """The next frame goes where its time says, or right after the one before."""
-        at = self._until if frame.pts is None else frame.pts * Fraction(frame.time_base or 0) - self._set_back
+        follows = frame.pts is None or (self.counts and self.is_begun)
+        at = self._until if follows else (frame.pts or 0) * Fraction(frame.time_base or 0) - self._set_back
         if self.is_begun and abs(at - self._until) > JUMP:
             self._set_back, at = self._set_back + at - self._until, self._until
         if not self.is_begun or abs(at - self._until) >= JITTER:
