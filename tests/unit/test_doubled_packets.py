@@ -1,14 +1,20 @@
-"""tracks/doubled.py: packets that were written twice are heard once."""
+"""tracks/doubled.py, containers/ts_twice.py: packets that were written twice are heard once."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from functions.convert.conversion.containers.ts_twice import without_doubled
+from functions.convert.conversion.source import RangeFile
 from tests import media
+from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import Array, conversion
 from tests.unit.endings import Ended, ended, ffmpeg, tone
 
@@ -24,6 +30,8 @@ KINDS = {
     "flac.mkv": ("mpeg4", "flac"),
     "aac.ts": ("mpeg2video", "aac"),
     "mp2.ts": ("mpeg2video", "mp2"),
+    "mp3.ts": ("mpeg2video", "libmp3lame"),
+    "ac3.ts": ("mpeg2video", "ac3"),
 }
 AUDIO_PID, TS_PACKET = 0x101, 188
 
@@ -120,3 +128,119 @@ def test_silence_is_never_taken_for_a_packet_that_comes_twice(directory: Path, r
     assert found.seconds == pytest.approx(5, abs=0.02)
     samples = media.samples(path, 1, "-ar", "44100")[0]
     assert [tone(samples, second) for second in (0.5, 2.5, 4.5)] == found.tones(0.5, 2.5, 4.5) == [440, 0, 440]
+
+
+def ts_packets(data: bytes) -> list[bytes]:
+    return [data[at : at + TS_PACKET] for at in range(0, len(data), TS_PACKET)]
+
+
+def stream_of(packet: bytes) -> int:
+    return int.from_bytes(packet[1:3], "big") & 0x1FFF
+
+
+def each_twice(packets: list[bytes]) -> list[bytes]:
+    return [packet for packet in packets for _ in range(2)]
+
+
+def each_thrice(packets: list[bytes]) -> list[bytes]:
+    return [packet for packet in packets for _ in range(3)]
+
+
+def sound_twice(packets: list[bytes]) -> list[bytes]:
+    return [packet for packet in packets for _ in range(2 if stream_of(packet) == AUDIO_PID else 1)]
+
+
+def in_runs(packets: list[bytes]) -> list[bytes]:
+    return [packet for at, packet in enumerate(packets) for _ in range(1 + at // 300 % 2)]
+
+
+def datagrams_twice(packets: list[bytes]) -> list[bytes]:
+    """Seven packets in each, as streams are sent by UDP."""
+    return [packet for at in range(0, len(packets), 7) for packet in packets[at : at + 7] * 2]
+
+
+def with_another_clock(packets: list[bytes]) -> list[bytes]:
+    """The second one has the time at which it was sent (ISO/IEC 13818-1, 2.4.3.3)."""
+    twice = each_twice(packets)
+    for at in range(1, len(twice), 2):
+        packet = twice[at]
+        if packet[3] & 0x20 and packet[4] and packet[5] & 0x10:
+            twice[at] = packet[:9] + bytes([packet[9] ^ 1]) + packet[10:]
+    return twice
+
+
+TWICE = [each_twice, each_thrice, sound_twice, in_runs, datagrams_twice, with_another_clock]
+WAYS = {
+    "188": lambda number, packet: packet,
+    # With the time of arrival before each packet, and with a checksum behind it.
+    "192": lambda number, packet: number.to_bytes(4, "big") + packet,
+    "204": lambda number, packet: packet + bytes(16),
+}
+
+
+@pytest.mark.parametrize("twice", TWICE)
+@pytest.mark.parametrize("name", ["aac.ts", "mp2.ts", "mp3.ts", "ac3.ts"])
+def test_packets_that_were_sent_twice_change_nothing(
+    directory: Path, name: str, twice: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    data = made(directory, name).read_bytes()
+    once, found = ended(data), ended(b"".join(twice(ts_packets(data))))
+    assert (found.code, found.codes, found.restarted) == ("done", [], False)
+    assert found.mp3 == once.mp3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_so_it_is_with_longer_packets(directory: Path, way: str) -> None:
+    data = made(directory, "aac.ts").read_bytes()
+    packets = enumerate(each_twice(ts_packets(data)))
+    found = ended(b"".join(WAYS[way](number, packet) for number, packet in packets))
+    assert found.mp3 == ended(data).mp3
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_stream_whose_counters_stand_still_is_heard_as_before(directory: Path, counted: bool) -> None:
+    """Nothing in it is the same twice but what is silent."""
+    sound = "aevalsrc='if(between(t,4,8),0,0.3*sin(2*PI*440*t))':s=48000:d=12"
+    path = ffmpeg(directory / "still.ts", "-f", "lavfi", "-i", sound, "-c:a", "mp2", "-muxrate", "2M")
+    packets = ts_packets(path.read_bytes())
+    if not counted:
+        packets = [packet[:3] + bytes([packet[3] & 0xF0]) + packet[4:] for packet in packets]
+    found = ended(b"".join(packets))
+    assert (found.code, found.codes) == ("done", [])
+    assert found.seconds == pytest.approx(12, abs=0.05)
+    assert found.tones(2, 6, 10) == [440, 0, 440]
+
+
+@pytest.mark.parametrize("name", ["aac.ts", "mp2.ts"])
+def test_resumed_with_packets_that_were_sent_twice_it_has_the_same_bytes(directory: Path, name: str) -> None:
+    sound = "aevalsrc=0.3*sin(2*PI*(200+2*t)*t):s=48000:d=60"
+    whole_path = ffmpeg(directory / f"long-{name}", "-f", "lavfi", "-i", sound, "-c:a", KINDS[name][1])
+    path = directory / f"long-twice-{name}"
+    path.write_bytes(b"".join(datagrams_twice(ts_packets(whole_path.read_bytes()))))
+    whole = conversion(path, {})
+    assert whole.checkpoints
+    assert whole.mp3 == conversion(whole_path, {}).mp3
+    for frames, state in whole.checkpoints:
+        assert conversion(path, {}, frames, state).mp3 == whole.mp3
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_put_in_place_does_not_depend_on_how_it_is_read(directory: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    data = bytes(100) + b"".join(in_runs(ts_packets(made(directory, "aac.ts").read_bytes()[:400_000])))
+    source = Bytes(data)
+
+    def opened() -> RangeFile:
+        file = RangeFile(source)
+        file.watch = partial(without_doubled, file, 100, TS_PACKET)
+        return file
+
+    whole = b"".join(iter(partial(opened().read, 65536), b""))
+    assert len(whole) == len(data)
+    assert whole != data
+    file = opened()
+    for _ in range(200):
+        start, size = chance.randrange(len(data)), chance.choice([1, 3, 100, 188, 1000, 70_000])
+        file.seek(start)
+        read = file.read(size)
+        assert read == whole[start : start + len(read)]

@@ -125,6 +125,8 @@ class RangeFile:
         self.states_times = 1
         # What watches the pages of an Ogg, and mends them.
         self.pages: Pages | None = None
+        # What is asked, with the position, for what is to be taken for the bytes that were read there.
+        self.watch: Callable[[int, bytes], bytes] | None = None
         self._source: RangeSource = source
         self._position = 0
         self._wanted = [(0, source.size)]
@@ -138,8 +140,8 @@ class RangeFile:
         if stop <= self._position:
             return b""
         data = self._window_at(self._position).read(self._position, stop)
-        if self.pages:
-            data = self.pages.mended(self._position, data)
+        if self.watch:
+            data = self.watch(self._position, data)
         self._position += len(data)
         return data
 
@@ -179,7 +181,7 @@ class RangeFile:
 
     def become(self, parts: Sequence[Part]) -> None:
         """From now on, take only these (start, stop) and other bytes, joined in order, for the file."""
-        self._source, self.pages = self._parts(parts), None
+        self._source, self.pages, self.watch = self._parts(parts), None, None
         self.size = self._source.size
         self._position, self._wanted = 0, [(0, self.size)]
         self._windows.clear()
@@ -195,8 +197,12 @@ class RangeFile:
         if self._looked_for_end:
             return
         self._looked_for_end = True
-        self.size = find(self) or self.size
-        self._wanted = [(0, self.size)]
+        self.end_at(find(self) or self.size)
+
+    def end_at(self, position: int) -> None:
+        """From now on, the file ends there."""
+        self.size = position
+        self._wanted = [(0, position)]
 
     @property
     def goes_on(self) -> bool:

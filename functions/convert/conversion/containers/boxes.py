@@ -18,6 +18,9 @@ FIRST = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _OTHERS = {0x1A45_DFA3, int.from_bytes(b"RIFF", "big")}
 # No real file has more boxes at the top, or in its moov.
 _MAX_BOXES = 4096
+# What lies ahead of a fragment in its segment (8.16, 8.16.4; ISO/IEC 23009-1, 5.10.3); where a fragment has its number:
+# its first box is always one that has it (8.8.5).
+_AHEAD, _HEAD, _NUMBER = {b"styp", b"sidx", b"ssix", b"prft", b"emsg"}, 24, slice(20, 24)
 # What the name of a box is made of; and how far behind what is none the next fragment is looked for, in such steps.
 _NAME, _MAX_DAMAGE, _STEP = re.compile(rb"[ -~\xa9]{4}"), 16 * 1024 * 1024, 1024 * 1024
 
@@ -52,18 +55,69 @@ def next_file(file: RangeFile) -> int | None:
 
 
 def _at_the_top(file: RangeFile) -> Iterator[Box]:
-    """The boxes at the top. What is none, up to the next fragment, becomes one: FFmpeg would read no further."""
-    start, has_fragments = 0, False
+    """The boxes at the top. What is none, up to the next fragment, becomes one: FFmpeg would read no further.
+
+    Fragments that come again are left out of the file.
+    """
+    start, fragments = 0, _Fragments(file)
     for _ in range(_MAX_BOXES):
-        head = file.glance(start, 16)
+        head = file.glance(start, _HEAD)
         box = _box(head, start, file.size)
-        if has_fragments and len(head) == 16 and not (box and _NAME.fullmatch(box.kind)):
+        if fragments.seen and len(head) >= 16 and not (box and _NAME.fullmatch(box.kind)):
             box = _made_free(file, start)
         if box is None:
             return
-        has_fragments |= box.kind == b"moof"
-        yield box
-        start = box.stop
+        begin = fragments.leave_out(box, head)
+        if begin is None:
+            yield box
+        start = box.stop if begin is None else begin
+
+
+class _Fragments:
+    """The fragments of a file, as they come. One that was there before is left out of the file.
+
+    What counts from the beginning of the file finds its bytes again behind it.
+    """
+
+    def __init__(self, file: RangeFile) -> None:
+        # Where each begins, by its number and length.
+        self.seen: dict[tuple[bytes, int], int] = {}
+        self._file = file
+        # Where the segment begins that the next fragment is in.
+        self._segment = 0
+
+    def leave_out(self, box: Box, head: bytes) -> int | None:
+        """Where the file goes on if a box with these first bytes begins a fragment that was there before; or None."""
+        if box.kind in _AHEAD:
+            return None
+        begin, self._segment = self._segment, box.stop
+        if box.kind != b"moof":
+            return None
+        key = (head[_NUMBER], box.stop - box.start)
+        before, self.seen[key] = self.seen.get(key), box.start
+        stop = None if before is None else self._stop_of_same(before, box)
+        if before is None or stop is None:
+            return None
+        self.seen[key] = before
+        self._file.become([(0, begin), (stop, self._file.size)])
+        self._segment = begin
+        return begin
+
+    def _stop_of_same(self, before: int, moof: Box) -> int | None:
+        """Where a fragment ends that has the same bytes as one before it; None if it has others."""
+        file, size = self._file, moof.stop - moof.start
+        if file.glance(before, size) != file.glance(moof.start, size):
+            return None
+        body = _box(file.glance(moof.stop, 16), moof.stop, file.size)
+        if body is None or body.kind != b"mdat" or body.stop > file.size:
+            return None
+        places = range(0, body.stop - moof.start, _STEP)
+        sizes = [min(_STEP, body.stop - moof.start - at) for at in places]
+        is_same = all(
+            file.peek(before + at, size) == file.peek(moof.start + at, size)
+            for at, size in zip(places, sizes, strict=True)
+        )
+        return body.stop if is_same else None
 
 
 def _made_free(file: RangeFile, start: int) -> Box | None:

@@ -1,7 +1,8 @@
 """Another recording behind the one that was read: files that were joined end to end.
 
-FFmpeg reads on by itself in MPEG, NUT, FLAC, MP3, AAC, and Ogg of one kind. In an MP4, a Matroska or an AVI it would
-take the tracks of the first one for those of all: there, the file ends before the next one (`opened` sees to that).
+FFmpeg reads on by itself in MPEG, NUT, MP3, AAC, and Ogg of one kind. In an MP4, a Matroska or an AVI it would take the
+tracks of the first one for those of all, in a FLAC its sample rate: there, the file ends before the next one (`opened`
+sees to that).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def opened_further(container: InputContainer, newest: Packet[AudioStream] | None
 
 def _start(file: RangeFile, form: str, position: int) -> int | None:
     """Where the next recording may begin in a file of a container; `position` is where the sound so far ends."""
-    if form in MEASURED:
+    if form in (*MEASURED, "flac"):
         return file.size if file.goes_on else None
     found = _BEGINS[form].search(file.peek(position, _LOOK)) if form in _BEGINS else None
     return position + found.start() if found else None

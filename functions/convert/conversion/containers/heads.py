@@ -10,10 +10,10 @@ import struct
 from collections.abc import Iterator
 
 from functions.convert.conversion.containers.avi_index import without_lost_index
-from functions.convert.conversion.containers.tails import W64, riff_chunks
+from functions.convert.conversion.containers.tails import RIFF_UNKNOWN_FROM, W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["caf_chunks", "mended", "w64_chunks"]
+__all__ = ["caf_chunks", "form_chunks", "is_plain_aiff", "mended", "w64_chunks"]
 
 _MAX_CHUNKS, _MAX_HEAD, _LOOK = 256, 1024 * 1024, 64 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
@@ -44,13 +44,13 @@ def mended(file: RangeFile) -> list[Part] | None:
         return _amiga(file)
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":
         return without_lost_index(file)
-    looks = {b"RIFX": _rifx, b"RIFF": _hidden}
+    looks = {b"RIFX": _rifx, b"RIFF": _riff}
     return looks[head[:4]](file) if head[:4] in looks and head[8:] == b"WAVE" else None
 
 
 def caf_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:
     """Name, start of the content and stated end of each chunk of a Core Audio Format file."""
-    return _chunks(file, 8, wide=True)
+    return form_chunks(file, 8, wide=True)
 
 
 def _caf(file: RangeFile) -> list[Part] | None:
@@ -86,7 +86,7 @@ def _w64(file: RangeFile) -> list[Part] | None:
 
 def _amiga(file: RangeFile) -> list[Part] | None:
     """The 8SVX with the length that there is, if it states one that is too short."""
-    content, stop = next(((content, stop) for name, content, stop in _chunks(file, 12) if name == b"BODY"), (0, 0))
+    content, stop = next(((content, stop) for name, content, stop in form_chunks(file, 12) if name == b"BODY"), (0, 0))
     if not content or not _goes_on(file, stop + stop % 2):
         return None
     return [(0, content - 4), (file.size - content).to_bytes(4, "big"), (content, file.size)]
@@ -94,12 +94,17 @@ def _amiga(file: RangeFile) -> list[Part] | None:
 
 def _aiff(file: RangeFile) -> list[Part] | None:
     common = about = 0
-    for name, content, stop in _chunks(file, 12):
+    for name, content, stop in form_chunks(file, 12):
         if name == b"COMM":
             common, about = content, stop - content
         if name == b"SSND" and common and content < _MAX_HEAD:
             return _with_frames(file, common, about, content, stop)
     return None
+
+
+def is_plain_aiff(file: RangeFile, common: int, stop: int) -> bool:
+    """Whether an AIFF whose COMM has its content between two positions has plain samples of several bits."""
+    return stop - common <= 18 or file.peek(common + 18, 4) in _PLAIN
 
 
 def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: int) -> list[Part] | None:
@@ -121,11 +126,35 @@ def _with_frames(file: RangeFile, common: int, about: int, content: int, stop: i
     return [bytes(head), (content, file.size)]
 
 
-def _hidden(file: RangeFile) -> list[Part] | None:
-    """A WAV whose sound is not where the chunks before it end: one is odd and lacks a byte, or zeros follow."""
-    places = {name: (content, stop) for name, content, stop in riff_chunks(file, 12, file.size)}
-    if b"data" in places or b"fmt " not in places:
+def _riff(file: RangeFile) -> list[Part] | None:
+    """A WAV whose sound is in several chunks, or not where the chunks before it end."""
+    chunks = list(riff_chunks(file, 12, file.size))
+    places = {name: (content, stop) for name, content, stop in chunks}
+    if b"fmt " not in places:
         return None
+    return _in_one(file, chunks, places[b"fmt "][0]) if b"data" in places else _hidden(file, places)
+
+
+def _in_one(file: RangeFile, chunks: list[tuple[bytes, int, int]], about: int) -> list[Part] | None:
+    """The WAV with all of its sound in the first chunk of sound: FFmpeg would play the last one alone."""
+    first = next(number for number, chunk in enumerate(chunks) if chunk[0] == b"data")
+    behind = chunks[first:]
+    unit = int.from_bytes(file.peek(about + 12, 2), "little") or 1
+    sound = [(start, stop - (stop - start) % unit) for name, start, stop in behind if name == b"data"]
+    size = sum(stop - start for start, stop in sound)
+    if len(sound) < 2 or size >= RIFF_UNKNOWN_FROM:
+        return None
+    others = [(start - 8, stop + (stop - start) % 2) for name, start, stop in behind if name != b"data"]
+    head: list[Part] = [(0, sound[0][0] - 4), size.to_bytes(4, "little")]
+    return [*head, *_there(file, sound), bytes(size % 2), *_there(file, others)]
+
+
+def _there(file: RangeFile, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(start, min(stop, file.size)) for start, stop in parts if start < min(stop, file.size)]
+
+
+def _hidden(file: RangeFile, places: dict[bytes, tuple[int, int]]) -> list[Part] | None:
+    """A WAV whose sound is not where the chunks before it end: one is odd and lacks a byte, or zeros follow."""
     about, end = places[b"fmt "]
     sound = file.peek(0, _LOOK).find(b"data", end)
     return [(0, 12), (about - 8, end), (sound, file.size)] if sound > 0 else None
@@ -154,7 +183,7 @@ def _extended(number: int) -> bytes:
     return (16382 + length).to_bytes(2, "big") + (number << (64 - length)).to_bytes(8, "big")
 
 
-def _chunks(file: RangeFile, start: int, *, wide: bool = False) -> Iterator[tuple[bytes, int, int]]:
+def form_chunks(file: RangeFile, start: int, *, wide: bool = False) -> Iterator[tuple[bytes, int, int]]:
     """Name, start of the content and stated end of each chunk; `wide` ones have lengths of eight bytes."""
     digits = 8 if wide else 4
     for _ in range(_MAX_CHUNKS):
@@ -172,6 +201,6 @@ def _goes_on(file: RangeFile, stop: int, *, wide: bool = False) -> bool:
     """Whether sound is behind the place where it should end: no chunk, and no zeros."""
     if stop >= file.size - _MIN_REST:
         return False
-    name, _, end = next(_chunks(file, stop, wide=wide))
+    name, _, end = next(form_chunks(file, stop, wide=wide))
     is_chunk = name in (b"FORM", b"caff") or (_NAME.fullmatch(name) and end <= file.size)
     return not is_chunk and any(file.peek(stop, _MIN_REST))

@@ -12,7 +12,7 @@ from functions.convert.conversion.source import RangeFile
 from functions.convert.errors import FrameError
 from functions.shared.reasons import Failure
 
-__all__ = ["after_id3", "sound_start", "stated_by_header"]
+__all__ = ["after_id3", "begins_row", "cuts_a_frame", "sound_start", "stated_by_header"]
 
 # How far frames are looked for, at so many places at most, and how many have to follow one another.
 _LOOK, _STEP, _MAX_PLACES, _ROW = 4 * 1024 * 1024, 256 * 1024, 20_000, 4
@@ -42,6 +42,20 @@ def sound_start(file: RangeFile) -> int | None:
             elif _is_row(data, match.start()):
                 return start + match.start()
     return None
+
+
+def begins_row(file: RangeFile, at: int) -> bool:
+    """Whether the first of several frames in a row begins at a position."""
+    data = file.peek(at, _ROW * _MAX_FRAME)
+    return bool(_ANY.match(data)) and _is_row(data, 0)
+
+
+def cuts_a_frame(file: RangeFile, at: int) -> bool:
+    """Whether a position lies within the first of several frames in a row."""
+    start = max(at - _MAX_FRAME, 0)
+    data = file.peek(start, (1 + _ROW) * _MAX_FRAME)
+    places = [match.start() for match in _ANY.finditer(data, 0, at - start)]
+    return any(_is_row(data, place) and place + header(data[place : place + 4]).size > at - start for place in places)
 
 
 def _is_row(data: bytes, at: int) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion.containers import chapters, ebml, track_flags
+from functions.convert.conversion.containers import chapters, ebml, flac, track_flags
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.beginnings import (
     begins_as_media,
@@ -37,8 +38,11 @@ from functions.convert.conversion.containers.mp3_file import after_id3, sound_st
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.containers.ogg_pages import Pages
 from functions.convert.conversion.containers.overstated import overstated
-from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
+from functions.convert.conversion.containers.tags_ahead import leave_tag
+from functions.convert.conversion.containers.tails import ts_packet, understates, was_never_measured
+from functions.convert.conversion.containers.ts_twice import without_doubled
 from functions.convert.conversion.containers.voc import as_runs
+from functions.convert.conversion.containers.void import states_nothing
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.plan import TOLERANCE, is_short
 from functions.convert.conversion.source import RangeFile
@@ -56,10 +60,10 @@ _UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
+# By so many bytes the packets of a transport stream are known.
+_TS_LOOK = 1024
 # Where the length that is stated is one of time, besides that in bytes.
 _CLOCKED = ("matroska,webm", "asf")
-# How files begin before which FFmpeg knows no ID3 tag: WAV, AIFF, CAF, AU, WavPack, Matroska, FLV, WMA, RealAudio.
-_UNTAGGED = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"wvpk", ebml.MAGIC, b"FLV\1", ASF, b".RMF")
 
 
 def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
@@ -85,7 +89,7 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
-    head = _leave_tag(file)
+    head = leave_tag(file)
     if more := overstated(file):
         file.states_times = more.times
         more.mend(file)
@@ -94,9 +98,10 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
         file.silence += hidden.seconds
     elif parts := as_runs(file) or mended(file):
         file.become(parts)
+    if not hidden and states_nothing(file):
+        raise Failure("damaged")
     file.seek(0)
-    if head.startswith(b"OggS") and file.pages is None:
-        file.pages = Pages(file)
+    _watch(file, head)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
@@ -116,6 +121,17 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     return _searched(file, container) if searched else container
 
 
+def _watch(file: RangeFile, head: bytes) -> None:
+    """Have what is wrong in the middle of a file put right while it is read."""
+    if head.startswith(b"OggS") and file.pages is None:
+        file.pages = Pages(file)
+        file.watch = file.pages.mended
+    elif file.peek(start := after_id3(file), 4) == flac.MAGIC:
+        file.watch = partial(flac.up_to_the_next, file, start)
+    elif (packet := ts_packet(file.peek(0, _TS_LOOK)))[1] and not begins_as_media(file):
+        file.watch = partial(without_doubled, file, *packet)
+
+
 def _lengthen(file: RangeFile, container: InputContainer) -> bool:
     """Write the lengths of edits that have none. Returns: whether there are any."""
     missing = [found for stream in container.streams.audio if (found := missing_length(file, stream))]
@@ -132,15 +148,6 @@ def _opened_otherwise(file: RangeFile, error: av.error.FFmpegError) -> InputCont
     if lost_its_beginning(file):
         raise Failure("truncated" if breaks_off(file) else "damaged") from error
     return _opened_mp3(file)
-
-
-def _leave_tag(file: RangeFile) -> bytes:
-    """Pass over an ID3 tag that somebody put before a file of another kind. Returns: how that begins."""
-    start = after_id3(file)
-    head = file.peek(start, 16)
-    if start and (head[4:8] == b"ftyp" or head.startswith(_UNTAGGED)):
-        file.become([(start, file.size)])
-    return file.peek(0, 16)
 
 
 def _opened_mp3(file: RangeFile) -> InputContainer:

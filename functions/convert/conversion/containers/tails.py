@@ -15,6 +15,7 @@ __all__ = [
     "NUT",
     "RIFF_UNKNOWN_FROM",
     "SWF_UNKNOWN",
+    "TS_PACKETS",
     "W64",
     "adx_stop",
     "asf_stop",
@@ -51,7 +52,7 @@ _ASF_HEAD, _ASF_IS_LIVE = 64 * 1024, 1
 _MAX_PAGE = 27 + 255 + 255 * 255
 _OGG_END_OF_STREAM, _OGG_BEGIN = 4, re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 # A packet of an MPEG transport stream, bare, with a time stamp before it, or with a checksum after it.
-_TS_PACKETS = {188: 0, 192: 4, 204: 0}
+TS_PACKETS = {188: 0, 192: 4, 204: 0}
 _TS_LOOK, _TS_SYNC = 4, 0x47
 # The key of a header partition (SMPTE ST 377-1, 7.1), and where in it the position of the last partition stands.
 MXF, _MXF_KEY, _MXF_FOOTER = bytes.fromhex("060e2b34020501010d0102010102"), 16, 24
@@ -259,7 +260,7 @@ def ends_with_a_tag(file: RangeFile) -> bool:
 
 def ts_packet(head: bytes) -> tuple[int, int]:
     """Where the first packet of a transport stream begins, and how long one is; (0, 0) where there is none."""
-    for size, before in _TS_PACKETS.items():
+    for size, before in TS_PACKETS.items():
         for first in range(size):
             marks = head[first + before :: size]
             if len(marks) >= _TS_LOOK and set(marks) == {_TS_SYNC}:
