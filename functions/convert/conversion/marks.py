@@ -10,9 +10,11 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-__all__ = ["Ahead", "Decoded", "Mark", "Place", "Stamps", "like", "with_next"]
+__all__ = ["LOST", "Ahead", "Decoded", "Mark", "Place", "Stamps", "is_lost", "like", "with_next"]
 
 T = TypeVar("T")
+# The content of a packet in place of one that is missing. (Whoever has it in a file hears silence.)
+LOST = b"\xff\xfb\xffmissing packet"
 
 
 class Mark(NamedTuple):
@@ -77,3 +79,8 @@ def like(packet: Packet[AudioStream], data: bytes, pts: int | None, duration: in
     made.pts = made.dts = pts
     made.duration = duration
     return made
+
+
+def is_lost(packet: Packet[AudioStream]) -> bool:
+    """Whether it stands for a packet that is missing: there is nothing to decode, and what it lasts is silent."""
+    return packet.size == len(LOST) and bytes(packet) == LOST

@@ -32,7 +32,20 @@ def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> T
     start = (unknown if container.start_time is None else container.start_time / av.time_base) - file.silence
     empty = empty_edits(file, stream) if "mov" in container.format.name else ()
     name = container.format.name
-    timeline = Timeline(tick, start, empty, counts=name == "avi" and tick < _CHUNK, is_chain=name == "ogg")
+    counts = name == "avi" and (tick < _CHUNK or _counts_bytes(stream))
+    timeline = Timeline(tick, start, empty, counts=counts, is_chain=name == "ogg")
     if plan.strung or name in _WITHOUT_CLOCK:
         timeline.string()
     return timeline
+
+
+def _counts_bytes(stream: AudioStream) -> bool:
+    """Whether time stamps of an AVI count bytes, or take far more time than its header states.
+
+    FFmpeg counts one for each block in a chunk, and what the header says of their size may be wrong (nBlockAlign).
+    """
+    entries, stated = stream.index_entries, stream.duration
+    if len(entries) < 2:
+        return False
+    is_in_bytes = entries[1].timestamp - entries[0].timestamp == entries[0].size
+    return is_in_bytes or (bool(stated) and entries[-1].timestamp - entries[0].timestamp > 2 * (stated or 0))

@@ -15,7 +15,7 @@ from av.packet import Packet
 from functions.convert.conversion.containers.mp3_file import after_id3
 from functions.convert.conversion.containers.mp3_tags import first_tag
 from functions.convert.conversion.containers.zeros import share_of_zeros
-from functions.convert.conversion.marks import like, with_next
+from functions.convert.conversion.marks import LOST, like, with_next
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["BARE", "with_lost_frames"]
@@ -26,8 +26,6 @@ BARE = {"mp3", "aac", "loas", "ac3", "eac3", "dts", "truehd", "mlp"}
 _MOSTLY = 0.9
 # So many bytes tell a tag; so many of a frame are looked at, and it is looked for in pieces of so many.
 _TAG_HEAD, _LOOK, _STEP = 32, 16, 256 * 1024
-# No decoder takes this for a frame.
-_NO_FRAME = b"\xff" * 16
 
 
 class _Frames:
@@ -99,18 +97,18 @@ def with_lost_frames(file: RangeFile, packets: Iterable[Packet[AudioStream]]) ->
     frames, moved = _Frames(file), 0
     for packet, after in with_next(packets):
         before, within = frames.lost_before(packet), frames.lost_within(packet) if after is not None else 0
-        yield from _no_frames(packet, before, frames, moved)
+        yield from _lost(packet, before, frames, moved)
         moved += before and before * frames.ticks_each
         taken = like(packet, bytes(packet)[: frames.longest], packet.pts, packet.duration or 0) if within else packet
         if moved and packet.pts is not None:
             taken.pts = taken.dts = packet.pts + moved
         yield taken
         frames.add(packet, taken.size)
-        yield from _no_frames(taken, within, frames, packet.duration or 0)
+        yield from _lost(taken, within, frames, packet.duration or 0)
         moved += within * frames.ticks_each
 
 
-def _no_frames(packet: Packet[AudioStream], lost: int, frames: _Frames, later: int) -> Iterator[Packet[AudioStream]]:
+def _lost(packet: Packet[AudioStream], lost: int, frames: _Frames, later: int) -> Iterator[Packet[AudioStream]]:
     for number in range(lost):
         pts = None if packet.pts is None else packet.pts + later + number * frames.ticks_each
-        yield like(packet, _NO_FRAME, pts, frames.ticks_each)
+        yield like(packet, LOST, pts, frames.ticks_each)

@@ -15,7 +15,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
 from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
-from functions.convert.conversion.marks import Ahead, Decoded, Mark, Place
+from functions.convert.conversion.marks import Ahead, Decoded, Mark, Place, is_lost
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
@@ -187,6 +187,8 @@ class TrackReader(TrackFile):
 
     def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
         """The frames of a packet, or what is left at the end; None where it could not be decoded."""
+        if packet is not None and is_lost(packet):
+            return None
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.

@@ -10,6 +10,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.bare import BARE, with_lost_frames
+from functions.convert.conversion.tracks.chunks import with_lost_chunks
 from functions.convert.conversion.tracks.doubled import once
 from functions.convert.conversion.tracks.following import Packets, followed
 from functions.convert.conversion.tracks.stitched import frames_alone
@@ -28,4 +29,6 @@ def mended_packets(
     name = container.format.name
     if name == "mp3" and stream.codec_context.codec.canonical_name == "mp3":
         return frames_alone(found)
+    if name == "avi":
+        return with_lost_chunks(file, stream, found)
     return with_lost_frames(file, found) if name in BARE else found
