@@ -37,6 +37,7 @@ from functions.convert.conversion.containers.mp3_file import after_id3, sound_st
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.containers.ogg_pages import Pages
 from functions.convert.conversion.containers.overstated import overstated
+from functions.convert.conversion.containers.sample_times import missing_lengths
 from functions.convert.conversion.containers.tails import ASF, understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.media import Chapter, Media, Track
@@ -117,8 +118,11 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
 
 
 def _lengthen(file: RangeFile, container: InputContainer) -> bool:
-    """Write the lengths of edits that have none. Returns: whether there are any."""
-    missing = [found for stream in container.streams.audio if (found := missing_length(file, stream))]
+    """Write the lengths of samples, or of edits, that have none. Returns: whether there are any."""
+    missing = [found for stream in container.streams.audio for found in missing_lengths(file, stream)]
+    # Where samples have none, edits cannot be known.
+    edits = () if missing else container.streams.audio
+    missing += [found for stream in edits if (found := missing_length(file, stream))]
     for place, length in missing:
         file.patch(place, length)
     return bool(missing)
