@@ -32,7 +32,7 @@ _ENTRY, _MAX_ENTRIES = 8, 4096
 def missing_lengths(file: RangeFile, stream: AudioStream) -> list[tuple[int, bytes]]:
     """Places in the file, and the bytes, of lengths for the samples of a track; nothing where they have lengths."""
     context, tick = stream.codec_context, stream.time_base
-    if context is None or not tick or tick >= _SHORT or not _are_together(stream) or not context.sample_rate:
+    if context is None or not tick or tick >= _SHORT or not context.sample_rate or not _are_together(stream):
         return []
     samples = context.frame_size or _SAMPLES.get(context.codec.canonical_name, 0)
     table = _table(file, stream) if samples else None
@@ -41,22 +41,23 @@ def missing_lengths(file: RangeFile, stream: AudioStream) -> list[tuple[int, byt
 
 
 def _are_together(stream: AudioStream) -> bool:
-    """Whether the index has no more ticks than samples; or FFmpeg made none of lengths that make no sense.
-
-    What counts each sample of sound in a chunk as one of the index (QuickTime's first kind of sound) is right so.
-    """
+    """Whether the index has no more ticks than samples; or FFmpeg made none of lengths that make no sense."""
     entries, count = stream.index_entries, stream.frames
-    if count < 2 or not len(entries):
-        return count > 1
-    return 2 * len(entries) >= count and entries[-1].timestamp - entries[0].timestamp <= count
+    return count > 1 and (not len(entries) or entries[-1].timestamp - entries[0].timestamp <= count)
 
 
 def _table(file: RangeFile, stream: AudioStream) -> Box | None:
+    """The table of lengths of a track; None where each sample of sound is one of the index, of a byte.
+
+    That is QuickTime's first kind of sound, whose lengths of 1 are right (QuickTime File Format, stsz).
+    """
     found = track_of(file, stream)
     box = found and found[1]
-    for kind in (b"mdia", b"minf", b"stbl", b"stts"):
+    for kind in (b"mdia", b"minf", b"stbl"):
         box = box and child(file, box, kind)
-    return box or None
+    sizes = child(file, box, b"stsz") if box else None
+    is_counted = sizes is not None and file.peek(sizes.content + 4, 4) == b"\0\0\0\1"
+    return child(file, box, b"stts") if box and not is_counted else None
 
 
 def _places(file: RangeFile, table: Box) -> Iterator[int]:
