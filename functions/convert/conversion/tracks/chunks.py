@@ -7,7 +7,6 @@ and how much of the clock it takes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -51,27 +50,31 @@ class _Index:
         # In the index of plain samples, time is in bytes: so many are a tick.
         self._units = 0
 
-    def lost_before(self, packet: Packet[AudioStream]) -> list[int]:
+    def lost_before(self, packet: Packet[AudioStream]) -> Iterable[int]:
         """How many ticks each chunk lasts that is missing between the newest packet and this one."""
         pos, pts = packet.pos, packet.pts
         if pos is None or pts is None:
-            return []
-        lost = self._lost_until(pos, pts) if self._place is not None and pos >= self._place else []
+            return ()
+        lost = self._lost_until(pos, pts) if self._place is not None and pos >= self._place else ()
         self._pos, self._pts = pos, pts
         return lost
 
-    def lost_at_the_end(self, size: int) -> list[int]:
+    def lost_at_the_end(self, size: int) -> Iterator[int]:
         """The same behind the newest packet, in a file of that size: what lies beyond that was cut off."""
         stop = self._number
         while (place := self._place_of(stop)) is not None and place + self._entries[stop].size <= size:
             stop += 1
-        is_behind = self._place is not None and self._place > self._pos
-        lost = self._durations(self._number, stop - 1) if is_behind else []
+        if self._place is None or self._place <= self._pos:
+            return
+        duration = 0
+        for duration in self._durations(self._number, stop - 1):
+            yield duration
         # How long the last one is, its size tells.
-        share = min(self._entries[stop - 1].size / max(self._entries[stop - 2].size, 1), 1.0) if lost else 0.0
-        return [*lost, round(share * lost[-1])] if lost else []
+        if duration:
+            share = self._entries[stop - 1].size / max(self._entries[stop - 2].size, 1)
+            yield round(min(share, 1.0) * duration)
 
-    def _lost_until(self, pos: int, pts: int) -> list[int]:
+    def _lost_until(self, pos: int, pts: int) -> Iterable[int]:
         before, place = self._number, self._place
         number = before
         while (following := self._place_of(number + 1)) is not None and following <= pos:
@@ -81,7 +84,7 @@ class _Index:
         self._number, self._place = number + 1, following
         if number == before and is_known:
             self._measure(pts)
-        return self._durations(before, number) if is_known else []
+        return self._durations(before, number) if is_known else ()
 
     def _place_of(self, number: int) -> int | None:
         """Where the content of a chunk is; None behind the last."""
@@ -91,12 +94,10 @@ class _Index:
         if not self._units and self._number > 1 and pts > self._pts:
             self._units = (self._time(self._number - 1) - self._time(self._number - 2)) // (pts - self._pts)
 
-    def _durations(self, first: int, last: int) -> list[int]:
+    def _durations(self, first: int, last: int) -> Iterator[int]:
         """How long each chunk lasts, from the first to the one before the last; nothing before a tick is known."""
-        if self._units <= 0 or last <= first:
-            return []
-        times = [self._time(number) // self._units for number in range(first, last + 1)]
-        return [max(later - time, 0) for time, later in pairwise(times)]
+        for number in range(first, last if self._units > 0 else first):
+            yield max(self._time(number + 1) // self._units - self._time(number) // self._units, 0)
 
     def _time(self, number: int) -> int:
         return int(self._entries[number].timestamp)
