@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
 
-__all__ = ["Ahead", "Decoded", "Mark", "Place", "Stamps", "with_next"]
+__all__ = ["LOST", "Ahead", "Decoded", "Mark", "Place", "Stamps", "is_lost", "like", "with_next"]
 
 T = TypeVar("T")
+# The content of a packet in place of one that is missing. (Whoever has it in a file hears silence.)
+LOST = b"\xff\xfb\xffmissing packet"
 
 
 class Mark(NamedTuple):
@@ -66,3 +70,17 @@ def with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
         before = each
     if before is not None:
         yield before, None
+
+
+def like(packet: Packet[AudioStream], data: bytes, pts: int | None, duration: int) -> Packet[AudioStream]:
+    """A packet of the same stream with other data, at another time, for so many ticks."""
+    made = cast("Packet[AudioStream]", Packet(data))
+    made.stream, made.time_base = packet.stream, packet.time_base
+    made.pts = made.dts = pts
+    made.duration = duration
+    return made
+
+
+def is_lost(packet: Packet[AudioStream]) -> bool:
+    """Whether it stands for a packet that is missing: there is nothing to decode, and what it lasts is silent."""
+    return packet.size == len(LOST) and bytes(packet) == LOST

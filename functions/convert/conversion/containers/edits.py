@@ -18,7 +18,7 @@ from av.audio.stream import AudioStream
 from functions.convert.conversion.containers.boxes import Box, boxes
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["empty_edits", "missing_length"]
+__all__ = ["child", "empty_edits", "missing_length", "track_of"]
 
 # Version and flags, two times, and then: the number of a track, or the units of the movie's clock in a second.
 _HEADERS = (struct.Struct(">4x8xI"), struct.Struct(">4x16xI"))
@@ -45,13 +45,13 @@ class _Edit(NamedTuple):
 
 def empty_edits(file: RangeFile, stream: AudioStream) -> tuple[tuple[float, float], ...]:
     """The (start, stop) of the empty edits of a track, in seconds of the movie. Nothing for other containers."""
-    found = _track_of(file, stream)
+    found = _edited(file, stream)
     return tuple(_empty(list(_entries(file, found[1])), found[0])) if found else ()
 
 
 def missing_length(file: RangeFile, stream: AudioStream) -> tuple[int, bytes] | None:
     """The place in the file, and the bytes, of a length for the last edit of a track; None where nothing is missing."""
-    found = _track_of(file, stream)
+    found = _edited(file, stream)
     entries = list(_entries(file, found[1])) if found else []
     if not found or not entries or entries[-1].length or entries[-1].start < 0:
         return None
@@ -61,13 +61,16 @@ def missing_length(file: RangeFile, stream: AudioStream) -> tuple[int, bytes] | 
     return (entries[-1].place, min(length, 2 ** (8 * width) - 1).to_bytes(width, "big")) if length > 0 else None
 
 
-def _track_of(file: RangeFile, stream: AudioStream) -> tuple[int, Box] | None:
-    """The ticks of a second of the movie, and the box of a track; None where there is no edit but at the beginning."""
+def _edited(file: RangeFile, stream: AudioStream) -> tuple[int, Box] | None:
+    """As `track_of`; None where there is no edit but at the beginning."""
     # There, FFmpeg repeats and leaves out no sample. Looking costs requests.
-    if len(stream.index_entries) == stream.frames:
-        return None
-    movie = _child(file, Box(b"", 0, 0, file.size), b"moov")
-    header = movie and _child(file, movie, b"mvhd")
+    return None if len(stream.index_entries) == stream.frames else track_of(file, stream)
+
+
+def track_of(file: RangeFile, stream: AudioStream) -> tuple[int, Box] | None:
+    """The ticks of a second of the movie, and the box of a track; None where they are not found."""
+    movie = child(file, Box(b"", 0, 0, file.size), b"moov")
+    header = movie and child(file, movie, b"mvhd")
     second = _number(file, header) if header else 0
     if not movie or not second:
         return None
@@ -76,14 +79,14 @@ def _track_of(file: RangeFile, stream: AudioStream) -> tuple[int, Box] | None:
 
 
 def _is(file: RangeFile, track: Box, number: int) -> bool:
-    header = _child(file, track, b"tkhd")
+    header = child(file, track, b"tkhd")
     return header is not None and _number(file, header) == number
 
 
 def _seconds(file: RangeFile, track: Box) -> Fraction:
     """How long the sound of a track is without edits (8.4.2)."""
-    media = _child(file, track, b"mdia")
-    header = media and _child(file, media, b"mdhd")
+    media = child(file, track, b"mdia")
+    header = media and child(file, media, b"mdhd")
     data = file.peek(header.content, _LONGEST_HEADER + 8) if header else b""
     if len(data) <= _LONGEST_HEADER or data[0] >= len(_LENGTHS):
         return Fraction(0)
@@ -101,8 +104,8 @@ def _empty(entries: Sequence[_Edit], second: int) -> Iterator[tuple[float, float
 
 
 def _entries(file: RangeFile, track: Box) -> Iterator[_Edit]:
-    edits = _child(file, track, b"edts")
-    table = edits and _child(file, edits, b"elst")
+    edits = child(file, track, b"edts")
+    table = edits and child(file, edits, b"elst")
     head = file.peek(table.content, 8) if table else b""
     if not table or len(head) < 8 or head[0] >= len(_ENTRIES):
         return
@@ -119,5 +122,6 @@ def _number(file: RangeFile, header: Box) -> int:
     return int(_HEADERS[data[0]].unpack_from(data)[0]) if known else 0
 
 
-def _child(file: RangeFile, parent: Box, kind: bytes) -> Box | None:
+def child(file: RangeFile, parent: Box, kind: bytes) -> Box | None:
+    """The first box of a kind in another."""
     return next((box for box in boxes(file, parent.content, parent.stop) if box.kind == kind), None)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import partial
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from functions.convert.conversion.containers import chapters, ebml, flac, track_flags
+from functions.convert.conversion.containers import chapters, ebml, track_flags
 from functions.convert.conversion.containers.accepted import CODECS, FORMATS, MAX_RATE
 from functions.convert.conversion.containers.beginnings import (
     begins_as_media,
@@ -34,15 +33,15 @@ from functions.convert.conversion.containers.encryption import is_scrambled, pro
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
-from functions.convert.conversion.containers.mp3_file import after_id3, sound_start
+from functions.convert.conversion.containers.mp3_file import sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
-from functions.convert.conversion.containers.ogg_pages import Pages
 from functions.convert.conversion.containers.overstated import overstated
+from functions.convert.conversion.containers.sample_times import missing_lengths
 from functions.convert.conversion.containers.tags_ahead import leave_tag
-from functions.convert.conversion.containers.tails import ts_packet, understates, was_never_measured
-from functions.convert.conversion.containers.ts_twice import without_doubled
+from functions.convert.conversion.containers.tails import understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.containers.void import states_nothing
+from functions.convert.conversion.containers.watching import watch
 from functions.convert.conversion.media import Chapter, Media, Track
 from functions.convert.conversion.plan import TOLERANCE, is_short
 from functions.convert.conversion.source import RangeFile
@@ -60,8 +59,6 @@ _UNANNOUNCED, _PROBED_FURTHER, _FURTHER = ("mpegts", "mpeg"), 20_000_000, 4
 # An MP4 names its streams in its index: all that FFmpeg would read beyond that are pictures. (Its default is 5 MB.)
 _PROBED_OF_MP4 = 200_000
 _BUFFER = 64 * 1024
-# By so many bytes the packets of a transport stream are known.
-_TS_LOOK = 1024
 # Where the length that is stated is one of time, besides that in bytes.
 _CLOCKED = ("matroska,webm", "asf")
 
@@ -101,7 +98,7 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     if not hidden and states_nothing(file):
         raise Failure("damaged")
     file.seek(0)
-    _watch(file, head)
+    watch(file, head)
     options = dict(_GUARDS)
     if head[4:8] in (b"ftyp", b"moov"):
         options["probesize"] = str(_PROBED_OF_MP4)
@@ -121,20 +118,12 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     return _searched(file, container) if searched else container
 
 
-def _watch(file: RangeFile, head: bytes) -> None:
-    """Have what is wrong in the middle of a file put right while it is read."""
-    if head.startswith(b"OggS") and file.pages is None:
-        file.pages = Pages(file)
-        file.watch = file.pages.mended
-    elif file.peek(start := after_id3(file), 4) == flac.MAGIC:
-        file.watch = partial(flac.up_to_the_next, file, start)
-    elif (packet := ts_packet(file.peek(0, _TS_LOOK)))[1] and not begins_as_media(file):
-        file.watch = partial(without_doubled, file, *packet)
-
-
 def _lengthen(file: RangeFile, container: InputContainer) -> bool:
-    """Write the lengths of edits that have none. Returns: whether there are any."""
-    missing = [found for stream in container.streams.audio if (found := missing_length(file, stream))]
+    """Write the lengths of samples, or of edits, that have none. Returns: whether there are any."""
+    missing = [found for stream in container.streams.audio for found in missing_lengths(file, stream)]
+    # Where samples have none, edits cannot be known.
+    edits = () if missing else container.streams.audio
+    missing += [found for stream in edits if (found := missing_length(file, stream))]
     for place, length in missing:
         file.patch(place, length)
     return bool(missing)

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from functions.convert.conversion.marks import Mark, Place
+from functions.convert.conversion.marks import Mark, Place, is_lost
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound import wild
 from functions.convert.conversion.sound.filters import fade_in, fade_out
@@ -105,9 +105,12 @@ def packets(
     ticks, base = 0, Fraction(0)
     for _, packet in reader.packets():
         ticks, base = ticks + (packet.duration or 0), base or packet.time_base
+        reader.packets_read += 1
+        reader.broken += is_lost(packet)
         yield packet
     reader.seconds = float(ticks * base)
     check_outcome(reader, plan)
+    _count_broken(reader)
 
 
 def _shaped(

@@ -17,7 +17,7 @@ from functions.convert.conversion.tracks.languages import same_language
 from functions.convert.conversion.tracks.layouts import tame
 from functions.shared.reasons import Failure
 
-__all__ = ["followed"]
+__all__ = ["Packets", "followed"]
 
 # Containers without an index, that can be read from anywhere on; and one in which each codec has a stream of its own.
 _STREAMED, _FLV = ("mpegts", "mpeg"), "flv"

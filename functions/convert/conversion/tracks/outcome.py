@@ -12,6 +12,7 @@ from functions.convert.conversion.containers.encryption import is_scrambled, may
 from functions.convert.conversion.containers.flv_tags import last_time
 from functions.convert.conversion.containers.zeros import before_zeros
 from functions.convert.conversion.plan import Plan, is_short
+from functions.convert.conversion.tracks.bare import BARE
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
 
@@ -29,8 +30,6 @@ _EXACT = {"wav", "aiff", "au", "flac", "tta", "ape", "wv"}
 _BY_BYTES = {"wav", "w64", "caf", "avi"}
 # What is stated elsewhere: of all others, FFmpeg estimates the length from what it finds.
 _STATED = _EXACT | {_MOV, "avi", "flv", "asf", "rm", "mxf", "nut"}
-# Frames without anything around them: here FFmpeg takes what follows for a part of the last one.
-_BARE = {"mp3", "aac", "ac3", "eac3"}
 # Where a stream may be encrypted, and this share of its packets cannot be decoded, it is.
 _MUCH = 0.1
 # Whether these are whole can be seen without any length. Of all others that state none, nobody can know.
@@ -75,7 +74,8 @@ def check_mix(reader: MixReader, plan: Plan) -> None:
 
 def _before_zeros(reader: TrackReader) -> RangeFile:
     """The file without zeros at its end, of which the demuxer or the decoder made nothing."""
-    may_have_rest = reader.format in _BARE or (reader.format != _MOV and _has_rest(reader))
+    # Of bare frames, FFmpeg takes what follows for a part of the last one.
+    may_have_rest = reader.format in BARE or (reader.format != _MOV and _has_rest(reader))
     return before_zeros(reader.file) if reader.broken_last or may_have_rest else reader.file
 
 

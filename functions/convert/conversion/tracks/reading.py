@@ -15,13 +15,11 @@ from av.packet import Packet
 
 from functions.convert.conversion.containers.further import opened_further
 from functions.convert.conversion.containers.tails import has_gxf_end, is_chained
-from functions.convert.conversion.marks import Ahead, Decoded, Mark, Place
+from functions.convert.conversion.marks import Ahead, Decoded, Mark, Place, is_lost
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.tracks import changing, decoders
 from functions.convert.conversion.tracks.decoders import Decoder
-from functions.convert.conversion.tracks.doubled import once
-from functions.convert.conversion.tracks.following import followed
-from functions.convert.conversion.tracks.stitched import frames_alone
+from functions.convert.conversion.tracks.recording import mended_packets
 from functions.convert.conversion.tracks.track_file import TrackFile
 from functions.shared.job_warnings import JobWarning
 from functions.shared.reasons import Failure
@@ -85,8 +83,7 @@ class TrackReader(TrackFile):
         self.is_at_end = True
 
     def _recording(self) -> Iterator[Packet[AudioStream]]:
-        found = once(followed(self.file, self._container, self.stream, self._packets_of))
-        return frames_alone(found) if self.format == "mp3" and self._track.codec == "mp3" else found
+        return mended_packets(self.file, self._container, self.stream, self._packets_of)
 
     def _packets_of(self, container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         self.is_cut = False
@@ -190,6 +187,8 @@ class TrackReader(TrackFile):
 
     def _decoded(self, number: int, packet: Packet[AudioStream] | None) -> list[AudioFrame] | None:
         """The frames of a packet, or what is left at the end; None where it could not be decoded."""
+        if packet is not None and is_lost(packet):
+            return None
         try:
             frames = self._decoder.flush() if packet is None else self._decoder.decode(number, packet)
             # Asking each packet would take longer than to demux it. What is encrypted later on cannot be decoded.

@@ -7,7 +7,6 @@ have all bytes of the file in order, so that they can be cut anew from there on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -17,7 +16,7 @@ from functions.convert.conversion.containers.mp3_tags import (
     is_info_frame,
     may_be_more_than_a_frame,
 )
-from functions.convert.conversion.marks import with_next
+from functions.convert.conversion.marks import like, with_next
 from functions.convert.conversion.mpeg.frames import Header, header
 from functions.convert.errors import FrameError
 
@@ -38,7 +37,7 @@ def frames_alone(packets: Iterable[Packet[AudioStream]]) -> Iterator[Packet[Audi
     """
     for packet, after in with_next(_without_junk(_Cutter().cut(packets))):
         if after is not None and _is_trimmed_at_its_end(packet):
-            yield _like(packet, bytes(packet), packet.pts, packet.duration or 0)
+            yield like(packet, bytes(packet), packet.pts, packet.duration or 0)
         else:
             yield packet
 
@@ -91,15 +90,6 @@ def _is_frame(packet: Packet[AudioStream]) -> bool:
 def _is_trimmed_at_its_end(packet: Packet[AudioStream]) -> bool:
     # AV_PKT_DATA_SKIP_SAMPLES: how many samples to discard at the start, and at the end, in four bytes each.
     return packet.has_sidedata("skip_samples") and any(bytes(packet.get_sidedata("skip_samples"))[4:8])
-
-
-def _like(packet: Packet[AudioStream], data: bytes, pts: int | None, duration: int) -> Packet[AudioStream]:
-    """A packet of the same stream with other data, at another time."""
-    made = cast("Packet[AudioStream]", Packet(data))
-    made.stream, made.time_base = packet.stream, packet.time_base
-    made.pts = made.dts = pts
-    made.duration = duration
-    return made
 
 
 class _Cutter:
@@ -156,7 +146,7 @@ class _Cutter:
         head = _header(data)
         tick = packet.time_base
         duration = round(head.samples / head.sample_rate / tick) if head and tick else 0
-        return self._timed(_like(packet, data, None, duration))
+        return self._timed(like(packet, data, None, duration))
 
 
 def _header(data: bytes) -> Header | None:
