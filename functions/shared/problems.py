@@ -4,6 +4,7 @@ The errors of functions.shared, each in the module that raises it:
 
 SpeakingError
 ├── Problem                     it becomes problem details
+│   ├── AccountGone             in credentials.py
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable

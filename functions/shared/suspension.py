@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from functions.shared import audit, database
 from functions.shared.audit import Actor
-from functions.shared.credentials import account_gone
+from functions.shared.credentials import AccountGone
 from functions.shared.problems import Problem
 from functions.shared.tables import now, refresh_tokens, users
 
@@ -38,7 +38,7 @@ def check_in(connection: sa.Connection, user_id: str) -> None:
     account = sa.select(users.c.suspended_at, users.c.deleted_at).where(users.c.id == user_id)
     row = connection.execute(account).one_or_none()
     if row is None or row.deleted_at is not None:
-        raise account_gone()
+        raise AccountGone()
     if row.suspended_at is not None:
         raise Problem("account-suspended", "An operator has suspended this account.")
 

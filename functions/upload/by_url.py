@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 
 from events.catalogue import VideoSubmitted
-from functions.shared import database, options, outbox, quotas
+from functions.shared import database, options, outbox, owners, quotas
 from functions.shared.addresses import check_literal, in_ascii
 from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
@@ -86,7 +86,7 @@ def fingerprint_of(given: Mapping[str, Any]) -> str:
 
 @database.transactional
 def _open(connection: sa.Connection, user_id: str, job_id: str, asked: Wanted, once: Mapping[str, Any]) -> str:
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     connection.execute(table.insert().values({**row_of(user_id, job_id, asked), **once}))
     quotas.admit(connection, user_id)
     admission.check(connection)
