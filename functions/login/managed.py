@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--suspend", action="store_true", help="nothing that belongs to it opens anything from now on")
     which.add_argument("--resume", action="store_true", help="end that")
+    parser.add_argument("--even-last", action="store_true", help="suspend also when there is no other operator then")
     return parser
 
 
@@ -86,7 +87,7 @@ def _done(chosen: argparse.Namespace) -> str:
     if limits:
         set_quotas(user_id, {quota: None if limit == DEFAULT else limit for quota, limit in limits.items()})
     if chosen.suspend:
-        suspension.suspend(user_id, COMMAND_LINE)
+        suspension.suspend(user_id, COMMAND_LINE, even_last=chosen.even_last)
     if chosen.resume:
         suspension.resume(user_id, COMMAND_LINE)
     return shown(user_id)

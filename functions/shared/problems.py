@@ -155,6 +155,11 @@ PROBLEMS: dict[str, Kind] = {
     "too-many-keys": Kind(
         409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
     ),
+    "operator-needed": Kind(
+        409,
+        "This operator is needed",
+        "Let another operator do it, or the command line where audiolift runs.",
+    ),
     "tus-version": Kind(
         412, "The upload protocol's version is not supported", "Send `Tus-Resumable: 1.0.0` with each request."
     ),

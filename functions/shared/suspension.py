@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import audit, database
+from functions.shared import audit, database, roles
 from functions.shared.audit import Actor
 from functions.shared.credentials import AccountGone
 from functions.shared.problems import Problem
@@ -44,8 +44,15 @@ def check_in(connection: sa.Connection, user_id: str) -> None:
 
 
 @database.transactional
-def suspend(connection: sa.Connection, user_id: str, by: Actor) -> bool:
-    """Suspend an account, and end its sessions; one that is suspended stays so. Returns: whether there is one."""
+def suspend(connection: sa.Connection, user_id: str, by: Actor, *, even_last: bool = False) -> bool:
+    """Suspend an account, and end its sessions; one that is suspended stays so. Returns: whether there is one.
+
+    Raises: Problem (409) when it is one's own, or, unless `even_last`, that of the last operator.
+    """
+    if by.name == user_id:
+        raise Problem("operator-needed", "You cannot suspend yourself: another operator can.")
+    if not even_last:
+        roles.check_not_last(connection, user_id)
     if not _change(connection, user_id, users.c.suspended_at.is_(None), "user.suspended", by, now()):
         return _is_there(connection, user_id)
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.user_id == user_id))

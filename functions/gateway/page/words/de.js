@@ -276,6 +276,8 @@ export default {
   "problem.invalid-link.advice": "Er gilt einmal und nicht lange. Lass dir eine neue Mail schicken.",
   "problem.account-suspended": "Das Konto ist gesperrt",
   "problem.account-suspended.advice": "Die Betreiber haben dieses Konto gesperrt. Frag sie nach dem Grund.",
+  "problem.operator-needed": "Dieser Betreiber wird gebraucht",
+  "problem.operator-needed.advice": "Das muss jemand anderes tun, der audiolift betreibt.",
   "problem.sign-in-refused": "Die Anmeldung über den Anmeldedienst ist nicht gelungen",
   "problem.email-unverified": "Der Anmeldedienst bürgt nicht für deine E-Mail-Adresse",
   "problem.email-unverified.advice": "Lass die Adresse dort bestätigen und melde dich dann noch einmal an.",

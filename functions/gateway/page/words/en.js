@@ -276,6 +276,8 @@ export default {
   "problem.invalid-link.advice": "It is good once, and not for long. Ask for another mail.",
   "problem.account-suspended": "The account is suspended",
   "problem.account-suspended.advice": "An operator has suspended this account. Ask them why.",
+  "problem.operator-needed": "This operator is needed",
+  "problem.operator-needed.advice": "Let another operator do it.",
   "problem.sign-in-refused": "The sign-in by the identity provider did not succeed",
   "problem.email-unverified": "The identity provider does not vouch for your email address",
   "problem.email-unverified.advice": "Have it confirm the address, then sign in again.",
