@@ -61,9 +61,8 @@ def create(request: Request, user_id: str, key: str | None) -> tuple[str, str | 
 def wanted(given: Any) -> Wanted:
     """What a JSON value asks for. Raises: Problem (400), which names the member that is wrong."""
     body = checked(given, UrlJob, "bad-request")
-    url = in_ascii(body.source_url)
     try:
-        check_literal(url)
+        check_literal(url := in_ascii(body.source_url))
     except Failure as failure:
         raise Problem("bad-request", f"`source_url`: {failure.title}. {failure.detail}") from None
     return Wanted(url, name_of(body.filename, url), options.parse(body.options or {}))

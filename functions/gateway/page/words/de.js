@@ -363,6 +363,7 @@ export default {
   "reason.cancelled.advice": "Starte sie neu, wenn du die MP3 doch haben willst.",
   "reason.refused-url": "Die Adresse des Videos wird nicht angenommen",
   "reason.refused-url.advice": "Gib eine http- oder https-Adresse an, die im Internet erreichbar ist, ohne Namen oder Passwort darin.",
+  "reason.refused-url.no-name": "Der Name des Rechners hat Zeichen, die darin nicht vorkommen oder andere vortäuschen. Prüfe die Adresse.",
   "reason.unreachable": "Das Video ließ sich nicht holen",
   "reason.unreachable.advice": "Prüfe, ob sich die Adresse ohne Anmeldung öffnen lässt, und versuche es noch einmal.",
   "reason.unreachable.no-host": "Einen Rechner dieses Namens gibt es nicht. Prüfe die Adresse.",

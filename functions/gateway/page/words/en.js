@@ -363,6 +363,7 @@ export default {
   "reason.cancelled.advice": "Start it again if you want the MP3 after all.",
   "reason.refused-url": "The address of the video is not accepted",
   "reason.refused-url.advice": "Give an http or https address that the public internet can reach, without a user name or password in it.",
+  "reason.refused-url.no-name": "Its host has letters that are in no host’s name, or are there to be taken for others. Check the address.",
   "reason.unreachable": "The video could not be fetched",
   "reason.unreachable.advice": "Check that its address can be opened without signing in, and try again.",
   "reason.unreachable.no-host": "There is no host of that name. Check the address.",
