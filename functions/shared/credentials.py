@@ -7,14 +7,18 @@ from typing import Literal
 
 from functions.shared.problems import Problem
 
-__all__ = ["AccountGone", "no_session", "sent", "unauthenticated"]
+__all__ = ["ACCOUNT_GONE", "AccountGone", "no_session", "sent", "unauthenticated"]
+
+
+ACCOUNT_GONE = "account-gone"
 
 
 class AccountGone(Problem):
     """The problem (401) of an account that its owner has deleted, whose token or key is good as such."""
 
     def __init__(self) -> None:
-        super().__init__("unauthenticated", "This account does not exist any more.", _challenge("invalid_token"))
+        detail, challenge = "This account does not exist any more.", _challenge("invalid_token")
+        super().__init__("unauthenticated", detail, challenge, reason=ACCOUNT_GONE)
 
 
 def sent(authorization: str | None) -> str:

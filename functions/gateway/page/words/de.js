@@ -254,6 +254,8 @@ export default {
   "problem.page.advice": "Lade sie neu und versuche es noch einmal. ({message})",
   "problem.unreachable": "Der Server antwortet nicht",
   "problem.unreachable.advice": "Prüfe, ob du online bist und audiolift läuft, und versuche es noch einmal.",
+  "problem.unauthenticated.account-gone": "Dieses Konto gibt es nicht mehr",
+  "problem.unauthenticated.account-gone.advice": "Es wurde gelöscht. Hier kannst du ein neues anlegen.",
   "problem.session-over": "Deine Sitzung ist zu Ende",
   "problem.session-over.advice": "Bitte melde dich wieder an.",
   "problem.no-problem": "Der Server konnte das nicht tun",

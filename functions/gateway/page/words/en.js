@@ -254,6 +254,8 @@ export default {
   "problem.page.advice": "Reload it and try again. ({message})",
   "problem.unreachable": "The server does not answer",
   "problem.unreachable.advice": "Check that you are online and audiolift is running, then try again.",
+  "problem.unauthenticated.account-gone": "This account does not exist any more",
+  "problem.unauthenticated.account-gone.advice": "It was deleted. You can create another one here.",
   "problem.session-over": "Your session has ended",
   "problem.session-over.advice": "Please sign in again.",
   "problem.no-problem": "The server could not do that",
