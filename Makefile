@@ -75,12 +75,13 @@ replay: ## List dead letters (TYPE= STATE= SOURCE= JOB= for some); ID=… or --a
 resend: ## List events that the broker refused (ID=… sends one again, ID=--all sends all)
 	@$(run) functions.sweep.resend $$ID
 
-operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that)
-	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL"))
+operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that, EVEN_LAST=1)
+	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL")) $(if $(EVEN_LAST),--even-last)
 
-account: ## Show an account (EMAIL=…), set its quotas (JOBS=… BYTES=… MINUTES=…), SUSPEND=1, RESUME=1
+account: ## Show an account (EMAIL=…), set its quotas (JOBS=… BYTES=… MINUTES=…), SUSPEND=1 (EVEN_LAST=1), RESUME=1
 	@$(run) functions.login.managed "$$EMAIL" $(if $(JOBS),--jobs "$$JOBS") $(if $(BYTES),--stored-bytes "$$BYTES") \
-		$(if $(MINUTES),--minutes-a-day "$$MINUTES") $(if $(SUSPEND),--suspend) $(if $(RESUME),--resume)
+		$(if $(MINUTES),--minutes-a-day "$$MINUTES") $(if $(SUSPEND),--suspend) $(if $(RESUME),--resume) \
+		$(if $(EVEN_LAST),--even-last)
 
 backup: ## Write all rows and files into DIR, at one moment, while everything goes on
 	@$(run) functions.sweep.backup "$$DIR"

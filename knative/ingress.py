@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from events import wire
 from events.errors import Malformed
-from knative.delivery import MAX_EVENT_BYTES, TRACE, checked
+from knative.delivery import MAX_EVENT_BYTES, TRACE, acceptable
 
 __all__ = ["CannotKeep", "Ingress"]
 
@@ -32,7 +32,7 @@ class Ingress:
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """202 once the event is safe; 4xx for what is no event; 500 when it cannot be kept, which may pass."""
         if request.method != "POST":
-            return _refuse(405, "events are sent by POST")
+            return _refuse(405, "events are sent by POST", {"Allow": "POST"})
         if request.raw_path != "/":
             return _refuse(404, "events are sent to /")
         try:
@@ -54,7 +54,7 @@ async def _event(request: web.BaseRequest) -> wire.Envelope:
         body = await _body(request)
     envelope = wire.read(request.headers, body)
     trace = {name: request.headers[name] for name in TRACE if name in request.headers}
-    return checked(wire.Envelope({**trace, **envelope.attributes}, envelope.data))
+    return acceptable(wire.Envelope({**trace, **envelope.attributes}, envelope.data))
 
 
 async def _body(request: web.BaseRequest) -> bytes:
@@ -66,5 +66,5 @@ async def _body(request: web.BaseRequest) -> bytes:
     return bytes(body)
 
 
-def _refuse(status: int, reason: str) -> web.Response:
-    return web.Response(status=status, text=f"{reason}\n")
+def _refuse(status: int, reason: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=f"{reason}\n", headers=headers)

@@ -19,6 +19,7 @@ from functions.convert import crashes, engine, known
 from functions.convert.errors import Crash, Unconfined, Unfinished
 from functions.convert.sandbox import nursery, policy
 from functions.shared import blobs, database, logs, outbox, telemetry, trace, unwanted
+from functions.shared.credentials import AccountGone
 from functions.shared.jobs import claims, leases, rollouts, transitions
 from functions.shared.once import once
 from functions.shared.problems import Unavailable
@@ -93,8 +94,8 @@ def on_uploaded(envelope: Envelope) -> None:
 def _convert(claim: claims.Claim) -> None:
     try:
         result = _finish(claim)
-    except claims.ClaimLost:
-        log.info("job %s was cancelled or given to another conversion", claim.job_id)
+    except (claims.ClaimLost, AccountGone):
+        log.info("job %s was cancelled or given to another conversion, or its owner is gone", claim.job_id)
         # It may be whole: nobody else writes, or finishes a job with, a name that has this claim's token.
         with suppress(Unavailable):
             blobs.store().delete(claim.audio)

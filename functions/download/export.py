@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from functions.shared import blobs, database
 from functions.shared.blobs import NoSuchBlob
-from functions.shared.credentials import account_gone
+from functions.shared.credentials import AccountGone
 from functions.shared.file_names import ending_of
 from functions.shared.jobs import names
 from functions.shared.tables import (
@@ -68,7 +68,7 @@ def check(user_id: str) -> None:
     query = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None))
     with database.reading() as connection:
         if connection.execute(query).one_or_none() is None:
-            raise account_gone()
+            raise AccountGone()
 
 
 def exported(user_id: str) -> dict[sa.Table[Any], sa.ColumnElement[bool]]:

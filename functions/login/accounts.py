@@ -12,7 +12,7 @@ from functions.login import passwords
 from functions.login.shapes import Account, Quotas, Usage, User
 from functions.shared import account_mails, attempts, database, kinds, languages, mailed, quotas
 from functions.shared.attempts import PASSWORDS
-from functions.shared.credentials import account_gone
+from functions.shared.credentials import AccountGone
 from functions.shared.languages import DEFAULT, Language
 from functions.shared.problems import Problem
 from functions.shared.tables import mailed_tokens, now, refresh_tokens, users
@@ -88,7 +88,7 @@ def read(user_id: str) -> Account:
 def row(user_id: str) -> Any:
     """The row of a user. Raises: Problem (401) when it is gone."""
     if (found := _row(users.c.id == user_id)) is None:
-        raise account_gone()
+        raise AccountGone()
     return found
 
 
@@ -167,7 +167,7 @@ def _close(connection: sa.Connection, user: Any, language: Language) -> str:
     this = (users.c.id == user.id, users.c.deleted_at.is_(None))
     if not connection.execute(users.update().where(*this).values(**values)).rowcount:
         # Another request was faster, and its mail is enough.
-        raise account_gone()
+        raise AccountGone()
     _end_all(connection, user.id)
     account_mails.forget(connection, user.id)
     # Nobody's notice: the mail may have to wait for longer than the account's rows are there.

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import audit, database, quotas, settings, suspension
+from functions.shared import audit, database, owners, quotas, settings, suspension
 from functions.shared.audit import COMMAND_LINE
-from functions.shared.problems import Unavailable
+from functions.shared.problems import Problem, Unavailable
 from functions.shared.quotas import QUOTAS
 from functions.shared.tables import quotas as overrides
 from functions.shared.tables import users
@@ -29,14 +29,14 @@ def main() -> None:
     try:
         settings.check()
         print(_done(chosen))
-    except (settings.SettingError, Unavailable) as error:
+    except (settings.SettingError, Problem, Unavailable) as error:
         sys.exit(f"audiolift: {error}")
 
 
 @database.transactional
 def set_quotas(connection: sa.Connection, user_id: str, limits: Mapping[str, int | None]) -> None:
     """Set what one account may have of some quotas: a number, 0 for no limit, None for what the settings say."""
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     mine = overrides.c.user_id == user_id
     if connection.execute(sa.select(overrides.c.user_id).where(mine)).one_or_none():
         connection.execute(overrides.update().where(mine).values(**limits))
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--suspend", action="store_true", help="nothing that belongs to it opens anything from now on")
     which.add_argument("--resume", action="store_true", help="end that")
+    parser.add_argument("--even-last", action="store_true", help="suspend also when there is no other operator then")
     return parser
 
 
@@ -86,7 +87,7 @@ def _done(chosen: argparse.Namespace) -> str:
     if limits:
         set_quotas(user_id, {quota: None if limit == DEFAULT else limit for quota, limit in limits.items()})
     if chosen.suspend:
-        suspension.suspend(user_id, COMMAND_LINE)
+        suspension.suspend(user_id, COMMAND_LINE, even_last=chosen.even_last)
     if chosen.resume:
         suspension.resume(user_id, COMMAND_LINE)
     return shown(user_id)

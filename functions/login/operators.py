@@ -7,9 +7,9 @@ import sys
 
 import sqlalchemy as sa
 
-from functions.shared import audit, database, settings
+from functions.shared import audit, database, roles, settings
 from functions.shared.audit import COMMAND_LINE
-from functions.shared.problems import Unavailable
+from functions.shared.problems import Problem, Unavailable
 from functions.shared.tables import now, operators, users
 
 __all__ = ["every", "grant", "main", "revoke"]
@@ -21,11 +21,12 @@ def main() -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--grant", metavar="EMAIL", help="make the user with this email address an operator")
     which.add_argument("--revoke", metavar="EMAIL", help="end that; what is signed in has no more say from then on")
+    parser.add_argument("--even-last", action="store_true", help="revoke also when there is no other operator then")
     chosen = parser.parse_args()
     try:
         settings.check()
         _do(chosen)
-    except (settings.SettingError, Unavailable) as error:
+    except (settings.SettingError, Problem, Unavailable) as error:
         sys.exit(f"audiolift: {error}")
 
 
@@ -50,9 +51,14 @@ def grant(connection: sa.Connection, email: str) -> bool:
 
 
 @database.transactional
-def revoke(connection: sa.Connection, email: str) -> bool:
-    """Have an operator be one no longer. Returns: whether somebody was."""
+def revoke(connection: sa.Connection, email: str, *, even_last: bool = False) -> bool:
+    """Have an operator be one no longer. Returns: whether somebody was.
+
+    Raises: Problem (409) when there is no other, unless `even_last`.
+    """
     user_id = _user_of(connection, email)
+    if user_id and not even_last:
+        roles.check_not_last(connection, user_id)
     ended = connection.execute(operators.delete().where(operators.c.user_id == user_id)).rowcount == 1
     if ended:
         audit.write(connection, COMMAND_LINE, "operator.revoked", {"user_id": user_id})
@@ -70,7 +76,7 @@ def _do(chosen: argparse.Namespace) -> None:
             sys.exit("There is no account with this email address; register first.")
         return print("They are an operator now; the next sign-in says so.")
     if chosen.revoke:
-        if not revoke(chosen.revoke):
+        if not revoke(chosen.revoke, even_last=chosen.even_last):
             sys.exit("Nobody with this email address is an operator.")
         return print("They are no operator any more.")
     return print("\n".join(every()) or "There are no operators.")

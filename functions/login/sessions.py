@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
 
 from functions.login.shapes import Session, SessionList
-from functions.shared import database
+from functions.shared import database, owners
+from functions.shared.credentials import AccountGone
 from functions.shared.problems import Problem
-from functions.shared.tables import now, refresh_tokens, users
+from functions.shared.tables import now, refresh_tokens
 from functions.shared.views import rfc3339
 
 __all__ = ["cleaned", "end", "end_every", "end_one", "held_hash", "list_of"]
@@ -31,7 +33,7 @@ def list_of(user_id: str) -> SessionList:
 @database.transactional
 def end_one(connection: sa.Connection, user_id: str, session_id: str) -> None:
     """End a session of a user. Raises: Problem (404), the same for another user's session and for none."""
-    held_hash(connection, user_id)
+    owners.hold(connection, user_id)
     if not end(connection, refresh_tokens.c.user_id == user_id, refresh_tokens.c.family == session_id):
         raise Problem("not-found", "You have no such session.")
 
@@ -39,7 +41,7 @@ def end_one(connection: sa.Connection, user_id: str, session_id: str) -> None:
 @database.transactional
 def end_every(connection: sa.Connection, user_id: str) -> None:
     """Sign a user out everywhere."""
-    held_hash(connection, user_id)
+    owners.hold(connection, user_id)
     end(connection, refresh_tokens.c.user_id == user_id)
 
 
@@ -54,9 +56,9 @@ def held_hash(connection: sa.Connection, user_id: str) -> str | None:
     Otherwise a token that is being renewed could have a successor that outlives the end of all sessions. None when
     the account is gone.
     """
-    query = sa.select(users.c.password_hash).where(users.c.id == user_id, users.c.deleted_at.is_(None))
-    found: str | None = connection.execute(query.with_for_update()).scalar_one_or_none()
-    return found
+    with suppress(AccountGone):
+        return str(owners.hold(connection, user_id).password_hash)
+    return None
 
 
 def cleaned(user_agent: str) -> str:

@@ -62,7 +62,6 @@ def read_notifications(_request: Request, user_id: str) -> Response:
     scope=Scope.ACCOUNT_WRITE,
     takes=(json_body(Preferences),),
     answers={200: Success("What you are told of from now on.", Preferences)},
-    problems=("not-found",),
 )
 def change_notifications(_request: Request, user_id: str, body: Preferences) -> Response:
     """Choose what you are told of, and how."""

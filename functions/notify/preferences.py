@@ -19,11 +19,11 @@ from functions.notify.preference_shapes import (
     Preferences,
     QuietChannels,
 )
-from functions.shared import database, languages, settings
+from functions.shared import database, languages, owners, settings
+from functions.shared.credentials import AccountGone
 from functions.shared.languages import Language
 from functions.shared.problems import Problem
 from functions.shared.tables import notice_preferences as table
-from functions.shared.tables import users
 from functions.shared.visible import one_line
 
 __all__ = [
@@ -73,7 +73,7 @@ def services_of(user_id: str, kind: str) -> list[str]:
 
 
 def change(user_id: str, wanted: Preferences) -> Preferences:
-    """Set all of it. Raises: Problem (400) for a service that there is not, (404) when the account is gone."""
+    """Set all of it. Raises: Problem (400) for a service that there is not, AccountGone."""
     events: dict[str, Any] = {kind: getattr(wanted.events, name) for name, kind in KINDS.items()}
     by_channel: dict[str, Channels] = {kind: each for kind, each in events.items() if kind not in MAILED_ALONE}
     services = {kind: sorted(_chosen(channels.services)) for kind, channels in by_channel.items()}
@@ -95,9 +95,13 @@ def reader_of(token: str) -> Language:
 
 
 def unsubscribe(token: str) -> None:
-    """End the mails that a token is for. Raises: Problem (404) when it is not one of ours."""
+    """End the mails that a token is for. Raises: Problem (404) when it is not one of ours, or the account is gone."""
     user_id, kind = _subject(token)
-    _set(user_id, lambda before: before | {kind})
+    try:
+        _set(user_id, lambda before: before | {kind})
+    except AccountGone as gone:
+        # A link asks nobody who they are.
+        raise Problem("not-found", gone.detail) from None
 
 
 def _subject(token: str) -> tuple[str, str]:
@@ -119,11 +123,7 @@ def _chosen(services: dict[str, bool]) -> list[str]:
 
 @database.transactional
 def _set(connection: sa.Connection, /, user_id: str, unwanted: Changed, **more: Any) -> None:
-    # The lock on the account has two changes at once take turns.
-    owner = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_at.is_(None)).with_for_update()
-    if connection.execute(owner).one_or_none() is None:
-        # Who has a token is refused before; this is the link of a mail, which asks nobody who they are.
-        raise Problem("not-found", "This account does not exist any more.")
+    owners.hold(connection, user_id)
     row = _row(connection, user_id)
     unwished = unwanted(_unwanted(row))
     values = {

@@ -168,6 +168,7 @@ def send_test(_request: Request, user_id: str, webhook_id: str) -> Response:
     try:
         status = channel.test(webhooks.of(user_id, webhook_id))
     except Unavailable as error:
-        return json_response(Tested(False, None, str(error)))
-    is_good = 200 <= status < 300
-    return json_response(Tested(is_good, status, None if is_good else f"it answered {status}"))
+        return json_response(Tested(False, None, str(error), getattr(error, "code", "no-answer")))
+    if 200 <= status < 300:
+        return json_response(Tested(True, status, None, None))
+    return json_response(Tested(False, status, f"it answered {status}", "answered"))

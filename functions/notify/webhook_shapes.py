@@ -101,3 +101,7 @@ class Tested(Struct):
     delivered: Annotated[bool, Meta(description="Whether the answer was 2xx.")]
     status: Annotated[int | None, Meta(description="Of the answer, if there was one.", examples=[204])]
     detail: Annotated[str | None, Meta(description="What went wrong.", examples=["it answered 500"])]
+    code: Annotated[
+        Literal["answered", "not-public", "no-host", "no-answer"] | None,
+        Meta(description="The same as a word.", examples=["answered"]),
+    ]

@@ -7,7 +7,9 @@ differently the second time, or a redirect, gains nothing (OWASP Server-Side Req
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
+import unicodedata
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -39,6 +41,11 @@ UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 # What stays as it is in a URL that is put into ASCII, be it allowed there or not.
 _KEPT = "".join(map(chr, range(128))).replace(" ", "")
 
+# A host that is no address in brackets, where it stands in a URL.
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#@:\[\]]+)", re.IGNORECASE)
+# No name has letters of two of these in one part of it, but such as are to be taken for others (UTS #39, section 5.2).
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -54,9 +61,30 @@ class HostUnreachable(Unavailable):
 def in_ascii(url: str | bytes) -> str:
     """The URL that stands for one with spaces or other letters in it (RFC 3987, section 3.1), as browsers send it.
 
-    Not so the letters of a host: that is for `check_url` to refuse.
+    Raises: Failure (refused-url) when its host has letters, and is not a name that a host can have.
     """
-    return quote(url if isinstance(url, bytes) else url.encode(errors="replace"), safe=_KEPT)
+    text = url if isinstance(url, str) else url.decode(errors="surrogateescape")
+    if (found := _HOST.match(text)) and not found[1].isascii():
+        text = text[: found.start(1)] + _host_in_ascii(found[1]) + text[found.end(1) :]
+    return quote(text.encode(errors="replace" if isinstance(url, str) else "surrogateescape"), safe=_KEPT)
+
+
+def _host_in_ascii(host: str) -> str:
+    """The A-labels of a host's name (IDNA 2008: RFC 5891, section 4.4), mapped before as browsers do (UTS #46)."""
+    # Hardly any URL needs it.
+    import idna
+
+    try:
+        name = idna.encode(host, uts46=True, std3_rules=True).decode()
+        if any(map(_is_mixed, idna.decode(name).split("."))):
+            raise idna.IDNAError("its letters look like others")
+    except UnicodeError:
+        raise Failure("refused-url", "no-name") from None
+    return name
+
+
+def _is_mixed(label: str) -> bool:
+    return len(_ALIKE & {unicodedata.name(letter, "").partition(" ")[0] for letter in label}) > 1
 
 
 def check_url(url: str) -> None:

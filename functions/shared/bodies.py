@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -18,6 +19,7 @@ __all__ = ["PIECE", "content_length", "content_type", "has_body", "once", "piece
 PIECE = 1024 * 1024
 # Of a name that is refused, so much is repeated, in characters.
 _MAX_NAME = 40
+Value = TypeVar("Value")
 
 
 def content_type(request: Request) -> tuple[str, dict[str, str]]:
@@ -43,11 +45,11 @@ def query(request: Request) -> dict[str, str]:
     return once(request.query_params.multi_items(), "the query")
 
 
-def once(pairs: Sequence[tuple[str, str]], where: str) -> dict[str, str]:
+def once(pairs: Sequence[tuple[str, Value]], where: str) -> dict[str, Value]:
     """Names and values that came `where`. Raises: Problem (400) when a name comes twice."""
     # By one pass: there may be a hundred thousand names.
     times = Counter(name for name, _ in pairs)
-    if twice := next((name for name, count in times.items() if count > 1), None):
+    for twice in (name for name, count in times.items() if count > 1):
         raise Problem("bad-request", f"Send one `{visible(twice)[:_MAX_NAME]}` in {where}.")
     return dict(pairs)
 

@@ -7,7 +7,18 @@ from typing import Literal
 
 from functions.shared.problems import Problem
 
-__all__ = ["account_gone", "no_session", "sent", "unauthenticated"]
+__all__ = ["ACCOUNT_GONE", "AccountGone", "no_session", "sent", "unauthenticated"]
+
+
+ACCOUNT_GONE = "account-gone"
+
+
+class AccountGone(Problem):
+    """The problem (401) of an account that its owner has deleted, whose token or key is good as such."""
+
+    def __init__(self) -> None:
+        detail, challenge = "This account does not exist any more.", _challenge("invalid_token")
+        super().__init__("unauthenticated", detail, challenge, reason=ACCOUNT_GONE)
 
 
 def sent(authorization: str | None) -> str:
@@ -27,12 +38,10 @@ def no_session(reason: Literal["none", "over"], headers: Mapping[str, str] | Non
     return Problem("no-session", "Sign in.", {**challenge, **(headers or {})}, reason=reason)
 
 
-def account_gone() -> Problem:
-    """The problem (401) of a request from an account that its owner has deleted, whose token or key is good as such."""
-    return unauthenticated("This account does not exist any more.", "invalid_token")
-
-
 def unauthenticated(detail: str, error: str = "") -> Problem:
     """The problem (401) of a request whose credential is not good, or missing; then `error` is ""."""
-    challenge = 'Bearer realm="audiolift"' + (f', error="{error}"' if error else "")
-    return Problem("unauthenticated", detail, {"WWW-Authenticate": challenge})
+    return Problem("unauthenticated", detail, _challenge(error))
+
+
+def _challenge(error: str) -> dict[str, str]:
+    return {"WWW-Authenticate": 'Bearer realm="audiolift"' + (f', error="{error}"' if error else "")}

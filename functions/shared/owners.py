@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from functions.shared import database
-from functions.shared.credentials import account_gone
+from functions.shared.credentials import AccountGone
 from functions.shared.jobs.states import LIVE
 from functions.shared.problems import Problem
 from functions.shared.tables import jobs, users
@@ -18,12 +18,13 @@ __all__ = ["hold", "job_of", "no_such_job", "wrong_state"]
 def hold(connection: sa.Connection, user_id: str) -> sa.Row[Any]:
     """The row of an account, held to the end of the transaction: who counts or changes what it has takes turns.
 
-    Raises: Problem (401) when its owner has deleted it.
+    Everybody locks an account by this, and before any other row of it: nothing begins or ends in one that is gone.
+    Raises: AccountGone when its owner has deleted it.
     """
     this = users.select().where(users.c.id == user_id, users.c.deleted_at.is_(None))
     row = connection.execute(this.with_for_update()).one_or_none()
     if row is None:
-        raise account_gone()
+        raise AccountGone()
     return row
 
 

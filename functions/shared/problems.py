@@ -4,6 +4,7 @@ The errors of functions.shared, each in the module that raises it:
 
 SpeakingError
 ├── Problem                     it becomes problem details
+│   ├── AccountGone             in credentials.py
 │   └── OverQuota               in quotas.py
 ├── Failure                     it ends a job (reasons.py)
 ├── Unavailable
@@ -153,6 +154,11 @@ PROBLEMS: dict[str, Kind] = {
     "too-many-links": Kind(409, "The job has as many links as it can have", "Revoke a link that is not used any more."),
     "too-many-keys": Kind(
         409, "The account has as many API keys as it can have", "Revoke an API key that is not used any more."
+    ),
+    "operator-needed": Kind(
+        409,
+        "This operator is needed",
+        "Let another operator do it, or the command line where audiolift runs.",
     ),
     "tus-version": Kind(
         412, "The upload protocol's version is not supported", "Send `Tus-Resumable: 1.0.0` with each request."

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from functions.shared import settings
 from functions.shared.jobs.states import KEPT, LIVE, State
 from functions.shared.problems import Problem
-from functions.shared.tables import clock, converted, jobs, now, quotas, users
+from functions.shared.tables import clock, converted, jobs, now, quotas
 
 __all__ = [
     "QUOTAS",
@@ -25,7 +25,6 @@ __all__ = [
     "admit",
     "allowed",
     "check_bytes",
-    "lock",
     "pressed",
     "room",
     "spend",
@@ -45,20 +44,15 @@ class OverQuota(Problem):
         super().__init__("quota-exceeded", detail, quota=quota, limit=limit, used=has)
 
 
-def lock(connection: sa.Connection, user_id: str) -> None:
-    """Have others who count what this user has wait for the end of the transaction. SQLite has one writer anyway."""
-    connection.execute(sa.select(users.c.id).where(users.c.id == user_id).with_for_update())
-
-
 def admit(connection: sa.Connection, user_id: str) -> None:
-    """Check all quotas, once a new job is written and `lock` taken before it. Raises: OverQuota."""
+    """Check all quotas, once a new job is written and `owners.hold` called before it. Raises: OverQuota."""
     limits, has = allowed(connection, user_id), used(connection, user_id)
     _check("jobs", limits["jobs"], has["jobs"])
     _check_others(limits, has)
 
 
 def room(connection: sa.Connection, user_id: str) -> tuple[float, OverQuota | None]:
-    """How many more jobs may be opened, once `lock` is taken, and what is said of one more than that."""
+    """How many more jobs may be opened, once `owners.hold` is called, and what is said of one more than that."""
     limits, has = allowed(connection, user_id), used(connection, user_id)
     try:
         _check_others(limits, has)
@@ -77,13 +71,15 @@ def _check_others(limits: Mapping[str, int], has: Mapping[str, float]) -> None:
 
 
 def check_bytes(connection: sa.Connection, user_id: str) -> None:
-    """Check what is stored, once what came is written and `lock` taken before it. Raises: OverQuota."""
+    """Check what is stored, once what came is written and `owners.hold` called before it. Raises: OverQuota."""
     _check("stored_bytes", allowed(connection, user_id)["stored_bytes"], _stored(connection, user_id))
 
 
 def spend(connection: sa.Connection, user_id: str, seconds: float) -> bool:
-    """Note that so much was converted today. Returns: whether it is within the quota; it is noted in any case."""
-    lock(connection, user_id)
+    """Note that so much was converted today, once `owners.hold` is called.
+
+    Returns: whether it is within the quota; it is noted in any case.
+    """
     today = (converted.c.user_id == user_id, converted.c.day == _today())
     added = converted.update().where(*today).values(seconds=converted.c.seconds + seconds)
     if connection.execute(added).rowcount == 0:

@@ -71,6 +71,10 @@ HINTS: dict[str, tuple[str, str]] = {
         "The part that says where the sound lies is missing, so that nothing can be read: the upload or the copy was "
         "cut off, or the recording was not finished. Upload all of it, or have it repaired by what recorded it.",
     ),
+    "no-name": (
+        "refused-url",
+        "Its host has letters that are in no host's name, or are there to be taken for others. Check the address.",
+    ),
     "no-host": ("unreachable", "There is no host of that name. Check the address of the video."),
     "certificate": (
         "unreachable",

@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import audit, database
+from functions.shared import audit, database, roles
 from functions.shared.audit import Actor
-from functions.shared.credentials import account_gone
+from functions.shared.credentials import AccountGone
 from functions.shared.problems import Problem
 from functions.shared.tables import now, refresh_tokens, users
 
@@ -38,14 +38,21 @@ def check_in(connection: sa.Connection, user_id: str) -> None:
     account = sa.select(users.c.suspended_at, users.c.deleted_at).where(users.c.id == user_id)
     row = connection.execute(account).one_or_none()
     if row is None or row.deleted_at is not None:
-        raise account_gone()
+        raise AccountGone()
     if row.suspended_at is not None:
         raise Problem("account-suspended", "An operator has suspended this account.")
 
 
 @database.transactional
-def suspend(connection: sa.Connection, user_id: str, by: Actor) -> bool:
-    """Suspend an account, and end its sessions; one that is suspended stays so. Returns: whether there is one."""
+def suspend(connection: sa.Connection, user_id: str, by: Actor, *, even_last: bool = False) -> bool:
+    """Suspend an account, and end its sessions; one that is suspended stays so. Returns: whether there is one.
+
+    Raises: Problem (409) when it is one's own, or, unless `even_last`, that of the last operator.
+    """
+    if by.name == user_id:
+        raise Problem("operator-needed", "You cannot suspend yourself: another operator can.")
+    if not even_last:
+        roles.check_not_last(connection, user_id)
     if not _change(connection, user_id, users.c.suspended_at.is_(None), "user.suspended", by, now()):
         return _is_there(connection, user_id)
     connection.execute(refresh_tokens.delete().where(refresh_tokens.c.user_id == user_id))

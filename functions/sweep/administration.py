@@ -137,7 +137,7 @@ def user_page(query: UserQuery) -> ManagedUserPage:
 
 
 def suspend(user_id: str, by: Actor) -> None:
-    """Suspend an account. Raises: Problem (404)."""
+    """Suspend an account. Raises: Problem (404, 409)."""
     if not suspension.suspend(user_id, by):
         raise _no_such_account()
 

@@ -210,12 +210,12 @@ def list_users(_request: Request, user_id: str, query: UserQuery) -> Response:
     scope=Scope.ADMIN,
     takes=(ACCOUNT_ID,),
     answers={204: Success("It is suspended.")},
-    problems=("not-found",),
+    problems=("not-found", "operator-needed"),
 )
 def suspend_user(request: Request, user_id: str, account_id: str) -> Response:
     """Suspend an account: its sessions end, and its tokens, keys and links are good for nothing.
 
-    What is under way ends by itself. Files and rows stay.
+    What is under way ends by itself. Files and rows stay. Nobody suspends themselves, nor the last operator.
     """
     administration.suspend(account_id, actor(request, user_id))
     return Response(status_code=204)

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.shared import database, outbox, quotas
+from functions.shared import database, outbox, owners, quotas
 from functions.shared.problems import Problem
 from functions.shared.tables import batches, jobs, now
 from functions.shared.views import job_view
@@ -69,7 +69,7 @@ def _asked(item: Any) -> Wanted | Problem:
 def _open(
     connection: sa.Connection, user_id: str, batch_id: str, asked: list[Wanted | Problem], once: dict[str, Any]
 ) -> list[str]:
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     opened, moment = _chosen(connection, user_id, asked), now()
     values = {"id": batch_id, "user_id": user_id, "results": opened.results, "created_at": moment, **once}
     connection.execute(batches.insert().values(values))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 
 from events.catalogue import VideoSubmitted
-from functions.shared import database, options, outbox, quotas
+from functions.shared import database, options, outbox, owners, quotas
 from functions.shared.addresses import check_literal, in_ascii
 from functions.shared.file_names import clean_name
 from functions.shared.problems import Problem
@@ -61,9 +61,8 @@ def create(request: Request, user_id: str, key: str | None) -> tuple[str, str | 
 def wanted(given: Any) -> Wanted:
     """What a JSON value asks for. Raises: Problem (400), which names the member that is wrong."""
     body = checked(given, UrlJob, "bad-request")
-    url = in_ascii(body.source_url)
     try:
-        check_literal(url)
+        check_literal(url := in_ascii(body.source_url))
     except Failure as failure:
         raise Problem("bad-request", f"`source_url`: {failure.title}. {failure.detail}") from None
     return Wanted(url, name_of(body.filename, url), options.parse(body.options or {}))
@@ -86,7 +85,7 @@ def fingerprint_of(given: Mapping[str, Any]) -> str:
 
 @database.transactional
 def _open(connection: sa.Connection, user_id: str, job_id: str, asked: Wanted, once: Mapping[str, Any]) -> str:
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     connection.execute(table.insert().values({**row_of(user_id, job_id, asked), **once}))
     quotas.admit(connection, user_id)
     admission.check(connection)

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from functions.shared import blobs, database, quotas, settings
+from functions.shared import blobs, database, owners, quotas, settings
 from functions.shared.blobs import Piece
 from functions.shared.jobs import joined, rollouts, transitions
 from functions.shared.jobs.changes import lease_end
@@ -80,7 +80,7 @@ def _open(connection: sa.Connection, user_id: str, claim: Claim, parts: Sequence
 def _queue(
     connection: sa.Connection, user_id: str, claim: Claim, upload: Upload, parts: Sequence[str], pieces: list[Piece]
 ) -> str:
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     if _complete(connection, user_id, parts) != pieces:
         raise ClaimLost(claim.job_id)
     connection.execute(jobs.delete().where(jobs.c.id.in_(parts)))

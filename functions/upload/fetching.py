@@ -15,6 +15,7 @@ from functools import partial
 
 from functions.shared import outbox, settings
 from functions.shared.addresses import HostUnreachable
+from functions.shared.credentials import AccountGone
 from functions.shared.jobs import claims, duplicates, fetches, leases, transitions
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.fetches import Fetched
@@ -41,7 +42,7 @@ def fetch_for(job_id: str) -> None:
         return outbox.send_unsent(job_id)
     try:
         event_id = _attempt(claim)
-    except ClaimLost:
+    except (ClaimLost, AccountGone):
         return None
     except BaseException as error:
         claims.release(claim, counts=not isinstance(error, Unavailable))

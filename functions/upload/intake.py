@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from functions.shared import blobs, database, quotas
-from functions.shared.credentials import account_gone
+from functions.shared import blobs, database, owners, quotas
+from functions.shared.credentials import AccountGone
 from functions.shared.jobs import names
 from functions.shared.jobs.changes import lease_end
 from functions.shared.jobs.claims import Claim, ClaimLost
@@ -71,10 +71,10 @@ def discard(job_id: str, *, with_pieces: bool = True) -> None:
 
 @contextmanager
 def whole(claim: Claim) -> Iterator[None]:
-    """Around what is done with a claim's video once it is stored: when the claim is lost, nobody wants the video."""
+    """Around what is done with a claim's video once it is stored: nobody wants it when claim or account is gone."""
     try:
         yield
-    except ClaimLost:
+    except (ClaimLost, AccountGone):
         with suppress(Unavailable):
             # What it was joined of may be what another claim goes on with.
             blobs.store().delete(claim.video, with_pieces=False)
@@ -90,7 +90,7 @@ def first(user_id: str, key: str | None, fingerprint: str, rows: Any = table) ->
         query = rows.select().where(rows.c.user_id == user_id, rows.c.idempotency_key == key)
         row = connection.execute(query).one_or_none()
     if row is None:
-        raise account_gone()
+        raise AccountGone()
     if row.fingerprint != fingerprint:
         raise Problem("key-reused", "Use a new Idempotency-Key for a new upload.")
     return row
@@ -99,7 +99,7 @@ def first(user_id: str, key: str | None, fingerprint: str, rows: Any = table) ->
 @database.transactional
 def _open(connection: sa.Connection, values: dict[str, Any]) -> None:
     """Write the row, and take it back when it is one too many: a request that repeats another must find that first."""
-    quotas.lock(connection, values["user_id"])
+    owners.hold(connection, values["user_id"])
     # The lease begins here, however long the database was waited for.
     connection.execute(table.insert().values(lease_until=lease_end(), **values))
     quotas.admit(connection, values["user_id"])

@@ -17,8 +17,9 @@ from events.catalogue import FROM_RABBITMQ, VideoSubmitted
 from events.codec import decode
 from events.errors import EventError, Malformed
 from events.wire import Envelope
-from functions.shared import database, options, outbox, quotas, settings, suspension, unwanted
+from functions.shared import database, options, outbox, owners, quotas, settings, suspension, unwanted
 from functions.shared.addresses import MAX_URL_LENGTH
+from functions.shared.credentials import AccountGone
 from functions.shared.jobs import changes, names
 from functions.shared.problems import Problem, Unavailable
 from functions.shared.quotas import OverQuota
@@ -42,7 +43,10 @@ def on_submitted(envelope: Envelope) -> None:
     job_id = names.submitted_id(envelope.source, envelope.id)
     # The same event again finds its job there.
     with suppress(IntegrityError):
-        outbox.send(open_submitted(_owner(envelope.source), job_id, event))
+        try:
+            outbox.send(open_submitted(_owner(envelope.source), job_id, event))
+        except AccountGone:
+            raise _untrusted(envelope.source) from None
     return None
 
 
@@ -54,7 +58,7 @@ def open_submitted(connection: sa.Connection, user_id: str, job_id: str, event: 
     Raises: Unavailable while too many jobs wait: until then the broker keeps the event.
     """
     asked = by_url.Wanted(event.url, by_url.name_of(event.filename, event.url), _options(event))
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     # Its owner may have deleted what an earlier delivery of this event became.
     unwanted.forget(connection, job_id)
     connection.execute(jobs_table.insert().values(by_url.row_of(user_id, job_id, asked)))
@@ -94,8 +98,13 @@ def _owner(source: str) -> str:
         owner = sa.select(users.c.id).where(users.c.email == str(email).lower(), ~suspension.closed(users.c.id))
         user_id = connection.execute(owner).scalar()
     if email is None or user_id is None:
-        raise EventError(f"the source {source!r} is not trusted, or its owner has no account, or one that is suspended")
+        raise _untrusted(source)
     return str(user_id)
+
+
+def _untrusted(source: str) -> EventError:
+    why = "is not trusted, or its owner has no account, or one that is suspended"
+    return EventError(f"the source {source!r} {why}")
 
 
 def _options(event: VideoSubmitted) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Taken:
 def create(connection: sa.Connection, user_id: str, filename: str, options: Mapping[str, Any], new: Upload) -> Taken:
     """A job that waits for its upload. `new` says what is known of it. Raises: Problem, Unavailable."""
     rollouts.check_joining(connection)
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     values = intake.blank_job(new.job_id, user_id, filename, options)
     expires = _expiry()
     connection.execute(jobs.insert().values(lease_until=expires, reserved_bytes=new.size or 0, **values))
@@ -116,7 +116,7 @@ def take(connection: sa.Connection, user_id: str, upload_id: str, offset: int | 
     Raises: Problem (400, 403, 404, 409, 410, 413), or OverQuota.
     """
     if size is not None:
-        quotas.lock(connection, user_id)
+        owners.hold(connection, user_id)
     row = _row(connection, user_id, upload_id, locked=True)
     upload = _upload(row)
     _check(row.state, upload, offset)
@@ -155,7 +155,7 @@ def finish(
 
     `sha256` is the hex digest of the whole, if it is known. Returns: the event's id. Raises: ClaimLost, OverQuota.
     """
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     # Ahead of the piece: whoever has taken the upload may have recorded one that begins there, too.
     if connection.execute(sa.select(jobs.c.id).where(taken.claim.held()).with_for_update()).first() is None:
         raise ClaimLost(taken.claim.job_id)
@@ -248,7 +248,7 @@ def _sized(connection: sa.Connection, user_id: str, upload: Upload, size: int) -
 
 def _reserve(connection: sa.Connection, user_id: str, job_id: str, size: int) -> None:
     """Have `size` bytes count, of an upload that has announced none. Raises: OverQuota."""
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     connection.execute(jobs.update().where(jobs.c.id == job_id).values(reserved_bytes=size))
     quotas.check_bytes(connection, user_id)
 

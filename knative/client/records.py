@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +14,11 @@ import msgspec
 import platformdirs
 
 __all__ = ["Record", "Records"]
+
+
+# So long after the last return to a conversion it is forgotten: no server keeps an upload that long, unless it is
+# configured to (UPLOAD_GRACE_SECONDS). The page does the same (upload/kept.js).
+KEPT_SECONDS = 7 * 86_400
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -41,11 +48,21 @@ class Records:
         self._path = path or platformdirs.user_state_path("audiolift") / "conversions"
 
     def place(self, url: str, video: Path, options: Mapping[str, str]) -> Path:
-        """The directory of a conversion of `video` with `options` at `url`."""
+        """The directory of a conversion of `video` with `options` at `url`. Those that nobody returns to are gone."""
         named = msgspec.json.encode([url, str(video.resolve()), sorted(options.items())])
         place = self._path / hashlib.sha256(named).hexdigest()[:32]
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(place)
+        self._forget_old()
         return place
+
+    def _forget_old(self) -> None:
+        before = time.time() - KEPT_SECONDS
+        for place in self._path.iterdir():
+            # Another process may have been faster.
+            with contextlib.suppress(FileNotFoundError):
+                if place.stat().st_mtime < before:
+                    self.forget(place)
 
     @staticmethod
     def load(place: Path) -> Record | None:

@@ -78,6 +78,28 @@ def test_one_stays_signed_in_until_one_signs_out(plain: Page) -> None:
     expect(plain.get_by_label("Email")).to_have_value("nobody@example.org")
 
 
+def test_who_has_deleted_the_account_reads_that_it_is_gone_and_begins_anew(plain: Page) -> None:
+    token = next(each["value"] for each in plain.context.cookies() if each["name"] == "audiolift-access")
+    deleted = plain.request.fetch(
+        "/v1/me", method="DELETE", headers={"Authorization": f"Bearer {token}"}, data={"password": PASSWORD}
+    )
+    assert deleted.ok
+    plain.reload()
+    expect(plain.get_by_role("status")).to_contain_text("This account does not exist any more", timeout=SLOW_MS)
+    fill_in(plain, f"{uuid.uuid4().hex}@example.org", PASSWORD, "Create an account")
+    expect(plain.get_by_role("heading", name="Your audio")).to_be_visible(timeout=SLOW_MS)
+
+
+def test_who_was_signed_out_everywhere_reads_that_the_session_has_ended(plain: Page) -> None:
+    token = next(each["value"] for each in plain.context.cookies() if each["name"] == "audiolift-access")
+    ended = plain.request.fetch("/v1/me/sessions", method="DELETE", headers={"Authorization": f"Bearer {token}"})
+    assert ended.ok
+    plain.context.clear_cookies(name="audiolift-access")
+    plain.goto("/plain")
+    expect(plain.get_by_role("status")).to_contain_text("Your session has ended", timeout=SLOW_MS)
+    expect(plain.get_by_label("Password")).to_be_visible()
+
+
 def test_a_script_and_a_form_share_a_session(open_page: OpenPage) -> None:
     page = open_page(java_script_enabled=False)
     fill_in(page, f"{uuid.uuid4().hex}@example.org", PASSWORD, "Create an account")

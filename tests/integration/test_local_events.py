@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 
 from functions.shared.proxy import Forwarder
+from knative.delivery import Reply
 from knative.local import pingsource
 from knative.local.cluster import PingSource, Sink
 from tests.integration.local_cluster import Place, eventually, publish
@@ -183,9 +186,44 @@ def test_the_ingress_takes_events_only(place: Place) -> None:
             )
             assert await _post(session, url + "/", EVENT, bytes(1024 * 1024 + 1)) == 413
             async with session.get(url + "/") as answer:
-                assert answer.status == 405
+                assert (answer.status, answer.headers.get("Allow")) == (405, "POST")
 
     asyncio.run(scenario())
+
+
+# What is a time (CloudEvents 1.0.2, section 3.1.2), as the SDK sees it by which Knative's ingress reads events.
+TIMES = {
+    "2026-11-21T09:30:00Z": 202,
+    "2026-11-21T09:30:00.123456789+05:30": 202,
+    "2024-02-29T23:59:59-23:59": 202,
+    "0001-01-01T00:00:00Z": 202,
+    "yesterday": 400,
+    "": 400,
+    "2026-11-21": 400,
+    "2026-11-21T09:30:00": 400,
+    "2026-11-21 09:30:00Z": 400,
+    "20261121T093000Z": 400,
+    "2026-W47-6T09:30:00Z": 400,
+    "2026-02-29T09:30:00Z": 400,
+    "2026-11-21T24:00:00Z": 400,
+    "2026-11-21T09:30:00+24:00": 400,
+    "٢٠٢٦-11-21T09:30:00Z": 400,
+}
+
+
+def test_the_ingress_takes_no_time_that_is_none(place: Place) -> None:
+    async def scenario() -> dict[str, tuple[int, int]]:
+        async with place.serving() as (local, session):
+            url = local.addresses[INGRESS] + "/"
+            return {time: (await _binary(session, url, time), await _structured(session, url, time)) for time in TIMES}
+
+    assert asyncio.run(scenario()) == {time: (status, status) for time, status in TIMES.items()}
+
+
+def test_a_reply_with_a_time_that_is_none_is_lost_as_at_the_ingress() -> None:
+    attributes = {**EVENT, "ce-type": "numbers", "content-type": "application/json"}
+    assert Reply(200, {**attributes, "ce-time": "2026-11-21T09:30:00Z"}, b"{}").event is not None
+    assert Reply(200, {**attributes, "ce-time": "yesterday"}, b"{}").event is None
 
 
 def test_attributes_that_cannot_be_headers_are_refused(place: Place) -> None:
@@ -213,6 +251,15 @@ def test_an_event_that_nobody_wants_is_said_to_be_gone(place: Place, caplog: pyt
 async def _post(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes = b"{}") -> int:
     async with session.post(url, data=io.BytesIO(body), headers=dict(headers)) as answer:
         return answer.status
+
+
+async def _binary(session: aiohttp.ClientSession, url: str, time: str) -> int:
+    return await _post(session, url, {**EVENT, "ce-time": quote(time, safe=" :+")})
+
+
+async def _structured(session: aiohttp.ClientSession, url: str, time: str) -> int:
+    body = json.dumps({name.removeprefix("ce-"): value for name, value in EVENT.items()} | {"time": time})
+    return await _post(session, url, {"content-type": "application/cloudevents+json"}, body.encode())
 
 
 def _waiting(place: Place) -> int:

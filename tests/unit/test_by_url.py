@@ -132,10 +132,23 @@ def test_what_is_wrong_is_named_and_nothing_is_left(body: Any, named: str) -> No
         "[2002:7f00:1::]",
         "[fe80::1%25eth0]",
         "[fd00:ec2::254]",
+        "１２７.0.0.1",
+        "１６９。２５４。１６９。２５４",
     ],
 )
 def test_an_address_that_is_not_public_is_refused_at_once_in_any_spelling(host: str) -> None:
     assert refused(rows.user(), {"source_url": f"http://{host}/x.mp4"})[:2] == (400, "bad-request")
+
+
+def test_a_host_in_other_letters_is_kept_by_the_name_that_stands_for_it() -> None:
+    job = accepted(rows.user(), {"source_url": "https://bücher.example/größe.mp4"})
+    assert (job.source_url, job.filename) == ("https://xn--bcher-kva.example/gr%C3%B6%C3%9Fe.mp4", "größe.mp4")
+
+
+@pytest.mark.parametrize("host", ["☃.example", "\u0430pple.com"])
+def test_a_host_that_is_no_name_is_said_to_be_that(host: str) -> None:
+    status, _, detail = refused(rows.user(), {"source_url": f"https://{host}/x.mp4"})
+    assert (status, "Its host has letters" in detail) == (400, True)
 
 
 def test_options_in_the_address_are_refused_by_name() -> None:

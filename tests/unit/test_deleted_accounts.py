@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import functions.sweep.accounts as sweep
 import functions.sweep.files as files
-from events.catalogue import AudioCreated
-from functions.login import accounts
-from functions.notify import news
+from events.catalogue import AudioCreated, VideoSubmitted
+from functions.login import accounts, api_keys, managed, sessions
+from functions.login.key_shapes import NewApiKey
+from functions.notify import news, preferences, webhooks
+from functions.notify.webhook_shapes import NewWebhook
 from functions.shared import database, mailed
 from functions.shared.blobs import Blobs
-from functions.shared.jobs import leases, names
+from functions.shared.credentials import AccountGone
+from functions.shared.jobs import claims, fetches, leases, names, transitions
 from functions.shared.jobs.claims import ClaimLost
+from functions.shared.jobs.fetches import Fetched
+from functions.shared.jobs.states import State
+from functions.shared.jobs.transitions import Audio
 from functions.shared.mailed import Purpose
 from functions.shared.problems import Problem, Unavailable
-from functions.shared.tables import attempts, mailed_tokens, metadata, users
+from functions.shared.tables import attempts, mailed_tokens, metadata, now, users
 from functions.shared.tables import jobs as jobs_table
 from functions.sweep import retention
+from functions.upload import batches, intake, submitted, uploads
+from functions.upload.url_shapes import NewBatch
 from tests.unit import rows
 
 pytestmark = pytest.mark.usefixtures("tables", "secrets")
@@ -76,6 +86,56 @@ def test_a_conversion_that_is_running_notices(store: Blobs) -> None:
     sweep.finish_deleting()
     with pytest.raises(ClaimLost):
         leases.renew(claim, 0.5)
+
+
+NEW: dict[str, Callable[[str], Any]] = {
+    "an upload": lambda anna: intake.open_job(anna, "talk.mp4", {}, None, "", 0),
+    "a resumable upload": lambda anna: uploads.create(anna, "talk.mp4", {}, uploads.Upload(uploads.new_id(), None, 0)),
+    "a batch": lambda anna: batches.create(anna, NewBatch([{"source_url": "https://example.com/a.mp4"}]), None),
+    "a submission": lambda anna: submitted.open_submitted(anna, "f" * 32, VideoSubmitted("https://example.com/a.mp4")),
+    "a webhook": lambda anna: webhooks.create(anna, NewWebhook("https://example.com/")),
+    "an API key": lambda anna: api_keys.create(anna, NewApiKey("laptop", ["jobs:read"])),
+    "a wish": lambda anna: preferences.change(anna, preferences.read(anna)),
+    "a quota": lambda anna: managed.set_quotas(anna, {"jobs": 1}),
+    "the end of sessions": sessions.end_every,
+}
+
+
+@pytest.mark.parametrize("what", NEW)
+def test_whatever_would_begin_in_it_is_refused_the_same_way(what: str) -> None:
+    anna = rows.user()
+    close(anna)
+    before = sorted(left())
+    with pytest.raises(AccountGone):
+        NEW[what](anna)
+    assert sorted(left()) == before
+
+
+def test_no_job_goes_on_in_it_to_another_state(store: Blobs) -> None:
+    anna = rows.user()
+    jobs = {state: with_file(store, anna, state) for state in ("done", "failed", "receiving", "converting")}
+    close(anna)
+    held = rows.claim_of(jobs["converting"])
+    acts: list[Callable[[], Any]] = [
+        lambda: transitions.retry_within_quotas(anna, jobs["failed"]),
+        lambda: transitions.queue(claims.claim_upload(jobs["receiving"]), "talk.mp4", {}, 1000),
+        lambda: transitions.finish(held, Audio(1, "", 1.0)),
+        lambda: fetches.put_off(replace(held, state=State.RECEIVING), Fetched(now()), 60),
+    ]
+    for act in acts:
+        with pytest.raises(AccountGone):
+            act()
+    assert {state: rows.read(job).state for state, job in jobs.items()} == {state: state for state in jobs}
+
+
+def test_a_link_to_end_its_mails_leads_nowhere_and_asks_nobody_who_they_are() -> None:
+    anna = rows.user()
+    token = preferences.unsubscribe_token(anna, AudioCreated.TYPE)
+    close(anna)
+    with pytest.raises(Problem, match="does not exist any more") as caught:
+        preferences.unsubscribe(token)
+    assert caught.value.code == "not-found"
+    assert "WWW-Authenticate" not in caught.value.headers
 
 
 def test_files_that_cannot_be_deleted_now_are_deleted_with_a_later_tick(

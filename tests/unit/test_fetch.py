@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from functions.shared.addresses import check_url, is_allowed
+from functions.shared.addresses import check_url, in_ascii, is_allowed
 from functions.shared.problems import Unavailable
 from functions.shared.reasons import Failure
 from functions.upload import fetch as fetching
@@ -211,6 +211,59 @@ def test_a_url_that_is_not_plain_http_is_refused(url: str) -> None:
     with pytest.raises(Failure) as caught:
         check_url(url)
     assert caught.value.code == "refused-url"
+
+
+@pytest.mark.parametrize(
+    ("url", "ascii_url"),
+    [
+        ("https://bücher.example/größe?ü", "https://xn--bcher-kva.example/gr%C3%B6%C3%9Fe?%C3%BC"),
+        ("HTTPS://BÜCHER.example:8443", "HTTPS://xn--bcher-kva.example:8443"),
+        ("http://faß。example/", "http://xn--fa-hia.example/"),
+        ("http://例え.テスト/", "http://xn--r8jz45g.xn--zckzah/"),
+        # Addresses in other letters are what they look like, and meet the rules for these.
+        ("http://１２７.0.0.1/", "http://127.0.0.1/"),
+        ("http://localhos\u24e3/", "http://localhost/"),
+        # What is in ASCII stays as it is, be it sound or not.
+        ("http://my_host.example/ü", "http://my_host.example/%C3%BC"),
+        ("http://xn--zz.example/", "http://xn--zz.example/"),
+        ("http://[::1]/ü", "http://[::1]/%C3%BC"),
+        ("/ü/http://bücher.example", "/%C3%BC/http://b%C3%BCcher.example"),
+        ("https://bücher.example\\@example.com/", "https://b%C3%BCcher.example\\@example.com/"),
+    ],
+)
+def test_a_host_in_other_letters_is_the_name_that_stands_for_it(url: str, ascii_url: str) -> None:
+    assert in_ascii(url) == ascii_url
+    assert in_ascii(url.encode()) == ascii_url
+    assert in_ascii(ascii_url) == ascii_url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "☃.example",
+        "a..ü",
+        "ü" * 70 + ".example",
+        "\u202eü.example",
+        "xn--zz.ü",
+        "bü_cher.example",
+        "bücher.example\\",
+        "exa\u2100mple.com",
+        "\ud800.example",
+        # A Cyrillic letter among Latin ones, and a Greek one.
+        "\u0430pple.com",
+        "g\u03bfogle.com",
+    ],
+)
+def test_a_host_whose_name_is_none_or_deceives_is_said_to_be_that(host: str) -> None:
+    with pytest.raises(Failure) as caught:
+        in_ascii(f"https://{host}/talk.mp4")
+    assert (caught.value.code, caught.value.hint) == ("refused-url", "no-name")
+
+
+def test_a_location_that_is_no_utf_8_is_taken_as_it_comes() -> None:
+    assert in_ascii(b"http://example.com/gr\xfc\xdf") == "http://example.com/gr%FC%DF"
+    with pytest.raises(Failure):
+        in_ascii(b"http://b\xfccher.example/")
 
 
 @pytest.mark.usefixtures("allowed")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from functions.login import operators
-from functions.shared import database, roles
+from functions.shared import audit as audit_log
+from functions.shared import database, roles, suspension
 from functions.shared.problems import Problem
 from functions.shared.tables import audit, users
+from functions.sweep import administration
 from functions.sweep import retention as sweeping
 from tests.unit import rows
-from tests.unit.processes import ROOT
+from tests.unit.processes import ROOT, race
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -25,7 +28,7 @@ def test_the_role_is_given_listed_and_taken_by_command_line() -> None:
     assert asked("--grant", " Anna@Example.com ")[0] == 0
     roles.check_operator(user)
     assert asked() == (0, "anna@example.com\n", "")
-    assert asked("--revoke", "anna@example.com")[0] == 0
+    assert asked("--revoke", "anna@example.com", "--even-last")[0] == 0
     not_an_operator(user)
     assert [(act.actor, act.action, act.target) for act in acts()] == [
         ("command-line", "operator.granted", {"user_id": user}),
@@ -45,8 +48,58 @@ def test_an_operator_who_is_made_one_again_is_one_once() -> None:
     assert operators.grant("anna@example.com")
     assert operators.grant("anna@example.com")
     assert len(acts()) == 1
-    assert operators.revoke("anna@example.com")
-    assert not operators.revoke("anna@example.com")
+    assert operators.revoke("anna@example.com", even_last=True)
+    assert not operators.revoke("anna@example.com", even_last=True)
+
+
+def test_the_last_operator_is_not_taken_away_but_by_a_word_more() -> None:
+    anna, eve = rows.user("anna@example.com"), rows.user("eve@example.com")
+    operators.grant("anna@example.com")
+    for act in (lambda: operators.revoke("anna@example.com"), lambda: suspension.suspend(anna, audit_log.COMMAND_LINE)):
+        needed(act)
+    operators.grant("eve@example.com")
+    assert suspension.suspend(anna, audit_log.COMMAND_LINE)
+    # Anna is an operator, and can do nothing.
+    needed(lambda: operators.revoke("eve@example.com"))
+    assert suspension.suspend(anna, audit_log.COMMAND_LINE)
+    assert suspension.suspend(eve, audit_log.COMMAND_LINE, even_last=True)
+    assert suspension.suspend(rows.user(), audit_log.COMMAND_LINE)
+
+
+def test_nobody_suspends_themselves() -> None:
+    anna = rows.user("anna@example.com")
+    rows.user("eve@example.com")
+    assert operators.grant("anna@example.com")
+    assert operators.grant("eve@example.com")
+    needed(lambda: administration.suspend(anna, audit_log.Actor(anna, "request-1")))
+    assert rows.user_row(anna).suspended_at is None
+
+
+def test_of_operators_who_suspend_each_other_one_is_left() -> None:
+    ids = [rows.user(f"{number}@example.com") for number in range(4)]
+    for number in range(4):
+        operators.grant(f"{number}@example.com")
+    prepare = (
+        "from contextlib import suppress\n"
+        "from functions.shared import audit, suspension\n"
+        "from functions.shared.problems import Problem\n"
+    )
+    act = (
+        f"for user in {ids}:\n    with suppress(Problem):\n        suspension.suspend(user, audit.Actor('somebody'))\n"
+    )
+    race(4, prepare, act)
+    assert [rows.user_row(each).suspended_at for each in ids].count(None) == 1
+
+
+def test_the_command_keeps_the_last_operator_until_told_to() -> None:
+    rows.user("anna@example.com")
+    operators.grant("anna@example.com")
+    status, said, error = asked("--revoke", "anna@example.com")
+    assert (status, said) == (1, "")
+    assert "There is no other operator" in error
+    assert operators.every() == ["anna@example.com"]
+    assert asked("--revoke", "anna@example.com", "--even-last")[0] == 0
+    assert operators.every() == []
 
 
 def test_others_are_none() -> None:
@@ -101,3 +154,9 @@ def not_an_operator(user: str) -> None:
     with pytest.raises(Problem) as caught:
         roles.check_operator(user)
     assert (caught.value.status, caught.value.code) == (403, "insufficient-scope")
+
+
+def needed(act: Callable[[], Any]) -> None:
+    with pytest.raises(Problem) as caught:
+        act()
+    assert (caught.value.status, caught.value.code) == (409, "operator-needed")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from functions.gateway.plain import rendering
+from functions.gateway.plain import rendering, visits
+from functions.shared.credentials import AccountGone, unauthenticated
 from functions.shared.problems import PROBLEMS, Problem
 from tests.asgi import scope_of
 
@@ -52,3 +53,23 @@ def test_why_there_is_no_mp3_is_said_as_exactly_as_it_is_known(hint: str | None,
     job = {"id": "0" * 32, "filename": "x", "state": "failed", "progress": 0, "active": False, "error": error}
     page = bytes(rendering.page(asked(), "job", job={**job, "download": None}).body).decode()
     assert said in page
+
+
+@pytest.mark.parametrize(
+    ("problem", "language", "said"),
+    [
+        (AccountGone(), "en", "This account does not exist any more. It was deleted."),
+        (AccountGone(), "de", "Dieses Konto gibt es nicht mehr. Es wurde gelöscht."),
+        (unauthenticated("", "invalid_token"), "en", "Your session has ended. Please sign in again."),
+        (Problem("account-suspended", ""), "en", "The account is suspended. An operator has suspended this account."),
+    ],
+)
+def test_to_whom_nothing_is_open_any_more_reads_why_and_can_begin_anew(
+    problem: Problem, language: str, said: str
+) -> None:
+    answer = visits.told(asked(language), problem)
+    page = bytes(answer.body).decode()
+    assert (answer.status_code, said in page, 'action="/plain/sign-in"' in page) == (problem.status, True, True)
+    gone = [cookie for name, cookie in answer.headers.items() if name == "set-cookie"]
+    assert [each.partition("=")[0] for each in gone] == ["audiolift-access", "audiolift-session"]
+    assert all("Max-Age=0" in each for each in gone)

@@ -195,4 +195,4 @@ def test_the_link_in_a_mail_opens_no_file() -> None:
 def test_of_an_account_that_is_gone_nothing_is_changed() -> None:
     with pytest.raises(Problem) as said:
         preferences.change("0" * 32, wanted())
-    assert said.value.code == "not-found"
+    assert said.value.code == "unauthenticated"

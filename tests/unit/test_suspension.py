@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.login import accounts, grants, managed
+from functions.login import accounts, grants, managed, operators
 from functions.shared import audit, database, quotas, suspension
 from functions.shared.problems import Problem
 from functions.shared.tables import audit as acts
@@ -117,6 +117,16 @@ def test_the_command_suspends_and_resumes() -> None:
     refused(lambda: suspension.check(user))
     assert "suspended" not in asked("anna@example.com", "--resume")[1]
     suspension.check(user)
+
+
+def test_the_command_suspends_the_last_operator_when_told_to() -> None:
+    user = rows.user("anna@example.com")
+    operators.grant("anna@example.com")
+    status, said, error = asked("anna@example.com", "--suspend")
+    assert (status, said, "There is no other operator" in error) == (1, "", True)
+    suspension.check(user)
+    assert asked("anna@example.com", "--suspend", "--even-last")[0] == 0
+    refused(lambda: suspension.check(user))
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,29 @@ def test_a_form_that_is_none_is_refused_as_oauth_has_it(kind: str, body: bytes, 
     answer = call(app_of("login"), "POST", "/v1/token/revoke", {"Content-Type": kind}, body)
     assert code(answer) == (400, "bad-request")
     assert (member(answer, "detail"), member(answer, "error")) == (said, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"email": "anna@example.com", "email": "eve@example.com", "password": "a long pass phrase"}', "email"),
+        (b'{"email": "anna@example.com", "\\u0065mail": "eve@example.com"}', "email"),
+        (b'{"email": {"deep": [{"": 1, "": 2}]}}', ""),
+        (b'{"a\\u0000\\u202e": 1, "a\\u0000\\u202e": 2}', "a"),
+        (b'{"' + b"n" * 50 + b'": 1, "' + b"n" * 50 + b'": 1}', "n" * 40),
+    ],
+)
+@pytest.mark.usefixtures("tables", "secrets")
+def test_a_name_that_a_json_body_has_twice_is_refused_and_named(body: bytes, name: str) -> None:
+    answer = call(app_of("login"), "POST", "/v1/users", {"Content-Type": "application/json"}, body)
+    assert code(answer) == (400, "bad-request")
+    assert member(answer, "detail") == f"Send one `{name}` in the body."
+
+
+@pytest.mark.parametrize("number", [b"9" * 5000, b"1e999999", b"1" * 60000 + b".5"])
+@pytest.mark.usefixtures("tables", "secrets")
+def test_what_names_are_looked_at_for_twice_makes_no_numbers(number: bytes) -> None:
+    body = b'{"email": ' + number + b', "password": {"email": [{"email": 1}, {"email": 1}]}}'
+    answer = call(app_of("login"), "POST", "/v1/users", {"Content-Type": "application/json"}, body)
+    assert member(answer, "detail") != "Send one `email` in the body."
+    assert code(answer)[0] in (400, 422)

@@ -422,7 +422,17 @@ def test_a_name_that_leads_inside_gets_nothing(receiver: Receiver, anna: str, mo
     assert receiver.got == []
     (attempt,) = of_webhooks(anna).attempts
     assert attempt.detail == "its host does not lead to a public address"
-    assert json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))["delivered"] is False
+    answer = json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))
+    assert (answer["delivered"], answer["code"]) == (False, "not-public")
+
+
+def test_a_test_says_by_a_code_why_there_is_no_answer(anna: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    for url, code in ((silent, "no-answer"), (f"http://{'x' * 64}.example/", "no-host")):
+        webhook = webhooks.create(anna, NewWebhook(url))
+        answer = json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))
+        assert (answer["status"], answer["code"]) == (None, code)
 
 
 # Rows
@@ -432,12 +442,12 @@ def test_a_test_is_posted_signed_also_when_it_is_disabled(receiver: Receiver, an
     webhook = made(anna, receiver)
     webhooks.change(anna, webhook.id, WebhookChange(enabled=False))
     answer = json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))
-    assert answer == {"delivered": True, "status": 204, "detail": None}
+    assert answer == {"delivered": True, "status": 204, "detail": None, "code": None}
     ((headers, body),) = receiver.got
     assert Verifier(webhook.secret).verify(body, headers)["data"] == {"webhook_id": webhook.id}
     receiver.status = 500
     answer = json.loads(bytes(webhook_routes.send_test(ANY, anna, webhook.id).body))
-    assert answer == {"delivered": False, "status": 500, "detail": "it answered 500"}
+    assert answer == {"delivered": False, "status": 500, "detail": "it answered 500", "code": "answered"}
 
 
 def test_tests_are_in_the_list_of_deliveries_and_are_not_sent_again(

@@ -57,7 +57,9 @@ async def read(answer: Answer) -> Told:
         value = {}
     if answer.status >= 400:
         code = value.get("code")
-        raise Problem(code if code in PROBLEMS else "bad-gateway", str(value.get("detail", "Try again in a moment.")))
+        about = {"reason": value["reason"]} if "reason" in value else {}
+        said = str(value.get("detail", "Try again in a moment."))
+        raise Problem(code if code in PROBLEMS else "bad-gateway", said, **about)
     cookies = tuple(text.decode("latin-1") for name, text in answer.headers if name == b"set-cookie")
     return Told(answer.status, value, cookies)
 

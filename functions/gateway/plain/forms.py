@@ -34,7 +34,8 @@ def door(request: Request, status: int = 200, **about: Any) -> Response:
     """The form to sign in, with a `notice` (a key of words/), or a `problem` and the `email` that was filled in."""
     # A link on another site does not bring the cookie along; the page itself, when it looks again, does.
     refresh = 0 if request.method == "POST" or request.headers.get("sec-fetch-site") != "cross-site" else 1
-    shown = {"email": "", "problem": None, "notice": "", "refresh": refresh, **about}
+    notice = "problem.session-over" if request.state.visit.is_over else ""
+    shown = {"email": "", "problem": None, "notice": notice, "refresh": refresh, **about}
     return rendering.page(request, "door", status, **shown)
 
 

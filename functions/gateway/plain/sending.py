@@ -7,9 +7,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Send
 
 from functions.gateway import contract
-from functions.gateway.plain import rendering
 from functions.gateway.plain.asking import read
-from functions.gateway.plain.visits import HOME
+from functions.gateway.plain.visits import HOME, told
 from functions.gateway.relay import Relay
 from functions.shared import settings
 from functions.shared.problems import Problem
@@ -53,7 +52,7 @@ class InName(Relay):
         raise AssertionError("it tells of a problem")
 
     def _told(self, problem: Problem) -> Response:
-        return rendering.problem_page(self._request, problem)
+        return told(self._request, problem)
 
 
 class FormUpload(InName):

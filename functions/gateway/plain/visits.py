@@ -11,11 +11,12 @@ from functions.gateway import own_page
 from functions.gateway.hop import protocol_of
 from functions.gateway.plain import asking, rendering
 from functions.shared import cookies, tokens
-from functions.shared.cookies import ACCESS
+from functions.shared.cookies import ACCESS, SESSION
+from functions.shared.credentials import ACCOUNT_GONE
 from functions.shared.middleware import Call, Middleware, Route
-from functions.shared.problems import Problem
+from functions.shared.problems import MARK, Problem
 
-__all__ = ["HOME", "NOBODY", "Visit", "Visits", "entered"]
+__all__ = ["HOME", "NOBODY", "Visit", "Visits", "entered", "told"]
 
 HOME = "/plain"
 # An access token so close to its end is not used any more.
@@ -24,11 +25,15 @@ MARGIN_SECONDS = 60
 
 @dataclass(frozen=True)
 class Visit:
-    """Who it is, the access token, and the cookies that the answer has to set; `user_id` is "" for nobody."""
+    """Who it is, the access token, and the cookies that the answer has to set; `user_id` is "" for nobody.
+
+    `is_over` says that it was somebody, whose session has ended: by time, elsewhere, or with another password.
+    """
 
     user_id: str = ""
     token: str = ""
     cookies: tuple[str, ...] = ()
+    is_over: bool = False
 
 
 NOBODY = Visit()
@@ -52,13 +57,33 @@ class Visits(Middleware):
         """The page about a problem."""
         if not _is_plain(call.request.scope["path"]) or not isinstance(error, Problem):
             return None
-        return rendering.problem_page(call.request, error)
+        return told(call.request, error)
 
     def after(self, call: Call, response: Response) -> None:
         """Also with an answer that is an error: a cookie that is not sent is a session that is lost."""
         if _is_plain(call.request.scope["path"]):
             for each in getattr(call.request.state, "visit", NOBODY).cookies:
                 response.headers.append("Set-Cookie", each)
+
+
+def told(request: Request, problem: Problem) -> Response:
+    """The page about a problem; where nothing is open to somebody any more, the form to sign in, and why."""
+    if problem.code not in ("unauthenticated", "account-suspended"):
+        return rendering.problem_page(request, problem)
+    request.state.visit = NOBODY
+    page = rendering.page(request, "door", problem.status, email="", problem=None, notice=_why(problem))
+    page.headers[MARK] = problem.code
+    for each in (ACCESS, SESSION):
+        page.headers.append("Set-Cookie", cookies.without(each, _by_tls(request)))
+    return page
+
+
+def _why(problem: Problem) -> str:
+    """The key of the words for it."""
+    if problem.code != "unauthenticated":
+        return f"problem.{problem.code}"
+    gone = problem.members.get("reason") == ACCOUNT_GONE
+    return "problem.unauthenticated.account-gone" if gone else "problem.session-over"
 
 
 async def entered(request: Request, path: str, body: object = None) -> Visit:
@@ -87,7 +112,7 @@ async def _renewed(request: Request) -> Visit:
     except Problem as problem:
         if problem.code != "no-session":
             raise
-        return NOBODY
+        return Visit(cookies=(cookies.without(SESSION, _by_tls(request)),), is_over=True)
 
 
 def _by_tls(request: Request) -> bool:

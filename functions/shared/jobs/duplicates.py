@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import AudioCreated
-from functions.shared import blobs, database, outbox, quotas, unwanted
+from functions.shared import blobs, database, outbox, owners, quotas, unwanted
 from functions.shared.blobs import Piece
 from functions.shared.blobs.interface import DamagedBlob, NoSuchBlob
 from functions.shared.jobs import joined, leases, peaks, rollouts, transitions
@@ -133,7 +133,7 @@ def _finish(connection: sa.Connection, held: Claim, arrived: dict[str, Any], twi
     before = connection.execute(sa.select(jobs.c.user_id, jobs.c.audio).where(jobs.c.id == held.job_id)).one_or_none()
     if before is None:
         raise ClaimLost(held.job_id)
-    quotas.lock(connection, before.user_id)
+    owners.hold(connection, before.user_id)
     same = {name: twin._mapping[name] for name in _SAME}
     keeps_video = bool(arrived["options"].get("keep_video"))
     ends = {"progress": 1.0, "lease_until": None, "expires_at": expiry(arrived["options"]), "fetched": None}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from functions.shared import database, outbox, quotas
+from functions.shared import database, outbox, owners, quotas
 from functions.shared.jobs.changes import asking_for, move
 from functions.shared.jobs.claims import Claim, ClaimLost
 from functions.shared.jobs.leases import extend
@@ -84,7 +84,7 @@ def _locked(connection: sa.Connection, held: Claim) -> str:
     owner = connection.execute(sa.select(jobs.c.user_id).where(jobs.c.id == held.job_id)).scalar()
     if owner is None:
         raise ClaimLost(held.job_id)
-    quotas.lock(connection, owner)
+    owners.hold(connection, owner)
     return str(owner)
 
 

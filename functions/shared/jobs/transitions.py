@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from events.catalogue import AudioCreated, VideoUploaded
 from events.errors import SpeakingError
-from functions.shared import audit, database, job_warnings, outbox, quotas, unwanted
+from functions.shared import audit, database, job_warnings, outbox, owners, quotas, unwanted
 from functions.shared.audit import SWEEP
 from functions.shared.blobs import Piece
 from functions.shared.job_warnings import JobWarning
@@ -75,10 +75,10 @@ def queue(
     """receiving → queued, now that the claim's video is stored, with video.uploaded in the outbox.
 
     `sha256` is the hex digest of the video, if it is known; `pieces` are what it was joined of.
-    Returns: the event's id. Raises: ClaimLost, or OverQuota when the owner may not have so much stored.
+    Returns: the event's id. Raises: ClaimLost, AccountGone, or OverQuota when the owner may not have so much stored.
     """
     owner = _owner(connection, held.job_id)
-    quotas.lock(connection, owner)
+    owners.hold(connection, owner)
     joined.list_pieces(connection, held.job_id, pieces)
     return enqueue(connection, held, owner, filename, options, size_bytes, sha256)
 
@@ -92,7 +92,7 @@ def enqueue(
     size_bytes: int,
     sha256: str | None = None,
 ) -> str:
-    """As `queue`, in the caller's transaction, which has taken quotas.lock for the owner (the user's id)."""
+    """As `queue`, in the caller's transaction, which has called owners.hold for the owner (the user's id)."""
     arrived = {"filename": filename, "options": options, "video": held.video, "video_bytes": size_bytes}
     # What is to come is the progress of the conversion.
     begins = {"attempts": 0, "lease_until": None, "progress": 0.0, "fetched": None}
@@ -108,7 +108,8 @@ def enqueue(
 def finish(held: Claim, audio: Audio, warnings: Iterable[JobWarning] = (), **more: Any) -> str:
     """converting → done, with audio.created in the outbox. `warnings` are what its owner has to know.
 
-    `more` are other values of the job. Returns: the event's id. Raises: ClaimLost, or OverMinutes: then it failed.
+    `more` are other values of the job. Returns: the event's id.
+    Raises: ClaimLost, AccountGone, or OverMinutes: then it failed.
     """
     event_id, done = _finish(held, audio, warnings, more)
     if not done:
@@ -173,9 +174,9 @@ def retry_within_quotas(
 ) -> str | None:
     """As `retry`, by its owner; also done → queued, if its video is kept. `options`, if given, replace those it had.
 
-    The MP3 that there is stays until there is another one. Raises: OverQuota.
+    The MP3 that there is stays until there is another one. Raises: AccountGone, OverQuota.
     """
-    quotas.lock(connection, user_id)
+    owners.hold(connection, user_id)
     again = sa.and_(jobs.c.state == State.DONE, jobs.c.kept_video_bytes.is_not(None))
     chosen = {} if options is None else {"options": dict(options)}
     event_id = _retry(connection, job_id, sa.or_(jobs.c.state.in_(RETRYABLE), again), **chosen)
@@ -220,6 +221,7 @@ def _finish(
     before = connection.execute(jobs.select().where(held.held())).one_or_none()
     if before is None:
         raise ClaimLost(held.job_id)
+    owners.hold(connection, before.user_id)
     if not quotas.spend(connection, before.user_id, audio.duration_seconds):
         return _fail_held(connection, held, Failure("over-minutes")), False
     keeps_video = bool(held.options.get("keep_video"))

@@ -4,7 +4,7 @@ import { ask, askJson, sending } from "../core/api.js";
 import { confirmed } from "../core/dialog.js";
 import { announce, button, byId, make, stamp } from "../core/dom.js";
 import { onSubmit } from "../core/forms.js";
-import { say, tell, tellWith } from "../core/words.js";
+import { has, say, tell, tellWith } from "../core/words.js";
 import { openDeliveries } from "./deliveries.js";
 import { kindName } from "./notifications.js";
 import { secretPanel } from "./secret.js";
@@ -65,9 +65,11 @@ function actionsOf(hook, entry) {
 }
 
 async function test(here, entry) {
-  const { delivered, status, detail } = await askJson(`${here}/test`, { method: "POST" });
+  const { delivered, status, code } = await askJson(`${here}/test`, { method: "POST" });
   const line = entry.querySelector(".outcome");
-  tell(line, delivered ? "hooks.tested" : "hooks.not-tested", { status: status ?? "–", detail: detail ?? "" });
+  // A server of the release before says no code.
+  const why = `hooks.failed.${code ?? (status ? "answered" : "no-answer")}`;
+  tell(line, delivered ? "hooks.tested" : has(why) ? why : "hooks.failed.no-answer", { status });
   line.classList.toggle("form-problem", !delivered);
   line.hidden = false;
 }
