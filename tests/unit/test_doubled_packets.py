@@ -11,7 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from functions.convert.conversion.containers.ts_twice import without_doubled
+from functions.convert.conversion.containers.tails import TS_PACKETS
+from functions.convert.conversion.containers.ts_twice import Doubled, _doubled, _may_repeat
 from functions.convert.conversion.source import RangeFile
 from tests import media
 from tests.unit.bytes_source import Bytes
@@ -232,7 +233,7 @@ def test_what_is_put_in_place_does_not_depend_on_how_it_is_read(directory: Path,
 
     def opened() -> RangeFile:
         file = RangeFile(source)
-        file.watch = partial(without_doubled, file, 100, TS_PACKET)
+        file.watch = Doubled(file, 100, TS_PACKET).mended
         return file
 
     whole = b"".join(iter(partial(opened().read, 65536), b""))
@@ -244,3 +245,22 @@ def test_what_is_put_in_place_does_not_depend_on_how_it_is_read(directory: Path,
         file.seek(start)
         read = file.read(size)
         assert read == whole[start : start + len(read)]
+
+
+@pytest.mark.parametrize("size", [188, 192, 204])
+def test_the_look_at_all_packets_at_once_misses_none_that_comes_again(size: int) -> None:
+    chance = random.Random(size)
+    ahead, found = TS_PACKETS[size], 0
+    for _ in range(2000):
+        heads = [
+            bytes([0x47, *chance.choices([0x00, 0x01, 0x1F, 0xFF], k=2), 0x10 + chance.randrange(16)])
+            for _ in range(12)
+        ]
+        block = b"".join(bytes(ahead) + head + bytes(size - ahead - len(head)) for head in heads)
+        comes_again = any(_doubled(block, size))
+        assert _may_repeat(block, size) or not comes_again
+        found += comes_again
+    assert 200 < found < 1800
+    assert not _may_repeat(
+        b"".join(bytes(ahead) + b"\x47\x1f\xff\x10" + bytes(size - ahead - 4) for _ in range(12)), size
+    )

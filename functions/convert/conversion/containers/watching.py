@@ -9,7 +9,7 @@ from functions.convert.conversion.containers.beginnings import begins_as_media
 from functions.convert.conversion.containers.mp3_file import after_id3
 from functions.convert.conversion.containers.ogg_pages import Pages
 from functions.convert.conversion.containers.tails import ts_packet
-from functions.convert.conversion.containers.ts_twice import without_doubled
+from functions.convert.conversion.containers.ts_twice import Doubled
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["watch"]
@@ -26,4 +26,4 @@ def watch(file: RangeFile, head: bytes) -> None:
     elif file.peek(start := after_id3(file), 4) == flac.MAGIC:
         file.watch = partial(flac.up_to_the_next, file, start)
     elif (packet := ts_packet(file.peek(0, _TS_LOOK)))[1] and not begins_as_media(file):
-        file.watch = partial(without_doubled, file, *packet)
+        file.watch = Doubled(file, *packet).mended
