@@ -78,7 +78,7 @@ resend: ## List events that the broker refused (ID=… sends one again, ID=--all
 operator: ## List operators (EMAIL=… makes a user one, REVOKE=… ends that, EVEN_LAST=1)
 	@$(run) functions.login.operators $(if $(REVOKE),--revoke "$$REVOKE",$(if $(EMAIL),--grant "$$EMAIL")) $(if $(EVEN_LAST),--even-last)
 
-account: ## Show an account (EMAIL=…), set its quotas (JOBS=… BYTES=… MINUTES=…), SUSPEND=1 (EVEN_LAST=1), RESUME=1
+account: ## Show an account (EMAIL=…), set quotas (JOBS=… BYTES=… MINUTES=…), SUSPEND=1 (EVEN_LAST=1), RESUME=1
 	@$(run) functions.login.managed "$$EMAIL" $(if $(JOBS),--jobs "$$JOBS") $(if $(BYTES),--stored-bytes "$$BYTES") \
 		$(if $(MINUTES),--minutes-a-day "$$MINUTES") $(if $(SUSPEND),--suspend) $(if $(RESUME),--resume) \
 		$(if $(EVEN_LAST),--even-last)

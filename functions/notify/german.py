@@ -105,6 +105,9 @@ REASONS: dict[str, str] = {
         "Lade sie ganz hoch, oder lass sie von dem Gerät reparieren, das sie "
         "aufgenommen hat."
     ),
+    "Its host has letters that are in no host's name, or are there to be taken for others. Check the address.": (
+        "Der Name des Rechners hat Zeichen, die darin nicht vorkommen oder andere vortäuschen. Prüfe die Adresse."
+    ),
     "There is no host of that name. Check the address of the video.": (
         "Einen Rechner dieses Namens gibt es nicht. Prüfe die Adresse des Videos."
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import numpy as np
@@ -113,11 +114,11 @@ def test_what_states_what_it_has_is_done(kind: str) -> None:
     assert ended(by_number(kind, 1, RATE, 16)).tones(1, 2) == [440, 440]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("zero", ["channels", "rate", "bits"])
+# An AU does not say how many bits it has.
+@pytest.mark.parametrize(
+    ("kind", "zero"), sorted(set(itertools.product(KINDS, ["channels", "rate", "bits"])) - {("au", "bits")})
+)
 def test_what_states_none_is_damaged(kind: str, zero: str) -> None:
-    if (kind, zero) == ("au", "bits"):
-        pytest.skip("an AU does not say how many bits it has")
     right = {"channels": 1, "rate": RATE, "bits": 16}
     assert ended(by_number(kind, **right | {zero: 0})).code == "damaged"
     assert ended(by_number(kind, **right | {zero: 0})[:-RATE]).code == "damaged"
