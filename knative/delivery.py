@@ -125,9 +125,11 @@ def acceptable(envelope: wire.Envelope) -> wire.Envelope:
 
 def _is_time(text: str) -> bool:
     try:
-        return bool(_TIME.fullmatch(text)) and datetime.fromisoformat(text) is not None
+        # There is no 30th of February.
+        datetime.fromisoformat(text)
     except ValueError:
         return False
+    return _TIME.fullmatch(text) is not None
 
 
 def dead_letter(envelope: wire.Envelope, reply: Reply, destination: str) -> wire.Envelope:

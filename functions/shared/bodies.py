@@ -49,7 +49,8 @@ def once(pairs: Sequence[tuple[str, Value]], where: str) -> dict[str, Value]:
     """Names and values that came `where`. Raises: Problem (400) when a name comes twice."""
     # By one pass: there may be a hundred thousand names.
     times = Counter(name for name, _ in pairs)
-    for twice in (name for name, count in times.items() if count > 1):
+    # A name may be empty.
+    if (twice := next((name for name, count in times.items() if count > 1), None)) is not None:
         raise Problem("bad-request", f"Send one `{visible(twice)[:_MAX_NAME]}` in {where}.")
     return dict(pairs)
 

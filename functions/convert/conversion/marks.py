@@ -13,7 +13,7 @@ from av.packet import Packet
 __all__ = ["LOST", "Ahead", "Decoded", "Mark", "Place", "Stamps", "is_lost", "like", "with_next"]
 
 T = TypeVar("T")
-# The content of a packet in place of one that is missing. (Whoever has it in a file hears silence.)
+# The content of a packet in place of one that is missing. A packet of a file that has just these bytes is silent, too.
 LOST = b"\xff\xfb\xffmissing packet"
 
 

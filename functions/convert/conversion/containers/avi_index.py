@@ -36,19 +36,19 @@ def without_lost_index(file: RangeFile) -> list[Part] | None:
 
 def _indexes(file: RangeFile) -> Iterator[tuple[int, int]]:
     """Where the content of the index of each stream begins and ends."""
-    for _, start, stop in _lists(file, 12, file.size, b"hdrl"):
-        for _, first, last in _lists(file, start, stop, b"strl"):
+    for start, stop in _lists(file, 12, file.size, b"hdrl"):
+        for first, last in _lists(file, start, stop, b"strl"):
             yield from ((content, end) for name, content, end in riff_chunks(file, first, last) if name == b"indx")
 
 
-def _lists(file: RangeFile, start: int, stop: int, kind: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The lists of a kind, until the pictures and the sound come; in each, its chunks begin after four bytes."""
+def _lists(file: RangeFile, start: int, stop: int, kind: bytes) -> Iterator[tuple[int, int]]:
+    """Where the chunks of each list of a kind begin and end, until the pictures and the sound come."""
     for name, content, end in riff_chunks(file, start, stop):
         found = file.peek(content, 4) if name == b"LIST" else b""
         if found == b"movi":
             return
         if found == kind:
-            yield name, content + 4, end
+            yield content + 4, end
 
 
 def _is_lost(file: RangeFile, content: int, end: int) -> bool:

@@ -11,6 +11,7 @@ from functions.convert.conversion.containers import ebml
 from functions.convert.conversion.containers.mp3_file import after_id3, begins_row, cuts_a_frame, sound_start
 from functions.convert.conversion.containers.mp3_tags import ID3_HEAD, id3_size
 from functions.convert.conversion.containers.tails import ASF
+from functions.convert.conversion.mpeg.tag import synchsafe
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["leave_tag"]
@@ -27,7 +28,7 @@ _MAX_FRAMES, _MAX_PADDING, _STEP = 1000, 1024 * 1024, 64 * 1024
 
 
 def leave_tag(file: RangeFile) -> bytes:
-    """Pass over an ID3 tag that somebody put before a file of another kind. Returns: how that begins."""
+    """Correct the size of an ID3 tag, and leave out one where FFmpeg knows none. Returns: how the file begins then."""
     if size := _right_size(file):
         file.patch(_SIZE, size)
     start = after_id3(file)
@@ -45,7 +46,7 @@ def _right_size(file: RangeFile) -> bytes | None:
         return None
     # The head, and in some the same again behind the tag, do not count.
     size = start - id3_size(file.peek(0, 6) + bytes(4))
-    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) if size >= 0 else None
+    return synchsafe(size) if size >= 0 else None
 
 
 def _sound_in_tag(file: RangeFile, stop: int) -> int | None:

@@ -51,8 +51,8 @@ class Doubled:
         return max(begin - _NEAR * self._size, self._first)
 
     def _with_whole_head(self, block: bytes, stop: int) -> bytes:
-        lacking = TS_PACKETS[self._size] + _HEAD - len(block) % self._size
-        return block + self._file.peek(stop, lacking) if 0 < lacking < TS_PACKETS[self._size] + _HEAD else block
+        head, part = TS_PACKETS[self._size] + _HEAD, len(block) % self._size
+        return block + self._file.peek(stop, head - part) if 0 < part < head else block
 
 
 def _may_repeat(block: bytes, size: int) -> bool:

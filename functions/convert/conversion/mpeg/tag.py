@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from functions.convert.conversion.media import Chapter
 
-__all__ = ["MAX_CHAPTERS", "MAX_TEXT_LENGTH", "cleaned", "id3v1", "id3v2"]
+__all__ = ["MAX_CHAPTERS", "MAX_TEXT_LENGTH", "cleaned", "id3v1", "id3v2", "synchsafe"]
 
 # So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 13 × (4 × 1000 + 20) bytes.
 MAX_TEXT_LENGTH, MAX_CHAPTER_LENGTH, MAX_CHAPTERS = 1000, 200, 1000
@@ -64,7 +64,7 @@ def id3v2(tags: Mapping[str, str], chapters: Sequence[Chapter], cover: bytes | N
     whatever the texts.
     """
     frames = b"".join((*_texts(tags), *_chapters(chapters), *_pictures(cover)))
-    return b"ID3\x04\x00\x00" + _synchsafe(len(frames)) + frames if frames else b""
+    return b"ID3\x04\x00\x00" + synchsafe(len(frames)) + frames if frames else b""
 
 
 def id3v1(tags: Mapping[str, str]) -> bytes:
@@ -148,10 +148,10 @@ def _text_frame(name: str, text: str) -> bytes:
 
 
 def _frame(name: str, content: bytes) -> bytes:
-    return name.encode() + _synchsafe(len(content)) + b"\x00\x00" + content
+    return name.encode() + synchsafe(len(content)) + b"\x00\x00" + content
 
 
-def _synchsafe(number: int) -> bytes:
+def synchsafe(number: int) -> bytes:
     """Four bytes of seven bits (ID3v2.4 structure, section 6.2)."""
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
