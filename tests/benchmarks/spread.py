@@ -27,9 +27,10 @@ from typing import NamedTuple
 from av.container import InputContainer
 
 from functions.convert.conversion.containers.probe import opened, probe
-from functions.convert.conversion.mpeg import encode
+from functions.convert.conversion.mpeg import encode, segments
 from functions.convert.conversion.mpeg.encode import Encoded
 from functions.convert.conversion.mpeg.mp3 import Mp3
+from functions.convert.conversion.mpeg.segments import Segment
 from functions.convert.conversion.plan import Plan, planned
 from functions.convert.conversion.sound import decode
 from functions.convert.conversion.sound.decode import ResumePoint
@@ -144,17 +145,17 @@ def _opened(video: Path, quality: int) -> tuple[InputContainer, Plan]:
     return container, replace(planned(probe(container), {"quality": quality}), copy=False)
 
 
-def _segments(video: Path, quality: int, share: Share) -> Iterator[encode.Segment]:
+def _segments(video: Path, quality: int, share: Share) -> Iterator[Segment]:
     container, plan = _opened(video, quality)
     blocks = decode.blocks(container, plan, share.resume)
-    parts = encode.segments(blocks, plan.shape, share.first, share.resume.sample if share.resume else 0)
+    parts = segments.segments(blocks, plan.shape, share.first, share.resume.sample if share.resume else 0)
     return islice(parts, None if share.stop is None else share.stop - share.first)
 
 
 def _guessed(video: Path, quality: int) -> list[None]:
     """One for each segment that there will be, by what the file says of its length."""
     _, plan = _opened(video, quality)
-    samples = encode.SEGMENT * encode.frame_samples(plan.shape)
+    samples = segments.SEGMENT * segments.frame_samples(plan.shape)
     return [None] * max(1, int((plan.seconds or 0.0) * plan.shape.sample_rate) // samples)
 
 

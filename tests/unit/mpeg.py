@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from functions.convert.conversion.marks import Mark
-from functions.convert.conversion.mpeg import encode, frames
+from functions.convert.conversion.mpeg import encode, frames, segments
 from functions.convert.conversion.mpeg.join import Joiner
 from functions.convert.conversion.mpeg.lame import Encoder
 from functions.convert.conversion.mpeg.xing import Tally
@@ -55,7 +55,7 @@ def serial(samples: Sound, shape: Shape) -> bytes:
 def parallel(samples: Sound, shape: Shape, threads: int = 2) -> bytes:
     """The frames that conversion/ makes of them, in segments."""
     joiner = Joiner()
-    parts = encode.encoded(encode.segments(blocks(samples), shape), shape, threads)
+    parts = encode.encoded(segments.segments(blocks(samples), shape), shape, threads)
     return b"".join([*map(joiner.add, parts), joiner.finish()])
 
 

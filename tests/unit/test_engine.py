@@ -20,7 +20,7 @@ import mutagen.mp3
 import pytest
 
 from functions.convert import engine
-from functions.convert.conversion.mpeg.encode import WIDE
+from functions.convert.conversion.mpeg.segments import WIDE
 from functions.convert.errors import Crash, Unfinished
 from functions.convert.result import Result
 from functions.convert.sandbox import nursery

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.convert.conversion.mpeg import encode, frames, join
+from functions.convert.conversion.mpeg import encode, frames, join, segments
 from functions.convert.conversion.mpeg.encode import Encoded
 from functions.convert.conversion.mpeg.join import Joiner
 from functions.convert.conversion.plan import Shape
@@ -42,7 +42,7 @@ KINDS = ["noise", "tones", "clicks", "speech"]
 def short_segments() -> Iterator[None]:
     """For the module, since hypothesis does not reset what a test patches."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "SEGMENT", SEGMENT)
+        patch.setattr(segments, "SEGMENT", SEGMENT)
         yield
 
 
@@ -99,7 +99,7 @@ def test_going_on_after_any_segment_gives_the_same_bytes(shape: Shape) -> None:
     samples = sound("clicks", shape, SECONDS)
     uninterrupted = parallel(samples, shape)
     joiner, done = Joiner(), b""
-    for part in encode.encoded(encode.segments(blocks(samples), shape), shape, 2):
+    for part in encode.encoded(segments.segments(blocks(samples), shape), shape, 2):
         done += joiner.add(part)
         if part.resume:
             state = json.dumps(joiner.state())
@@ -129,20 +129,20 @@ def _heard_both(samples: Sound, shape: Shape) -> tuple[Sound, Sound]:
 def _rest(samples: Sound, shape: Shape, part: Encoded, state: str) -> bytes:
     assert part.resume
     joiner = Joiner(json.loads(state))
-    parts = encode.segments(blocks(samples, part.resume.sample), shape, part.index + 1, part.resume.sample)
+    parts = segments.segments(blocks(samples, part.resume.sample), shape, part.index + 1, part.resume.sample)
     return b"".join([*map(joiner.add, encode.encoded(parts, shape, 2)), joiner.finish()])
 
 
 def _noise(heard: Sound, samples: Sound, shape: Shape) -> tuple[list[float], list[float]]:
     """The energy of the error, frame by frame: of those where a seam may be, and of the others."""
-    size = encode.frame_samples(shape)
+    size = segments.frame_samples(shape)
     count = samples.shape[1] // size
     error = (heard - samples)[:, : count * size].astype(np.float64) ** 2
     energy = error.sum(axis=0).reshape(count, size).mean(axis=1)
     seams = {
         frame
         for middle in range(SEGMENT, count, SEGMENT)
-        for frame in range(middle - encode.OVERLAP - 1, min(count, middle + encode.OVERLAP + 2))
+        for frame in range(middle - segments.OVERLAP - 1, min(count, middle + segments.OVERLAP + 2))
     }
     # The first frames are where an encoder starts, and the last are where silence follows.
     inside = [energy[frame] for frame in range(2, count - 2) if frame not in seams]
@@ -151,7 +151,7 @@ def _noise(heard: Sound, samples: Sound, shape: Shape) -> tuple[list[float], lis
 
 # Frames with any main data, laid out by the rules of the standard and no encoder's: what is done to them shows at once.
 
-START = SEGMENT - encode.OVERLAP - encode.WARM_UP
+START = SEGMENT - segments.OVERLAP - segments.WARM_UP
 LAYOUTS = st.fixed_dictionaries(
     {
         "bitrate": st.integers(1, 7),  # an index; the last ones have no room in a higher one to spare
@@ -173,7 +173,7 @@ def test_all_main_data_is_there_whatever_the_reservoirs_are_like(
     assert len(joined) == START + 60
     assert any(
         joined[frame:] == theirs[frame - START :] and main_data(joined) == one[:frame] + two[frame - START :]
-        for frame in range(SEGMENT - encode.OVERLAP, SEGMENT + encode.OVERLAP + 1)
+        for frame in range(SEGMENT - segments.OVERLAP, SEGMENT + segments.OVERLAP + 1)
     )
 
 
@@ -183,7 +183,7 @@ def test_no_more_than_some_frames_are_held_back(version: str, first: dict[str, i
     joiner = Joiner()
     for index, layout in enumerate((first, second)):
         start = START * index
-        length = SEGMENT * (index + 1) + encode.OVERLAP - start
+        length = SEGMENT * (index + 1) + segments.OVERLAP - start
         joiner.add(Encoded(index, index + 1, start, tuple(_chain(version, length, **layout)), False, 0, None))
         assert len(json.dumps(joiner.state())) < 64 * 1024
 

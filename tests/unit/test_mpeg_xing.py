@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mutagen.mp3 import MP3, BitrateMode
 
-from functions.convert.conversion.mpeg import encode, frames, lame, xing
+from functions.convert.conversion.mpeg import frames, lame, segments, xing
 from functions.convert.conversion.mpeg.xing import Tally
 from functions.convert.conversion.plan import Shape
 from tests.media import ffmpeg
@@ -35,7 +35,7 @@ KIND, NUMBERS, PLACES, ABOUT = slice(4), slice(4, 16), slice(16, 116), slice(116
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode, "SEGMENT", 60)
+    monkeypatch.setattr(segments, "SEGMENT", 60)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.value != 32], ids=str)

@@ -65,7 +65,7 @@ def test_what_is_copied_or_a_zip_has_none(tmp_path: Path) -> None:
 def test_a_checkpoint_of_a_release_that_knows_none_leads_to_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.convert.conversion.mpeg.encode.SEGMENT", 40)
+    monkeypatch.setattr("functions.convert.conversion.mpeg.segments.SEGMENT", 40)
     whole = conversion(made(tmp_path, "sine=d=4"), {})
     frames, state = whole.checkpoints[-1]
     assert whole.peaks

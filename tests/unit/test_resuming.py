@@ -90,7 +90,7 @@ def short(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
     kind = KINDS.get(request.node.callspec.params["name"]) if hasattr(request.node, "callspec") else None
     kind = kind or KINDS["aac.mp4"]
     frames = kind.seconds * kind.rate // (576 if kind.rate < 32000 else 1152)
-    monkeypatch.setattr("functions.convert.conversion.mpeg.encode.SEGMENT", frames // (CHECKPOINTS + 1))
+    monkeypatch.setattr("functions.convert.conversion.mpeg.segments.SEGMENT", frames // (CHECKPOINTS + 1))
     monkeypatch.setattr("functions.convert.conversion.tracks.decoders.RENEWED_AFTER", RENEWED_AFTER)
 
 

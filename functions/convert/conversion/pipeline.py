@@ -30,7 +30,7 @@ from typing import Any
 
 from functions.convert.conversion.containers.probe import opened, probe
 from functions.convert.conversion.media import Chapter
-from functions.convert.conversion.mpeg import cover, encode
+from functions.convert.conversion.mpeg import cover, encode, segments
 from functions.convert.conversion.mpeg.copying import Copy
 from functions.convert.conversion.mpeg.encode import Encoded
 from functions.convert.conversion.mpeg.mp3 import Mp3
@@ -171,11 +171,11 @@ class _Work:
         point = resume_point(self._state)
         waveform = peaks.resumed(self._state.get("peaks"), first)
         blocks = decode.blocks(self._container, self.plan, point, warnings=self._found)
-        about = encode.units((self.plan.seconds or 0.0) * self.plan.shape.sample_rate, self.plan.shape)
+        about = segments.units((self.plan.seconds or 0.0) * self.plan.shape.sample_rate, self.plan.shape)
         for part in self._parts(blocks, first, point.sample if point else 0, about):
             yield _audio(mp3.add(part))
             if waveform:
-                waveform.add(encode.boundary(part.index), part.step, part.heights)
+                waveform.add(segments.boundary(part.index), part.step, part.heights)
             yield self._reached(part.end)
             if not part.last:
                 reached = {"segment": part.after, "mp3": mp3.state(), "track": self._choice()}
@@ -279,7 +279,7 @@ class _Work:
 
     def _peaks_message(self, waveform: Waveform) -> RawMessage:
         shape = self.plan.shape
-        seconds, heights = waveform.drawn(encode.frame_samples(shape) / shape.sample_rate)
+        seconds, heights = waveform.drawn(segments.frame_samples(shape) / shape.sample_rate)
         return {"kind": "peaks", "seconds": seconds}, heights
 
     def _file_message(self, mp3: Mp3 | Copy, title: str | None, files: int = 1) -> RawMessage:

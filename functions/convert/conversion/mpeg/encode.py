@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,57 +9,22 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from functions.convert.conversion.mpeg import frames
+from functions.convert.conversion.mpeg import frames, segments
 from functions.convert.conversion.mpeg.lame import SAMPLE_BYTES, Encoder
+from functions.convert.conversion.mpeg.segments import OVERLAP, Segment, boundary, frame_samples
 from functions.convert.conversion.sound.peaks import heights, step_of
 from functions.convert.errors import LameError
 
 if TYPE_CHECKING:
     from functions.convert.conversion.plan import Shape
     from functions.convert.conversion.sound.decode import Block, ResumePoint
+    from functions.convert.conversion.sound.shaping import Planes
 
-__all__ = [
-    "OVERLAP",
-    "SEGMENT",
-    "Encoded",
-    "HeadStart",
-    "Segment",
-    "boundary",
-    "encoded",
-    "frame_samples",
-    "made",
-    "segments",
-    "units",
-]
+__all__ = ["Encoded", "HeadStart", "encoded", "made"]
 
-# Frames from one place for a seam to the next: 20 seconds at 44.1 kHz.
-SEGMENT = 768
-# A segment has one of these units, or, between the first few and the last few, WIDE ones: fewer frames are encoded
-# twice then, and still all cores have something to do soon, and until the end.
-WIDE, NARROW = 2, 4
-# A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
-OVERLAP = 6
-# Frames that an encoder makes first, which are dropped: until then it shows that it was just started.
-WARM_UP = 8
-# Frames after the last one wanted, so that the silence which LAME appends when it is flushed reaches into none.
-LOOK_AHEAD = 3
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What one encoder gets: `samples` samples of each of the `planes`, of which frame number `start` is the first.
-
-    Its own are the units from `index` up to `after`. `resume` is where decoding can be resumed so that the segment
-    after this one has all its samples.
-    """
-
-    index: int
-    after: int
-    start: int
-    planes: tuple[bytes, ...]
-    samples: int
-    last: bool
-    resume: ResumePoint | None
+# So many frames are given to LAME at once, or as many as there are to a height: LAME copies them first, and more would
+# have to come from the slower memory.
+AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -82,122 +46,12 @@ class Encoded:
     heights: bytes = b""
 
 
-def frame_samples(shape: Shape) -> int:
-    """Samples in a frame: 1152, or 576 at the sample rates of MPEG-2 and 2.5 (ISO/IEC 13818-3 §2.4.2)."""
-    return 1152 if shape.sample_rate >= 32000 else 576
-
-
-def boundary(index: int) -> int:
-    """The number of the frame with which a unit nominally begins."""
-    return index * SEGMENT
-
-
-def units(samples: float, shape: Shape) -> int:
-    """How many units about so many samples are."""
-    return math.ceil(samples / (SEGMENT * frame_samples(shape)))
-
-
-def segments(
-    blocks: Iterable[Block], shape: Shape, index: int = 0, sample: int = 0, about: int = 0
-) -> Iterator[Segment]:
-    """Cut decoded audio of `about` so many units (0: nobody knows) into segments. Samples stay in memory for one only.
-
-    `index` is the first unit wanted, and `sample` the number of the sample that the first block begins with: the
-    `resume.sample` that came with the segment before, or any sample before that.
-    """
-    window = _Window(iter(blocks), shape, sample)
-    while True:
-        start = _start(index)
-        window.drop(start)
-        after = index + _width(index, about)
-        stop = boundary(after) + OVERLAP + LOOK_AHEAD
-        last = not window.fill(stop)
-        samples = window.samples if last else (stop - start) * frame_samples(shape)
-        resume = None if last else window.resume_point(_start(after))
-        yield Segment(index, after, start, window.planes(samples), samples, last, resume)
-        if last:
-            return
-        index = after
-
-
-def _width(index: int, about: int) -> int:
-    return WIDE if NARROW <= index <= about - NARROW - WIDE else 1
-
-
-def _start(index: int) -> int:
-    return max(0, boundary(index) - OVERLAP - WARM_UP)
-
-
-class _Window:
-    """The decoded samples from one point on, in the blocks that they came in; positions in it are given in frames."""
-
-    def __init__(self, blocks: Iterator[Block], shape: Shape, sample: int) -> None:
-        self._source = blocks
-        self._frame, self._channels = frame_samples(shape), shape.channels
-        # The blocks that are kept begin with sample `_first`; from `_wanted` on they are needed.
-        self._first = self._next = self._wanted = sample
-        self._blocks: deque[Block] = deque()
-        self._resume_points: deque[ResumePoint] = deque()
-
-    def fill(self, frame: int) -> bool:
-        """Take blocks until all samples before `frame` are here. False when there are not that many."""
-        stop = frame * self._frame
-        # What goes for each packet, in the fewest steps.
-        while self._next < stop:
-            block = next(self._source, None)
-            if block is None:
-                return False
-            if block.resume is not None:
-                self._resume_points.append(block.resume)
-            self._blocks.append(block)
-            self._next += block.samples
-            if self._next <= self._wanted:
-                self._forget()
-        return True
-
-    def drop(self, frame: int) -> None:
-        """Forget the samples before `frame`; those that are yet to come as soon as they do."""
-        self._wanted = max(self._wanted, frame * self._frame)
-        self._forget()
-
-    def _forget(self) -> None:
-        while self._blocks and self._first + self._blocks[0].samples <= self._wanted:
-            self._first += self._blocks.popleft().samples
-
-    def resume_point(self, frame: int) -> ResumePoint | None:
-        """The last point from which nothing of `frame` and what follows is missed."""
-        found = None
-        while self._resume_points and self._resume_points[0].sample <= frame * self._frame:
-            found = self._resume_points.popleft()
-        return found
-
-    def planes(self, samples: int) -> tuple[bytes, ...]:
-        """So many samples of each channel, from the first one on that is needed. `fill` took no block beyond these."""
-        if not self._blocks:
-            return (b"",) * self._channels
-        first, last = (self._wanted - self._first) * SAMPLE_BYTES, (self.samples - samples) * SAMPLE_BYTES
-        planes = zip(*(block.planes for block in self._blocks), strict=True)
-        return tuple(_without(list(pieces), first, last) for pieces in planes)
-
-    @property
-    def samples(self) -> int:
-        """How many there are from the first one on that is needed."""
-        return max(self._next - self._wanted, 0)
-
-
-def _without(pieces: list[bytes], first: int, last: int) -> bytes:
-    """The pieces, joined, without so many bytes at the beginning of the first one and at the end of the last."""
-    pieces[-1] = pieces[-1][: len(pieces[-1]) - last]
-    pieces[0] = pieces[0][first:]
-    return b"".join(pieces)
-
-
 class HeadStart:
     """Has the first segment encoded while it is decoded: until it is whole, there is nothing else to encode."""
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._left = (boundary(_width(0, 0)) + OVERLAP + LOOK_AHEAD) * frame_samples(shape)
+        self._left = segments.stop_of(segments.width(0, 0)) * frame_samples(shape)
         # Its samples, and then itself; None if that does not come.
         self._queue: SimpleQueue[tuple[Sequence[bytes], int] | Segment | None] = SimpleQueue()
 
@@ -222,7 +76,9 @@ class HeadStart:
                 stream += encoder.encode(*piece)
             if piece is None:
                 raise LameError("the first segment did not come")
-            return _cut(piece, self._shape, stream + encoder.flush())
+            stream += encoder.flush()
+        found = b"".join(_heights(piece, self._shape, *chunk) for chunk in _chunks(piece, self._shape))
+        return _cut(piece, self._shape, stream, found)
 
 
 def made(
@@ -231,7 +87,7 @@ def made(
     """What comes of decoded audio (as in `segments`), in order. Raises: as `encoded`."""
     head_start = HeadStart(shape) if not index and threads > 1 else None
     heard = head_start.overheard(blocks) if head_start else blocks
-    return encoded(segments(heard, shape, index, sample, about), shape, threads, head_start)
+    return encoded(segments.segments(heard, shape, index, sample, about), shape, threads, head_start)
 
 
 def encoded(
@@ -268,23 +124,56 @@ def encoded(
 
 
 def _encoded(part: Segment, shape: Shape) -> Encoded:
+    stream, found = bytearray(), bytearray()
     with Encoder(shape) as encoder:
-        return _cut(part, shape, encoder.encode(part.planes, part.samples) + encoder.flush())
+        for at, planes in _chunks(part, shape):
+            stream += encoder.encode(planes, len(planes[0]) // SAMPLE_BYTES)
+            found += _heights(part, shape, at, planes)
+        stream += encoder.flush()
+    return _cut(part, shape, bytes(stream), bytes(found))
 
 
-def _cut(part: Segment, shape: Shape, stream: bytes) -> Encoded:
-    found = frames.split(stream)
+def _chunks(part: Segment, shape: Shape) -> Iterator[tuple[int, Planes]]:
+    """The samples of a segment, AT_ONCE, and the number in it of the first ones. None of its heights is in two."""
+    size = max(AT_ONCE, _step(part)) * frame_samples(shape) * SAMPLE_BYTES
+    at, room = 0, _lead(part, shape) * SAMPLE_BYTES + size
+    held: list[Planes] = []
+    for planes in part.pieces:
+        while len(planes[0]) >= room:
+            chunk = _joined([*held, tuple(plane[:room] for plane in planes)])
+            yield at, chunk
+            planes = tuple(plane[room:] for plane in planes)
+            at, room = at + len(chunk[0]) // SAMPLE_BYTES, size
+            held.clear()
+        held.append(planes)
+        room -= len(planes[0])
+    yield at, _joined(held)
+
+
+def _joined(pieces: Sequence[Planes]) -> Planes:
+    return tuple(map(b"".join, zip(*pieces, strict=True)))
+
+
+def _heights(part: Segment, shape: Shape, at: int, planes: Planes) -> bytes:
+    """The heights that a chunk has of the segment's own frames."""
+    samples, first = frame_samples(shape), _lead(part, shape)
+    stop = part.samples if part.last else first + (part.after - part.index) * segments.SEGMENT * samples
+    here = min(stop - at, len(planes[0]) // SAMPLE_BYTES)
+    return heights(planes, max(first - at, 0), here, _step(part), samples)
+
+
+def _lead(part: Segment, shape: Shape) -> int:
+    """How many samples a segment has before its own frames."""
+    return (boundary(part.index) - part.start) * frame_samples(shape)
+
+
+def _step(part: Segment) -> int:
+    return step_of(part.index, segments.SEGMENT)
+
+
+def _cut(part: Segment, shape: Shape, stream: bytes, found: bytes) -> Encoded:
+    kept = frames.split(stream)
     end = part.start * frame_samples(shape) + part.samples
     if not part.last:
-        del found[boundary(part.after) + OVERLAP - part.start :]
-    step = step_of(part.index, SEGMENT)
-    return Encoded(
-        part.index, part.after, part.start, tuple(found), part.last, end, part.resume, step, _heights(part, shape, step)
-    )
-
-
-def _heights(part: Segment, shape: Shape, step: int) -> bytes:
-    samples = frame_samples(shape)
-    first = (boundary(part.index) - part.start) * samples
-    stop = part.samples if part.last else first + (part.after - part.index) * SEGMENT * samples
-    return heights(part.planes, first, stop, step, samples)
+        del kept[boundary(part.after) + OVERLAP - part.start :]
+    return Encoded(part.index, part.after, part.start, tuple(kept), part.last, end, part.resume, _step(part), found)

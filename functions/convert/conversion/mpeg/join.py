@@ -17,7 +17,7 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from functions.convert.conversion.mpeg.encode import OVERLAP, Encoded, boundary
+from functions.convert.conversion.mpeg.encode import Encoded
 from functions.convert.conversion.mpeg.frames import (
     header,
     side_info,
@@ -27,6 +27,7 @@ from functions.convert.conversion.mpeg.frames import (
     with_slot,
     without_last_channel,
 )
+from functions.convert.conversion.mpeg.segments import OVERLAP, boundary
 from functions.convert.errors import JoinError
 
 __all__ = ["Joiner"]

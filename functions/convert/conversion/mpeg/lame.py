@@ -30,8 +30,6 @@ _VBR_ABR, _VBR_MTRH = 3, 4
 _JOINT_STEREO, _MONO = 1, 3
 # lame.h: the buffer has to hold 1.25 times the samples and 7200 bytes.
 _ROOM = 7200
-# So many samples are given to LAME at once: it copies them first, and more would have to come from the slower memory.
-_AT_ONCE = 128 * 1152
 # LAME's function for floats takes 32767 for full scale; ffmpeg and every decoder take 32768.
 _SCALE = 32768 / 32767
 # LAME aborts the process on NaN and infinity, and on samples a million times beyond full scale. What reaches twice
@@ -123,15 +121,10 @@ class Encoder:
 
     def encode(self, planes: Sequence[bytes], samples: int) -> bytes:
         """Encode `samples` samples of each plane: native 32-bit floats, ±1.0 being full scale. Gives what is ready."""
-        room = min(samples, _AT_ONCE) * 5 // 4 + _ROOM
-        buffer, made = ctypes.create_string_buffer(room), []
-        for at in range(0, samples, _AT_ONCE):
-            count = min(samples - at, _AT_ONCE)
-            tame = [_tamed(plane, at * SAMPLE_BYTES, (at + count) * SAMPLE_BYTES) for plane in planes]
-            places = (_address(*tame[0]), _address(*tame[-1]))
-            written = self._lame.lame_encode_buffer_ieee_float(self._handle, *places, count, buffer, room)
-            made.append(ctypes.string_at(buffer, self._checked(written)))
-        return b"".join(made)
+        room = samples * 5 // 4 + _ROOM
+        buffer, tame = ctypes.create_string_buffer(room), [*map(_tamed, planes)]
+        written = self._lame.lame_encode_buffer_ieee_float(self._handle, tame[0], tame[-1], samples, buffer, room)
+        return ctypes.string_at(buffer, self._checked(written))
 
     def flush(self) -> bytes:
         """End the stream: its last bytes. LAME fills the last frame up with silence, and adds one if it must."""
@@ -172,15 +165,11 @@ def _rate(shape: Shape) -> list[tuple[str, int | float]]:
     return [("brate", shape.value)]
 
 
-def _address(plane: bytes, start: int) -> int:
-    return (ctypes.cast(ctypes.c_char_p(plane), ctypes.c_void_p).value or 0) + start
-
-
-def _tamed(plane: bytes, start: int, stop: int) -> tuple[bytes, int]:
-    """The plane's bytes from `start` to `stop` without wild samples, and where in the bytes given they begin."""
-    if not plane[start + _TOP_BYTE : stop : SAMPLE_BYTES].translate(None, _TAME_BYTES):
-        return plane, start
-    return array("f", map(_tame, memoryview(plane)[start:stop].cast("f"))).tobytes(), 0
+def _tamed(plane: bytes) -> bytes:
+    """The samples of a plane, without wild ones."""
+    if not plane[_TOP_BYTE::SAMPLE_BYTES].translate(None, _TAME_BYTES):
+        return plane
+    return array("f", map(_tame, memoryview(plane).cast("f"))).tobytes()
 
 
 def _tame(sample: float) -> float:

@@ -18,7 +18,7 @@ from functions.shared.job_warnings import JobWarning, count
 __all__ = ["ENOUGH", "Before", "Gatherer"]
 
 # So many samples are put together, and somewhat more where decoding could not resume at the next frame.
-ENOUGH = 8192
+ENOUGH = 16384
 
 
 class Before(NamedTuple):
