@@ -177,7 +177,7 @@ class RangeFile:
         if self._wanted != [(0, self.size)]:
             # What was not wanted until now is zeros in them.
             self._windows.clear()
-        self._wanted = _merged((max(start, 0), min(stop, self.size)) for start, stop in ranges)
+        self._wanted = _merged(ranges, self.size)
 
     def become(self, parts: Sequence[Part]) -> None:
         """From now on, take only these (start, stop) and other bytes, joined in order, for the file."""
@@ -276,11 +276,21 @@ def _cut(data: bytes, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         at += length
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merged(ranges: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """The (start, stop) in order, as far as they are in a file of that size, without small gaps."""
     merged: list[tuple[int, int]] = []
+    begun, last = 0, -MIN_GAP
+    # What goes for each packet of a video, in the fewest steps.
     for start, stop in sorted(ranges):
-        if merged and start - merged[-1][1] < MIN_GAP:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        if start < 0:
+            start = 0
+        if stop > size:
+            stop = size
+        if start - last < MIN_GAP:
+            if stop > last:
+                last = stop
+                merged[-1] = (begun, last)
         elif stop > start:
             merged.append((start, stop))
+            begun, last = start, stop
     return merged
