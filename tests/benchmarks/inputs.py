@@ -15,6 +15,8 @@ from tests.media import ffmpeg
 __all__ = ["RATE", "Maker"]
 
 RATE, PICTURE_SECONDS, CHUNK_SECONDS = 48000, 20, 10
+# Longer than most that is made of it: where an MP3 begins anew, what is trimmed of it makes it no single stream.
+SOUND_SECONDS = 620
 _SCENE = "testsrc2=size=1280x720:rate=30,noise=alls=20:allf=t"
 _BITS = ("-b:v", "5M", "-minrate", "5M", "-maxrate", "5M", "-bufsize", "1M", "-g", "60", "-pix_fmt", "yuv420p")
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "nal-hrd=cbr:force-cfr=1", "-threads", "2")
@@ -31,7 +33,7 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 class Maker:
     """Makes videos in a directory. What is made once, pictures and `sound_seconds` of sound, is used again."""
 
-    def __init__(self, directory: Path, sound_seconds: int = 600, picture_seconds: int = PICTURE_SECONDS) -> None:
+    def __init__(self, directory: Path, sound_seconds: int = SOUND_SECONDS, picture_seconds: int = PICTURE_SECONDS) -> None:
         self._directory = directory
         self.sound_seconds, self._picture_seconds = sound_seconds, picture_seconds
         self.picture, self.sound = cache(self._picture), cache(self._sound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
@@ -48,7 +49,9 @@ def protected_tracks(file: RangeFile, count: int) -> tuple[bool, ...]:
 
 def _of_mp4(file: RangeFile, head: bytes) -> Iterator[bool]:
     is_audible = head[4:8] == b"ftyp" and head[8:12] in _AUDIBLE_BRANDS
-    for moov in _inside(file, Box(b"", 0, 0, file.size), b"moov"):
+    # Before the first fragment: each of them would cost a look.
+    top = takewhile(lambda box: box.kind != b"moof", boxes(file, 0, file.size))
+    for moov in (box for box in top if box.kind == b"moov"):
         for track in _inside(file, moov, b"trak"):
             for media in _inside(file, track, b"mdia"):
                 if any(file.peek(box.content + 8, 4) == b"soun" for box in _inside(file, media, b"hdlr")):
