@@ -110,6 +110,7 @@ def test_an_operator_sees_what_went_wrong_looks_into_it_and_has_it_replayed(
     row = page.get_by_role("row").filter(has_text=email)
     expect(row).to_contain_text("Operator", timeout=SLOW_MS)
     expect(row).to_contain_text("0 of 10,000")
+    expect(row.get_by_role("button")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -4,6 +4,7 @@ import { confirmed } from "../core/dialog.js";
 import { button, byId, guarded, make } from "../core/dom.js";
 import { bytes, day } from "../core/format.js";
 import { onSubmit } from "../core/forms.js";
+import { account } from "../core/header.js";
 import { Pages } from "../core/pages.js";
 import { toast } from "../core/toast.js";
 import { locale, say, tell, tellWith } from "../core/words.js";
@@ -46,7 +47,7 @@ function rowOf(person) {
     [() => number(Math.round(minutes_today)), quotas.minutes_a_day && (() => number(quotas.minutes_a_day))],
     [() => number(api_keys)],
   ].map(([has, may]) => cell(() => (may ? say("quota.of", { has: has(), may: may() }) : has())));
-  return make("tr", "", title, ...has, cell(() => day(created_at), "when"), make("td", "", switchOf(person)));
+  return make("tr", "", title, ...has, cell(() => day(created_at), "when"), make("td", "", ...switchesOf(person)));
 }
 
 const number = (count) => new Intl.NumberFormat(locale()).format(count);
@@ -57,9 +58,10 @@ function marksOf({ operator, suspended }) {
   return marks.filter(Boolean).flatMap(([key, kind]) => [" ", tell(make("span", kind), key)]);
 }
 
-function switchOf({ id, email, suspended }) {
+function switchesOf({ id, email, suspended }) {
+  if (id === account()?.id) return []; // nobody suspends themselves
   const deed = suspended ? "resume" : "suspend";
-  return button(`operator.people.${deed}`, email, () => change(id, email, deed), { kind: suspended ? "" : "danger" });
+  return [button(`operator.people.${deed}`, email, () => change(id, email, deed), { kind: suspended ? "" : "danger" })];
 }
 
 async function change(id, email, deed) {
