@@ -33,7 +33,9 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 class Maker:
     """Makes videos in a directory. What is made once, pictures and `sound_seconds` of sound, is used again."""
 
-    def __init__(self, directory: Path, sound_seconds: int = SOUND_SECONDS, picture_seconds: int = PICTURE_SECONDS) -> None:
+    def __init__(
+        self, directory: Path, sound_seconds: int = SOUND_SECONDS, picture_seconds: int = PICTURE_SECONDS
+    ) -> None:
         self._directory = directory
         self.sound_seconds, self._picture_seconds = sound_seconds, picture_seconds
         self.picture, self.sound = cache(self._picture), cache(self._sound)

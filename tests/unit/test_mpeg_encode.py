@@ -126,8 +126,11 @@ def told(part: Encoded) -> tuple[object, ...]:
     return part.frames, part.heights, part.end
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_at_most_two_segments_more_than_there_are_threads_are_in_memory(threads: int) -> None:
+@pytest.mark.parametrize(("threads", "encoders"), [(1, 1), (3, 3), (64, 3)])
+def test_at_most_two_segments_more_than_there_are_encoders_are_in_memory(
+    monkeypatch: pytest.MonkeyPatch, threads: int, encoders: int
+) -> None:
+    monkeypatch.setattr(encode, "MAX_ENCODERS", 3)
     taken: list[int] = []
 
     def counted() -> Iterator[Segment]:
@@ -136,7 +139,7 @@ def test_at_most_two_segments_more_than_there_are_threads_are_in_memory(threads:
             yield part
 
     for done in encode.encoded(counted(), MONO, threads):
-        assert len(taken) - done.index <= threads + 2
+        assert len(taken) - done.index <= encoders + 2
     assert len(taken) > 5
 
 

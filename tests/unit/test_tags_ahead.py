@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from functions.convert.conversion.containers.mp3_file import after_id3
+from functions.convert.conversion.containers.mp3_tags import first_tag
+from functions.convert.conversion.containers.tags_ahead import leave_tag
+from functions.convert.conversion.source import RangeFile
+from tests.unit.bytes_source import Bytes
 from tests.unit.conversions import probed
 from tests.unit.endings import ended, ffmpeg
 
@@ -60,6 +67,9 @@ OVERSTATED = {
     "half of the file": tag(TITLE, 16_000),
     "more than the file": tag(TITLE, 100_000),
     "all that can be stated": tag(TITLE, 2**28 - 100),
+    "a picture whose size has eight bits a byte": tag(TITLE + picture(3000, 3000), 4 * 209, 4),
+    "a size that is none": b"ID3\3\0\0\0\0\x10\x80" + TITLE,
+    "a size of eight bits a byte": b"ID3\3\0\0" + (3027).to_bytes(4, "big") + TITLE + picture(3000, 3000),
 }
 RIGHT = {
     "none": b"",
@@ -82,6 +92,27 @@ def test_each_tone_is_heard_at_its_time(directory: Path, name: str, header: str,
     assert found.tones(*MIDDLES) == TONES
     plain = ended(mp3(directory, header), options)
     assert found.seconds == pytest.approx(plain.seconds, abs=0.001 if name in OVERSTATED else 0.05)
+
+
+@pytest.mark.parametrize("at", range(6, 10))
+@pytest.mark.parametrize("bits", [0x80, 0xFF])
+def test_a_size_with_a_top_bit_is_none(at: int, bits: int) -> None:
+    """At the beginning of a file and between frames; FFmpeg takes such a head for none, too."""
+    plain, wrong = (bytearray(tag(TITLE)) for _ in range(2))
+    wrong[at] |= bits
+    assert after_id3(RangeFile(Bytes(bytes(plain)))) == len(plain)
+    assert first_tag(bytes(plain)) == (0, len(plain))
+    assert after_id3(RangeFile(Bytes(bytes(wrong)))) == 0
+    assert first_tag(bytes(wrong)) is None
+
+
+def test_a_tag_that_is_longer_than_one_can_say_is_left_as_it_is(directory: Path) -> None:
+    memory = mmap.mmap(-1, 2**28 + 100_000)
+    head, sound = b"ID3\3\0\0\xff\xff\xff\xff" + picture(0, 2**28)[:10], mp3(directory, "0")
+    memory[: len(head)] = head
+    memory[-len(sound) :] = sound
+    file = RangeFile(Bytes(cast("bytes", memory)))
+    assert leave_tag(file) == head[:16]
 
 
 @pytest.mark.parametrize("name", OVERSTATED)
@@ -107,7 +138,8 @@ def test_frames_in_a_tag_that_is_right_are_no_sound(directory: Path) -> None:
         assert found.mp3.endswith(sound)
 
 
-def test_the_tag_keeps_its_texts(directory: Path, tmp_path: Path) -> None:
-    found = ended(OVERSTATED["within a frame"] + mp3(directory, "1"))
+@pytest.mark.parametrize("name", ["within a frame", "a size that is none", "a size of eight bits a byte"])
+def test_the_tag_keeps_its_texts(directory: Path, tmp_path: Path, name: str) -> None:
+    found = ended(OVERSTATED[name] + mp3(directory, "1"))
     (tmp_path / "a.mp3").write_bytes(found.mp3)
     assert probed(tmp_path / "a.mp3").tags["title"] == "hello"

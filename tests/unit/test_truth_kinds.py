@@ -212,6 +212,15 @@ def test_tracks_of_a_plain_file_are_not_protected(tmp_path: Path, m4a: bytes) ->
         assert protected_tracks(file_of(ffmpeg(tmp_path / name, *TONE, "-c:a", codec)), 1) == (False,)
 
 
+@pytest.mark.parametrize(("entries", "code"), [((b"enca", b"mp4a"), "encrypted"), ((b"mp4a", b"enca"), "done")])
+def test_of_two_indexes_the_first_tells_what_is_encrypted(m4a: bytes, entries: tuple[bytes, bytes], code: str) -> None:
+    """It is the one that FFmpeg takes."""
+    moov = next(whole for kind, whole in joined_boxes(m4a) if kind == b"moov")
+    assert m4a.endswith(moov)
+    first, second = (moov.replace(b"mp4a", entry, 1) for entry in entries)
+    assert ended(m4a.removesuffix(moov) + first + second).code == code
+
+
 @pytest.mark.parametrize("hint", HINTS)
 def test_every_hint_belongs_to_a_reason_and_says_what_to_do(hint: str) -> None:
     code, text = HINTS[hint]

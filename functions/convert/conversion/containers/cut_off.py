@@ -51,8 +51,8 @@ def ending(file: RangeFile, reached: int = 0) -> Ending:
             return look(file, head)
     if head[4:8] in FIRST | FRAGMENTS:
         return _mp4(file, reached)
-    if tails.is_ts(head):
-        return Ending(broken_off=tails.ends_in_a_packet(file, head))
+    if (broken_off := tails.ends_in_a_packet(file)) is not None:
+        return Ending(broken_off=broken_off)
     stated = stated_by_header(file)
     return Ending(max(stated.stop - file.size, 0), stated.seconds) if stated else Ending()
 

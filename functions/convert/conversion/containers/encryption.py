@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import takewhile
+from itertools import islice
 
 from functions.convert.conversion.containers import ebml, tails
 from functions.convert.conversion.containers.boxes import FIRST, FRAGMENTS, Box, boxes
@@ -49,9 +49,8 @@ def protected_tracks(file: RangeFile, count: int) -> tuple[bool, ...]:
 
 def _of_mp4(file: RangeFile, head: bytes) -> Iterator[bool]:
     is_audible = head[4:8] == b"ftyp" and head[8:12] in _AUDIBLE_BRANDS
-    # Before the first fragment: each of them would cost a look.
-    top = takewhile(lambda box: box.kind != b"moof", boxes(file, 0, file.size))
-    for moov in (box for box in top if box.kind == b"moov"):
+    # The first moov is the one that FFmpeg takes; a look at all that follows would take long.
+    for moov in islice(_inside(file, Box(b"", 0, 0, file.size), b"moov"), 1):
         for track in _inside(file, moov, b"trak"):
             for media in _inside(file, track, b"mdia"):
                 if any(file.peek(box.content + 8, 4) == b"soun" for box in _inside(file, media, b"hdlr")):
@@ -76,20 +75,21 @@ def _inside(file: RangeFile, box: Box, kind: bytes) -> Iterator[Box]:
 
 def is_scrambled(file: RangeFile) -> bool:
     """Whether a transport stream is scrambled (ISO/IEC 13818-1, 2.4.3.3: transport_scrambling_control)."""
-    data = file.peek(0, _TS_LOOK)
-    first, size = tails.ts_packet(data[:1024])
-    if not size:
-        return False
-    flags = data[first + (size == 192) * 4 + 3 :: size]
-    return sum(flag & 0xC0 > 0 for flag in flags) > _TS_SHARE * len(flags)
+    flags = [packet[3] & 0xC0 > 0 for packet in _packets(file)]
+    return sum(flags) > _TS_SHARE * len(flags)
 
 
 def may_have_encrypted_samples(file: RangeFile) -> bool:
     """Whether a transport stream says that its sound is encrypted; who decrypts it may leave that as it is."""
-    data = file.peek(0, _TS_LOOK)
-    first, size = tails.ts_packet(data[:1024])
-    starts = range(first + (size == 192) * 4, len(data) - 188, size) if size else ()
-    return any(_SAMPLES_ENCRYPTED.intersection(_stream_types(data[start : start + 188])) for start in starts)
+    return any(_SAMPLES_ENCRYPTED.intersection(_stream_types(packet)) for packet in _packets(file))
+
+
+def _packets(file: RangeFile) -> list[bytes]:
+    """The first packets of a transport stream, 188 bytes each; none where it is no such stream."""
+    first, size = tails.ts_packet(file)
+    data = file.peek(0, _TS_LOOK) if size else b""
+    starts = range(first + tails.TS_PACKETS[size], len(data) - 187, size) if size else ()
+    return [data[start : start + 188] for start in starts]
 
 
 def _stream_types(packet: bytes) -> Iterator[int]:

@@ -108,5 +108,4 @@ def stated_by_header(file: RangeFile) -> Stated | None:
 
 def after_id3(file: RangeFile) -> int:
     """Where an ID3v2 tag at the beginning ends; 0 where there is none."""
-    head = file.peek(0, ID3_HEAD)
-    return id3_size(head) if head[:3] == b"ID3" and len(head) == ID3_HEAD else 0
+    return id3_size(file.peek(0, ID3_HEAD))

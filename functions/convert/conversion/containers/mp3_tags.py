@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from functions.convert.conversion.mpeg.frames import Header
+from functions.convert.conversion.mpeg.tag import synchsafe_number
 
 __all__ = ["ID3_HEAD", "first_tag", "id3_size", "is_info_frame", "may_be_more_than_a_frame"]
 
@@ -25,10 +26,10 @@ _INFO_PLACES, _INFO_NAMES = slice(13, 42), re.compile(rb"Xing|Info|VBRI")
 
 
 def id3_size(head: bytes) -> int:
-    """How long an ID3v2 tag with this head is, in bytes (ID3v2.4 structure, 3.1: a size of four times seven bits)."""
-    size = 0
-    for byte in head[6:ID3_HEAD]:
-        size = size << 7 | byte & 0x7F
+    """How long the ID3v2 tag with this head is, in bytes; 0 where it is none (ID3v2.4 structure, 3.1)."""
+    size = synchsafe_number(head[6:ID3_HEAD])
+    if size is None or not head.startswith(b"ID3"):
+        return 0
     return ID3_HEAD + size + (ID3_HEAD if head[5] & 0x10 else 0)
 
 

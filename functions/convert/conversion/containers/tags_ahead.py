@@ -11,15 +11,15 @@ from functions.convert.conversion.containers import ebml
 from functions.convert.conversion.containers.mp3_file import after_id3, begins_row, cuts_a_frame, sound_start
 from functions.convert.conversion.containers.mp3_tags import ID3_HEAD, id3_size
 from functions.convert.conversion.containers.tails import ASF
-from functions.convert.conversion.mpeg.tag import synchsafe
+from functions.convert.conversion.mpeg.tag import synchsafe, synchsafe_number
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["leave_tag"]
 
 # How files begin before which FFmpeg knows no ID3 tag: WAV, AIFF, CAF, AU, WavPack, Matroska, FLV, WMA, RealAudio.
 _UNTAGGED = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"wvpk", ebml.MAGIC, b"FLV\1", ASF, b".RMF")
-# Where the size of a tag stands.
-_SIZE = 6
+# Where the size of a tag stands, and the largest (four times seven bits).
+_SIZE, _MAX_SIZE = 6, 2**28 - 1
 
 # Versions 2 to 4 → how a frame in a tag begins: a name, its size, and in the newer ones two bytes of flags.
 _FRAMES = {2: (re.compile(rb"[A-Z0-9]{3}"), 3, 6), 3: (re.compile(rb"[A-Z0-9]{4}"), 4, 10)}
@@ -40,13 +40,14 @@ def leave_tag(file: RangeFile) -> bytes:
 
 def _right_size(file: RangeFile) -> bytes | None:
     """The four bytes that a tag at the beginning should have for its size; None where it is right, or there is none."""
-    stop = after_id3(file)
+    # One that states no size may go on to the end.
+    stop = after_id3(file) or (file.size if file.peek(0, 3) == b"ID3" else 0)
     start = _sound_in_tag(file, stop) if stop else None
     if start is None:
         return None
     # The head, and in some the same again behind the tag, do not count.
     size = start - id3_size(file.peek(0, 6) + bytes(4))
-    return synchsafe(size) if size >= 0 else None
+    return synchsafe(size) if 0 <= size <= _MAX_SIZE else None
 
 
 def _sound_in_tag(file: RangeFile, stop: int) -> int | None:
@@ -69,15 +70,14 @@ def _frames_end(file: RangeFile, stop: int) -> int:
         head = file.peek(at, size)
         if at >= stop or not name.match(head):
             break
-        at += size + _number(head[width : 2 * width], 7 if version == 4 else 8)
+        at += size + _frame_size(head[width : 2 * width], version)
     return at
 
 
-def _number(data: bytes, bits: int) -> int:
-    number = 0
-    for byte in data:
-        number = number << bits | byte
-    return number
+def _frame_size(data: bytes, version: int) -> int:
+    """What a frame states. Some use all eight bits of a byte in version 2.4 too: it shows where the top one is set."""
+    size = synchsafe_number(data) if version == 4 else None
+    return int.from_bytes(data, "big") if size is None else size
 
 
 def _after_padding(file: RangeFile, at: int, stop: int) -> int:

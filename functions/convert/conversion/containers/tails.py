@@ -28,7 +28,6 @@ __all__ = [
     "has_nut_index",
     "has_wav_sound",
     "is_chained",
-    "is_ts",
     "mxf_stop",
     "ogg_end",
     "riff_chunks",
@@ -53,7 +52,7 @@ _MAX_PAGE = 27 + 255 + 255 * 255
 _OGG_END_OF_STREAM, _OGG_BEGIN = 4, re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 # A packet of an MPEG transport stream, bare, with a time stamp before it, or with a checksum after it.
 TS_PACKETS = {188: 0, 192: 4, 204: 0}
-_TS_LOOK, _TS_SYNC = 4, 0x47
+_TS_LOOK, _TS_MARKS, _TS_SYNC = 1024, 4, 0x47
 # The key of a header partition (SMPTE ST 377-1, 7.1), and where in it the position of the last partition stands.
 MXF, _MXF_KEY, _MXF_FOOTER = bytes.fromhex("060e2b34020501010d0102010102"), 16, 24
 # How a NUT begins, and how the index does that is written last.
@@ -258,22 +257,21 @@ def ends_with_a_tag(file: RangeFile) -> bool:
     return len(tag) == 4 and tag[0] & 0x1F in _FLV_TAGS and int.from_bytes(tag[1:], "big") == length - 11
 
 
-def ts_packet(head: bytes) -> tuple[int, int]:
-    """Where the first packet of a transport stream begins, and how long one is; (0, 0) where there is none."""
+def ts_packet(file: RangeFile) -> tuple[int, int]:
+    """Where the first packet of a transport stream begins, and how long one is; (0, 0) where there is none.
+
+    They are known by their first bytes (ISO/IEC 13818-1, 2.4.3.2: sync_byte).
+    """
+    head = file.peek(0, _TS_LOOK)
     for size, before in TS_PACKETS.items():
         for first in range(size):
             marks = head[first + before :: size]
-            if len(marks) >= _TS_LOOK and set(marks) == {_TS_SYNC}:
+            if len(marks) >= _TS_MARKS and set(marks) == {_TS_SYNC}:
                 return first, size
     return 0, 0
 
 
-def is_ts(head: bytes) -> bool:
-    """Whether the file is an MPEG transport stream (ISO/IEC 13818-1, 2.4.3.2), by its first packets."""
-    return ts_packet(head)[1] > 0
-
-
-def ends_in_a_packet(file: RangeFile, head: bytes) -> bool:
-    """Whether a transport stream ends in the middle of a packet."""
-    first, size = ts_packet(head)
-    return (file.size - first) % size != 0
+def ends_in_a_packet(file: RangeFile) -> bool | None:
+    """Whether a transport stream ends in the middle of a packet; None where the file is none."""
+    first, size = ts_packet(file)
+    return (file.size - first) % size != 0 if size else None

@@ -14,9 +14,6 @@ from functions.convert.conversion.source import RangeFile
 
 __all__ = ["watch"]
 
-# By so many bytes the packets of a transport stream are known.
-_TS_LOOK = 1024
-
 
 def watch(file: RangeFile, head: bytes) -> None:
     """Have a file with these first bytes put right while it is read: pages of an Ogg, joined FLACs, doubled packets."""
@@ -25,5 +22,5 @@ def watch(file: RangeFile, head: bytes) -> None:
         file.watch = file.pages.mended
     elif file.peek(start := after_id3(file), 4) == flac.MAGIC:
         file.watch = partial(flac.up_to_the_next, file, start)
-    elif (packet := ts_packet(file.peek(0, _TS_LOOK)))[1] and not begins_as_media(file):
+    elif (packet := ts_packet(file))[1] and not begins_as_media(file):
         file.watch = Doubled(file, *packet).mended

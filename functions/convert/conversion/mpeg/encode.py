@@ -25,6 +25,9 @@ __all__ = ["Encoded", "HeadStart", "encoded", "made"]
 # So many frames are given to LAME at once, or as many as there are to a height: LAME copies them first, and more would
 # have to come from the slower memory.
 AT_ONCE = 128
+# One thread cannot decode for more encoders than these; and the samples of more segments, which wait where the first
+# one takes long, would be more data than a conversion may have.
+MAX_ENCODERS = 32
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def made(
 def encoded(
     parts: Iterable[Segment], shape: Shape, threads: int, head_start: HeadStart | None = None
 ) -> Iterator[Encoded]:
-    """Encode segments on `threads` threads; the results come in order, with at most two more segments in memory.
+    """Encode segments on `threads` threads, or MAX_ENCODERS; the results come in order.
+
+    At most two more segments than that are in memory.
 
     One of them waits for a thread that is done while the first in order is not: results are taken in order.
     `head_start` overhears the blocks of which the segments are made, from the very first one on.
@@ -101,6 +106,7 @@ def encoded(
     Raises: LameError; and what `parts` raises, after the results of the segments before.
     """
     waiting: deque[Future[Encoded]] = deque()
+    threads = min(threads, MAX_ENCODERS)
     with ThreadPoolExecutor(threads, "lame") as pool:
         ahead = pool.submit(head_start.encoded) if head_start else None
         try:

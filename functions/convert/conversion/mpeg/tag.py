@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from functions.convert.conversion.media import Chapter
 
-__all__ = ["MAX_CHAPTERS", "MAX_TEXT_LENGTH", "cleaned", "id3v1", "id3v2", "synchsafe"]
+__all__ = ["MAX_CHAPTERS", "MAX_TEXT_LENGTH", "cleaned", "id3v1", "id3v2", "synchsafe", "synchsafe_number"]
 
 # So that no prefix is longer than 1 MiB and the cover: 1000 × (4 × 200 + 67) + 13 × (4 × 1000 + 20) bytes.
 MAX_TEXT_LENGTH, MAX_CHAPTER_LENGTH, MAX_CHAPTERS = 1000, 200, 1000
 
+# Where the bits of each byte of a size stand (ID3v2.4 structure, section 6.2).
+_SHIFTS = (21, 14, 7, 0)
 # ffmpeg's generic names of tags → the text frames (ID3v2.4 frames, section 4.2). Everything else is dropped.
 FRAMES = {
     "title": "TIT2",
@@ -153,7 +155,14 @@ def _frame(name: str, content: bytes) -> bytes:
 
 def synchsafe(number: int) -> bytes:
     """Four bytes of seven bits (ID3v2.4 structure, section 6.2)."""
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return bytes(number >> shift & 0x7F for shift in _SHIFTS)
+
+
+def synchsafe_number(data: bytes) -> int | None:
+    """The number in four bytes of seven bits; None where they are not four, or one has its top bit, which is none."""
+    if len(data) != len(_SHIFTS) or not data.isascii():
+        return None
+    return sum(byte << shift for byte, shift in zip(data, _SHIFTS, strict=True))
 
 
 def _ended(name: str) -> bytes:
