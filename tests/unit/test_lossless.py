@@ -16,7 +16,7 @@ from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import Bytes
 from tests.unit.clocks import source_time, words
 from tests.unit.conversions import decoded, joined
-from tests.unit.endings import ended
+from tests.unit.endings import RATE, ended
 from tests.unit.troubles import SECONDS, audio
 
 KINDS = {"a.flac": ("-c:a", "flac"), "a.wv": ("-c:a", "wavpack"), "a.tta": ("-c:a", "tta")}
@@ -135,3 +135,30 @@ def test_what_is_resumed_behind_a_hole_is_the_same(tmp_path: Path, name: str) ->
         assert np.array_equal(joined(rest), joined(whole[number:]))
         assert rest[0].resume
         assert rest[0].resume.broken == point.broken
+
+
+@pytest.mark.parametrize("start", [0.1, 0.15])
+def test_what_follows_the_lost_beginning_of_a_flac_is_at_its_time(directory: Path, start: float) -> None:
+    data = audio(directory, "a.flac", *KINDS["a.flac"])
+    # Before that, there are no frames, or three.
+    first, last = round(start * len(data)), round(0.3 * len(data))
+    found = ended(data[:first] + bytes(last - first) + data[last:])
+    assert (found.code, found.codes) == ("done", ["undecodable"])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.01)
+    for at in (2, 4, 5.5):
+        assert source_time(found.samples(), at) == pytest.approx(at, abs=0.05)
+
+
+def test_a_part_of_a_longer_flac_begins_with_its_first_frame(directory: Path) -> None:
+    data = audio(directory, "a.flac", *KINDS["a.flac"])
+    with av.open(io.BytesIO(data), "r") as container:
+        frames = [bytes(packet) for packet in container.demux() if packet.size]
+    part = data[: data.index(frames[0])] + b"".join(frames[20:])
+    # How many samples there are is not known (RFC 9639, 8.2), or that of the part.
+    for samples in (0, sum(4608 for _ in frames[20:])):
+        about = bytearray(part)
+        about[22:26] = samples.to_bytes(4, "big")
+        found = ended(bytes(about))
+        assert found.code == "done"
+        assert found.seconds == pytest.approx(SECONDS - 20 * 4608 / RATE, abs=0.15)
+        assert source_time(found.samples(), 1) == pytest.approx(1 + 20 * 4608 / RATE, abs=0.05)
