@@ -162,3 +162,11 @@ def test_a_part_of_a_longer_flac_begins_with_its_first_frame(directory: Path) ->
         assert found.code == "done"
         assert found.seconds == pytest.approx(SECONDS - 20 * 4608 / RATE, abs=0.15)
         assert source_time(found.samples(), 1) == pytest.approx(1 + 20 * 4608 / RATE, abs=0.05)
+
+
+def test_more_zeros_than_a_block_can_have_are_passed_over(directory: Path) -> None:
+    data = middle(audio(directory, "a.wv", *KINDS["a.wv"]), lambda part: bytes(3_000_000 + len(part)))
+    found = ended(data)
+    assert (found.code, found.codes) == ("done", ["undecodable"])
+    assert found.seconds == pytest.approx(SECONDS, abs=0.01)
+    assert source_time(found.samples(), 5.5) == pytest.approx(5.5, abs=0.05)

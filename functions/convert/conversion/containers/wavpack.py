@@ -7,7 +7,8 @@ says which ones it has (WavPack 4 & 5 Binary File / Block Format, 2.0).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from functions.convert.conversion.source import RangeFile
@@ -22,6 +23,8 @@ _VERSIONS, _LENGTHS = range(0x402, 0x411), range(24, 1024 * 1024 + 1)
 _FIRST, _LAST, _SHARED = 1 << 11, 1 << 12, 1 << 2 | 0xF << 23
 # What may follow the last block: tags.
 _TAGS = (b"APETAGEX", b"TAG")
+# No more blocks than that are made for one hole, unless it is too large for them.
+_MOST = 4096
 # Blocks are looked for in pieces of so many bytes.
 _STEP = 256 * 1024
 
@@ -41,8 +44,9 @@ class Blocks:
     def __init__(self, file: RangeFile, start: int) -> None:
         self._file, self._next = file, start
         self._newest: _Block | None = None
-        # What is read in place of what is in the file: where it begins, and its bytes.
-        self._made: list[tuple[int, bytes]] = []
+        # What is no block, (start, stop); and the heads that are read in it, each with its place. All else is zeros.
+        self._holes: list[tuple[int, int]] = []
+        self._heads: list[tuple[int, bytes]] = []
 
     def mended(self, position: int, data: bytes) -> bytes:
         """What to take for the bytes that were read at a position."""
@@ -50,11 +54,20 @@ class Blocks:
         # Who reads further on looks for tags.
         while position <= self._next < stop:
             self._next = self._after(self._next)
-        for start, made in self._made:
-            if start < stop and start + len(made) > position:
-                first, last = max(start, position), min(start + len(made), stop)
-                data = data[: first - position] + made[first - start : last - start] + data[last - position :]
-        return data
+        first = max(bisect_left(self._holes, (position, 0)) - 1, 0)
+        holes = self._holes[first : bisect_left(self._holes, (stop, 0))]
+        return self._filled(position, data, holes) if holes and holes[-1][1] > position else data
+
+    def _filled(self, position: int, data: bytes, holes: Sequence[tuple[int, int]]) -> bytes:
+        made, stop = bytearray(data), position + len(data)
+        for start, end in holes:
+            first, last = max(start, position), min(end, stop)
+            made[first - position : max(last, first) - position] = bytes(max(last - first, 0))
+        first = bisect_left(self._heads, (position - _HEAD.size + 1, b""))
+        for place, head in self._heads[first : bisect_left(self._heads, (stop, b""))]:
+            begin, end = max(place, position), min(place + len(head), stop)
+            made[begin - position : end - position] = head[begin - place : end - place]
+        return bytes(made)
 
     def _after(self, place: int) -> int:
         """Where the next block is to begin behind one, or behind what is none; the end of the file if there is none."""
@@ -67,7 +80,8 @@ class Blocks:
         if newest is None or found is None:
             return self._file.size
         start, samples = found
-        self._made.append((place, _empty(newest, start - place, (newest.samples[1], samples))))
+        self._holes.append((place, start))
+        self._heads += _empty(newest, (place, start), (newest.samples[1], samples))
         return start
 
     def _found(self, start: int, newest: _Block) -> tuple[int, int] | None:
@@ -99,21 +113,18 @@ def _block_at(file: RangeFile, place: int) -> _Block | None:
     return _Block(place + _LENGTH_STOP + length, version, (first, first + count), flags) if is_known else None
 
 
-def _empty(like: _Block, size: int, samples: tuple[int, int]) -> bytes:
-    """Blocks of so many bytes for samples, (start, stop), with nothing in them; about as long as another one."""
-    first, stop = samples
-    usual = max(like.samples[1] - like.samples[0], 1)
+def _empty(like: _Block, hole: tuple[int, int], samples: tuple[int, int]) -> Iterator[tuple[int, bytes]]:
+    """Places and heads of blocks that fill a hole, for samples, each (start, stop); about as long as another one."""
+    (start, stop), (first, last) = hole, samples
+    size, usual = stop - start, max(like.samples[1] - like.samples[0], 1)
     least, most = -(-size // _LENGTHS[-1]), size // (_HEAD.size + _CRC)
-    count = min(max(round((stop - first) / usual), least), most)
-    times = [first + number * (stop - first) // count for number in range(count + 1)]
-    places = [number * size // count for number in range(count + 1)]
-    made = bytearray(size)
+    count = max(min(round((last - first) / usual), most, _MOST), least)
     # Of those for more than two channels, FFmpeg takes one alone for two.
     flags = like.flags & ~_FIRST | _LAST if _is_part(like) else like.flags
-    for place, end, time, until in zip(places, places[1:], times, times[1:], strict=False):
-        head = (MAGIC, end - place - _LENGTH_STOP, like.version, 0, time, until - time, flags)
-        _HEAD.pack_into(made, place, *head)
-    return bytes(made)
+    for number in range(count):
+        place, end = (start + each * size // count for each in (number, number + 1))
+        time, until = (first + each * (last - first) // count for each in (number, number + 1))
+        yield place, _HEAD.pack(MAGIC, end - place - _LENGTH_STOP, like.version, 0, time, until - time, flags)
 
 
 def _is_part(block: _Block) -> bool:
