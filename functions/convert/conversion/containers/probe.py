@@ -30,6 +30,7 @@ from functions.convert.conversion.containers.cut_off import (
 )
 from functions.convert.conversion.containers.edits import missing_length
 from functions.convert.conversion.containers.encryption import is_scrambled, protected_tracks
+from functions.convert.conversion.containers.flac import lost_ahead
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.kinds import check_kind, is_text
@@ -113,6 +114,9 @@ def _opened(file: RangeFile, searched: bool) -> InputContainer:
     if "mov" in container.format.name and _lengthen(file, container):
         file.seek(0)
         container = _open(file, options)
+    if container.format.name == "flac":
+        first, length = (float(time or 0) / av.time_base for time in (container.start_time, container.duration))
+        file.silence = lost_ahead(file, first, length)
     if container.format.name == "mp3" and sound_between_titles(file):
         return _opened_mp3(file)
     return _searched(file, container) if searched else container

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from functions.convert.conversion.containers import flac
+from functions.convert.conversion.containers import flac, wavpack
 from functions.convert.conversion.containers.beginnings import begins_as_media
 from functions.convert.conversion.containers.mp3_file import after_id3
 from functions.convert.conversion.containers.ogg_pages import Pages
@@ -16,11 +16,16 @@ __all__ = ["watch"]
 
 
 def watch(file: RangeFile, head: bytes) -> None:
-    """Have a file with these first bytes put right while it is read: pages of an Ogg, joined FLACs, doubled packets."""
+    """Have a file with these first bytes put right while it is read.
+
+    Pages of an Ogg, joined FLACs, holes in a WavPack, doubled packets.
+    """
     if head.startswith(b"OggS") and file.pages is None:
         file.pages = Pages(file)
         file.watch = file.pages.mended
-    elif file.peek(start := after_id3(file), 4) == flac.MAGIC:
+    elif (begins := file.peek(start := after_id3(file), 4)) == flac.MAGIC:
         file.watch = partial(flac.up_to_the_next, file, start)
+    elif begins == wavpack.MAGIC:
+        file.watch = wavpack.Blocks(file, start).mended
     elif (packet := ts_packet(file))[1] and not begins_as_media(file):
         file.watch = Doubled(file, *packet).mended

@@ -28,6 +28,9 @@ from functions.shared.reasons import Failure
 
 __all__ = ["Block", "ResumePoint", "blocks", "packets"]
 
+# Where each frame says which samples it has (RFC 9639, 9.1.5), a hole is of frames that are missing.
+_NUMBERED = {"flac"}
+
 
 class ResumePoint(NamedTuple):
     """Before the packet `mark` came, `sample` samples had come out.
@@ -91,7 +94,8 @@ def _count_broken(reader: TrackReader | MixReader) -> None:
     """Warn of packets that could not be decoded; not of those that are the end of a file that was cut off."""
     is_cut = any(warning.code in ("ends-early", "end-unknown") for warning in reader.warnings)
     if broken := reader.broken - (reader.broken_last if is_cut else 0):
-        reader.warnings.append(JobWarning("undecodable", {"broken": broken, "frames": reader.packets_read}))
+        frames = reader.packets_read + reader.missing
+        reader.warnings.append(JobWarning("undecodable", {"broken": broken, "frames": frames}))
 
 
 def packets(
@@ -146,23 +150,26 @@ def _placed(
     reader: TrackReader | MixReader, timeline: Timeline, at: ResumePoint | None
 ) -> Iterator[tuple[Place | None, AudioFrame]]:
     """The frames of a track on the clock, silence among them; the first of a packet, if it is whole, with its place."""
-    frame, awaited, tick = None, 0, reader.stream.time_base
-    for place, frames, lost, missing in reader.frames(at.mark if at else None, at.origin if at else None):
+    frame, awaited, failed, tick = None, 0, 0, reader.stream.time_base
+    is_numbered = isinstance(reader, TrackReader) and reader.format in _NUMBERED
+    for place, frames, lost, late in reader.frames(at.mark if at else None, at.origin if at else None):
         first = place
         if not frames:
-            timeline.lose(lost, missing)
-            awaited += missing > 0
+            timeline.lose(lost, late)
+            awaited += late > 0
+            failed += lost > 0
         for frame in frames:
             pts = frame.pts if reader.has_one_tick else _ticks(frame, tick)
             gap, dropped = timeline.place(pts, frame.samples, frame.sample_rate, reader.stamps)
             if gap:
-                reader.broken += awaited
+                missing = max(round(gap / frame.samples) - failed - awaited, 0) if is_numbered else 0
+                reader.broken, reader.missing = reader.broken + awaited + missing, reader.missing + missing
                 yield from ((None, pause) for pause in silence(frame, gap))
             if not dropped:
                 yield first, frame
             elif dropped < frame.samples:
                 yield None, without_start(frame, dropped)
-            first, awaited = None, 0
+            first, awaited, failed = None, 0, 0
     ends_badly = reader.is_cut or (reader.newest is not None and reader.newest.is_corrupt)
     if frame and not ends_badly:
         yield from ((None, pause) for pause in silence(frame, timeline.flush()))

@@ -59,6 +59,11 @@ def need_of(codec: str) -> Need:
     return _NEEDS.get(codec, _PLAIN if codec.startswith("pcm_") else _ALL)
 
 
+# Those of which each packet has a checksum of its samples, and FFmpeg's option to fail where that is wrong: else, what
+# is damaged would be noise.
+_CHECKED, _CHECKS = {"flac", "wavpack", "tta", "ape"}, {"err_detect": "crccheck+explode"}
+
+
 class Decoder:
     """A decoder of a stream. `renewed_at` is the number of the packet that the one of now began with.
 
@@ -75,16 +80,30 @@ class Decoder:
         self._before: deque[Packet[AudioStream]] = deque(maxlen=need.packets)
         # From this packet on, the next one may soon be a new decoder's.
         self._keeps_from = 0
+        # Checksums are believed once one was right: what wrote the file may have had them wrong.
+        self._unchecked = self._another() if context.codec.canonical_name in _CHECKED else None
+        if self._unchecked is not None:
+            context.options = dict(_CHECKS)
 
     def decode(self, number: int, packet: Packet[AudioStream]) -> list[AudioFrame]:
         """The frames that packet `number` makes. Raises: FFmpegError, MemoryError."""
         if self._need.is_renewed and number >= self._keeps_from:
             self._keep_young(number, packet)
+        if self._unchecked is not None:
+            return self._first_decoded(packet, self._unchecked)
         return self._context.decode(packet)
 
     def flush(self) -> list[AudioFrame]:
         """What has not come out yet. Raises: as `decode`."""
         return self._context.decode(None)
+
+    def _first_decoded(self, packet: Packet[AudioStream], unchecked: AudioCodecContext) -> list[AudioFrame]:
+        try:
+            frames = self._context.decode(packet)
+        except FFmpegError:
+            return unchecked.decode(packet)
+        self._unchecked = None if frames else unchecked
+        return frames
 
     def _keep_young(self, number: int, packet: Packet[AudioStream]) -> None:
         since, enough = number % RENEWED_AFTER, RENEWED_AFTER - (self._before.maxlen or 0)

@@ -50,7 +50,7 @@ class MixReader:
         warnings: list[JobWarning] | None = None,
     ) -> None:
         self.seconds = 0.0
-        self.broken = self.broken_last = 0
+        self.broken = self.broken_last = self.missing = 0
         self.warnings = [] if warnings is None else warnings
         self.origin = None
         self.packets_read = 0

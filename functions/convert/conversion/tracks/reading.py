@@ -40,17 +40,18 @@ class TrackReader(TrackFile):
     """Reads one track of a freshly opened container; other streams are discarded.
 
     What it reports of what it read: `seconds` of decoded sound; of how many `packets_read`, since the first one of the
-    track, how many were `broken`; whether the demuxer stopped because the file `is_cut`, whether it `is_at_end`, and
-    whether what the decoder could not do `is_unknown` to it. `newest` is the last packet that was read, `recordings`
-    counts those in the file that were read, `left_rest` says that one more was not. `warnings`, the caller's list if
-    there is one, has each code once. `origin` is the packet with which the decoder of now began, None for the first.
+    track, how many were `broken`, with those that are `missing` between them; whether the demuxer stopped because the
+    file `is_cut`, whether it `is_at_end`, and whether what the decoder could not do `is_unknown` to it. `newest` is the
+    last packet that was read, `recordings` counts those in the file that were read, `left_rest` says that one more was
+    not. `warnings`, the caller's list if there is one, has each code once. `origin` is the packet with which the
+    decoder of now began, None for the first.
     """
 
     def __init__(self, container: InputContainer, track: Track, warnings: list[JobWarning] | None = None) -> None:
         super().__init__(container, track)
         self.seconds = 0.0
         self.packets_read = 0
-        self.broken = 0
+        self.broken = self.missing = 0
         # How many of these came last, without sound after them.
         self.broken_last = 0
         self.warnings = [] if warnings is None else warnings

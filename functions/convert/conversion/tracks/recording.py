@@ -8,6 +8,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from functions.convert.conversion.containers.flac import is_first
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.bare import BARE, with_lost_frames
 from functions.convert.conversion.tracks.chunks import with_lost_chunks
@@ -31,4 +32,16 @@ def mended_packets(
         return frames_alone(found)
     if name == "avi":
         return with_lost_chunks(file, stream, found)
+    if name == "flac":
+        return _from_zero(found)
     return with_lost_frames(file, found) if name in BARE else found
+
+
+def _from_zero(packets: Iterator[Packet[AudioStream]]) -> Iterator[Packet[AudioStream]]:
+    """The packets of a FLAC. Where frames are lost behind the first ones, FFmpeg takes those for the last of them."""
+    for packet in packets:
+        if is_first(bytes(packet)):
+            packet.pts = packet.dts = 0
+        yield packet
+        break
+    yield from packets

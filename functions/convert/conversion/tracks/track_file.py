@@ -75,7 +75,9 @@ class TrackFile:
     def stated_end(self) -> float | None:
         """When the track ends by what FFmpeg read of its length, or the file's, in seconds of the file's clock."""
         if self.stream.duration:
-            return self._seconds(self.stream.duration + (self.stream.start_time or 0))
+            # What was lost ahead of the first packet is a part of it.
+            first = max(self._seconds(self.stream.start_time or 0) - self.file.silence, 0.0)
+            return self._seconds(self.stream.duration) + first
         whole = self._container.duration
         return (whole + (self._container.start_time or 0)) / av.time_base if whole else None
 
