@@ -36,6 +36,7 @@ from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.containers.overstated import overstated
+from functions.convert.conversion.containers.sample_bits import right_bits
 from functions.convert.conversion.containers.sample_times import missing_lengths
 from functions.convert.conversion.containers.tags_ahead import leave_tag
 from functions.convert.conversion.containers.tails import understates, was_never_measured
@@ -87,6 +88,7 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = leave_tag(file)
+    right_bits(file)
     if more := overstated(file):
         file.states_times = more.times
         more.mend(file)
