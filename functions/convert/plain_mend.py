@@ -12,6 +12,7 @@ from functions.convert.conversion.containers.behind import next_recording
 from functions.convert.conversion.containers.heads import mended
 from functions.convert.conversion.containers.icy import sound_between_titles
 from functions.convert.conversion.containers.overstated import overstated
+from functions.convert.conversion.containers.sample_bits import right_bits
 from functions.convert.conversion.containers.tails import understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
 from functions.convert.conversion.source import Part, RangeFile
@@ -69,11 +70,11 @@ def prepared(video: Path, directory: Path) -> Input:
 
 def _parts(file: RangeFile) -> Sequence[Part] | None:
     """What the file should be; None where it is so already."""
-    more = overstated(file)
-    if more:
+    is_other = right_bits(file)
+    if more := overstated(file):
         more.mend(file)
     found: Sequence[Part] | None = as_runs(file) or mended(file) or sound_between_titles(file)
-    return found or ([(0, file.size)] if more else None)
+    return found or ([(0, file.size)] if more or is_other else None)
 
 
 def _options(file: RangeFile) -> dict[str, str | None]:

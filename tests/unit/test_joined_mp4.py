@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.convert.conversion.containers.boxes import next_file
+from functions.convert.conversion.containers.behind import next_recording
 from functions.convert.conversion.containers.probe import opened
 from tests.unit.bytes_source import file_of
 from tests.unit.conversions import conversion
@@ -89,7 +89,9 @@ def test_the_end_of_the_first_is_looked_for_once(directory: Path) -> None:
     assert (file.size, file.goes_on) == (first, True)
     opened(file)
     rest = file.rest(first)
-    assert (rest.size, rest.goes_on, next_file(rest)) == (len(made(directory, "plain", 880)), False, None)
+    find = next_recording(rest.peek(0, 12))
+    assert find
+    assert (rest.size, rest.goes_on, find(rest)) == (len(made(directory, "plain", 880)), False, None)
 
 
 @pytest.mark.parametrize("every", [1, 3])

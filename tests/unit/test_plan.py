@@ -55,7 +55,8 @@ def test_the_shape_is_what_was_asked_for(options: dict[str, Any], shape: Shape) 
 @pytest.mark.parametrize(
     ("given", "chosen"),
     [(rate, rate) for rate in RATES]
-    + [(88200, 44100), (176400, 44100), (96000, 48000), (192000, 48000), (64000, 32000), (37800, 44100)]
+    + [(88200, 44100), (176400, 44100), (96000, 48000), (192000, 48000), (37800, 44100)]
+    + [(50000, 48000), (64000, 48000), (128000, 48000), (50_000_000, 48000)]
     + [(6000, 8000), (7350, 8000), (11111, 12000), (0, 48000)],
 )
 def test_the_sample_rate_is_one_that_mp3_has(given: int, chosen: int) -> None:

@@ -198,10 +198,15 @@ def _shape(track: Track, options: Mapping[str, Any]) -> Shape:
 
 
 def _fitting(rate: int) -> int:
-    """The sample rate to make of one that MP3 may not have: by halves, which resampling does best, else the next."""
-    while rate > RATES[-1]:
-        rate //= 2
-    return next(fitting for fitting in RATES if fitting >= rate)
+    """The sample rate to make of one that MP3 may not have: by halves, which resampling does best, else the next.
+
+    What is above the highest one becomes that, where halves would leave out what people hear.
+    """
+    halved = rate
+    while halved > RATES[-1]:
+        halved //= 2
+    is_low = halved < rate and halved < RATES[-2]
+    return RATES[-1] if is_low else next(fitting for fitting in RATES if fitting >= halved)
 
 
 def _tags(media: Media, track: Track, options: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from functions.convert.conversion.containers import boxes, ebml, tails
+from functions.convert.conversion.containers.restarts import Restarts
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["MEASURED", "next_recording"]
@@ -19,10 +20,18 @@ MEASURED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
 def next_recording(head: bytes) -> Callable[[RangeFile], int | None] | None:
     """How to find the next recording in a file that begins like that; None where it does not say how long it is."""
     if head[4:8] in (b"ftyp", b"moov"):
-        return boxes.next_file
+        return _next_mp4
     if head.startswith(ebml.MAGIC):
         return _next_matroska
     return _next_avi if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
+
+
+def _next_mp4(file: RangeFile) -> int | None:
+    restarts = Restarts(file)
+    for box in boxes.at_the_top(file):
+        if (box.start and boxes.begins_file(file, box)) or (box.kind == b"moof" and restarts.is_one(box)):
+            return box.start
+    return None
 
 
 def _next_matroska(file: RangeFile) -> int | None:

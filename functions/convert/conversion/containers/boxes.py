@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["FIRST", "FRAGMENTS", "Box", "boxes", "next_file"]
+__all__ = ["FIRST", "FRAGMENTS", "Box", "at_the_top", "begins_file", "boxes"]
 
 # Boxes of a fragmented file (ISO/IEC 14496-12, 8.8), whose index is spread over it.
 FRAGMENTS = {b"moof", b"sidx", b"styp", b"mfra", b"mvex"}
@@ -45,16 +45,15 @@ def boxes(file: RangeFile, start: int, stop: int, *, glancing: bool = False) -> 
         start = box.stop
 
 
-def next_file(file: RangeFile) -> int | None:
-    """Where another MP4, or a Matroska or an AVI, begins behind the first one; None where there is none.
+def begins_file(file: RangeFile, box: Box) -> bool:
+    """Whether a box at the top, behind others, is where another MP4 begins, or a Matroska or an AVI.
 
     A recorder may write its head again before more fragments of the same recording: their clock goes on.
     """
-    heads = (box for box in _at_the_top(file) if box.start and (box.kind == b"ftyp" or box.stop - box.start in _OTHERS))
-    return next((box.start for box in heads if box.kind != b"ftyp" or not _goes_on(file, box)), None)
+    return box.stop - box.start in _OTHERS or (box.kind == b"ftyp" and not _goes_on(file, box))
 
 
-def _at_the_top(file: RangeFile) -> Iterator[Box]:
+def at_the_top(file: RangeFile) -> Iterator[Box]:
     """The boxes at the top. What is none, up to the next fragment, becomes one: FFmpeg would read no further.
 
     Fragments that come again are left out of the file.

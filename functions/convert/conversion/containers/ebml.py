@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from functions.convert.conversion.source import RangeFile
 
-__all__ = ["MAGIC", "Element", "Segment", "Sound", "elements", "last_moment", "segment"]
+__all__ = ["MAGIC", "Element", "Segment", "Sound", "elements", "first_moment", "last_moment", "segment"]
 
 MAGIC = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _CLUSTER, _INFO, _TRACKS = 0x18538067, 0x1F43B675, 0x1549A966, 0x1654AE6B
@@ -124,6 +125,16 @@ def _has_encryption(file: RangeFile, encodings: Element) -> bool:
     encodings_of = elements(file, encodings.content, encodings.stop)
     found = [each for each in encodings_of if each.name == _ENCODING]
     return any(part.name == _ENCRYPTION for each in found for part in elements(file, each.content, each.stop))
+
+
+def first_moment(file: RangeFile) -> float | None:
+    """When the first block of the first segment begins, in seconds; None where there is none."""
+    found = next((each for each in elements(file, 0, None) if each.name == _SEGMENT), None)
+    about = segment(file)
+    children = elements(file, found.content, found.stop) if found else ()
+    cluster = next((child for child in children if child.name == _CLUSTER), None)
+    # The first of its moments is its own.
+    return next(islice(_moments(file, cluster, about.tick), 1, None), None) if cluster and about else None
 
 
 def last_moment(file: RangeFile, tick: float) -> float | None:

@@ -15,6 +15,7 @@ from av.packet import Packet
 
 from functions.convert.conversion.containers.behind import MEASURED
 from functions.convert.conversion.containers.probe import opened
+from functions.convert.conversion.containers.restarts import rest_from
 from functions.convert.conversion.containers.tails import ASF, W64
 from functions.convert.conversion.containers.voc import VOC
 from functions.convert.conversion.source import RangeFile
@@ -56,7 +57,7 @@ def opened_further(container: InputContainer, newest: Packet[AudioStream] | None
     start = _start(file, container.format.name, max(position, 1))
     if start is None:
         return None
-    further = opened(file.rest(start))
+    further = opened(rest_from(file, start))
     if track >= len(further.streams.audio):
         raise Failure("no-track")
     return further

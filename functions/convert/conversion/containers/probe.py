@@ -37,7 +37,9 @@ from functions.convert.conversion.containers.kinds import check_kind, is_text
 from functions.convert.conversion.containers.mp3_file import sound_start
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, whole_index
 from functions.convert.conversion.containers.overstated import overstated
+from functions.convert.conversion.containers.sample_bits import right_bits
 from functions.convert.conversion.containers.sample_times import missing_lengths
+from functions.convert.conversion.containers.start import start_of
 from functions.convert.conversion.containers.tags_ahead import leave_tag
 from functions.convert.conversion.containers.tails import understates, was_never_measured
 from functions.convert.conversion.containers.voc import as_runs
@@ -88,6 +90,7 @@ def opened(file: RangeFile, *, searched: bool = True) -> InputContainer:
 def _opened(file: RangeFile, searched: bool) -> InputContainer:
     check_kind(file)
     head = leave_tag(file)
+    right_bits(file)
     if more := overstated(file):
         file.states_times = more.times
         more.mend(file)
@@ -270,7 +273,7 @@ def _is_empty(stream: AudioStream, file: RangeFile) -> bool:
 
 
 def _chapters(container: InputContainer) -> Iterator[Chapter]:
-    start = (container.start_time or 0) / av.time_base
+    start = start_of(container)
     # Chapters are at time stamps; what an encoder put before the sound of an MP3 is not meant by its ID3 tag.
     ahead = start if start > TOLERANCE else 0.0
     for chapter in container.chapters():

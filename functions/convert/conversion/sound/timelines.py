@@ -6,11 +6,11 @@ import math
 from fractions import Fraction
 from itertools import islice, pairwise
 
-import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from functions.convert.conversion.containers.edits import empty_edits
+from functions.convert.conversion.containers.start import start_of
 from functions.convert.conversion.plan import Plan
 from functions.convert.conversion.sound.timeline import Timeline
 from functions.convert.conversion.source import RangeFile
@@ -30,7 +30,7 @@ def timeline_of(container: InputContainer, stream: AudioStream, plan: Plan) -> T
     # Typed as what av keeps: it wraps the file that it was given.
     file: RangeFile = container.file.file
     unknown = 0.0 if file.silence else math.nan
-    start = (unknown if container.start_time is None else container.start_time / av.time_base) - file.silence
+    start = start_of(container, unknown) - file.silence
     empty = empty_edits(file, stream) if "mov" in container.format.name else ()
     name = container.format.name
     timeline = Timeline(tick, start, empty, counts=only_counts(container, stream), is_chain=name == "ogg")

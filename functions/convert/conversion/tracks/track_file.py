@@ -10,6 +10,7 @@ from av.stream import Discard, Stream
 
 from functions.convert.conversion.containers.needed_ranges import lost_seconds, needed_ranges
 from functions.convert.conversion.containers.probe import opened
+from functions.convert.conversion.containers.start import start_of
 from functions.convert.conversion.media import Track
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.layouts import tame
@@ -79,7 +80,7 @@ class TrackFile:
             first = max(self._seconds(self.stream.start_time or 0) - self.file.silence, 0.0)
             return self._seconds(self.stream.duration) + first
         whole = self._container.duration
-        return (whole + (self._container.start_time or 0)) / av.time_base if whole else None
+        return whole / av.time_base + start_of(self._container) if whole else None
 
     @property
     def last_byte(self) -> int:
