@@ -95,7 +95,10 @@ def test_a_link_takes_the_password_that_was_chosen(open_page: OpenPage, post: Se
 def test_a_forgotten_password_is_reset_by_keyboard_alone(open_page: OpenPage, post: Server) -> None:
     _, email = member(open_page, post)
     page = open_page()
-    page.get_by_role("button", name="Forgot your password?").press("Enter")
+    forgot = page.get_by_role("button", name="Forgot your password?")
+    # Unlike a click, a key does not wait for that.
+    expect(forgot).to_be_enabled(timeout=SLOW_MS)
+    forgot.press("Enter")
     page.get_by_label("Email").fill(email)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Look into your mailbox")).to_be_focused(timeout=SLOW_MS)
