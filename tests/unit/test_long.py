@@ -23,7 +23,7 @@ from functions.shared.jobs.transitions import Audio
 from tests import media
 from tests.unit import rows
 
-# At 8 kHz little is to be done for a second of sound. A segment is 55 s, and in the middle of a part three times as long.
+# At 8 kHz little is to be done for a second of sound. A segment is 55 s, or three times that in the middle of a part.
 PART_SECONDS, PARTS = 1200, 9
 OPTIONS = {"quality": 9}
 # A delivery's time is up at this checkpoint; but for the last one, which does most of the work.
