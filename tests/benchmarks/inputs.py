@@ -15,7 +15,7 @@ from tests.media import ffmpeg
 __all__ = ["RATE", "Maker"]
 
 RATE, PICTURE_SECONDS, CHUNK_SECONDS = 48000, 20, 10
-# Longer than most that is made of it: where an MP3 begins anew, what is trimmed of it makes it no single stream.
+# Longer than the ten minutes that are measured: an MP3 that is repeated is no single stream, and is not copied.
 SOUND_SECONDS = 620
 _SCENE = "testsrc2=size=1280x720:rate=30,noise=alls=20:allf=t"
 _BITS = ("-b:v", "5M", "-minrate", "5M", "-maxrate", "5M", "-bufsize", "1M", "-g", "60", "-pix_fmt", "yuv420p")

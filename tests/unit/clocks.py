@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from tests.media import chirp, ffmpeg
 from tests.unit.conversions import Array
 
-__all__ = ["AAC", "RATE", "chirped", "moved", "source_time", "words"]
+__all__ = ["AAC", "RATE", "chirped", "heard_as", "moved", "source_time", "words"]
 
 RATE = 44100
 # AAC puts random noise where none can be heard, unless told not to.
@@ -62,3 +63,9 @@ def source_time(sound: Array, at: float, rate: int = RATE) -> float | None:
         return None
     spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), 4 * rate))
     return (float(np.argmax(spectrum)) / 4 - FIRST) / RISE
+
+
+def heard_as(sound: Array, heard: Mapping[float, float | None], within: float) -> None:
+    """Fail unless what is heard at each of these times was at that one, to so many seconds; None for silence."""
+    for at, was in heard.items():
+        assert source_time(sound, at) == (was and pytest.approx(was, abs=within)), at

@@ -11,7 +11,7 @@ from functions.convert.conversion.containers.probe import opened
 from functions.convert.conversion.source import RangeFile
 from functions.convert.conversion.tracks.chunks import with_lost_chunks
 from tests.unit.bytes_source import Bytes
-from tests.unit.clocks import source_time
+from tests.unit.clocks import heard_as, source_time
 from tests.unit.endings import ended
 from tests.unit.troubles import SECONDS, video
 
@@ -95,8 +95,7 @@ def test_what_was_in_zeros_is_silent(directory: Path, name: str, hole: str) -> N
     found = ended(with_zeros(data, *part))
     assert (found.code, found.codes) == ("done", ["undecodable"])
     assert found.seconds == pytest.approx(SECONDS, abs=0.12)
-    for at, was in heard.items():
-        assert source_time(found.samples(), at) == (was and pytest.approx(was, abs=0.12)), at
+    heard_as(found.samples(), heard, 0.12)
 
 
 @pytest.mark.parametrize("name", KINDS)

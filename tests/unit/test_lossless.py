@@ -14,7 +14,7 @@ import pytest
 from functions.convert.conversion.containers.wavpack import Blocks
 from functions.convert.conversion.source import RangeFile
 from tests.unit.bytes_source import Bytes
-from tests.unit.clocks import source_time, words
+from tests.unit.clocks import heard_as, source_time, words
 from tests.unit.conversions import decoded, joined
 from tests.unit.endings import RATE, ended
 from tests.unit.troubles import SECONDS, audio
@@ -57,8 +57,7 @@ def test_what_is_lost_is_silent(directory: Path, name: str, make: Damage) -> Non
     found = ended(middle(audio(directory, name, *KINDS[name]), make))
     assert (found.code, found.codes) == ("done", ["undecodable"])
     assert found.seconds == pytest.approx(SECONDS, abs=0.01)
-    for at, was in HEARD.items():
-        assert source_time(found.samples(), at) == (was and pytest.approx(was, abs=0.05)), at
+    heard_as(found.samples(), HEARD, 0.05)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -92,8 +91,7 @@ def test_so_is_a_part_of_six_channels(directory: Path) -> None:
     found = ended(middle(audio(directory, "six.wv", "-ac", "6", "-c:a", "wavpack"), zeros))
     assert (found.code, found.codes) == ("done", ["undecodable"])
     assert found.seconds == pytest.approx(SECONDS, abs=0.01)
-    for at, was in HEARD.items():
-        assert source_time(found.samples(), at) == (was and pytest.approx(was, abs=0.05)), at
+    heard_as(found.samples(), HEARD, 0.05)
 
 
 def test_what_was_joined_to_a_wavpack_with_a_hole_is_heard_once(directory: Path) -> None:

@@ -84,7 +84,7 @@ def _element(head: bytes, start: int) -> Element | None:
 
 def segment(file: RangeFile) -> Segment | None:
     """The first segment of a file, or None when there is none."""
-    found = next((each for each in elements(file, 0, None) if each.name == _SEGMENT), None)
+    found = _first_segment(file)
     if found is None:
         return None
     duration, tick = None, 1e-3
@@ -97,6 +97,10 @@ def segment(file: RangeFile) -> Segment | None:
         elif child.name == _TRACKS:
             sounds = tuple(_sounds(file, child))
     return Segment(found.stop, None if duration is None else duration * tick, tick, sounds)
+
+
+def _first_segment(file: RangeFile) -> Element | None:
+    return next((each for each in elements(file, 0, None) if each.name == _SEGMENT), None)
 
 
 def _info(file: RangeFile, info: Element) -> tuple[float | None, float]:
@@ -129,7 +133,7 @@ def _has_encryption(file: RangeFile, encodings: Element) -> bool:
 
 def first_moment(file: RangeFile) -> float | None:
     """When the first block of the first segment begins, in seconds; None where there is none."""
-    found = next((each for each in elements(file, 0, None) if each.name == _SEGMENT), None)
+    found = _first_segment(file)
     about = segment(file)
     children = elements(file, found.content, found.stop) if found else ()
     cluster = next((child for child in children if child.name == _CLUSTER), None)

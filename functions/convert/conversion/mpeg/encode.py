@@ -96,11 +96,10 @@ def made(
 def encoded(
     parts: Iterable[Segment], shape: Shape, threads: int, head_start: HeadStart | None = None
 ) -> Iterator[Encoded]:
-    """Encode segments on `threads` threads, or MAX_ENCODERS; the results come in order.
+    """Encode segments on `threads` threads, but at most MAX_ENCODERS; the results come in order.
 
-    At most two more segments than that are in memory.
-
-    One of them waits for a thread that is done while the first in order is not: results are taken in order.
+    At most two more segments than threads are in memory. One of them waits for a thread that is done while the first in
+    order is not: results are taken in order.
     `head_start` overhears the blocks of which the segments are made, from the very first one on.
 
     Raises: LameError; and what `parts` raises, after the results of the segments before.
@@ -140,7 +139,10 @@ def _encoded(part: Segment, shape: Shape) -> Encoded:
 
 
 def _chunks(part: Segment, shape: Shape) -> Iterator[tuple[int, Planes]]:
-    """The samples of a segment, AT_ONCE, and the number in it of the first ones. None of its heights is in two."""
+    """The samples of a segment in chunks, each with the number in the segment of its first sample.
+
+    A chunk ends where a height does.
+    """
     size = max(AT_ONCE, _step(part)) * frame_samples(shape) * SAMPLE_BYTES
     at, room = 0, _lead(part, shape) * SAMPLE_BYTES + size
     held: list[Planes] = []
