@@ -45,7 +45,7 @@ def grant(connection: sa.Connection, email: str) -> bool:
         return False
     already = operators.select().where(operators.c.user_id == user_id)
     if connection.execute(already).one_or_none() is None:
-        connection.execute(operators.insert().values(user_id=user_id, granted_at=now()))
+        database.insert_missing(connection, operators, user_id=user_id, granted_at=now())
         audit.write(connection, COMMAND_LINE, "operator.granted", {"user_id": user_id})
     return True
 

@@ -13,7 +13,6 @@ from datetime import timedelta
 from math import ceil
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from functions.shared import database
 from functions.shared.problems import Problem
@@ -54,22 +53,9 @@ def check(pace: Pace, whose: str) -> None:
         raise Problem("too-many-attempts", said, {"Retry-After": str(seconds)}, error="slow_down")
 
 
-def seconds_left(pace: Pace, whose: str) -> int:
-    """Count a try. Returns: 0, or the seconds that it has to wait; then it was not counted."""
-    try:
-        return _counted(pace, whose)
-    except IntegrityError:
-        # The first one, and so was another: there is a row now.
-        return _counted(pace, whose)
-
-
-def forget(connection: sa.Connection, pace: Pace, whose: str) -> None:
-    """Begin anew, in the caller's transaction: who tried has proven to be in the right."""
-    connection.execute(attempts.delete().where(attempts.c.key == _key(pace, whose)))
-
-
 @database.transactional
-def _counted(connection: sa.Connection, pace: Pace, whose: str) -> int:
+def seconds_left(connection: sa.Connection, pace: Pace, whose: str) -> int:
+    """Count a try. Returns: 0, or the seconds that it has to wait; then it was not counted."""
     this, moment = attempts.c.key == _key(pace, whose), now()
     connection.execute(attempts.delete().where(this, attempts.c.last_at < moment - FORGOTTEN))
     counted = attempts.update().where(this, attempts.c.free_at <= moment)
@@ -87,10 +73,15 @@ def _counted(connection: sa.Connection, pace: Pace, whose: str) -> int:
     return 0
 
 
+def forget(connection: sa.Connection, pace: Pace, whose: str) -> None:
+    """Begin anew, in the caller's transaction: who tried has proven to be in the right."""
+    connection.execute(attempts.delete().where(attempts.c.key == _key(pace, whose)))
+
+
 def _insert(connection: sa.Connection, pace: Pace, whose: str) -> None:
     moment = now()
     first = {"key": _key(pace, whose), "tries": 1, "last_at": moment, "free_at": moment}
-    connection.execute(attempts.insert().values(**first))
+    database.insert_missing(connection, attempts, **first)
 
 
 def _key(pace: Pace, whose: str) -> str:

@@ -12,7 +12,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, TimeoutError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+    TimeoutError,
+)
 
 from functions.shared import settings, table_types
 from functions.shared.once import once
@@ -26,6 +33,7 @@ __all__ = [
     "code_of",
     "engine",
     "held",
+    "insert_missing",
     "ping",
     "reading",
     "snapshot",
@@ -134,6 +142,18 @@ def snapshot() -> Iterator[sa.Connection]:
     level = {} if engine().url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with answering(), engine().connect().execution_options(reading=True, **level) as connection:
         yield connection
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
+    """Insert a row that this transaction looked for, and did not find.
+
+    Raises: DatabaseUnavailable when another one has inserted it in the same moment: `transactional` begins again, and
+    finds it then.
+    """
+    try:
+        connection.execute(table.insert().values(**values))
+    except IntegrityError as error:
+        raise DatabaseUnavailable(f"another transaction has written to {table.name} in the same moment") from error
 
 
 def held() -> sa.Connection:

@@ -92,7 +92,7 @@ def kept() -> Iterator[Callable[[], None]]:
 def _keep(connection: sa.Connection) -> None:
     mine = chores.c.name == _KEPT
     if connection.execute(chores.update().where(mine).values(begun_at=now())).rowcount == 0:
-        connection.execute(chores.insert().values(name=_KEPT, begun_at=now()))
+        database.insert_missing(connection, chores, name=_KEPT, begun_at=now())
 
 
 @database.transactional

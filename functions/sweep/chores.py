@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from functions.shared import database
 from functions.shared.problems import Unavailable
@@ -40,23 +39,15 @@ def _is_due(name: str, seconds: int) -> bool:
     return begun_at is None or begun_at < now() - timedelta(seconds=seconds)
 
 
-def _begin(name: str, seconds: int) -> bool:
-    try:
-        return _claim(name, seconds)
-    except IntegrityError:
-        # Another sweep was the first ever in the same moment.
-        return False
-
-
 @database.transactional
-def _claim(connection: sa.Connection, name: str, seconds: int) -> bool:
+def _begin(connection: sa.Connection, name: str, seconds: int) -> bool:
     mine = chores.c.name == name
     over = chores.c.begun_at < now() - timedelta(seconds=seconds)
     if connection.execute(chores.update().where(mine, over).values(begun_at=now())).rowcount == 1:
         return True
     if connection.execute(sa.select(chores.c.name).where(mine)).one_or_none():
         return False
-    connection.execute(chores.insert().values(name=name, begun_at=now()))
+    database.insert_missing(connection, chores, name=name, begun_at=now())
     return True
 
 

@@ -62,7 +62,7 @@ def _write_down(connection: sa.Connection, letter: Letter, columns: dict[str, An
     kept = {"attributes": letter.attributes, "data": letter.data, "reason": letter.reason, "headers": letter.headers}
     values = {**kept, **columns, "recorded_at": now(), "state": "wanted" if wanted else idle, "healed_at": None}
     if before is None:
-        connection.execute(dead_letters.insert().values(id=letter.id, replays=0, **values))
+        database.insert_missing(connection, dead_letters, id=letter.id, replays=0, **values)
     else:
         connection.execute(dead_letters.update().where(this).values(**values))
 

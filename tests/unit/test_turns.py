@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -264,6 +267,25 @@ def test_deliveries_in_the_same_moment_take_each_job_once(
     assert "-" not in said
     assert len(set(said)) == len(said) == len(deliveries)
     assert waiting() == MANY - 9
+
+
+def test_the_first_two_conversions_of_an_account_may_begin_in_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = rows.user()
+    mine = [queued(owner, n) for n in range(2)]
+    both, reckon = threading.Barrier(2), turns._level
+
+    def reckon_with_the_other(seconds: float, before: float | None) -> float:
+        # SQLite has one writer at a time: the other one is not here yet.
+        with suppress(threading.BrokenBarrierError):
+            both.wait(2)
+        return reckon(seconds, before)
+
+    monkeypatch.setattr(turns, "_level", reckon_with_the_other)
+    with ThreadPoolExecutor() as threads:
+        taken = list(threads.map(lambda pair: claims.claim(pair[0]), mine))
+    assert all(taken)
+    moment = datetime.now(UTC).timestamp() / turns.HALF_LIFE_SECONDS
+    assert 2 ** (level(mine[0][0]) - moment) == pytest.approx(2 * claims.CLAIM_SECONDS, rel=0.3)
 
 
 def test_failing_and_putting_off_cost_their_time_too() -> None:

@@ -28,7 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from events.catalogue import VideoUploaded
-from functions.shared.database import DatabaseUnavailable
+from functions.shared.database import DatabaseUnavailable, insert_missing
 from functions.shared.jobs.states import State
 from functions.shared.tables import clock, jobs, now, outbox, turns
 
@@ -83,7 +83,7 @@ def exchange(connection: sa.Connection, delivered: Any, other: Any) -> None:
 
 
 def charge(connection: sa.Connection, job_id: str, seconds: float) -> None:
-    """Add to the time that the owner of a job has had."""
+    """Add to the time that the owner of a job has had; in a transaction that can be repeated."""
     had = sa.select(jobs.c.user_id, turns.c.level).outerjoin_from(jobs, turns, turns.c.user_id == jobs.c.user_id)
     row = connection.execute(had.where(jobs.c.id == job_id).with_for_update()).one_or_none()
     if row is None:
@@ -92,7 +92,7 @@ def charge(connection: sa.Connection, job_id: str, seconds: float) -> None:
     if row.level is not None:
         connection.execute(turns.update().where(turns.c.user_id == row.user_id).values(level=level))
     else:
-        connection.execute(turns.insert().values(user_id=row.user_id, level=level))
+        insert_missing(connection, turns, user_id=row.user_id, level=level)
 
 
 def places(connection: sa.Connection) -> dict[str, int]:
