@@ -131,8 +131,8 @@ def _shaped(
         sample, reader.broken = at.sample + plan.first_sample, at.broken
         timeline.resume(at.clock, sample, plan.shape.sample_rate)
     reader.seconds = sample / plan.shape.sample_rate
-    for before, frame in gatherer.gathered(_placed(reader, timeline, at)):
-        if parts := shaper.feed(frame):
+    for before, frames in gatherer.gathered(_placed(reader, timeline, at)):
+        if parts := shaper.feed(frames):
             block = _block(parts, _point(before, sample) if shaper.exact else None)
             sample += block.samples
             yield block

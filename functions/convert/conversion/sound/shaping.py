@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
@@ -35,14 +36,18 @@ class Shaper:
         self._kind: tuple[str, int, str] | None = None
         self._graph: Graph | None = None
 
-    def feed(self, frame: AudioFrame) -> list[Planes]:
-        """The samples that are ready once `frame` is there. Raises: Failure (unsupported-codec)."""
-        self._bitstream.feed(frame)
-        kind = (frame.format.name, frame.sample_rate, frame.layout.name)
-        before = [] if kind == self._kind else self._change(kind, frame)
+    def feed(self, frames: Sequence[AudioFrame]) -> list[Planes]:
+        """The samples that are ready once these frames, which are alike, are there.
+
+        Raises: Failure (unsupported-codec).
+        """
+        first = frames[0]
+        kind = (first.format.name, first.sample_rate, first.layout.name)
+        before = [] if kind == self._kind else self._change(kind, first)
         if self._graph is None:
-            return [*before, planes_of(frame)]
-        frame.pts = None
+            return [*before, planes_of(*frames)]
+        frame = _together(frames)
+        self._bitstream.feed(frame)
         self._graph.push(frame)
         return [*before, *map(planes_of, _pulled(self._graph))]
 
@@ -80,10 +85,27 @@ class Shaper:
         return _graph(frame.sample_rate, frame.format.name, name, chain)
 
 
-def planes_of(frame: AudioFrame) -> Planes:
-    """The samples of a frame of planar floats."""
+def _together(frames: Sequence[AudioFrame]) -> AudioFrame:
+    """Frames that are alike, as one: whatever has filters pays for each."""
+    fifo, tick = AudioFifo(), Fraction(1, frames[0].sample_rate)
+    for frame in frames:
+        # Those of a further recording may count time in other ticks, which the FIFO does not take.
+        frame.pts, frame.time_base = None, tick
+        fifo.write(frame)
+    whole = fifo.read()
+    assert whole is not None, "all frames have samples"
+    whole.pts = None
+    return whole
+
+
+def planes_of(*frames: AudioFrame) -> Planes:
+    """The samples of frames of planar floats, one after the other."""
+    return tuple(map(b"".join, zip(*map(_views, frames), strict=True)))
+
+
+def _views(frame: AudioFrame) -> list[memoryview]:
     size = frame.samples * SAMPLE_BYTES
-    return tuple(bytes(memoryview(plane)[:size]) for plane in frame.planes)
+    return [memoryview(plane)[:size] for plane in frame.planes]
 
 
 def sliced(planes: Planes, start: int, stop: int) -> Planes:

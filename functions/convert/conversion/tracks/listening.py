@@ -105,7 +105,7 @@ class _Ear:
     def _hear(self, frame: AudioFrame) -> None:
         length = frame.samples / frame.sample_rate
         self.here, self.seconds = self.here + length, self.seconds + length
-        self.is_loud = self.is_loud or any(map(_is_loud, self._shaper.feed(frame)))
+        self.is_loud = self.is_loud or any(map(_is_loud, self._shaper.feed([frame])))
 
 
 def _is_loud(planes: Planes) -> bool:

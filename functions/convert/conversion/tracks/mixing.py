@@ -163,7 +163,7 @@ class _Lane:
         if not self.is_begun or abs(at - self._until) >= JITTER:
             self._move(at)
         self._until += Fraction(frame.samples, frame.sample_rate)
-        for planes in self._shaper.feed(frame):
+        for planes in self._shaper.feed([frame]):
             self._hold(planes)
 
     def flush(self) -> None:
