@@ -19,9 +19,9 @@ __all__ = ["OVERLAP", "SEGMENT", "Segment", "boundary", "frame_samples", "segmen
 
 # Frames from one place for a seam to the next: 20 seconds at 44.1 kHz.
 SEGMENT = 768
-# A segment has one of these units; WIDE ones from number EARLY on, and while MANY are left: fewer frames are encoded
-# twice then, and still all cores have something to do soon, and until the end.
-WIDE, EARLY, MANY = 3, 4, 12
+# A segment has up to WIDE of these units: the wider, the fewer frames are encoded twice. The first ones have fewer, so
+# that all cores have something to do soon; and the last ones, so that they have until the end.
+WIDE = 3
 # A seam may lie this many frames before or after the boundary of its segments: both sides have these frames.
 OVERLAP = 6
 # Frames that an encoder makes first, which are dropped: until then it shows that it was just started.
@@ -93,7 +93,7 @@ def segments(
 
 def width(index: int, about: int) -> int:
     """How many units the segment has that begins with this one, of `about` so many."""
-    return WIDE if index >= EARLY and about - index >= MANY else 1
+    return max(1, min(WIDE, 1 + index // 2, (about - index) // 4))
 
 
 def _start(index: int) -> int:
