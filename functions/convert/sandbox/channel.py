@@ -102,7 +102,10 @@ def _part(buffer: bytearray, at: int, most: int) -> bytes | None:
     (length,) = _LENGTH.unpack_from(buffer, at)
     if length > most:
         raise ProtocolViolation(f"a message with a part of {length} bytes")
-    return bytes(buffer[start : start + length]) if len(buffer) >= start + length else None
+    if len(buffer) < start + length:
+        return None
+    with memoryview(buffer) as view:
+        return view[start : start + length].tobytes()
 
 
 def _header(head: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ __all__ = ["DirectoryBlobs"]
 
 PIECE = 256 * 1024
 # So much of a file the disk begins with while more comes: all of it at the end takes longer.
-BEGUN_BYTES = 32 * 1024 * 1024
+BEGUN_BYTES = 4 * 1024 * 1024
 KINDS = ("video", "audio", "part", "piece")
 # Disk, and quota of a user or project (write(2)).
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,8 +58,10 @@ class _Reader:
         self.size = os.fstat(file.fileno()).st_size
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> bytes:
+        # A video has thousands of ranges.
+        read, number = os.pread, self._file.fileno()
         with _disk():
-            return b"".join([os.pread(self._file.fileno(), length, start) for start, length in ranges])
+            return b"".join([read(number, length, start) for start, length in ranges])
 
 
 class DirectoryBlobs:
