@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from functions.convert.conversion.containers.avi_index import without_lost_index
 from functions.convert.conversion.containers.tails import RIFF_UNKNOWN_FROM, W64, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["caf_chunks", "form_chunks", "is_plain_aiff", "mended", "w64_chunks"]
+__all__ = ["Order", "caf_chunks", "form_chunks", "format_of", "is_plain_aiff", "mended", "w64_chunks"]
+
+Order: TypeAlias = Literal["little", "big"]
 
 _MAX_CHUNKS, _MAX_HEAD, _LOOK = 256, 1024 * 1024, 64 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.
@@ -25,6 +28,8 @@ _W64_CHUNK = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _COMMON, _PLAIN = struct.Struct(">HIH"), (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64")
 # Codecs with a byte for each sample.
 _BYTES = (b"ulaw", b"ULAW", b"alaw", b"ALAW")
+# The order of the bytes in the numbers of each kind of WAV.
+_ORDERS: dict[bytes, Order] = {b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big"}
 # Codec, channels, sample rate, bits of a sample: of a WAV whose numbers all have their highest byte first.
 _FORMAT, _SAMPLES, _BITS = struct.Struct(">HHI6xH"), 1, (16, 24, 32)
 
@@ -60,6 +65,18 @@ def _caf(file: RangeFile) -> list[Part] | None:
             is_wrong = stop >= content and _goes_on(file, stop, wide=True)
             return [(0, content - 8), b"\xff" * 8, (content, file.size)] if is_wrong else None
     return None
+
+
+def format_of(file: RangeFile) -> tuple[int, Order] | None:
+    """Where the format of a WAV or W64 begins, and the order of the bytes in its numbers; None where there is none."""
+    head = file.peek(0, 16)
+    if head.startswith(W64):
+        return next(((start + 24, "little") for name, start, _ in w64_chunks(file) if name == b"fmt "), None)
+    order = _ORDERS.get(head[:4])
+    if order is None or head[8:12] != b"WAVE":
+        return None
+    chunks = riff_chunks(file, 12, file.size, order)
+    return next(((start, order) for name, start, _ in chunks if name == b"fmt "), None)
 
 
 def w64_chunks(file: RangeFile) -> Iterator[tuple[bytes, int, int]]:

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
 
-from functions.convert.conversion.containers.heads import caf_chunks, form_chunks, is_plain_aiff, w64_chunks
-from functions.convert.conversion.containers.tails import W64, riff_chunks
+from functions.convert.conversion.containers.heads import Order, caf_chunks, form_chunks, format_of, is_plain_aiff
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["states_nothing"]
 
-Order: TypeAlias = Literal["little", "big"]
-
 # Codec, channels, sample rate, bits of a sample (Multimedia Programming Interface 1.0, "WAVE"). Codecs of plain
 # samples; those whose frames say it themselves: MPEG audio, AAC, AC-3, DTS.
 _FORMATS, _PLAIN = {"little": struct.Struct("<HHI6xH"), "big": struct.Struct(">HHI6xH")}, (1, 3)
-_RIFF: dict[bytes, Order] = {b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"RIFX": "big"}
 _FRAMED = (0x50, 0x55, 0xFF, 0x1600, 0x1602, 0x1610, 0x2000, 0x2001, 0x706D)
 # Channels, bits, sample rate as a float of 80 bits (Audio Interchange File Format 1.3, "Common Chunk").
 _COMMON = struct.Struct(">H4xH10s")
@@ -40,9 +35,8 @@ def states_nothing(file: RangeFile) -> bool:
         return any(_is_void_aiff(file, *place) for place in _found(form_chunks(file, 12), b"COMM"))
     if head.startswith(b"caff"):
         return any(_is_void_caf(file, start) for start, _ in _found(caf_chunks(file), b"desc"))
-    if head.startswith(W64):
-        return any(_is_void_wav(file, start + 24) for start, _ in _found(w64_chunks(file), b"fmt "))
-    return head[:4] in _RIFF and head[8:12] == b"WAVE" and _is_void_riff(file, _RIFF[head[:4]])
+    wav = format_of(file)
+    return wav is not None and _is_void_wav(file, *wav)
 
 
 def _found(chunks: Iterator[tuple[bytes, int, int]], wanted: bytes) -> list[tuple[int, int]]:
@@ -50,12 +44,7 @@ def _found(chunks: Iterator[tuple[bytes, int, int]], wanted: bytes) -> list[tupl
     return next(([(start, stop)] for name, start, stop in chunks if name == wanted), [])
 
 
-def _is_void_riff(file: RangeFile, order: Order) -> bool:
-    chunks = riff_chunks(file, 12, file.size, order)
-    return any(_is_void_wav(file, start, order) for start, _ in _found(chunks, b"fmt "))
-
-
-def _is_void_wav(file: RangeFile, start: int, order: Order = "little") -> bool:
+def _is_void_wav(file: RangeFile, start: int, order: Order) -> bool:
     numbers = _FORMATS[order]
     data = file.peek(start, numbers.size)
     if len(data) < numbers.size:
