@@ -46,4 +46,6 @@ function themes() {
   const list = byId("theme");
   list.value = theme();
   list.addEventListener("change", () => chooseTheme(list.value));
+  // Until now, a choice would have been lost.
+  list.disabled = false;
 }
