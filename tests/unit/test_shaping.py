@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -18,9 +17,16 @@ from functions.convert.conversion.sound.shaping import Shaper
 SHAPE = Shape(48000, 2, "vbr", 2)
 
 
-def frame(form: str = "fltp", samples: int = 1024, value: float = 0.5, tick: int = 48000, **more: Any) -> AudioFrame:
-    made = AudioFrame(format=form, layout=more.get("layout", "stereo"), samples=samples)
-    made.sample_rate, made.pts, made.time_base = more.get("rate", 48000), 7, Fraction(1, tick)
+def frame(
+    form: str = "fltp",
+    samples: int = 1024,
+    value: float = 0.5,
+    tick: int = 48000,
+    rate: int = 48000,
+    layout: str = "stereo",
+) -> AudioFrame:
+    made = AudioFrame(format=form, layout=layout, samples=samples)
+    made.sample_rate, made.pts, made.time_base = rate, 7, Fraction(1, tick)
     for plane in made.planes:
         code, whole = ("f", value) if form == "fltp" else ("h", round(value * 32768))
         memoryview(plane).cast("B")[:] = array(code, [whole]).tobytes() * (plane.buffer_size // array(code).itemsize)

@@ -104,6 +104,7 @@ def _part(buffer: bytearray, at: int, most: int) -> bytes | None:
         raise ProtocolViolation(f"a message with a part of {length} bytes")
     if len(buffer) < start + length:
         return None
+    # Copied once. While there is a view, the buffer could not be cut.
     with memoryview(buffer) as view:
         return view[start : start + length].tobytes()
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
 
 from functions.convert.conversion.containers.avi_index import without_lost_index
-from functions.convert.conversion.containers.tails import RIFF_UNKNOWN_FROM, W64, riff_chunks
+from functions.convert.conversion.containers.tails import RIFF_UNKNOWN_FROM, W64, Order, riff_chunks
 from functions.convert.conversion.source import Part, RangeFile
 
-__all__ = ["Order", "caf_chunks", "form_chunks", "format_of", "is_plain_aiff", "mended", "w64_chunks"]
-
-Order: TypeAlias = Literal["little", "big"]
+__all__ = ["caf_chunks", "form_chunks", "format_of", "is_plain_aiff", "mended", "w64_chunks"]
 
 _MAX_CHUNKS, _MAX_HEAD, _LOOK = 256, 1024 * 1024, 64 * 1024
 # Of what is behind the sound by the head, so many bytes may be anything; the name of a chunk.

@@ -20,9 +20,9 @@ _EXTENSIBLE, _PLAIN = 0xFFFE, (1, 3)
 
 def right_bits(file: RangeFile) -> bool:
     """From now on, the head states bits that fit the size of the samples. Returns: whether it did not."""
-    start, order = format_of(file) or (0, None)
-    numbers = file.peek(start, _FORMAT.size)
-    if order != "little" or len(numbers) < _FORMAT.size:
+    start, order = format_of(file) or (0, "big")
+    numbers = file.peek(start, _FORMAT.size) if order == "little" else b""
+    if len(numbers) < _FORMAT.size:
         return False
     codec, channels, block, room, valid, kind = _FORMAT.unpack(numbers)
     is_plain = codec == _EXTENSIBLE and kind in _PLAIN and block == channels * room // 8

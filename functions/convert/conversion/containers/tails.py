@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from functions.convert.conversion.source import RangeFile
 
@@ -17,6 +17,7 @@ __all__ = [
     "SWF_UNKNOWN",
     "TS_PACKETS",
     "W64",
+    "Order",
     "adx_stop",
     "asf_stop",
     "caf_stop",
@@ -39,6 +40,8 @@ __all__ = [
     "was_never_measured",
     "wav_stated",
 ]
+
+Order: TypeAlias = Literal["little", "big"]
 
 # The header object of an ASF (Advanced Systems Format, 10.1), its file properties object (10.2), and its data (10.4).
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -71,9 +74,7 @@ RIFF_UNKNOWN_FROM = 0x7FFF_0000
 _CHUNK_NAME, _MIN_REST = re.compile(rb"[A-Za-z0-9_ ]{4}"), 1024
 
 
-def riff_chunks(
-    file: RangeFile, start: int, stop: int, order: Literal["little", "big"] = "little"
-) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(file: RangeFile, start: int, stop: int, order: Order = "little") -> Iterator[tuple[bytes, int, int]]:
     """Name, start of the content and stated end of each chunk between two positions of a RIFF."""
     for _ in range(_MAX_CHUNKS):
         head = file.peek(start, 8)

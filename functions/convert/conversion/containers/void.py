@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from functions.convert.conversion.containers.heads import Order, caf_chunks, form_chunks, format_of, is_plain_aiff
+from functions.convert.conversion.containers.heads import caf_chunks, form_chunks, format_of, is_plain_aiff
+from functions.convert.conversion.containers.tails import Order
 from functions.convert.conversion.source import RangeFile
 
 __all__ = ["states_nothing"]

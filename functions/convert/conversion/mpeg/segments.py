@@ -92,7 +92,7 @@ def segments(
 
 
 def width(index: int, about: int) -> int:
-    """How many units the segment has that begins with this one, of `about` so many."""
+    """How many units the segment has that begins with this one, of `about` so many: at most a quarter of the rest."""
     return max(1, min(WIDE, 1 + index // 2, (about - index) // 4))
 
 

@@ -61,7 +61,8 @@ class Gatherer:
             yield self._before, self._taken()
 
     def _begin(self, place: Place | None, kind: tuple[str, int, str]) -> None:
-        reader, mark, self._kind = self._reader, Mark(*place) if place else None, kind
+        reader, mark = self._reader, Mark(*place) if place else None
+        self._kind = kind
         self._before = Before(mark, self._timeline.clock, reader.broken, tuple(reader.warnings), reader.origin)
         if mark:
             self._since_mark = 0

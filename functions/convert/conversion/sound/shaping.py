@@ -86,7 +86,10 @@ class Shaper:
 
 
 def _together(frames: Sequence[AudioFrame]) -> AudioFrame:
-    """Frames that are alike, as one: whatever has filters pays for each."""
+    """Frames that are alike, as one: a filter takes its time for each. One that is alone is not copied."""
+    if len(frames) == 1:
+        frames[0].pts = None
+        return frames[0]
     fifo, tick = AudioFifo(), Fraction(1, frames[0].sample_rate)
     for frame in frames:
         # Those of a further recording may count time in other ticks, which the FIFO does not take.
